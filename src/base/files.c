@@ -1,0 +1,80 @@
+#include "base/files.h"
+
+#include "base/error.h"
+#include "base/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static gboolean write_all(int fd, const char *data, gsize length) {
+  while (length > 0) {
+    ssize_t n = write(fd, data, length);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return FALSE;
+    data += n;
+    length -= (gsize)n;
+  }
+  return TRUE;
+}
+
+static void sync_folder_of(const char *path) {
+  g_autofree char *folder = g_path_get_dirname(path);
+  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0)
+    return; /* the rename itself succeeded; a folder that cannot be opened cannot be synced either */
+  (void)fsync(fd);
+  close(fd);
+}
+
+gboolean lw_file_write_atomic(const char *path, const char *data, gsize length, guint mode, GError **error) {
+  g_autofree char *temporary = g_strconcat(path, ".XXXXXX", NULL);
+  int fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, (int)mode);
+  if (fd < 0) {
+    lw_error_set_errno(error, "cannot write %s", path);
+    return FALSE;
+  }
+  gboolean ok = fchmod(fd, mode) == 0 && write_all(fd, data, length) && fsync(fd) == 0;
+  int saved = errno;
+  if (close(fd) != 0 && ok) {
+    ok = FALSE;
+    saved = errno;
+  }
+  if (ok && rename(temporary, path) != 0) {
+    ok = FALSE;
+    saved = errno;
+  }
+  if (!ok) {
+    unlink(temporary);
+    errno = saved;
+    lw_error_set_errno(error, "cannot write %s", path);
+    return FALSE;
+  }
+  sync_folder_of(path);
+  return TRUE;
+}
+
+char *lw_file_read(const char *path, gsize max, gsize *length, GError **error) {
+  return lw_secret_file_read(path, max, FALSE, length, error);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *walk) {
+  (void)st;
+  (void)type;
+  (void)walk;
+  return remove(path);
+}
+
+gboolean lw_tree_remove(const char *path, GError **error) {
+  if (nftw(path, remove_entry, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0 && errno != ENOENT) {
+    lw_error_set_errno(error, "cannot remove %s", path);
+    return FALSE;
+  }
+  return TRUE;
+}

@@ -1,0 +1,29 @@
+/* The names of the objects that a lab is made of: one place, so that policy, twin and verify agree. All
+ * results are at most 15 bytes where they name an interface, and transfer full. */
+#pragma once
+
+#include "model/model.h"
+#include "resource/facts.h"
+
+#define LW_ROUTER_WAN "wan"
+#define LW_ROUTER_MGMT "mgmt"
+#define LW_MARK_DIRECT 0x4c01u
+
+char *lw_name_router_leg(const LwSegment *segment);  /* inside the router: the segment's name */
+char *lw_name_router_port(const LwSegment *segment); /* on the host's bridge: "lw-" + the segment's name */
+char *lw_name_tunnel(const LwTunnel *tunnel);        /* inside the router: "wg-" + the tunnel's name */
+char *lw_name_nic_port(LwFacts *facts, const LwLab *lab, guint machine, guint nic); /* host side: "lwm" + number */
+char *lw_name_cell_ns(const LwMachine *machine);     /* "cell-" + name */
+char *lw_name_nic(guint nic);                        /* inside a cell: "eth0" */
+guint32 lw_mark_of_exit(LwFacts *facts, const LwLab *lab, guint tunnel /* LW_NONE: direct */);
+guint32 lw_table_of_exit(LwFacts *facts, const LwLab *lab, guint tunnel);
+
+/* Where a NIC is now: its segment in the file, or where it was moved to. LW_NONE: cut off. */
+guint lw_nic_segment(const LwLab *lab, const LwFacts *facts, guint machine, guint nic);
+/* Its address there: declared (when it is in its own segment), else the one kept for it (facts->leases). Unset
+ * when it has none. */
+LwAddr lw_nic_address(const LwLab *lab, const LwFacts *facts, guint machine, guint nic);
+/* The exit of a segment that is active now: LW_NONE for direct (and for none: look at the segment). */
+guint lw_active_exit(const LwLab *lab, const LwFacts *facts, guint segment);
+/* The exit that a source of the segment uses: a pin's, else the active one. */
+guint lw_exit_of_source(const LwLab *lab, const LwFacts *facts, guint segment, const LwAddr *source);

@@ -1,0 +1,42 @@
+/* What only a look at the world (or the state) tells, and the policy needs. Values; no I/O here. */
+#pragma once
+
+#include "base/addr.h"
+
+#include <glib.h>
+
+typedef struct {
+  /* the world */
+  gboolean bridge_meta;      /* nft knows meta ibrname in the bridge family */
+  gboolean kernel_wireguard; /* the kernel has WireGuard */
+  GHashTable *endpoints;     /* tunnel name -> LwAddr* of its endpoint's name, resolved */
+  char *router_ns;           /* namespace of the builtin router */
+
+  /* numbers: given once, kept in the state, appended only. name -> GUINT_TO_POINTER(number), from 1.
+     "exit/NAME" (direct is always 1), "segment/NAME", "nic/MACHINE/INDEX" */
+  GHashTable *numbers;
+
+  /* addresses given to declared NICs that have none of their own: "MACHINE/INDEX/SEGMENT" -> LwAddr* */
+  GHashTable *leases;
+
+  /* run-time state: */
+  GHashTable *active;    /* segment name -> tunnel name, where switched */
+  GHashTable *positions; /* "MACHINE/INDEX" -> segment name, where moved */
+  GHashTable *cut;       /* set of machine names */
+  GPtrArray *probes;     /* of LwProbePort*: extra, short-lived machines of verify */
+} LwFacts;
+
+/* A probe of verify: allowed by host-guard as if it were declared. */
+typedef struct {
+  char *name;    /* its port on the host side; at most 15 bytes */
+  char *segment;
+  LwAddr address;
+  LwMac mac;
+} LwProbePort;
+
+LwFacts *lw_facts_new(void);
+void lw_facts_free(LwFacts *facts);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwFacts, lw_facts_free)
+
+/* The number of a name, given now (the smallest free) when it has none yet. */
+guint lw_facts_number(LwFacts *facts, const char *class_name, const char *name);

@@ -1,0 +1,207 @@
+/* Canonical resources: the objects that make a lab, whether wanted or seen.
+ *
+ * A resource is one struct with a kind; which members a kind uses, and which of them name it (its key) or
+ * are compared, is a table in resource.c (lw_resource_fields): copying, comparing, printing, JSON and undo are
+ * generic over it. `ns` is the network namespace it lives in: "" for the host's, else a name under
+ * /run/netns. Wanted and seen resources are kept in different lists (LwResourceSet), never mixed.
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "base/secret.h"
+#include "resource/rules.h"
+
+#include <json-glib/json-glib.h>
+
+typedef enum {
+  LW_RES_NETNS,    /* name */
+  LW_RES_LINK,     /* ns, name | type, peer_ns, peer, mac, mtu, master, up, isolated, group, alias */
+  LW_RES_ADDRESS,  /* ns, link, prefix */
+  LW_RES_ROUTE,    /* ns, table, prefix, metric | route_type, via, link, source */
+  LW_RES_RULE,     /* ns, priority, | mark, iif, oif, table, action, suppress_default */
+  LW_RES_SYSCTL,   /* ns, name (net.ipv4.ip_forward) | value */
+  LW_RES_RULESET,  /* ns, name, family | ruleset */
+  LW_RES_TUNNEL,   /* ns, name (the link) | WireGuard settings, see below */
+  LW_RES_RESOLVER, /* ns, name | a dnsmasq: DHCP and/or DNS, see below */
+  LW_RES_DHCP_CLIENT, /* ns, link | hostname-less dhcpcd that keeps a lease, see below */
+  LW_RES_CELL,     /* name | a cell with its NICs' names, see below */
+  LW_RES_SERVER,   /* ns, name | listeners of the emulated world (twin), see below */
+  LW_RES_LAST
+} LwResourceKind;
+
+typedef enum { LW_LINK_BRIDGE, LW_LINK_VETH, LW_LINK_EXTERNAL /* not ours: only enslaved or configured */ } LwLinkType;
+typedef enum {
+  LW_ROUTE_UNICAST,
+  LW_ROUTE_LOCAL,
+  LW_ROUTE_BLACKHOLE,
+  LW_ROUTE_PROHIBIT,
+  LW_ROUTE_UNREACHABLE
+} LwRouteType;
+typedef enum { LW_RULE_LOOKUP, LW_RULE_PROHIBIT } LwRuleAction;
+
+typedef struct {
+  char *public_key;           /* base64 */
+  LwSecretRef *preshared_key; /* nullable */
+  LwAddr endpoint;            /* unset: the other side calls */
+  guint16 endpoint_port;
+  GArray *allowed; /* of LwPrefix */
+  guint keepalive; /* seconds */
+} LwPeer;
+
+/* DHCP of one segment. */
+typedef struct {
+  char *link;
+  LwRange range;
+  guint8 prefix_len; /* sent as an explicit mask (option 1) */
+  LwAddr router;     /* unset: no default route */
+  GArray *dns;       /* of LwAddr, option 6 */
+  guint lease_seconds;
+} LwDhcpRange;
+
+typedef struct {
+  LwMac mac;
+  LwAddr address; /* unset: only a name */
+  char *name;     /* nullable */
+  gboolean dynamic_only; /* no address here: it may take one of the range */
+} LwDhcpHost;
+
+/* "server=/DOMAIN/ADDRESS#PORT@DEVICE" */
+typedef struct {
+  char *domain; /* nullable: everything */
+  LwAddr address;
+  guint16 port;
+  char *device; /* nullable */
+} LwUpstream;
+
+typedef struct {
+  char *name;
+  LwAddr address;
+} LwHostName;
+
+typedef struct LwResource {
+  LwResourceKind kind;
+  int refs;
+  char *ns;   /* "" the host's */
+  char *name; /* of the object; of its link for addresses and routes see `link` */
+  char *link;
+  LwOrigin origin; /* not compared, not stored */
+
+  /* link */
+  LwLinkType link_type;
+  char *peer_ns, *peer; /* veth: the other end, a LINK resource of its own that names this one */
+  LwMac mac;            /* unset: whatever it has */
+  guint32 mtu;          /* 0: whatever */
+  char *master;         /* "" none */
+  gboolean up;
+  gboolean isolated; /* bridge port isolation */
+  guint32 group;     /* IFLA_GROUP, for deleting in batches */
+  char *alias;       /* ownership mark: "lanward:LAB" */
+
+  /* address, route, rule */
+  LwPrefix prefix;
+  guint32 table;
+  guint32 metric;
+  LwRouteType route_type;
+  LwAddr via;
+  LwAddr source;
+  guint32 priority;
+  guint32 mark; /* fwmark, whole-word mask; 0: any */
+  char *iif, *oif;
+  LwRuleAction action;
+  gboolean suppress_default; /* suppress_prefixlength 0 */
+
+  char *value; /* sysctl */
+
+  LwRuleset *ruleset;
+
+  /* tunnel */
+  LwSecretRef *private_key;
+  guint16 listen_port; /* 0: any */
+  GPtrArray *peers;    /* of LwPeer* */
+  /* (mark: fwmark of its own encrypted packets; mtu, up as for a link) */
+
+  /* resolver */
+  guint16 port;       /* DNS port; 0: no DNS */
+  GPtrArray *links;   /* of char*: interfaces it listens on; empty: all of the namespace */
+  GPtrArray *ranges;  /* of LwDhcpRange* */
+  GPtrArray *hosts;   /* of LwDhcpHost* */
+  GPtrArray *names;   /* of LwHostName*: address records */
+  GPtrArray *upstreams; /* of LwUpstream*; empty: answers only what it knows */
+  char *domain;         /* nullable */
+  gboolean log_queries;
+
+  /* dhcp client: `link` of `ns`; keeps a lease; the default route goes to `table` (0: main, as usual);
+     `home_lan_set`: an nft set "TABLE SET" that the lease's prefix is written to before anything else */
+  char *home_lan_set;
+  gboolean wait; /* the step is done when the lease is there */
+
+  /* cell */
+  GPtrArray *argv;  /* of char*: what it runs; empty: nothing but its init */
+  GPtrArray *nics;  /* of char*: its interfaces, in order; each gets a DHCP client unless it has an ADDRESS */
+  guint32 static_nics; /* bit i: NIC i has a static address and no DHCP client */
+
+  /* server: each listener "tcp/445", "udp/7", with what it answers: "echo" (the payload back), "address" (the
+     caller's address, as HTTP on tcp), "discard" */
+  GPtrArray *listeners; /* of char* "PROTO/PORT/ANSWER" */
+} LwResource;
+
+LwResource *lw_resource_new(LwResourceKind kind, const char *ns /* nullable */, const char *name /* nullable */);
+LwResource *lw_resource_ref(LwResource *resource);
+void lw_resource_unref(LwResource *resource);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwResource, lw_resource_unref)
+
+LwPeer *lw_peer_new(void);
+LwDhcpRange *lw_dhcp_range_new(void);
+LwDhcpHost *lw_dhcp_host_new(void);
+LwUpstream *lw_upstream_new(void);
+LwHostName *lw_host_name_new(void);
+
+/* Stable identity: "link:router/lan10", "route:router/1001/0.0.0.0/0/0". Transfer full. */
+char *lw_resource_key(const LwResource *resource);
+/* Same key and same compared members. */
+gboolean lw_resource_equal(const LwResource *a, const LwResource *b);
+/* Names of members that differ, for the plan's text ("mtu 1420 -> 1380"); NULL when equal. Transfer full. */
+char *lw_resource_difference(const LwResource *from, const LwResource *to);
+const char *lw_resource_kind_name(LwResourceKind kind);
+/* For people: "bridge virbr-lan10", "tunnel wg-se in router". Transfer full. */
+char *lw_resource_describe(const LwResource *resource);
+
+/* JSON of all members of the kind (secrets stay references); and back: NULL and error on anything unknown. */
+JsonNode *lw_resource_to_json(const LwResource *resource);
+LwResource *lw_resource_from_json(JsonNode *node, GError **error);
+
+/* A list with unique keys, in order of insertion. */
+typedef struct {
+  GPtrArray *list;   /* of LwResource* */
+  GHashTable *index; /* key -> LwResource* */
+} LwResourceSet;
+
+LwResourceSet *lw_resource_set_new(void);
+void lw_resource_set_free(LwResourceSet *set);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwResourceSet, lw_resource_set_free)
+/* Takes the reference. The same key twice is a programming error (g_error) unless both are equal. */
+LwResource *lw_resource_set_add(LwResourceSet *set, LwResource *resource);
+LwResource *lw_resource_set_find(const LwResourceSet *set, const char *key); /* nullable, borrowed */
+
+/* How hard a change is felt. */
+typedef enum {
+  LW_CHANGE_CREATE,
+  LW_CHANGE_LIVE,    /* changed in place; flows go on */
+  LW_CHANGE_RESTART, /* the process restarts; kernel state stays */
+  LW_CHANGE_REPLACE, /* deleted and made again */
+  LW_CHANGE_DELETE,
+} LwChangeClass;
+
+typedef struct {
+  LwChangeClass klass;
+  LwResource *from; /* as seen; NULL for create */
+  LwResource *to;   /* as wanted; NULL for delete */
+} LwChange;
+
+const char *lw_change_class_name(LwChangeClass klass);
+/* How a difference between two resources of one key can be carried out. */
+LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource *to);
+
+LwChange *lw_change_new(LwChangeClass klass, LwResource *from /* nullable, ref taken */, LwResource *to);
+void lw_change_free(LwChange *change);
+GPtrArray *lw_changes_new(void); /* of LwChange*, freeing */
