@@ -282,7 +282,7 @@ static void add_upstream(LwResource *resolver, const char *domain, LwAddr addres
   g_ptr_array_add(resolver->upstreams, upstream);
 }
 
-static void add_dhcp_range(const Compile *c, LwResource *resolver, const LwSegment *segment) {
+static void add_dhcp_range(LwResource *resolver, const LwSegment *segment) {
   LwDhcpRange *range = lw_dhcp_range_new();
   range->link = lw_name_router_leg(segment);
   range->range = segment->dhcp;
@@ -324,7 +324,7 @@ static void compile_local_resolver(const Compile *c) {
     const LwSegment *segment = lw_lab_segment(c->lab, i);
     g_ptr_array_add(resolver->links, lw_name_router_leg(segment));
     if (segment->has_dhcp)
-      add_dhcp_range(c, resolver, segment);
+      add_dhcp_range(resolver, segment);
   }
   for (guint m = 0; m < c->lab->machines->len; m++)
     add_machine_hosts(c, resolver, m);
