@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <glib/gstdio.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
