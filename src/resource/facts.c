@@ -16,6 +16,7 @@ LwFacts *lw_facts_new(void) {
   facts->active = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   facts->positions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   facts->cut = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  facts->wan_resolvers = g_array_new(FALSE, FALSE, sizeof(LwAddr));
   facts->probes = g_ptr_array_new_with_free_func(probe_port_free);
   return facts;
 }
@@ -30,6 +31,7 @@ void lw_facts_free(LwFacts *facts) {
   g_hash_table_unref(facts->active);
   g_hash_table_unref(facts->positions);
   g_hash_table_unref(facts->cut);
+  g_array_unref(facts->wan_resolvers);
   g_ptr_array_unref(facts->probes);
   g_free(facts);
 }

@@ -419,6 +419,7 @@ static const char *const field_names[LW_FIELD_LAST] = {
     [LW_FIELD_ARP_IP] = "arp-ip",
     [LW_FIELD_ARP_MAC] = "arp-mac",
     [LW_FIELD_TCP_SYN] = "tcp-syn",
+    [LW_FIELD_TCP_RST] = "tcp-rst",
     [LW_FIELD_IBRIDGE] = "ibridge",
 };
 
