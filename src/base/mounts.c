@@ -142,3 +142,14 @@ gboolean lw_mount_view(const char *source, const char *target, const char *scrat
     return TRUE;
   return fill(source, upper, error) && lw_mount_bind(upper, target, FALSE, error);
 }
+
+gboolean lw_mount_guard_sysctls(const char *proc, GError **error) {
+  g_autofree char *all = g_build_filename(proc, "sys", NULL);
+  g_autofree char *net = g_build_filename(proc, "sys/net", NULL);
+  unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY | flags_kept(proc);
+  if (mount(all, all, NULL, MS_BIND, NULL) == 0 && mount(net, net, NULL, MS_BIND, NULL) == 0 &&
+      mount(NULL, all, NULL, flags, NULL) == 0)
+    return TRUE;
+  lw_error_set_errno(error, "cannot protect %s", all);
+  return FALSE;
+}

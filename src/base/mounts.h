@@ -14,3 +14,7 @@ gboolean lw_mount_view(const char *source, const char *target, const char *scrat
 
 /* Binds a file or folder with everything below it. */
 gboolean lw_mount_bind(const char *source, const char *target, gboolean read_only, GError **error);
+
+/* Makes PROC/sys read-only but for its net half: uid 0 of a user namespace that root made owns the host's sysctl
+ * files. */
+gboolean lw_mount_guard_sysctls(const char *proc, GError **error);

@@ -2,6 +2,7 @@
  * sleeps, reaps, and calls for repair when a daemon has died. */
 #include "twin/holder.h"
 
+#include "base/enter.h"
 #include "base/error.h"
 #include "base/mounts.h"
 #include "base/process.h"
@@ -117,14 +118,6 @@ static gboolean mount_etc(const char *name, GError **error) {
   return lw_mount_view("/etc", "/etc", VIEWS "/etc", error);
 }
 
-/* Read-only but for the network's half: uid 0 of a twin that root started owns the host's sysctl files. */
-static gboolean guard_sysctls(void) {
-  return mount("/proc/sys", "/proc/sys", NULL, MS_BIND, NULL) == 0 &&
-         mount("/proc/sys/net", "/proc/sys/net", NULL, MS_BIND, NULL) == 0 &&
-         mount(NULL, "/proc/sys", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) ==
-             0;
-}
-
 static gboolean set_up_mounts(const char *name, GError **error) {
   if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
     lw_error_set_errno(error, "cannot make the twin's mounts private");
@@ -146,11 +139,7 @@ static gboolean set_up_mounts(const char *name, GError **error) {
      depends on it. */
   if (mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL) != 0)
     g_printerr("no /sys of its own: %s\n", g_strerror(errno));
-  if (!guard_sysctls()) {
-    lw_error_set_errno(error, "cannot protect /proc/sys in the twin");
-    return FALSE;
-  }
-  return TRUE;
+  return lw_mount_guard_sysctls("/proc", error);
 }
 
 static gboolean bring_lo_up(void) {
@@ -213,6 +202,7 @@ typedef struct {
   gint64 due;     /* monotonic, 0: nothing to do */
   gint64 earliest;
   guint failures;
+  gboolean checking; /* whether the last repair held */
 } Holder;
 
 static gboolean file_names_dead(const char *path) {
@@ -241,16 +231,20 @@ static void schedule(Holder *holder, guint after_ms) {
   holder->due = MAX(g_get_monotonic_time() + after_ms * (gint64)1000, holder->earliest);
 }
 
-static void repair_ended(Holder *holder, int status) {
-  holder->repairing = 0;
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-    holder->failures = 0;
-    schedule(holder, REPAIR_PAUSE_MS); /* to see whether it held */
-    return;
-  }
+static void back_off(Holder *holder) {
   guint pause = MIN(REPAIR_PAUSE_MS << MIN(holder->failures, 8u), REPAIR_PAUSE_MAX_MS);
   holder->failures++;
   schedule(holder, pause);
+}
+
+static void repair_ended(Holder *holder, int status) {
+  holder->repairing = 0;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+    holder->checking = TRUE;
+    schedule(holder, REPAIR_PAUSE_MS);
+    return;
+  }
+  back_off(holder);
 }
 
 static void reap(Holder *holder) {
@@ -268,9 +262,17 @@ static void reap(Holder *holder) {
 }
 
 static void start_repair(Holder *holder) {
+  gboolean checking = holder->checking;
+  holder->checking = FALSE;
   holder->due = 0;
-  if (!daemon_is_dead(RUN_DIR, TRUE))
+  if (!daemon_is_dead(RUN_DIR, TRUE)) {
+    holder->failures = 0;
     return;
+  }
+  if (checking) { /* dead again at once: something that repairs alone do not cure */
+    back_off(holder);
+    return;
+  }
   holder->earliest = g_get_monotonic_time() + REPAIR_PAUSE_MS * 1000;
   pid_t pid = fork();
   if (pid == 0) {

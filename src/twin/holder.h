@@ -3,12 +3,6 @@
 
 #include "twin/twin.h"
 
-/* What one process tells another over a SOCK_SEQPACKET pair: a GError, or that all is well. */
-void lw_tell_error(int fd, const GError *failure);
-void lw_tell_ready(int fd);
-/* TRUE: ready. FALSE: the error told; or, when the other end closed or stayed silent, `silent`. */
-gboolean lw_hear(int fd, int timeout_ms, const char *silent, GError **error);
-
 /* A user namespace of ours, alone in it as uid 0, with the other namespaces of `flags` (CLONE_NEW…). */
 gboolean lw_twin_unshare(int flags, GError **error);
 

@@ -1,19 +1,17 @@
 /* Finding, starting, entering and stopping twins: the side of the commands. holder.c is the other side. */
 #include "twin/twin.h"
 
+#include "base/enter.h"
 #include "base/error.h"
 #include "twin/holder.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -149,37 +147,6 @@ GPtrArray *lw_twin_list(void) {
   return list;
 }
 
-void lw_tell_error(int fd, const GError *failure) {
-  g_autofree char *message = g_strdup_printf("E%d %s", failure->domain == LW_ERROR ? failure->code : LW_ERROR_FAILED,
-                                             failure->message);
-  (void)!send(fd, message, strlen(message), MSG_NOSIGNAL); /* nobody left to hear is nobody to tell */
-}
-
-void lw_tell_ready(int fd) {
-  (void)!send(fd, "R", 1, MSG_NOSIGNAL);
-}
-
-gboolean lw_hear(int fd, int timeout_ms, const char *silent, GError **error) {
-  char message[4096];
-  struct pollfd wait = {.fd = fd, .events = POLLIN};
-  int ready;
-  do
-    ready = poll(&wait, 1, timeout_ms);
-  while (ready < 0 && errno == EINTR);
-  ssize_t n = ready > 0 ? recv(fd, message, sizeof message - 1, 0) : 0;
-  if (n <= 0) {
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s%s", silent, ready == 0 ? " (no answer in time)" : "");
-    return FALSE;
-  }
-  message[n] = '\0';
-  if (message[0] == 'R')
-    return TRUE;
-  char *text;
-  int code = (int)strtol(message + 1, &text, 10);
-  g_set_error(error, LW_ERROR, code, "%s", *text == ' ' ? text + 1 : text);
-  return FALSE;
-}
-
 /* A listener with the name, bound: nobody else can start the twin now. -1 and no error: it runs (*running). */
 static int claim(const char *name, pid_t *running, GError **error) {
   gint64 deadline = g_get_monotonic_time() + BUSY_TIMEOUT_MS * 1000;
@@ -299,108 +266,33 @@ gboolean lw_twin_stop(const char *name, gboolean *was_running, GError **error) {
   return ok;
 }
 
-/* Waits for the child, passing on what a person or a service manager sends us. What the terminal sends reaches
- * the child by itself: it is in our process group. */
-static int wait_forwarding(pid_t child, const sigset_t *watched) {
-  for (;;) {
-    siginfo_t info;
-    int signal_number = sigwaitinfo(watched, &info);
-    int status;
-    pid_t done = waitpid(child, &status, WNOHANG);
-    if (done == child)
-      return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    if (done < 0 && errno == ECHILD)
-      return 1;
-    if (signal_number > 0 && signal_number != SIGCHLD && info.si_code != SI_KERNEL)
-      kill(child, signal_number);
-  }
-}
-
 typedef struct {
-  int holder; /* pidfd */
-  const char *folder;
-  int control;
   int (*body)(gpointer data);
   gpointer data;
-  sigset_t watched, before;
-} Entry;
+} Body;
 
-static gboolean enter(const Entry *entry, GError **error) {
-  int flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC;
-  if (setns(entry->holder, flags | CLONE_NEWCGROUP) == 0 || (errno == EINVAL && setns(entry->holder, flags) == 0)) {
-    if (chdir(entry->folder) != 0 && chdir("/") != 0) {
-      lw_error_set_errno(error, "cannot enter the twin's root folder");
-      return FALSE;
-    }
-    return TRUE;
-  }
-  lw_error_set_errno(error, "cannot enter the twin's namespaces");
-  return FALSE;
-}
-
-/* The process between us, outside, and the body, inside: a pid namespace is entered by one's children only. */
-static void run_between(const Entry *entry) {
-  g_autoptr(GError) error = NULL;
-  if (!enter(entry, &error)) {
-    lw_tell_error(entry->control, error);
-    _exit(1);
-  }
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  pid_t child = fork();
-  if (child < 0) {
-    lw_error_set_errno(&error, "cannot start a process in the twin");
-    lw_tell_error(entry->control, error);
-    _exit(1);
-  }
-  if (child > 0) {
-    lw_tell_ready(entry->control);
-    close(entry->control);
-    _exit(wait_forwarding(child, &entry->watched));
-  }
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  close(entry->control);
-  close(entry->holder);
-  sigprocmask(SIG_SETMASK, &entry->before, NULL);
-  int status = entry->body(entry->data);
-  fflush(NULL);
-  _exit(status);
+static int call_body(gpointer data, GError **error) {
+  (void)error;
+  Body *body = data;
+  return body->body(body->data);
 }
 
 int lw_twin_run(const char *name, int (*body)(gpointer data), gpointer data, GError **error) {
   pid_t pid;
   g_autofree char *folder = g_get_current_dir();
-  Entry entry = {.folder = folder, .body = body, .data = data};
-  entry.holder = pidfd_open_checked(name, &pid, error);
-  if (entry.holder < 0) {
+  Body call = {body, data};
+  LwEntry entry = {.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC |
+                            CLONE_NEWCGROUP,
+                   .folder = folder,
+                   .body = call_body,
+                   .data = &call};
+  entry.pidfd = pidfd_open_checked(name, &pid, error);
+  if (entry.pidfd < 0) {
     if (pid == 0)
       g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "no twin “%s” runs: start it with lanward twin apply", name);
     return -1;
   }
-  int pair[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-    lw_error_set_errno(error, "cannot enter twin %s", name);
-    close(entry.holder);
-    return -1;
-  }
-  entry.control = pair[1];
-  sigemptyset(&entry.watched);
-  for (const int *s = (const int[]){SIGCHLD, SIGINT, SIGTERM, SIGQUIT, SIGHUP, 0}; *s; s++)
-    sigaddset(&entry.watched, *s);
-  fflush(NULL);
-  sigprocmask(SIG_BLOCK, &entry.watched, &entry.before);
-  pid_t child = fork();
-  if (child == 0) {
-    close(pair[0]);
-    run_between(&entry);
-  }
-  close(pair[1]);
-  close(entry.holder);
-  gboolean ok = child > 0;
-  if (!ok)
-    lw_error_set_errno(error, "cannot enter twin %s", name);
-  ok = ok && lw_hear(pair[0], -1, "the twin died while it was being entered", error);
-  close(pair[0]);
-  int status = child > 0 ? wait_forwarding(child, &entry.watched) : -1;
-  sigprocmask(SIG_SETMASK, &entry.before, NULL);
-  return ok ? status : -1;
+  int status = lw_enter_run(&entry, error);
+  close(entry.pidfd);
+  return status;
 }
