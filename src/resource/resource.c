@@ -908,6 +908,14 @@ LwResource *lw_resource_set_find(const LwResourceSet *set, const char *key) {
   return g_hash_table_lookup(set->index, key);
 }
 
+gboolean lw_resource_set_remove(LwResourceSet *set, const char *key) {
+  LwResource *resource = g_hash_table_lookup(set->index, key);
+  if (!resource)
+    return FALSE;
+  g_hash_table_remove(set->index, key);
+  return g_ptr_array_remove(set->list, resource);
+}
+
 const char *lw_change_class_name(LwChangeClass klass) {
   static const char *const names[] = {[LW_CHANGE_CREATE] = "create",   [LW_CHANGE_LIVE] = "live",
                                       [LW_CHANGE_RESTART] = "restart", [LW_CHANGE_REPLACE] = "replace",
