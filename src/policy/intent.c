@@ -83,11 +83,9 @@ static gboolean is_machine_address(const LwLab *lab, const LwFacts *facts, guint
     if (lw_addr_equal(&own, addr))
       return TRUE;
     const GArray *more = lw_machine_nic(m, n)->addresses;
-    for (guint i = 0; i < more->len; i++) {
-      LwPrefix prefix = g_array_index(more, LwPrefix, i);
-      if (lw_prefix_contains(&prefix, addr))
+    for (guint i = 0; segment == lw_machine_nic(m, n)->segment && i < more->len; i++)
+      if (lw_addr_equal(&g_array_index(more, LwPrefix, i).addr, addr))
         return TRUE;
-    }
   }
   return FALSE;
 }
