@@ -125,15 +125,19 @@ static void build_source_chain(LwRuleset *table) {
   lw_rule_drop(guard_rule(c, "IPv6, other protocols, addresses out of place"), "lanward guard source");
 }
 
-/* Frames for the host itself: a segment's bridge is a wire, not a way in. */
+/* Frames for the host itself: a segment's bridge is a wire, not a way in. Counted, not logged: every broadcast on
+ * the wire comes by here too. */
+static void close_input(LwChain *c, const char *set, const char *comment) {
+  LwRule *r = guard_rule(c, comment);
+  lw_rule_match_set(r, set, FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
+  lw_rule_add_action(r, LW_ACTION_COUNT);
+  lw_rule_verdict(r, LW_VERDICT_DROP, NULL);
+}
+
 static void build_input_chain(LwRuleset *table) {
   LwChain *c = lw_ruleset_add_base_chain(table, "input", LW_HOOK_INPUT, PRIORITY_GUARD, FALSE, FALSE);
-  LwRule *r = guard_rule(c, "the bridge's own MAC answers nobody");
-  lw_rule_match_set(r, "ports", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
-  lw_rule_drop(r, "lanward guard host");
-  r = guard_rule(c, "nor the router's leg of a segment");
-  lw_rule_match_set(r, "router_ports", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
-  lw_rule_drop(r, "lanward guard host");
+  close_input(c, "ports", "the bridge's own MAC answers nobody");
+  close_input(c, "router_ports", "nor the router's leg of a segment");
 }
 
 /* With meta ibrname the bridges themselves are closed to ports that nobody has declared. */
