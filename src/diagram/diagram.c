@@ -11,6 +11,7 @@
 #define FAINT "#7b8794"
 #define HAIR "#cbd2d9"
 #define PAPER "#ffffff"
+#define UPLINK_X 130.0 /* from the left of the home LAN and the host: clear of the layers' names */
 
 /* Dark enough for white text on them, and apart from each other for most colour-blind eyes when neighbours. */
 static const guint32 palette[] = {0x2f6db5, 0x0f8577, 0x7a4fb5, 0xb3611a, 0xb23a55, 0x5b7a1e,
@@ -156,9 +157,11 @@ static char *cable_path(const LwCable *cable, double port_y) {
   return g_string_free(path, FALSE);
 }
 
-static void draw_cable(LwSvg *svg, const LwCable *cable, double port_y, const char *under) {
+static void draw_cable(LwSvg *svg, const LwCable *cable, double port_y) {
   g_autofree char *path = cable_path(cable, port_y);
-  g_string_append_printf(svg->out, "<path d=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"5\"/>\n", path, under);
+  /* A pale edge, so that cables side by side stay apart. */
+  g_string_append_printf(
+    svg->out, "<path d=\"%s\" fill=\"none\" stroke=\"#ffffff\" stroke-opacity=\"0.7\" stroke-width=\"5\"/>\n", path);
   g_string_append_printf(svg->out,
                          "<path class=\"cable\" d=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"2.2\"%s/>\n", path,
                          shade(cable->segment, cable->solid ? 0 : 0.25), cable->solid ? "" : " stroke-dasharray=\"5 4\"");
@@ -210,7 +213,8 @@ static void draw_home(LwSvg *svg, const LwScene *scene) {
   const LwBox *box = &scene->home;
   const LwHost *host = &scene->lab->host;
   double x = box->x + 18, y = box->y + 18;
-  lw_svg_line(svg, box->x + 40, box->y + box->h, box->x + 40, scene->bridge.y, "stroke=\"#9aa5b1\" stroke-width=\"3\"");
+  lw_svg_line(svg, box->x + UPLINK_X, box->y + box->h, box->x + UPLINK_X, scene->bridge.y,
+              "stroke=\"#9aa5b1\" stroke-width=\"3\"");
   lw_svg_rect(svg, box->x, box->y, box->w, box->h, 10, "fill=\"#ffffff\" stroke=\"#cbd2d9\"");
   lw_svg_path(svg, "fill=\"none\" stroke=\"#52606d\" stroke-width=\"2\" stroke-linejoin=\"round\"",
               "M %f %f L %f %f L %f %f M %f %f V %f H %f V %f", x, y + 20, x + 20, y + 2, x + 40, y + 20, x + 6, y + 15, y + 38,
@@ -220,7 +224,7 @@ static void draw_home(LwSvg *svg, const LwScene *scene) {
   lw_svg_text(svg, x + 54, y + 33, box->w - 84, &detail, "its router: DHCP, NAT");
   g_autofree char *mac = lw_mac_is_set(&host->uplink_mac) ? lw_mac_format(&host->uplink_mac) : NULL;
   LwSvgFont small = {10.5, FALSE, SOFT, NULL};
-  lw_svg_text(svg, box->x + 50, (box->y + box->h + scene->bridge.y) / 2 + 4, box->w - 50, &small,
+  lw_svg_text(svg, box->x + UPLINK_X + 10, (box->y + box->h + scene->bridge.y) / 2 + 4, box->w - UPLINK_X - 10, &small,
               host->uplink ? host->uplink : mac ? mac : "uplink");
 }
 
@@ -238,7 +242,7 @@ static void draw_bridge(LwSvg *svg, const LwScene *scene) {
 static void draw_host(LwSvg *svg, const LwScene *scene) {
   const LwBox *box = &scene->host;
   g_autofree char *address = lw_addr_format(&scene->lab->host.management.address);
-  lw_svg_line(svg, box->x + 40, scene->bridge.y + scene->bridge.h, box->x + 40, box->y,
+  lw_svg_line(svg, box->x + UPLINK_X, scene->bridge.y + scene->bridge.h, box->x + UPLINK_X, box->y,
               "stroke=\"#9aa5b1\" stroke-width=\"3\"");
   lw_svg_rect(svg, box->x, box->y, box->w, box->h, 10, "fill=\"#ffffff\" stroke=\"#9aa5b1\" stroke-width=\"1.4\"");
   LwSvgFont name = {15, TRUE, INK, NULL}, detail = {11.5, FALSE, SOFT, "end"};
@@ -258,6 +262,12 @@ static void draw_management_bridge(LwSvg *svg, const LwScene *scene) {
   LwSvgFont name = {12, TRUE, INK, "middle"}, detail = {10.5, FALSE, SOFT, "middle"};
   lw_svg_text(svg, middle, y - 11, width, &name, scene->lab->host.management.bridge);
   lw_svg_text(svg, middle, y + 20, width, &detail, subnet);
+}
+
+static void draw_wan_name(LwSvg *svg, const LwScene *scene) {
+  const LwCable *wan = scene->up->pdata[0];
+  LwSvgFont font = {10, FALSE, SOFT, NULL};
+  lw_svg_text(svg, wan->target_x + 7, wan->target_y + 12, 40, &font, "wan");
 }
 
 static void draw_ports(LwSvg *svg, const GPtrArray *cables, double y) {
@@ -424,9 +434,10 @@ char *lw_diagram_svg(const LwLab *lab, const LwFacts *facts) {
   draw_host(&svg, scene);
   draw_management_bridge(&svg, scene);
   for (guint i = 0; i < scene->up->len; i++)
-    draw_cable(&svg, scene->up->pdata[i], scene->router.y, "#eef4ee");
+    draw_cable(&svg, scene->up->pdata[i], scene->router.y);
   for (guint i = 0; i < scene->down->len; i++)
-    draw_cable(&svg, scene->down->pdata[i], scene->router.y + scene->router.h, "#f5f6f8");
+    draw_cable(&svg, scene->down->pdata[i], scene->router.y + scene->router.h);
+  draw_wan_name(&svg, scene);
   for (guint i = 0; i < scene->exits->len; i++)
     draw_exit(&svg, scene, scene->exits->pdata[i]);
   draw_router(&svg, scene);

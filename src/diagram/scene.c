@@ -554,8 +554,9 @@ static void place_segments(LwScene *scene) {
     place_columns(scene, &grid);
     spread_ports(scene, scene->down, 26);
     target_cards(scene, &grid);
-    guint lanes = assign_lanes(scene->down, y + 16, LW_LANE);
-    y += MAX(34, 16 + LW_LANE * lanes + 14);
+    /* Cables to the gutter pass under the layer's name. */
+    double first = grid.gutter > 0 ? 36 : 16;
+    y += MAX(34, first + LW_LANE * assign_lanes(scene->down, y + first, LW_LANE) + 14);
   } else {
     y += 40;
   }

@@ -158,15 +158,16 @@ LwLab *lw_test_homelab(void) {
 LwLab *lw_test_wide_lab(guint count, guint machines_each) {
   LwLab *lab = lab_named("wide");
   service(lab, "ping", 1, (const LwPorts[]){{LW_PROTO_ICMP, 0, 65535}});
-  for (guint i = 0; i < count; i++) {
+  guint tunnels = MIN(count, 5);
+  for (guint i = 0; i < tunnels; i++) {
     g_autofree char *name = g_strdup_printf("t%u", i);
     tunnel(lab, name, "exit.example.net");
   }
   for (guint i = 0; i < count; i++) {
     g_autofree char *name = g_strdup_printf("lan%u", i + 1);
     LwSegment *made = segment(lab, name, i + 1, LW_EGRESS_TUNNELS);
-    guint pool[] = {i, (i + 1) % count, (i + 2) % count};
-    exits(made, MIN(count, 3), pool);
+    guint pool[] = {i % tunnels, (i + 1) % tunnels, (i + 2) % tunnels};
+    exits(made, MIN(tunnels, 3), pool);
     for (guint k = 0; k < machines_each; k++) {
       g_autofree char *machine_name = g_strdup_printf("m%u-%u", i + 1, k);
       g_autofree char *address = g_strdup_printf("192.168.%u.%u", i + 1, k + 2);

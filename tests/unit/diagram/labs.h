@@ -5,7 +5,7 @@
 
 /* The reference lab of examples/homelab.yaml. */
 LwLab *lw_test_homelab(void);
-/* count segments, each with its own tunnel and a pool of three, machines_each machines in each. */
+/* count segments, each with a pool of three of five tunnels, and machines_each machines in each. */
 LwLab *lw_test_wide_lab(guint count, guint machines_each);
 /* Names that try to break out of markup and to be wider than their boxes. */
 LwLab *lw_test_hostile_lab(void);
