@@ -11,6 +11,10 @@ typedef struct {
   gboolean kernel_wireguard; /* the kernel has WireGuard */
   GHashTable *endpoints;     /* tunnel name -> LwAddr* of its endpoint's name, resolved */
   char *router_ns;           /* namespace of the builtin router */
+  gboolean cells_stand_in;   /* the twin: a cell in place of every machine */
+  LwMac uplink_mac;          /* of the physical NIC; unset: not known */
+  LwPrefix home_lan;         /* by WAN's lease; unset (family 0): none yet */
+  GArray *wan_resolvers;     /* of LwAddr: what WAN's lease names; may be empty */
 
   /* numbers: given once, kept in the state, appended only. name -> GUINT_TO_POINTER(number), from 1.
      "exit/NAME" (direct is always 1), "segment/NAME", "nic/MACHINE/INDEX" */

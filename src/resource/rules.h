@@ -35,6 +35,7 @@ typedef enum {
   LW_FIELD_ARP_IP,   /* arp sender's address */
   LW_FIELD_ARP_MAC,  /* arp sender's MAC */
   LW_FIELD_TCP_SYN,  /* 1: SYN alone of fin,syn,rst,ack; 0: anything else of TCP */
+  LW_FIELD_TCP_RST,  /* 1: RST is set; 0: it is not */
   LW_FIELD_IBRIDGE,  /* the bridge of the ingress port; not on every kernel (LwFacts.bridge_meta) */
   LW_FIELD_LAST
 } LwField;
@@ -110,10 +111,10 @@ typedef enum {
   LW_ACTION_MARK_FROM_CT,  /* meta mark := ct mark */
   LW_ACTION_CT_FROM_MARK,  /* ct mark := meta mark */
   LW_ACTION_SET_CT_MARK,   /* number, or map */
-  LW_ACTION_DNAT,          /* fields looked up in map `set` -> address . port */
+  LW_ACTION_DNAT,          /* fields looked up in map `set` -> address, or address . port */
   LW_ACTION_REDIRECT,      /* to a local port: number, or fields looked up in map `set` */
   LW_ACTION_MASQUERADE,
-  LW_ACTION_CLAMP_MSS, /* number: bytes */
+  LW_ACTION_CLAMP_MSS, /* number: bytes; of packets with SYN (with or without ACK), never raised */
   LW_ACTION_LIMIT,     /* number: packets a second; the rest falls through */
 } LwActionKind;
 

@@ -1,0 +1,285 @@
+#include "engine/engine.h"
+
+#include "engine/state.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define KEPT_OWNED "owned"
+#define KEPT_FACTS "facts"
+#define LOCK_POLL_US 5000
+
+struct LwEngine {
+  GPtrArray *providers; /* borrowed */
+  LwState *state;       /* NULL: read-only and nothing there yet */
+  int lock;             /* -1: none */
+  LwRecovery recovery;
+  LwInjector injector;
+  gpointer injector_data;
+};
+
+static LwProvider *provider_for(const LwEngine *engine, LwResourceKind kind) {
+  for (guint i = 0; i < engine->providers->len; i++)
+    if (lw_provider_handles(engine->providers->pdata[i], kind))
+      return engine->providers->pdata[i];
+  return NULL;
+}
+
+static LwProvider *provider_named(const LwEngine *engine, const char *name) {
+  for (guint i = 0; i < engine->providers->len; i++) {
+    LwProvider *provider = engine->providers->pdata[i];
+    if (g_str_equal(provider->ops->name, name))
+      return provider;
+  }
+  return NULL;
+}
+
+/* --- opening ------------------------------------------------------------------------------------------------------ */
+
+static gboolean take_lock(LwEngine *engine, const LwEngineOptions *options, GError **error) {
+  engine->lock = open(options->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (engine->lock < 0) {
+    lw_error_set_errno(error, "cannot open the lock %s", options->lock_path);
+    return FALSE;
+  }
+  gint64 deadline = g_get_monotonic_time() + (gint64)options->lock_wait_ms * 1000;
+  while (flock(engine->lock, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) {
+      lw_error_set_errno(error, "cannot lock %s", options->lock_path);
+      return FALSE;
+    }
+    if (g_get_monotonic_time() >= deadline) {
+      g_set_error(error, LW_ERROR, LW_ERROR_BUSY, "another lanward is changing this lab (it holds %s): try again when it is done",
+                  options->lock_path);
+      return FALSE;
+    }
+    g_usleep(LOCK_POLL_US);
+  }
+  return TRUE;
+}
+
+/* Undoes what the journal holds, the last first. Goes on after a failure: the more is undone the better. */
+static gboolean undo_journal(LwEngine *engine, GError **error) {
+  g_autoptr(GPtrArray) entries = lw_state_journal_read(engine->state, error);
+  if (!entries)
+    return FALSE;
+  g_autoptr(GError) first = NULL;
+  for (guint i = entries->len; i > 0; i--) {
+    const LwJournalEntry *entry = entries->pdata[i - 1];
+    LwProvider *provider = provider_named(engine, entry->provider);
+    if (!provider) {
+      g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
+                  "the journal holds a step of “%s”, which this lanward does not know: finish it with the version that began it",
+                  entry->provider);
+      return FALSE;
+    }
+    g_autoptr(GError) local = NULL;
+    if (!lw_provider_undo(provider, entry->undo, engine->injector, engine->injector_data, &local) && !first)
+      first = g_steal_pointer(&local);
+  }
+  if (first) {
+    g_propagate_prefixed_error(error, g_steal_pointer(&first), "undo is not complete (the journal is kept, the next command tries again): ");
+    return FALSE;
+  }
+  static const char *const nothing[] = {NULL};
+  return lw_state_finish(engine->state, nothing, nothing, error);
+}
+
+static gboolean recover(LwEngine *engine, GError **error) {
+  g_autoptr(GPtrArray) entries = lw_state_journal_read(engine->state, error);
+  if (!entries)
+    return FALSE;
+  if (entries->len == 0)
+    return TRUE;
+  if (!undo_journal(engine, error))
+    return FALSE;
+  engine->recovery = LW_RECOVERY_UNDONE;
+  return TRUE;
+}
+
+LwEngine *lw_engine_open(const LwEngineOptions *options, GPtrArray *providers, GError **error) {
+  g_autoptr(LwEngine) engine = g_new0(LwEngine, 1);
+  engine->providers = providers;
+  engine->lock = -1;
+  if (options->read_only) {
+    if (!g_file_test(options->state_path, G_FILE_TEST_EXISTS))
+      return g_steal_pointer(&engine);
+    engine->state = lw_state_open(options->state_path, TRUE, error);
+    return engine->state ? g_steal_pointer(&engine) : NULL;
+  }
+  if (!take_lock(engine, options, error))
+    return NULL;
+  engine->state = lw_state_open(options->state_path, FALSE, error);
+  if (!engine->state || !recover(engine, error))
+    return NULL;
+  return g_steal_pointer(&engine);
+}
+
+void lw_engine_close(LwEngine *engine) {
+  if (!engine)
+    return;
+  lw_state_close(engine->state);
+  if (engine->lock >= 0)
+    close(engine->lock);
+  g_free(engine);
+}
+
+LwRecovery lw_engine_recovery(const LwEngine *engine) {
+  return engine->recovery;
+}
+
+void lw_engine_set_injector(LwEngine *engine, LwInjector injector, gpointer data) {
+  engine->injector = injector;
+  engine->injector_data = data;
+}
+
+char *lw_engine_get(LwEngine *engine, const char *name, GError **error) {
+  return engine->state ? lw_state_get(engine->state, name, error) : NULL;
+}
+
+gboolean lw_engine_set(LwEngine *engine, const char *name, const char *text, GError **error) {
+  return lw_state_set(engine->state, name, text, error);
+}
+
+/* --- owned resources ------------------------------------------------------------------------------------------------ */
+
+static char *resources_to_text(const LwResourceSet *set) {
+  g_autoptr(JsonNode) root = json_node_new(JSON_NODE_ARRAY);
+  JsonArray *array = json_array_sized_new(set->list->len);
+  for (guint i = 0; i < set->list->len; i++)
+    json_array_add_element(array, lw_resource_to_json(set->list->pdata[i]));
+  json_node_take_array(root, array);
+  return json_to_string(root, FALSE);
+}
+
+static LwResourceSet *resources_from_text(const char *text, GError **error) {
+  g_autoptr(JsonNode) root = json_from_string(text, error);
+  if (!root)
+    return NULL;
+  g_autoptr(LwResourceSet) set = lw_resource_set_new();
+  JsonArray *array = JSON_NODE_HOLDS_ARRAY(root) ? json_node_get_array(root) : NULL;
+  for (guint i = 0; array && i < json_array_get_length(array); i++) {
+    LwResource *resource = lw_resource_from_json(json_array_get_element(array, i), error);
+    if (!resource)
+      return NULL;
+    lw_resource_set_add(set, resource);
+  }
+  return g_steal_pointer(&set);
+}
+
+static LwResourceSet *read_owned(LwEngine *engine, GError **error) {
+  g_autoptr(GError) local = NULL;
+  g_autofree char *text = lw_engine_get(engine, KEPT_OWNED, &local);
+  if (local) {
+    g_propagate_error(error, g_steal_pointer(&local));
+    return NULL;
+  }
+  return text ? resources_from_text(text, error) : lw_resource_set_new();
+}
+
+/* --- plan and apply -------------------------------------------------------------------------------------------------- */
+
+LwPlan *lw_engine_plan(LwEngine *engine, const LwResourceSet *wanted, GError **error) {
+  g_autoptr(LwResourceSet) owned = read_owned(engine, error);
+  if (!owned)
+    return NULL;
+  g_autoptr(LwResourceSet) seen = lw_resource_set_new();
+  for (guint i = 0; i < engine->providers->len; i++)
+    if (!lw_provider_observe(engine->providers->pdata[i], wanted, owned, seen, error))
+      return NULL;
+  return lw_plan_diff(wanted, seen, owned);
+}
+
+/* A step's changes by provider: most steps have one. */
+static gboolean for_each_batch(LwEngine *engine, const LwPlanStep *step,
+                               gboolean (*body)(LwEngine *engine, LwProvider *provider, GPtrArray *changes, GError **error),
+                               GError **error) {
+  guint i = 0;
+  while (i < step->changes->len) {
+    g_autoptr(GPtrArray) batch = g_ptr_array_new();
+    LwProvider *provider = NULL;
+    for (; i < step->changes->len; i++) {
+      LwChange *change = step->changes->pdata[i];
+      LwProvider *p = provider_for(engine, (change->to ? change->to : change->from)->kind);
+      if (!p) {
+        g_autofree char *what = lw_resource_describe(change->to ? change->to : change->from);
+        g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED, "nothing here can make a %s", what);
+        return FALSE;
+      }
+      if (provider && p != provider)
+        break;
+      provider = p;
+      g_ptr_array_add(batch, change);
+    }
+    if (!body(engine, provider, batch, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean check_batch(LwEngine *engine, LwProvider *provider, GPtrArray *changes, GError **error) {
+  (void)engine;
+  return lw_provider_check(provider, changes, error);
+}
+
+static gboolean undo_sink(const LwProvider *provider, GBytes *undo, gpointer data, GError **error) {
+  LwEngine *engine = data;
+  return lw_state_journal_append(engine->state, provider->ops->name, undo, error);
+}
+
+static gboolean carry_out_batch(LwEngine *engine, LwProvider *provider, GPtrArray *changes, GError **error) {
+  return lw_provider_carry_out(provider, changes, undo_sink, engine, engine->injector, engine->injector_data, error);
+}
+
+static gboolean undo_after(LwEngine *engine, GError *cause /* transfer full */, GError **error) {
+  g_autoptr(GError) trouble = NULL;
+  if (undo_journal(engine, &trouble)) {
+    g_set_error(error, LW_ERROR, LW_ERROR_ROLLED_BACK, "%s (everything was put back as it was)", cause->message);
+  } else {
+    g_set_error(error, cause->domain, cause->code, "%s; and %s", cause->message, trouble->message);
+  }
+  g_error_free(cause);
+  return FALSE;
+}
+
+static gboolean finish(LwEngine *engine, const LwResourceSet *wanted, const LwFacts *facts, GError **error) {
+  g_autofree char *owned = resources_to_text(wanted);
+  g_autofree char *kept = lw_facts_to_text(facts);
+  const char *const names[] = {KEPT_OWNED, KEPT_FACTS, NULL};
+  const char *const texts[] = {owned, kept, NULL};
+  return lw_state_finish(engine->state, names, texts, error);
+}
+
+gboolean lw_engine_apply(LwEngine *engine, const LwPlan *plan, const LwResourceSet *wanted, const LwFacts *facts,
+                         LwProgress progress, gpointer progress_data, GError **error) {
+  for (guint i = 0; i < plan->steps->len; i++)
+    if (!for_each_batch(engine, plan->steps->pdata[i], check_batch, error))
+      return FALSE;
+  GError *cause = NULL;
+  for (guint i = 0; i < plan->steps->len; i++) {
+    if (progress)
+      progress(plan->steps->pdata[i], i, plan->steps->len, progress_data);
+    if (!for_each_batch(engine, plan->steps->pdata[i], carry_out_batch, &cause))
+      return undo_after(engine, cause, error);
+  }
+  if (!finish(engine, wanted, facts, &cause))
+    return undo_after(engine, cause, error);
+  return TRUE;
+}
+
+LwFacts *lw_engine_facts(LwEngine *engine, GError **error) {
+  g_autoptr(GError) local = NULL;
+  g_autofree char *text = lw_engine_get(engine, KEPT_FACTS, &local);
+  if (local) {
+    g_propagate_error(error, g_steal_pointer(&local));
+    return NULL;
+  }
+  g_autoptr(LwFacts) facts = lw_facts_new();
+  if (text && !lw_facts_from_text(facts, text, error))
+    return NULL;
+  return g_steal_pointer(&facts);
+}

@@ -1,0 +1,60 @@
+#include "resource/facts.h"
+
+static void probe_port_free(gpointer data) {
+  LwProbePort *probe = data;
+  g_free(probe->name);
+  g_free(probe->segment);
+  g_free(probe);
+}
+
+LwFacts *lw_facts_new(void) {
+  LwFacts *facts = g_new0(LwFacts, 1);
+  facts->router_ns = g_strdup("router");
+  facts->endpoints = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  facts->numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  facts->leases = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  facts->active = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  facts->positions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  facts->cut = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  facts->wan_resolvers = g_array_new(FALSE, FALSE, sizeof(LwAddr));
+  facts->probes = g_ptr_array_new_with_free_func(probe_port_free);
+  return facts;
+}
+
+void lw_facts_free(LwFacts *facts) {
+  if (!facts)
+    return;
+  g_free(facts->router_ns);
+  g_hash_table_unref(facts->endpoints);
+  g_hash_table_unref(facts->numbers);
+  g_hash_table_unref(facts->leases);
+  g_hash_table_unref(facts->active);
+  g_hash_table_unref(facts->positions);
+  g_hash_table_unref(facts->cut);
+  g_array_unref(facts->wan_resolvers);
+  g_ptr_array_unref(facts->probes);
+  g_free(facts);
+}
+
+static gboolean number_taken(LwFacts *facts, const char *prefix, guint number) {
+  GHashTableIter iter;
+  gpointer key, value;
+  g_hash_table_iter_init(&iter, facts->numbers);
+  while (g_hash_table_iter_next(&iter, &key, &value))
+    if (GPOINTER_TO_UINT(value) == number && g_str_has_prefix(key, prefix))
+      return TRUE;
+  return FALSE;
+}
+
+guint lw_facts_number(LwFacts *facts, const char *class_name, const char *name) {
+  g_autofree char *key = g_strconcat(class_name, "/", name, NULL);
+  gpointer present = g_hash_table_lookup(facts->numbers, key);
+  if (present)
+    return GPOINTER_TO_UINT(present);
+  g_autofree char *prefix = g_strconcat(class_name, "/", NULL);
+  guint number = 1;
+  while (number_taken(facts, prefix, number))
+    number++;
+  g_hash_table_insert(facts->numbers, g_steal_pointer(&key), GUINT_TO_POINTER(number));
+  return number;
+}
