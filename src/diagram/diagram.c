@@ -13,7 +13,8 @@
 #define PAPER "#ffffff"
 #define UPLINK_X 130.0 /* from the left of the home LAN and the host: clear of the layers' names */
 
-/* Dark enough for white text on them, and apart from each other for most colour-blind eyes when neighbours. */
+/* Dark enough for white text on them, and apart from each other for most colour-blind eyes when neighbours.
+ */
 static const guint32 palette[] = {0x2f6db5, 0x0f8577, 0x7a4fb5, 0xb3611a, 0xb23a55, 0x5b7a1e,
                                   0x1d7c9c, 0x9c3f93, 0x4953b8, 0x8a5a3a, 0x3f7f46, 0x5a6776};
 
@@ -50,9 +51,9 @@ static void draw_title(LwSvg *svg, const LwScene *scene) {
   lw_svg_text(svg, LW_SCENE_MARGIN + 2, 46, width, &big, lab->name ? lab->name : "lab");
   guint exits = scene->exits->len;
   g_autofree char *counts =
-    g_strdup_printf("%u segment%s · %u machine%s · %u exit%s · what no line of the file allows is dropped",
-                    lab->segments->len, lab->segments->len == 1 ? "" : "s", lab->machines->len,
-                    lab->machines->len == 1 ? "" : "s", exits, exits == 1 ? "" : "s");
+      g_strdup_printf("%u segment%s · %u machine%s · %u exit%s · what no line of the file allows is dropped",
+                      lab->segments->len, lab->segments->len == 1 ? "" : "s", lab->machines->len,
+                      lab->machines->len == 1 ? "" : "s", exits, exits == 1 ? "" : "s");
   lw_svg_text(svg, LW_SCENE_MARGIN + 2, 70, width, &small, counts);
 }
 
@@ -150,7 +151,8 @@ static char *cable_path(const LwCable *cable, double port_y) {
   lw_svg_number(path, port_y);
   if (cable->by_gutter) {
     elbow(path, cable->port_x, port_y, cable->lane_y, cable->gutter_x, cable->second_lane_y - 10);
-    elbow(path, cable->gutter_x, cable->second_lane_y - 10, cable->second_lane_y, cable->target_x, cable->target_y);
+    elbow(path, cable->gutter_x, cable->second_lane_y - 10, cable->second_lane_y, cable->target_x,
+          cable->target_y);
   } else {
     elbow(path, cable->port_x, port_y, cable->lane_y, cable->target_x, cable->target_y);
   }
@@ -161,12 +163,13 @@ static void draw_cable(LwSvg *svg, const LwCable *cable, double port_y) {
   g_autofree char *path = cable_path(cable, port_y);
   /* A pale edge, so that cables side by side stay apart. */
   g_string_append_printf(
-    svg->out, "<path d=\"%s\" fill=\"none\" stroke=\"#ffffff\" stroke-opacity=\"0.7\" stroke-width=\"5\"/>\n", path);
-  g_string_append_printf(svg->out,
-                         "<path class=\"cable\" d=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"2.2\"%s/>\n", path,
-                         shade(cable->segment, cable->solid ? 0 : 0.25), cable->solid ? "" : " stroke-dasharray=\"5 4\"");
+      svg->out,
+      "<path d=\"%s\" fill=\"none\" stroke=\"#ffffff\" stroke-opacity=\"0.7\" stroke-width=\"5\"/>\n", path);
+  g_string_append_printf(
+      svg->out, "<path class=\"cable\" d=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"2.2\"%s/>\n", path,
+      shade(cable->segment, cable->solid ? 0 : 0.25), cable->solid ? "" : " stroke-dasharray=\"5 4\"");
   g_autofree char *socket =
-    g_strdup_printf("fill=\"%s\" stroke=\"%s\" stroke-width=\"1.6\"", PAPER, shade(cable->segment, 0));
+      g_strdup_printf("fill=\"%s\" stroke=\"%s\" stroke-width=\"1.6\"", PAPER, shade(cable->segment, 0));
   lw_svg_circle(svg, cable->target_x, cable->target_y, 3.6, socket);
 }
 
@@ -174,24 +177,26 @@ static void draw_cable(LwSvg *svg, const LwCable *cable, double port_y) {
 
 static void draw_cloud(LwSvg *svg, double x, double y, double w, double h, const char *look) {
   double sx = w / 131, sy = h / 74;
-#define X(v) (x + ((v) - 15) * sx)
-#define Y(v) (y + ((v) - 4) * sy)
+#define X(v) (x + ((v)-15) * sx)
+#define Y(v) (y + ((v)-4) * sy)
   lw_svg_path(svg, look,
-              "M %f %f A %f %f 0 0 1 %f %f A %f %f 0 0 1 %f %f A %f %f 0 0 1 %f %f A %f %f 0 0 1 %f %f Z", X(36.0), Y(78.0),
-              25 * sx, 25 * sy, X(32.0), Y(30.0), 32 * sx, 32 * sy, X(90.0), Y(18.0), 24 * sx, 24 * sy, X(130.0), Y(32.0),
-              24 * sx, 24 * sy, X(126.0), Y(78.0));
+              "M %f %f A %f %f 0 0 1 %f %f A %f %f 0 0 1 %f %f A %f %f 0 0 1 %f %f A %f %f 0 0 1 %f %f Z",
+              X(36.0), Y(78.0), 25 * sx, 25 * sy, X(32.0), Y(30.0), 32 * sx, 32 * sy, X(90.0), Y(18.0),
+              24 * sx, 24 * sy, X(130.0), Y(32.0), 24 * sx, 24 * sy, X(126.0), Y(78.0));
 #undef X
 #undef Y
 }
 
 static void draw_exit(LwSvg *svg, const LwScene *scene, const LwExit *exit) {
   gboolean direct = exit->tunnel == LW_NONE;
-  double w = MIN(exit->w, 176), x = exit->x + (exit->w - w) / 2, middle = exit->x + exit->w / 2, y = scene->clouds_y;
+  double w = MIN(exit->w, 176), x = exit->x + (exit->w - w) / 2, middle = exit->x + exit->w / 2,
+         y = scene->clouds_y;
   g_string_append_printf(svg->out, "<g class=\"exit\">\n");
   draw_cloud(svg, x, y, w, LW_CLOUD_HEIGHT,
              direct ? "fill=\"#ffffff\" stroke=\"#7ea6d6\" stroke-width=\"1.6\""
                     : "fill=\"#ffffff\" stroke=\"#9aa5b1\" stroke-width=\"1.6\"");
-  LwSvgFont name = {16, TRUE, INK, "middle"}, detail = {9.5, FALSE, SOFT, "middle"}, kind = {9.5, FALSE, FAINT, "middle"};
+  LwSvgFont name = {16, TRUE, INK, "middle"}, detail = {9.5, FALSE, SOFT, "middle"},
+            kind = {9.5, FALSE, FAINT, "middle"};
   lw_svg_text(svg, middle - w * 0.02, y + 36, w * 0.55, &kind, direct ? "internet" : "WireGuard");
   lw_svg_text(svg, middle, y + 55, w * 0.78, &name, exit->name);
   lw_svg_text(svg, middle, y + 72, w * 0.86, &detail, exit->detail);
@@ -217,15 +222,18 @@ static void draw_home(LwSvg *svg, const LwScene *scene) {
               "stroke=\"#9aa5b1\" stroke-width=\"3\"");
   lw_svg_rect(svg, box->x, box->y, box->w, box->h, 10, "fill=\"#ffffff\" stroke=\"#cbd2d9\"");
   lw_svg_path(svg, "fill=\"none\" stroke=\"#52606d\" stroke-width=\"2\" stroke-linejoin=\"round\"",
-              "M %f %f L %f %f L %f %f M %f %f V %f H %f V %f", x, y + 20, x + 20, y + 2, x + 40, y + 20, x + 6, y + 15, y + 38,
-              x + 34, y + 15);
+              "M %f %f L %f %f L %f %f M %f %f V %f H %f V %f", x, y + 20, x + 20, y + 2, x + 40, y + 20,
+              x + 6, y + 15, y + 38, x + 34, y + 15);
   LwSvgFont name = {14, TRUE, INK, NULL}, detail = {11, FALSE, SOFT, NULL};
   lw_svg_text(svg, x + 54, y + 16, box->w - 84, &name, "home LAN");
   lw_svg_text(svg, x + 54, y + 33, box->w - 84, &detail, "its router: DHCP, NAT");
   g_autofree char *mac = lw_mac_is_set(&host->uplink_mac) ? lw_mac_format(&host->uplink_mac) : NULL;
   LwSvgFont small = {10.5, FALSE, SOFT, NULL};
-  lw_svg_text(svg, box->x + UPLINK_X + 10, (box->y + box->h + scene->bridge.y) / 2 + 4, box->w - UPLINK_X - 10, &small,
-              host->uplink ? host->uplink : mac ? mac : "uplink");
+  lw_svg_text(svg, box->x + UPLINK_X + 10, (box->y + box->h + scene->bridge.y) / 2 + 4,
+              box->w - UPLINK_X - 10, &small,
+              host->uplink ? host->uplink
+              : mac        ? mac
+                           : "uplink");
 }
 
 static void draw_bridge(LwSvg *svg, const LwScene *scene) {
@@ -234,7 +242,8 @@ static void draw_bridge(LwSvg *svg, const LwScene *scene) {
   LwSvgFont name = {12, TRUE, INK, NULL}, detail = {10.5, FALSE, SOFT, NULL};
   double width = MIN(lw_svg_text_width(scene->lab->host.bridge, 12, TRUE), 120);
   lw_svg_text(svg, box->x + 12, box->y + 17.5, 120, &name, scene->lab->host.bridge);
-  lw_svg_text(svg, box->x + 24 + width, box->y + 17.5, scene->home.w - 30 - width, &detail, "bridge over the uplink");
+  lw_svg_text(svg, box->x + 24 + width, box->y + 17.5, scene->home.w - 30 - width, &detail,
+              "bridge over the uplink");
 }
 
 /* The management layer */
@@ -244,7 +253,8 @@ static void draw_host(LwSvg *svg, const LwScene *scene) {
   g_autofree char *address = lw_addr_format(&scene->lab->host.management.address);
   lw_svg_line(svg, box->x + UPLINK_X, scene->bridge.y + scene->bridge.h, box->x + UPLINK_X, box->y,
               "stroke=\"#9aa5b1\" stroke-width=\"3\"");
-  lw_svg_rect(svg, box->x, box->y, box->w, box->h, 10, "fill=\"#ffffff\" stroke=\"#9aa5b1\" stroke-width=\"1.4\"");
+  lw_svg_rect(svg, box->x, box->y, box->w, box->h, 10,
+              "fill=\"#ffffff\" stroke=\"#9aa5b1\" stroke-width=\"1.4\"");
   LwSvgFont name = {15, TRUE, INK, NULL}, detail = {11.5, FALSE, SOFT, "end"};
   lw_svg_text(svg, box->x + 16, box->y + 26, 80, &name, "host");
   lw_svg_text(svg, box->x + box->w - 14, box->y + 26, box->w - 110, &detail, address);
@@ -255,7 +265,8 @@ static void draw_host(LwSvg *svg, const LwScene *scene) {
 }
 
 static void draw_management_bridge(LwSvg *svg, const LwScene *scene) {
-  double left = scene->host.x + scene->host.w, right = scene->router.x, y = scene->router.y + scene->router.h / 2;
+  double left = scene->host.x + scene->host.w, right = scene->router.x,
+         y = scene->router.y + scene->router.h / 2;
   double middle = (left + right) / 2, width = right - left - 16;
   lw_svg_line(svg, left, y, right, y, "stroke=\"#6b8f71\" stroke-width=\"5\"");
   g_autofree char *subnet = lw_prefix_format(&scene->lab->host.management.subnet);
@@ -288,8 +299,9 @@ static void draw_router(LwSvg *svg, const LwScene *scene) {
   lw_svg_text(svg, middle, y - 6, box->w - 40, &name, "router");
   lw_svg_text(svg, middle, y + 13, box->w - 30, &detail,
               builtin ? "builtin: nftables, WireGuard, dnsmasq" : "OPNsense");
-  g_autofree char *where = builtin || !scene->lab->router.vm ? g_strdup(address)
-                                                             : g_strdup_printf("%s · VM %s", address, scene->lab->router.vm);
+  g_autofree char *where = builtin || !scene->lab->router.vm
+                               ? g_strdup(address)
+                               : g_strdup_printf("%s · VM %s", address, scene->lab->router.vm);
   lw_svg_text(svg, middle, y + 30, box->w - 30, &detail, where);
   draw_ports(svg, scene->up, box->y);
   draw_ports(svg, scene->down, box->y + box->h);
@@ -297,14 +309,15 @@ static void draw_router(LwSvg *svg, const LwScene *scene) {
 
 static void draw_icon(LwSvg *svg, LwMachineKind kind, double x, double y, const char *colour) {
   g_autofree char *look =
-    g_strdup_printf("fill=\"none\" stroke=\"%s\" stroke-width=\"1.5\" stroke-linejoin=\"round\"", colour);
+      g_strdup_printf("fill=\"none\" stroke=\"%s\" stroke-width=\"1.5\" stroke-linejoin=\"round\"", colour);
   switch (kind) {
   case LW_MACHINE_VM: /* a screen */
-    lw_svg_path(svg, look, "M %f %f h 14 v 9 h -14 Z M %f %f h 6 M %f %f v 3", x, y + 1, x + 4, y + 13, x + 7, y + 10);
+    lw_svg_path(svg, look, "M %f %f h 14 v 9 h -14 Z M %f %f h 6 M %f %f v 3", x, y + 1, x + 4, y + 13, x + 7,
+                y + 10);
     break;
   case LW_MACHINE_CONTAINER: /* a box of goods */
-    lw_svg_path(svg, look, "M %f %f h 14 v 11 h -14 Z M %f %f v 6 M %f %f v 6 M %f %f v 6", x, y + 1, x + 3.5, y + 3.5, x + 7,
-                y + 3.5, x + 10.5, y + 3.5);
+    lw_svg_path(svg, look, "M %f %f h 14 v 11 h -14 Z M %f %f v 6 M %f %f v 6 M %f %f v 6", x, y + 1, x + 3.5,
+                y + 3.5, x + 7, y + 3.5, x + 10.5, y + 3.5);
     break;
   case LW_MACHINE_CELL: /* a cell */
     lw_svg_path(svg, look, "M %f %f l 6 3.4 v 6.6 l -6 3.4 l -6 -3.4 v -6.6 Z", x + 7, y);
@@ -367,7 +380,7 @@ static void draw_plugs(LwSvg *svg, const LwCard *card) {
   const LwPlug *last = card->plugs->pdata[card->plugs->len - 1];
   double rail = card->box.x + LW_CARD_RAIL - 6;
   g_autofree char *look =
-    g_strdup_printf("stroke=\"%s\" stroke-width=\"4\" stroke-linecap=\"round\"", shade(card->segment, 0));
+      g_strdup_printf("stroke=\"%s\" stroke-width=\"4\" stroke-linecap=\"round\"", shade(card->segment, 0));
   lw_svg_line(svg, rail, card->plugs_y + 2, rail, last->box.y + last->box.h - 2, look);
   for (guint i = 0; i < card->plugs->len; i++)
     draw_plug(svg, card, card->plugs->pdata[i]);
@@ -378,8 +391,8 @@ static void draw_card(LwSvg *svg, const LwScene *scene, const LwCard *card) {
   const LwBox *box = &card->box;
   double inside = box->w - 2 * LW_CARD_PAD, x = box->x + LW_CARD_PAD;
   g_string_append(svg->out, "<g class=\"segment\">\n");
-  g_autofree char *body = g_strdup_printf("class=\"segment\" fill=\"%s\" stroke=\"%s\"", shade(card->segment, 0.92),
-                                          shade(card->segment, 0.55));
+  g_autofree char *body = g_strdup_printf("class=\"segment\" fill=\"%s\" stroke=\"%s\"",
+                                          shade(card->segment, 0.92), shade(card->segment, 0.55));
   g_autofree char *band = g_strdup_printf("fill=\"%s\"", shade(card->segment, 0));
   lw_svg_rect(svg, box->x, box->y, box->w, box->h, 10, body);
   lw_svg_path(svg, band, "M %f %f v -%f a 10 10 0 0 1 10 -10 h %f a 10 10 0 0 1 10 10 v %f Z", box->x,
@@ -404,7 +417,8 @@ static void draw_card(LwSvg *svg, const LwScene *scene, const LwCard *card) {
 
 static void open_document(LwSvg *svg, const LwScene *scene) {
   g_autofree char *name = lw_svg_escape(scene->lab->name ? scene->lab->name : "lab");
-  g_string_append(svg->out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\"");
+  g_string_append(svg->out,
+                  "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\"");
   g_string_append(svg->out, " width=\"");
   lw_svg_number(svg->out, scene->width);
   g_string_append(svg->out, "\" height=\"");
@@ -413,10 +427,11 @@ static void open_document(LwSvg *svg, const LwScene *scene) {
   lw_svg_number(svg->out, scene->width);
   g_string_append_c(svg->out, ' ');
   lw_svg_number(svg->out, scene->height);
-  g_string_append_printf(svg->out,
-                         "\" font-family=\"'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', "
-                         "sans-serif\" role=\"img\">\n<title>%s</title>\n",
-                         name);
+  g_string_append_printf(
+      svg->out,
+      "\" font-family=\"'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', "
+      "sans-serif\" role=\"img\">\n<title>%s</title>\n",
+      name);
   lw_svg_rect(svg, 0, 0, scene->width, scene->height, 0, "fill=\"#ffffff\"");
 }
 

@@ -128,15 +128,19 @@ static void say_egress(LwScene *scene, LwCard *card, const LwSegment *segment) {
     add_fact(card->facts, "egress", g_strdup("none"));
     return;
   }
-  guint active = segment->egress == LW_EGRESS_DIRECT ? LW_NONE : lw_active_exit(scene->lab, scene->facts, card->segment);
-  gboolean switched = segment->egress == LW_EGRESS_TUNNELS && active != g_array_index(segment->exits, guint, 0);
-  add_fact(card->facts, "egress", g_strconcat(exit_name(scene->lab, active), switched ? " (switched)" : "", NULL));
+  guint active =
+      segment->egress == LW_EGRESS_DIRECT ? LW_NONE : lw_active_exit(scene->lab, scene->facts, card->segment);
+  gboolean switched =
+      segment->egress == LW_EGRESS_TUNNELS && active != g_array_index(segment->exits, guint, 0);
+  add_fact(card->facts, "egress",
+           g_strconcat(exit_name(scene->lab, active), switched ? " (switched)" : "", NULL));
   if (segment->egress == LW_EGRESS_TUNNELS && segment->exits->len > 1)
     add_fact(card->facts, "standby", other_exits(scene->lab, segment, active));
   for (guint i = 0; i < segment->pins->len; i++) {
     const LwPin *pin = segment->pins->pdata[i];
     g_autofree char *range = short_range(&segment->subnet, &pin->range);
-    add_fact(card->facts, i ? "" : "pinned", g_strdup_printf("%s → %s", range, exit_name(scene->lab, pin->tunnel)));
+    add_fact(card->facts, i ? "" : "pinned",
+             g_strdup_printf("%s → %s", range, exit_name(scene->lab, pin->tunnel)));
   }
 }
 
@@ -146,7 +150,8 @@ static void say_dns(LwCard *card, const LwSegment *segment) {
   else if (segment->dns->len)
     add_fact(card->facts, "DNS", join_addrs(segment->dns));
   else
-    add_fact(card->facts, "DNS", g_strdup(segment->egress == LW_EGRESS_DIRECT ? "of the home line" : "of the exit"));
+    add_fact(card->facts, "DNS",
+             g_strdup(segment->egress == LW_EGRESS_DIRECT ? "of the home line" : "of the exit"));
 }
 
 static void say_badges(LwScene *scene, LwCard *card, const LwSegment *segment) {
@@ -159,12 +164,14 @@ static void say_badges(LwScene *scene, LwCard *card, const LwSegment *segment) {
   for (guint i = 0; i < segment->forwards->len; i++) {
     const LwForward *forward = segment->forwards->pdata[i];
     g_autofree char *ports = forward->first_port == forward->last_port
-                               ? g_strdup_printf("%u", forward->first_port)
-                               : g_strdup_printf("%u–%u", forward->first_port, forward->last_port);
-    g_autofree char *to = forward->to_port == forward->first_port ? g_strdup("") : g_strdup_printf(":%u", forward->to_port);
+                                 ? g_strdup_printf("%u", forward->first_port)
+                                 : g_strdup_printf("%u–%u", forward->first_port, forward->last_port);
+    g_autofree char *to =
+        forward->to_port == forward->first_port ? g_strdup("") : g_strdup_printf(":%u", forward->to_port);
     add_chip(card->badges, LW_CHIP_PLAIN, LW_NONE,
-             g_strdup_printf("in: %s%s%s/%s → %s%s", forward->tcp ? "tcp" : "", forward->tcp && forward->udp ? "+" : "",
-                             forward->udp ? "udp" : "", ports, lw_lab_machine(scene->lab, forward->machine)->name, to));
+             g_strdup_printf("in: %s%s%s/%s → %s%s", forward->tcp ? "tcp" : "",
+                             forward->tcp && forward->udp ? "+" : "", forward->udp ? "udp" : "", ports,
+                             lw_lab_machine(scene->lab, forward->machine)->name, to));
   }
 }
 
@@ -194,7 +201,8 @@ static LwCard *say_card(LwScene *scene, guint index) {
   card->allows = g_ptr_array_new_with_free_func(chip_free);
   card->plugs = g_ptr_array_new_with_free_func(plug_free);
   say_egress(scene, card, segment);
-  add_fact(card->facts, "DHCP", segment->has_dhcp ? short_range(&segment->subnet, &segment->dhcp) : g_strdup("none"));
+  add_fact(card->facts, "DHCP",
+           segment->has_dhcp ? short_range(&segment->subnet, &segment->dhcp) : g_strdup("none"));
   say_dns(card, segment);
   say_badges(scene, card, segment);
   say_allows(scene, card, segment);
@@ -208,7 +216,8 @@ static char *also_in(const LwScene *scene, guint machine, guint here) {
   for (guint nic = 0; nic < m->nics->len; nic++) {
     guint segment = lw_nic_segment(scene->lab, scene->facts, machine, nic);
     if (segment != here && segment != LW_NONE)
-      g_string_append_printf(text, "%s%s", text->len ? ", " : " · also ", lw_lab_segment(scene->lab, segment)->name);
+      g_string_append_printf(text, "%s%s", text->len ? ", " : " · also ",
+                             lw_lab_segment(scene->lab, segment)->name);
   }
   return g_string_free(text, FALSE);
 }
@@ -226,8 +235,9 @@ static void say_plug(LwScene *scene, guint machine, guint nic) {
   plug->cut = here == LW_NONE;
   plug->name = g_strdup(m->name);
   LwAddr addr = lw_nic_address(scene->lab, scene->facts, machine, nic);
-  g_autofree char *address =
-    lw_addr_is_set(&addr) ? short_addr(&lw_lab_segment(scene->lab, shown)->subnet, &addr) : g_strdup("by DHCP");
+  g_autofree char *address = lw_addr_is_set(&addr)
+                                 ? short_addr(&lw_lab_segment(scene->lab, shown)->subnet, &addr)
+                                 : g_strdup("by DHCP");
   g_autofree char *also = also_in(scene, machine, shown);
   if (plug->cut)
     plug->detail = g_strdup("cut off");
@@ -380,8 +390,9 @@ static void place_external(LwScene *scene) {
   scene->external.h = scene->bridge.y + scene->bridge.h + LW_SCENE_PAD - scene->external.y;
 }
 
-/* Cables that stand in the order of their targets, each on a lane of its own, never cross: of those that go left
- * the leftmost takes the lane next to the router, of those that go right the rightmost. Returns the lanes used. */
+/* Cables that stand in the order of their targets, each on a lane of its own, never cross: of those that go
+ * left the leftmost takes the lane next to the router, of those that go right the rightmost. Returns the
+ * lanes used. */
 static guint assign_lanes(const GPtrArray *cables, double first_lane, double step) {
   guint left = 0, right = 0;
   for (guint i = 0; i < cables->len; i++) {
@@ -426,7 +437,8 @@ static void target_exits(LwScene *scene) {
 }
 
 static void place_management(LwScene *scene) {
-  scene->management = (LwBox){LW_SCENE_MARGIN, scene->external.y + scene->external.h + 12, scene->external.w, 0};
+  scene->management =
+      (LwBox){LW_SCENE_MARGIN, scene->external.y + scene->external.h + 12, scene->external.w, 0};
   double left = inner_left();
   scene->router.x = MAX((scene->width - scene->router.w) / 2, left + HOME_WIDTH + 150);
   spread_ports(scene, scene->up, 22);
@@ -516,7 +528,8 @@ static void finish_targets(LwScene *scene, const Grid *grid) {
       continue;
     guint column = cable->segment % grid->columns;
     guint from_right = row_length(scene, grid, card->row) - 1 - column;
-    cable->second_lane_y = card->box.y - 14 - LW_LANE * (row_length(scene, grid, card->row) - 1) + LW_LANE * from_right;
+    cable->second_lane_y =
+        card->box.y - 14 - LW_LANE * (row_length(scene, grid, card->row) - 1) + LW_LANE * from_right;
   }
 }
 
@@ -548,7 +561,8 @@ static double place_row(LwScene *scene, const Grid *grid, guint row, double y) {
 
 static void place_segments(LwScene *scene) {
   Grid grid = make_grid(scene);
-  scene->segments = (LwBox){LW_SCENE_MARGIN, scene->management.y + scene->management.h + 12, scene->external.w, 0};
+  scene->segments =
+      (LwBox){LW_SCENE_MARGIN, scene->management.y + scene->management.h + 12, scene->external.w, 0};
   double y = scene->segments.y;
   if (scene->cards->len) {
     place_columns(scene, &grid);

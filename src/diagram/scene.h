@@ -66,8 +66,8 @@ typedef struct {
   guint users; /* cables that end here */
 } LwExit;
 
-/* From the router to a card or an exit: along its lane, across, and on. Cables to a later row of cards pass the
- * gutter at the left: then they have a second lane. */
+/* From the router to a card or an exit: along its lane, across, and on. Cables to a later row of cards pass
+ * the gutter at the left: then they have a second lane. */
 typedef struct {
   guint segment; /* whose colour; LW_NONE: grey */
   gboolean solid;
@@ -84,9 +84,9 @@ typedef struct {
   LwBox external, management, segments; /* the three layers */
   LwBox home, bridge, host, router, legend;
   double clouds_y, sockets_y;
-  GPtrArray *exits; /* of LwExit* */
-  GPtrArray *cards; /* of LwCard* */
-  GPtrArray *up, *down; /* of LwCable* */
+  GPtrArray *exits;      /* of LwExit* */
+  GPtrArray *cards;      /* of LwCard* */
+  GPtrArray *up, *down;  /* of LwCable* */
   GPtrArray *host_facts; /* of LwFact* */
 } LwScene;
 

@@ -24,7 +24,8 @@ char *lw_svg_escape(const char *text);
 
 /* Attributes: format with the literal ones ("class=\"x\""), numbers by lw_svg_number. */
 void lw_svg_raw(LwSvg *svg, const char *text);
-void lw_svg_rect(LwSvg *svg, double x, double y, double width, double height, double radius, const char *attributes);
+void lw_svg_rect(LwSvg *svg, double x, double y, double width, double height, double radius,
+                 const char *attributes);
 void lw_svg_line(LwSvg *svg, double x1, double y1, double x2, double y2, const char *attributes);
 void lw_svg_circle(LwSvg *svg, double x, double y, double radius, const char *attributes);
 /* x, y: where the text's baseline starts (or by the font's anchor). Cut to width; the whole text is then its

@@ -16,26 +16,20 @@ twin() {
   "$lanward" twin "$verb" --name "$TWIN" "$@"
 }
 
-# in_place PLACE COMMAND…: runs it in a machine, or @host, @internet, @home-router, @TUNNEL.
+# in_place PLACE COMMAND…: runs it in a machine, or @host, @router, @internet, @home-router, @TUNNEL.
 in_place() {
   local place=$1
   shift
   twin exec "$place" -- "$@" </dev/null
 }
 
-in_router() { in_place @host ip netns exec router "$@"; }
+in_router() { in_place @router "$@"; }
 
 # tool PLACE SCRIPT ARGUMENT…: one of tests/tools, handed over as text since machines do not see all of our files.
 tool() {
   local place=$1 script=$2
   shift 2
   in_place "$place" python3 -c "$(cat "$tools/$script.py")" "$@"
-}
-
-router_tool() {
-  local script=$1
-  shift
-  in_router python3 -c "$(cat "$tools/$script.py")" "$@"
 }
 
 # Why a twin can't run here, or nothing.
@@ -79,22 +73,14 @@ has_address_in() { [[ $(address_of "$1") == "$2"* ]]; }
 listen_at() {
   local place=$1 seconds=$2
   shift 2
-  if [ "$place" = router ]; then
-    router_tool listen "$seconds" "$@" 3>&- >"$BATS_TEST_TMPDIR/listen" 2>&1 &
-  else
-    tool "$place" listen "$seconds" "$@" 3>&- >"$BATS_TEST_TMPDIR/listen" 2>&1 &
-  fi
+  tool "$place" listen "$seconds" "$@" 3>&- >"$BATS_TEST_TMPDIR/listen" 2>&1 &
   within 5 grep -q listening "$BATS_TEST_TMPDIR/listen"
   mv "$BATS_TEST_TMPDIR/listen" "$BATS_TEST_TMPDIR/listen-${place#@}"
 }
 
 # capture_at PLACE SECONDS FILE: every packet that passes there, one a line; returns when it sees them.
 capture_at() {
-  if [ "$1" = router ]; then
-    router_tool capture "$2" 3>&- >"$3" 2>&1 &
-  else
-    tool "$1" capture "$2" 3>&- >"$3" 2>&1 &
-  fi
+  tool "$1" capture "$2" 3>&- >"$3" 2>&1 &
   CAPTURE=$!
   within 5 grep -q capturing "$3"
 }

@@ -7,7 +7,7 @@ teardown_file() { stop_twin; }
 setup() { need_twin; }
 
 @test "nobody reaches the router's page or SSH, except the host by mgmt" {
-  listen_at router 40 tcp/22 tcp/80 tcp/443
+  listen_at @router 40 tcp/22 tcp/80 tcp/443
   reaches @host tcp/22 192.168.99.1
   reaches @host tcp/443 192.168.99.1
   for pair in gaming:10 seedbox:20 roamer:30 builder:40 vault:50; do

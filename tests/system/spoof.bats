@@ -33,17 +33,17 @@ mac_of() { in_place "$1" ip -o link show dev "$2" | sed -n 's/.*link\/ether \([0
 
 @test "the control: what is honest does pass" {
   something_at neighbour ' arp 192\.168\.20\.66 ' ask 192.168.20.66
-  something_at router ' lan20 in .* udp 192\.168\.20\.66:4444 ' ip 192.168.20.66 203.0.113.99 "$(in_router ip -o link show dev lan20 | sed -n 's/.*ether \([0-9a-f:]*\).*/\1/p')"
+  something_at @router ' lan20 in .* udp 192\.168\.20\.66:4444 ' ip 192.168.20.66 203.0.113.99 "$(in_router ip -o link show dev lan20 | sed -n 's/.*ether \([0-9a-f:]*\).*/\1/p')"
 }
 
 @test "another machine's address" {
   nothing_at neighbour ' 192\.168\.20\.5:4444 ' ip 192.168.20.5 192.168.20.67
-  nothing_at router ' 192\.168\.20\.5:4444 ' ip 192.168.20.5 203.0.113.99
+  nothing_at @router ' 192\.168\.20\.5:4444 ' ip 192.168.20.5 203.0.113.99
   nothing_at neighbour ' arp 192\.168\.20\.5 ' arp 192.168.20.5
 }
 
 @test "another machine's address and MAC" {
-  nothing_at router ' 192\.168\.20\.5:4444 ' ip 192.168.20.5 203.0.113.99 ff:ff:ff:ff:ff:ff "$(mac_of seedbox eth0)"
+  nothing_at @router ' 192\.168\.20\.5:4444 ' ip 192.168.20.5 203.0.113.99 ff:ff:ff:ff:ff:ff "$(mac_of seedbox eth0)"
 }
 
 @test "the gateway's address" {
@@ -51,12 +51,12 @@ mac_of() { in_place "$1" ip -o link show dev "$2" | sed -n 's/.*link\/ether \([0
 }
 
 @test "another segment's address" {
-  nothing_at router ' 192\.168\.10\.31:4444 ' ip 192.168.10.31 203.0.113.99
+  nothing_at @router ' 192\.168\.10\.31:4444 ' ip 192.168.10.31 203.0.113.99
   nothing_at neighbour ' 192\.168\.10\.31:4444 ' ip 192.168.10.31 192.168.20.67
 }
 
 @test "an address of nobody's" {
-  nothing_at router ' 192\.168\.20\.77:4444 ' ip 192.168.20.77 203.0.113.99
+  nothing_at @router ' 192\.168\.20\.77:4444 ' ip 192.168.20.77 203.0.113.99
 }
 
 @test "the bridge's MAC as the next hop: nothing round the router" {
@@ -73,7 +73,7 @@ mac_of() { in_place "$1" ip -o link show dev "$2" | sed -n 's/.*link\/ether \([0
 
 @test "router advertisements" {
   nothing_at neighbour ' icmp6 ' ra
-  nothing_at router ' lan20 .* icmp6 ' ra
+  nothing_at @router ' lan20 .* icmp6 ' ra
 }
 
 @test "drops names the machine and the line of the file" {

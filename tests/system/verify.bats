@@ -67,3 +67,17 @@ PYTHON
   [ "$status" -eq 3 ]
   twin apply "$lab"
 }
+
+@test "an assertion that the file breaks is found by plan, before anything is changed" {
+  mkdir "$BATS_TEST_TMPDIR/broken"
+  cp -r "$root/examples/." "$BATS_TEST_TMPDIR/broken/"
+  other=$BATS_TEST_TMPDIR/broken/homelab.yaml
+  sed -i 's/- deny lan10 -> lan20/- deny lan10 -> internet/' "$other"
+  not cmp -s "$homelab" "$other"
+  line=$(grep -n 'deny lan10' "$other" | cut -d: -f1)
+  for verb in plan apply; do
+    run twin "$verb" "$other"
+    [ "$status" -eq 1 ]
+    [[ $output == *"homelab.yaml:$line"* ]]
+  done
+}

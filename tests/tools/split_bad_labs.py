@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """split_bad_labs.py FILE FOLDER: writes each case of tests/system/bad-labs to a folder of its own.
 
-A case begins with "=== NAME: REASON", a regular expression of what the error says; "=== NAME (not twin): …" is
-one that the twin is lenient about. Its text follows, with "«" where the error is placed. "--- PATH MODE" begins
+A case begins with "=== NAME: REASON", a regular expression of what the error says; "=== NAME (lenient): …" is
+one that is only warned of in the twin. Its text follows, with "«" where the error is placed. "--- PATH MODE" begins
 another file of the case (the lab itself is lab.yaml). "HEAD" on a line of its own stands for a lab that is right.
 "REPEAT COUNT TEXT" writes a text many times, with %d counting.
 """
@@ -11,7 +11,7 @@ import re
 import sys
 
 HEAD = "lab: x\nhost: {uplink: eth0}\n"
-CASE = re.compile(r"^=== (?P<name>[a-z0-9-]+)(?P<lenient> \(not twin\))?: (?P<reason>.+)$")
+CASE = re.compile(r"^=== (?P<name>[a-z0-9-]+)(?P<lenient> \(lenient\))?: (?P<reason>.+)$")
 
 
 def expand(line):
@@ -62,7 +62,7 @@ def main():
         with open(os.path.join(folder, "expected"), "w", encoding="utf-8") as out:
             out.write(f"{expected[0]} {match['reason']}\n")
         if match["lenient"]:
-            open(os.path.join(folder, "not-in-twin"), "w", encoding="utf-8").close()
+            open(os.path.join(folder, "lenient"), "w", encoding="utf-8").close()
 
 
 main()

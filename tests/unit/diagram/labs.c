@@ -109,8 +109,10 @@ static LwLab *lab_named(const char *name) {
 }
 
 static void homelab_segments(LwLab *lab) {
-  LwSegment *lan10 = segment(lab, "lan10", 10, LW_EGRESS_DIRECT), *lan20 = segment(lab, "lan20", 20, LW_EGRESS_TUNNELS);
-  LwSegment *lan30 = segment(lab, "lan30", 30, LW_EGRESS_TUNNELS), *lan40 = segment(lab, "lan40", 40, LW_EGRESS_DIRECT);
+  LwSegment *lan10 = segment(lab, "lan10", 10, LW_EGRESS_DIRECT),
+            *lan20 = segment(lab, "lan20", 20, LW_EGRESS_TUNNELS);
+  LwSegment *lan30 = segment(lab, "lan30", 30, LW_EGRESS_TUNNELS),
+            *lan40 = segment(lab, "lan40", 40, LW_EGRESS_DIRECT);
   LwSegment *lan50 = segment(lab, "lan50", 50, LW_EGRESS_NONE);
   exits(lan20, 1, (const guint[]){0});
   exits(lan30, 3, (const guint[]){1, 2, 3});
@@ -179,8 +181,10 @@ LwLab *lw_test_wide_lab(guint count, guint machines_each) {
 
 LwLab *lw_test_hostile_lab(void) {
   LwLab *lab = lab_named("</title><script>alert(1)</script>&amp;\x01\xff");
-  LwSegment *made = segment(lab, "<b>&\"'a-name-that-is-much-too-long-for-its-card-and-goes-on", 1, LW_EGRESS_TUNNELS);
-  tunnel(lab, "]]><![CDATA[ with-a-name-that-no-cloud-can-hold-in-a-line", "<!-- -->.example.net.and.on.and.on.and.on");
+  LwSegment *made =
+      segment(lab, "<b>&\"'a-name-that-is-much-too-long-for-its-card-and-goes-on", 1, LW_EGRESS_TUNNELS);
+  tunnel(lab, "]]><![CDATA[ with-a-name-that-no-cloud-can-hold-in-a-line",
+         "<!-- -->.example.net.and.on.and.on.and.on");
   exits(made, 1, (const guint[]){0});
   nic(machine(lab, "\"/><rect class=\"machine\"", LW_MACHINE_VM), 0, NULL);
   nic(machine(lab, "日本語の名前はとても長いので収まりません", LW_MACHINE_CELL), 0, "192.168.1.7");

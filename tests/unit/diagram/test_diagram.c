@@ -36,8 +36,8 @@ static void inside_page(const Picture *picture, const Rect *rect) {
   g_assert_cmpfloat(rect->y + rect->h, <=, picture->page.h);
 }
 
-static void start(GMarkupParseContext *context, const char *element, const char **names, const char **values, gpointer data,
-                  GError **error) {
+static void start(GMarkupParseContext *context, const char *element, const char **names, const char **values,
+                  gpointer data, GError **error) {
   (void)context;
   (void)error;
   Picture *picture = data;
@@ -57,7 +57,8 @@ static void start(GMarkupParseContext *context, const char *element, const char 
     g_array_append_val(picture->segments, rect);
 }
 
-static void text(GMarkupParseContext *context, const char *said, gsize length, gpointer data, GError **error) {
+static void text(GMarkupParseContext *context, const char *said, gsize length, gpointer data,
+                 GError **error) {
   (void)context;
   (void)error;
   Picture *picture = data;
@@ -127,9 +128,15 @@ static void test_homelab(void) {
   g_autoptr(LwLab) lab = lw_test_homelab();
   check(lab, 5, 8);
   g_autoptr(Picture) picture = draw(lab, NULL);
-  static const char *const said[] = {"lan30 .20–.29", "in: tcp+udp/51413 → seedbox", "trusted: host ⇄ segment",
-                                     "no way out",    "host/ping from .0–.63",       "192.168.99.15",
-                                     "enp1s0",        ".31 · also lan20",            "172.16.0.0/12"};
+  static const char *const said[] = {"lan30 .20–.29",
+                                     "in: tcp+udp/51413 → seedbox",
+                                     "trusted: host ⇄ segment",
+                                     "no way out",
+                                     "host/ping from .0–.63",
+                                     "192.168.99.15",
+                                     "enp1s0",
+                                     ".31 · also lan20",
+                                     "172.16.0.0/12"};
   for (guint i = 0; i < G_N_ELEMENTS(said); i++)
     g_assert_nonnull(strstr(picture->texts->str, said[i]));
 }
@@ -178,7 +185,8 @@ static void test_text(void) {
   g_assert_cmpstr(whole, ==, "seedbox");
   static const double widths[] = {20, 31.5, 50, 90};
   for (guint i = 0; i < G_N_ELEMENTS(widths); i++) {
-    g_autofree char *cut = lw_svg_text_fit("a machine with quite a name, 日本語 and more", 12, FALSE, widths[i]);
+    g_autofree char *cut =
+        lw_svg_text_fit("a machine with quite a name, 日本語 and more", 12, FALSE, widths[i]);
     g_assert_true(g_str_has_suffix(cut, "…"));
     g_assert_cmpfloat(lw_svg_text_width(cut, 12, FALSE), <=, widths[i]);
   }
