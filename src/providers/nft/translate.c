@@ -1,5 +1,6 @@
 #include "providers/nft/translate.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define COMMENT_MAX 100
@@ -62,6 +63,34 @@ static const NumberName number_names[] = {
     {LW_FIELD_ETH_TYPE, 0x8100, "vlan"},
     {LW_FIELD_ETH_TYPE, 0x86dd, "ip6"},
 };
+
+/* Words of nft's grammar that cannot name a set or a chain there, in any version from 1.0.6 on; sorted. */
+static const char *const reserved[] = {
+    "accept", "add", "ah", "all", "and", "arp", "bridge", "cgroup", "chain", "comment", "comp", "constant",
+    "continue", "counter", "cpu", "create", "ct", "day", "dccp", "define", "delete", "describe", "destroy",
+    "device", "devices", "dnat", "drop", "dst", "dup", "dynamic", "ecn", "element", "elements", "esp",
+    "ether", "exists", "expires", "exthdr", "fib", "flags", "flow", "flowtable", "flush", "frag", "fwd",
+    "geneve", "get", "goto", "gre", "gretap", "handle", "hbh", "hook", "hour", "ibridgename", "ibriport",
+    "ibrname", "ibrpvid", "icmp", "icmpv6", "igmp", "iif", "iifgroup", "iifname", "iiftype", "include",
+    "index", "inet", "inner", "insert", "interval", "ip", "ip6", "ipsec", "jhash", "jump", "last", "limit",
+    "list", "log", "lt", "map", "mark", "masquerade", "meta", "mh", "missing", "monitor", "ne", "netdev",
+    "nftrace", "not", "notrack", "numgen", "obridgename", "obriport", "obrname", "offload", "oif",
+    "oifgroup", "oifname", "oiftype", "or", "osf", "pkttype", "policy", "position", "priority", "queue",
+    "quota", "random", "redefine", "redirect", "reject", "rename", "replace", "reset", "return", "rt",
+    "rtclassid", "rule", "ruleset", "sctp", "secmark", "set", "size", "skgid", "skuid", "snat", "socket",
+    "srh", "symhash", "synproxy", "table", "tcp", "th", "time", "timeout", "tproxy", "type", "typeof",
+    "udp", "udplite", "undefine", "update", "vlan", "vmap", "vxlan", "xt",
+};
+
+static int compare_word(gconstpointer key, gconstpointer word) {
+  return strcmp(key, *(const char *const *)word);
+}
+
+/* Sets and chains: the same name, but for a tail where nft would take it for something else. */
+static char *object_name(const char *name) {
+  gboolean taken = bsearch(name, reserved, G_N_ELEMENTS(reserved), sizeof *reserved, compare_word) != NULL;
+  return g_strconcat(name, taken ? "_" : "", NULL);
+}
 
 const char *lw_nft_family(LwFamily family) {
   return family == LW_FAMILY_BRIDGE ? "bridge" : "inet";
@@ -153,6 +182,11 @@ static char *ct_state_text(guint32 bits, const char *separator) {
   return g_string_free(out, FALSE);
 }
 
+static void append_object(GString *out, const char *before, const char *name) {
+  g_autofree char *text = object_name(name);
+  g_string_append_printf(out, "%s%s", before, text);
+}
+
 static void append_verdict(GString *out, const LwVerdict *verdict) {
   switch (verdict->kind) {
   case LW_VERDICT_NONE:
@@ -165,10 +199,10 @@ static void append_verdict(GString *out, const LwVerdict *verdict) {
     g_string_append(out, "drop");
     break;
   case LW_VERDICT_JUMP:
-    g_string_append_printf(out, "jump %s", verdict->chain);
+    append_object(out, "jump ", verdict->chain);
     break;
   case LW_VERDICT_GOTO:
-    g_string_append_printf(out, "goto %s", verdict->chain);
+    append_object(out, "goto ", verdict->chain);
     break;
   case LW_VERDICT_RETURN:
     g_string_append(out, "return");
@@ -235,7 +269,8 @@ static void append_elements(GString *out, const GPtrArray *texts) {
 }
 
 static void append_set(GString *out, const LwSet *set, const LwNftOptions *options) {
-  g_string_append_printf(out, "\t%s %s {\n\t\ttype ", set->kind == LW_SET_PLAIN ? "set" : "map", set->name);
+  append_object(out, set->kind == LW_SET_PLAIN ? "\tset " : "\tmap ", set->name);
+  g_string_append(out, " {\n\t\ttype ");
   append_fields(out, set->fields, TRUE);
   if (set->kind == LW_SET_VMAP)
     g_string_append(out, " : verdict");
@@ -296,7 +331,7 @@ static void append_values(GString *out, LwField field, const LwMatch *match) {
 static void append_match(GString *out, const LwMatch *match) {
   if (match->set) {
     append_fields(out, match->fields, FALSE);
-    g_string_append_printf(out, " %s@%s", match->negate ? "!= " : "", match->set);
+    append_object(out, match->negate ? " != @" : " @", match->set);
     return;
   }
   LwField field = g_array_index(match->fields, LwField, 0);
@@ -325,7 +360,7 @@ static gboolean matches_protocol(const LwRule *rule) {
 static void append_operand(GString *out, const LwAction *action, LwField field) {
   if (action->set) {
     append_fields(out, action->fields, FALSE);
-    g_string_append_printf(out, " map @%s", action->set);
+    append_object(out, " map @", action->set);
     return;
   }
   g_autofree char *number = number_text(field, action->number);
@@ -372,7 +407,7 @@ static void append_action(GString *out, const LwRuleset *ruleset, const LwRule *
     break;
   case LW_ACTION_VMAP:
     append_fields(out, action->fields, FALSE);
-    g_string_append_printf(out, " vmap @%s", action->set);
+    append_object(out, " vmap @", action->set);
     break;
   case LW_ACTION_REJECT_TCP:
     g_string_append(out, "reject with tcp reset");
@@ -442,7 +477,8 @@ static void append_chain(GString *out, const LwRuleset *ruleset, const LwChain *
       [LW_HOOK_NONE] = "",         [LW_HOOK_PREROUTING] = "prerouting", [LW_HOOK_INPUT] = "input",
       [LW_HOOK_FORWARD] = "forward", [LW_HOOK_OUTPUT] = "output",       [LW_HOOK_POSTROUTING] = "postrouting",
   };
-  g_string_append_printf(out, "\tchain %s {\n", chain->name);
+  append_object(out, "\tchain ", chain->name);
+  g_string_append(out, " {\n");
   if (chain->hook != LW_HOOK_NONE)
     g_string_append_printf(out, "\t\ttype %s hook %s priority %d; policy %s;\n", chain->nat ? "nat" : "filter",
                            hooks[chain->hook], chain->priority, chain->drop ? "drop" : "accept");
@@ -451,11 +487,15 @@ static void append_chain(GString *out, const LwRuleset *ruleset, const LwChain *
   g_string_append(out, "\t}\n\n");
 }
 
+char *lw_nft_table_name(const LwRuleset *ruleset) {
+  return g_strndup(ruleset->name, strcspn(ruleset->name, "/"));
+}
+
 char *lw_nft_print_with(const LwRuleset *ruleset, const LwNftOptions *options) {
   g_autofree char *mark = sane_text(options->mark ? options->mark : "lanward", COMMENT_MAX);
+  g_autofree char *name = lw_nft_table_name(ruleset);
   GString *out = g_string_new(NULL);
-  g_string_append_printf(out, "table %s %s {\n\tcomment \"%s\"\n\n", lw_nft_family(ruleset->family), ruleset->name,
-                         mark);
+  g_string_append_printf(out, "table %s %s {\n\tcomment \"%s\"\n\n", lw_nft_family(ruleset->family), name, mark);
   for (guint i = 0; i < ruleset->sets->len; i++)
     append_set(out, ruleset->sets->pdata[i], options);
   for (guint i = 0; i < ruleset->chains->len; i++)
@@ -471,29 +511,84 @@ char *lw_nft_print(const LwRuleset *ruleset) {
 
 char *lw_nft_replace_with(const LwRuleset *ruleset, const LwNftOptions *options) {
   const char *family = lw_nft_family(ruleset->family);
+  g_autofree char *name = lw_nft_table_name(ruleset);
   g_autofree char *table = lw_nft_print_with(ruleset, options);
-  return g_strdup_printf("table %s %s\ndelete table %s %s\n%s", family, ruleset->name, family, ruleset->name, table);
+  return g_strdup_printf("table %s %s\ndelete table %s %s\n%s", family, name, family, name, table);
 }
 
 char *lw_nft_replace(const LwRuleset *ruleset) {
   return lw_nft_replace_with(ruleset, &(LwNftOptions){0});
 }
 
-/* Deltas */
+/* Deltas: on the text that this file prints, since that is what is kept of a table that was loaded. */
 
-static GHashTable *texts_of(const LwSet *set) {
-  GHashTable *texts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-  for (guint i = 0; i < set->elements->len; i++)
-    g_hash_table_replace(texts, element_text(set, set->elements->pdata[i]), key_text(set, set->elements->pdata[i]));
-  return texts;
+typedef struct {
+  GString *skeleton;  /* all but the elements */
+  GPtrArray *names;   /* of char*: sets, in order */
+  GHashTable *sets;   /* name -> GHashTable of element -> key */
+} Table;
+
+static void table_clear(Table *table) {
+  g_string_free(table->skeleton, TRUE);
+  g_ptr_array_unref(table->names);
+  g_hash_table_unref(table->sets);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Table, table_clear)
+
+/* An element's text has no ", " in it: names of interfaces hold no spaces. */
+static void take_elements(GHashTable *elements, const char *text) {
+  g_auto(GStrv) parts = g_strsplit(text, ", ", -1);
+  for (guint i = 0; parts[i]; i++) {
+    char *element = g_strstrip(parts[i]);
+    if (g_str_has_suffix(element, ","))
+      element[strlen(element) - 1] = '\0';
+    const char *data = strstr(element, " : ");
+    if (*element)
+      g_hash_table_replace(elements, g_strdup(element), data ? g_strndup(element, (gsize)(data - element)) : g_strdup(element));
+  }
 }
 
-static void append_statement(GString *out, const char *verb, const LwRuleset *ruleset, const LwSet *set,
-                             GPtrArray *elements) {
+static GHashTable *begin_set(Table *table, const char *line) {
+  const char *name = line + strlen("\tset ");
+  char *copy = g_strndup(name, strcspn(name, " "));
+  GHashTable *elements = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  g_ptr_array_add(table->names, copy);
+  g_hash_table_replace(table->sets, g_strdup(copy), elements);
+  return elements;
+}
+
+static void read_table(Table *table, const char *text) {
+  static const char opening[] = "\t\telements = {";
+  table->skeleton = g_string_new(NULL);
+  table->names = g_ptr_array_new_with_free_func(g_free);
+  table->sets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_hash_table_unref);
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  GHashTable *elements = NULL;
+  gboolean inside = FALSE;
+  for (guint i = 0; lines[i]; i++) {
+    char *line = lines[i];
+    if (inside && !g_str_equal(line, "\t\t}")) {
+      take_elements(elements, line);
+    } else if (inside) {
+      inside = FALSE;
+    } else if (elements && g_str_has_prefix(line, opening)) {
+      inside = !g_str_has_suffix(line, " }");
+      if (!inside)
+        line[strlen(line) - 2] = '\0';
+      take_elements(elements, line + strlen(opening));
+    } else {
+      g_string_append_printf(table->skeleton, "%s\n", line);
+      if (g_str_has_prefix(line, "\tset ") || g_str_has_prefix(line, "\tmap "))
+        elements = begin_set(table, line);
+    }
+  }
+}
+
+static void append_statement(GString *out, const char *verb, const char *table, const char *set, GPtrArray *elements) {
   if (elements->len == 0)
     return;
   g_ptr_array_sort(elements, compare_texts);
-  g_string_append_printf(out, "%s element %s %s %s {", verb, lw_nft_family(ruleset->family), ruleset->name, set->name);
+  g_string_append_printf(out, "%s element %s %s {", verb, table, set);
   for (guint i = 0; i < elements->len; i++)
     g_string_append_printf(out, "%s %s", i ? "," : "", (char *)elements->pdata[i]);
   g_string_append(out, " }\n");
@@ -511,21 +606,33 @@ static GPtrArray *only_in(GHashTable *from, GHashTable *other, gboolean keys) {
   return only;
 }
 
-char *lw_nft_delta(const LwRuleset *old_rules, const LwRuleset *new_rules) {
-  if (!lw_ruleset_equal_but_elements(old_rules, new_rules))
+char *lw_nft_delta_of_texts(const char *old_text, const char *new_text) {
+  g_auto(Table) before = {0};
+  g_auto(Table) after = {0};
+  read_table(&before, old_text);
+  read_table(&after, new_text);
+  const char *head = after.skeleton->str; /* "table inet lanward {" */
+  if (!g_string_equal(before.skeleton, after.skeleton) || !g_str_has_prefix(head, "table "))
     return NULL;
+  g_autofree char *table = g_strndup(head + strlen("table "), strcspn(head, "{") - strlen("table ") - 1);
   g_autoptr(GString) removed = g_string_new(NULL);
   g_autoptr(GString) added = g_string_new(NULL);
-  for (guint i = 0; i < new_rules->sets->len; i++) {
-    const LwSet *before = old_rules->sets->pdata[i], *after = new_rules->sets->pdata[i];
-    if (after->runtime)
-      continue;
-    g_autoptr(GHashTable) old_texts = texts_of(before);
-    g_autoptr(GHashTable) new_texts = texts_of(after);
-    g_autoptr(GPtrArray) gone = only_in(old_texts, new_texts, TRUE);
-    g_autoptr(GPtrArray) come = only_in(new_texts, old_texts, FALSE);
-    append_statement(removed, "delete", new_rules, after, gone);
-    append_statement(added, "add", new_rules, after, come);
+  for (guint i = 0; i < after.names->len; i++) {
+    const char *set = after.names->pdata[i];
+    GHashTable *olds = g_hash_table_lookup(before.sets, set), *news = g_hash_table_lookup(after.sets, set);
+    g_autoptr(GPtrArray) gone = only_in(olds, news, TRUE);
+    g_autoptr(GPtrArray) come = only_in(news, olds, FALSE);
+    append_statement(removed, "delete", table, set, gone);
+    append_statement(added, "add", table, set, come);
   }
   return g_strconcat(removed->str, added->str, NULL);
+}
+
+char *lw_nft_delta(const LwRuleset *old_rules, const LwRuleset *new_rules) {
+  const LwNftOptions options = {.without_runtime = TRUE};
+  if (!lw_ruleset_equal_but_elements(old_rules, new_rules))
+    return NULL;
+  g_autofree char *before = lw_nft_print_with(old_rules, &options);
+  g_autofree char *after = lw_nft_print_with(new_rules, &options);
+  return lw_nft_delta_of_texts(before, after);
 }

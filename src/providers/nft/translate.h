@@ -22,5 +22,10 @@ char *lw_nft_replace_with(const LwRuleset *ruleset, const LwNftOptions *options)
  * elements differs. Run-time sets are left alone. */
 char *lw_nft_delta(const LwRuleset *old_rules, const LwRuleset *new_rules);
 
+/* The same on two texts of lw_nft_print_with(); both without the elements of run-time sets. */
+char *lw_nft_delta_of_texts(const char *old_text, const char *new_text);
+
+/* The table's name: a ruleset may be called "NAME/FAMILY" where two tables share a name. */
+char *lw_nft_table_name(const LwRuleset *ruleset);
 /* "inet" or "bridge". */
 const char *lw_nft_family(LwFamily family);
