@@ -1,14 +1,16 @@
-/* TUNNEL resources <-> the texts of wg(8). Pure, but for the secret store. */
+/* Pure: a TUNNEL resource <-> what wg(8) reads and prints. */
 #pragma once
 
+#include "base/secret.h"
 #include "resource/resource.h"
 
-/* The configuration for `wg syncconf`. Holds the keys: free it with lw_secret_clear(). */
-char *lw_wg_config(const LwResource *tunnel, LwSecretStore *secrets, GError **error);
+/* For `wg syncconf`; holds the keys: free with lw_secret_clear. NULL and error when a secret is not in the store. */
+char *lw_wireguard_config(const LwResource *tunnel, LwSecretStore *secrets, GError **error);
 
-/* Reads `wg show NAME dump` into private_key, listen_port, mark and peers of `tunnel`; keys go to `secrets`.
- * FALSE: the text is no such dump, and the tunnel is as before. No key is ever in an error. */
-gboolean lw_wg_parse_dump(const char *dump, LwSecretStore *secrets, LwResource *tunnel, GError **error);
+/* Reads `wg show all dump`: adds a TUNNEL resource for each interface (ns empty, keyed by name), with keys turned into
+ * references. Lines that make no sense are an error: nothing is added then. */
+gboolean lw_wireguard_parse_dump(const char *dump, GHashTable *tunnels /* name -> LwResource*, owning */, GError **error);
 
-/* Is `dumped` what a device shows of the key `given`? A device clamps its private key (RFC 7748). */
-gboolean lw_wg_same_private_key(const char *given, const char *dumped);
+/* What cannot be compared as it stands: the kernel's choice of port where none was asked for, the endpoint of a peer
+ * that calls us, the order of allowed prefixes. seen takes it over from wanted. */
+void lw_wireguard_normalise(LwResource *seen, const LwResource *wanted);
