@@ -75,5 +75,12 @@ GBytes *lw_undo_from_changes(const GPtrArray *changes);
 /* The reverse changes, last first (transfer full, of LwChange*). */
 GPtrArray *lw_undo_to_changes(GBytes *undo, GError **error);
 
-/* In-memory provider for unit tests and injected failures: keeps a LwResourceSet as its world. */
+/* What is left to do of an undo, against what the provider's observe() sees now: nothing for what is as it was,
+ * else create, live, replace or delete (transfer full, of LwChange*, last of the batch first). Applying the
+ * result is an idempotent undo. */
+GPtrArray *lw_undo_pending(LwProvider *provider, GBytes *undo, GError **error);
+
+/* In-memory provider for unit tests and injected failures: keeps a LwResourceSet as its world.
+ * `world` is the caller's, and outlives it. It behaves as a kernel would: a link that exists already and does not
+ * carry the owner's alias is a conflict, a veth goes with its other end, addresses and routes with their link. */
 LwProvider *lw_fake_provider_new(const LwProviderContext *context, const LwResourceKind *kinds, LwResourceSet *world);

@@ -3,7 +3,8 @@
  * A resource is one struct with a kind; which members a kind uses, and which of them name it (its key) or
  * are compared, is a table in resource.c (lw_resource_fields): copying, comparing, printing, JSON and undo are
  * generic over it. `ns` is the network namespace it lives in: "" for the host's, else a name under
- * /run/netns. Wanted and seen resources are kept in different lists (LwResourceSet), never mixed.
+ * /run/netns. Strings that are NULL and strings that are "" mean the same: not set. lw_resource_new() makes the
+ * lists of its kind (empty), and leaves strings NULL. Wanted and seen resources are kept in different lists (LwResourceSet), never mixed.
  */
 #pragma once
 
@@ -139,6 +140,7 @@ typedef struct LwResource {
   GPtrArray *argv;  /* of char*: what it runs; empty: nothing but its init */
   GPtrArray *nics;  /* of char*: its interfaces, in order; each gets a DHCP client unless it has an ADDRESS */
   guint32 static_nics; /* bit i: NIC i has a static address and no DHCP client */
+  /* (value: the resolver of a cell whose first NIC is static; else its lease names it) */
 
   /* server: each listener "tcp/445", "udp/7", with what it answers: "echo" (the payload back), "address" (the
      caller's address, as HTTP on tcp), "discard" */
@@ -166,7 +168,8 @@ const char *lw_resource_kind_name(LwResourceKind kind);
 /* For people: "bridge virbr-lan10", "tunnel wg-se in router". Transfer full. */
 char *lw_resource_describe(const LwResource *resource);
 
-/* JSON of all members of the kind (secrets stay references); and back: NULL and error on anything unknown. */
+/* JSON of all members of the kind that are set (secrets stay references); and back: NULL and error on anything
+ * unknown. Of a ruleset only its name and family: what is read back has no rules and equals no other. */
 JsonNode *lw_resource_to_json(const LwResource *resource);
 LwResource *lw_resource_from_json(JsonNode *node, GError **error);
 
@@ -182,6 +185,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwResourceSet, lw_resource_set_free)
 /* Takes the reference. The same key twice is a programming error (g_error) unless both are equal. */
 LwResource *lw_resource_set_add(LwResourceSet *set, LwResource *resource);
 LwResource *lw_resource_set_find(const LwResourceSet *set, const char *key); /* nullable, borrowed */
+/* Takes it out; FALSE when it is not there. Linear in the length of the list. */
+gboolean lw_resource_set_remove(LwResourceSet *set, const char *key);
 
 /* How hard a change is felt. */
 typedef enum {

@@ -1,0 +1,41 @@
+/* The flows that the live proof tries: one cell each, with how to send it and where it would have to arrive. */
+#pragma once
+
+#include "verify/verify.h"
+
+/* By which way the packet leaves its source. */
+typedef enum {
+  LW_VIA_ROUTES,  /* the namespace's own routes */
+  LW_VIA_GATEWAY, /* a frame to the segment's gateway */
+  LW_VIA_LINK,    /* a frame to the receiver on the same segment */
+  LW_VIA_BRIDGE,  /* a frame to the bridge's own MAC: round the router */
+  LW_VIA_WAN,     /* a frame from the home LAN to the router's WAN leg */
+  LW_VIA_ALL,     /* a frame to everybody on the link (IPv6 all-nodes) */
+} LwVia;
+
+typedef struct {
+  LwCell *cell; /* transfer: moves to the report */
+  guint place;    /* that sends */
+  guint receiver; /* place that must get it when it is allowed; LW_NONE: seen beyond the right exit is enough */
+  guint exit;     /* allowed to the internet: its tunnel, LW_NONE: wan */
+  LwVia via;
+  guint8 family;
+  gboolean redirected;   /* foreign DNS: the router's own resolver gets it, and may */
+  gboolean cannot_answer; /* arrival is all that can be asked for */
+} LwFlow;
+
+/* What was read from the namespaces; unset addresses are left out. */
+typedef struct {
+  LwAddr router_wan;
+  LwAddr host_uplink; /* the host's own address in the home LAN */
+} LwSurroundings;
+
+void lw_flow_free(LwFlow *flow);
+/* of LwFlow*, freeing */
+GPtrArray *lw_verify_flows(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
+                           const LwSurroundings *around);
+
+void lw_cell_free(LwCell *cell);
+/* "lan20/seedbox", "host", "internet": a zone for people; machine nullable. Transfer full. */
+char *lw_verify_zone_name(const LwLab *lab, const LwZone *zone, const char *machine);
+guint lw_verify_place_of(const LwVerifyWorld *world, LwZoneKind kind, guint index);

@@ -1,0 +1,269 @@
+/* What was seen, against what the file says. */
+#include "verify/live.h"
+
+static LwZone zone_of_station(const LwLive *live, guint station) {
+  return lw_live_place(live, live->place_of[station])->zone;
+}
+
+static gboolean is_in_segment(const LwLive *live, guint station, guint segment) {
+  for (guint i = 0; i < live->world->places->len; i++) {
+    const LwProbePlace *place = lw_live_place(live, i);
+    if (live->station_of[i] == station && place->zone.kind == LW_ZONE_SEGMENT && place->zone.index == segment)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static gboolean is_management_link(const LwLive *live, const LwSeenAt *seen) {
+  const LwLink *link = lw_station_link_by_index(g_ptr_array_index(live->stations, seen->station), seen->link);
+  return link && g_str_equal(link->name, live->lab->host.management.bridge);
+}
+
+/* Whether being seen there means that the packet got somewhere. On the wire into the router, or into the host
+ * where its own rules still stand before it, it has not. */
+static gboolean is_arrival(const LwLive *live, const LwProbe *probe, const LwSeenAt *seen) {
+  LwZone zone = zone_of_station(live, seen->station);
+  const LwFlow *flow = probe->flow;
+  switch (zone.kind) {
+  case LW_ZONE_ROUTER:
+    return seen->how == LW_SEEN_LOCAL && !flow->redirected;
+  case LW_ZONE_HOST:
+    return seen->how == LW_SEEN_LOCAL ||
+           (flow->cell->question.to.kind == LW_ZONE_NETWORK && is_management_link(live, seen));
+  case LW_ZONE_SEGMENT: /* one's own wire carries one's own IPv6: only what crosses is of interest */
+    return flow->family == 4 || !is_in_segment(live, seen->station, flow->cell->question.from.index);
+  case LW_ZONE_HOME_LAN:
+  case LW_ZONE_INTERNET:
+  case LW_ZONE_NETWORK:
+    return TRUE;
+  }
+  return TRUE;
+}
+
+static gboolean is_internet_by(const LwZone *zone, guint exit) {
+  if (exit == LW_NONE)
+    return zone->kind == LW_ZONE_HOME_LAN || (zone->kind == LW_ZONE_INTERNET && zone->index == LW_NONE);
+  return zone->kind == LW_ZONE_INTERNET && zone->index == exit;
+}
+
+static gboolean is_receiver(const LwLive *live, const LwProbe *probe, const LwSeenAt *seen) {
+  const LwFlow *flow = probe->flow;
+  LwZone zone = zone_of_station(live, seen->station);
+  if (flow->receiver != LW_NONE)
+    return live->station_of[flow->receiver] == seen->station &&
+           (seen->how == LW_SEEN_LOCAL || zone.kind == LW_ZONE_SEGMENT || zone.kind == LW_ZONE_NETWORK);
+  if (flow->cell->question.to.kind == LW_ZONE_NETWORK)
+    return zone.kind == LW_ZONE_HOST;
+  return is_internet_by(&zone, flow->exit);
+}
+
+/* On the way to its receiver: the exit that it must use, and the world beyond. */
+static gboolean is_on_the_way(const LwLive *live, const LwProbe *probe, const LwSeenAt *seen) {
+  if (is_receiver(live, probe, seen))
+    return TRUE;
+  const LwFlow *flow = probe->flow;
+  LwZone zone = zone_of_station(live, seen->station), to = flow->cell->question.to;
+  if (flow->receiver != LW_NONE && live->station_of[flow->receiver] == seen->station)
+    return TRUE;
+  if (to.kind == LW_ZONE_INTERNET || to.kind == LW_ZONE_HOME_LAN)
+    return is_internet_by(&zone, flow->exit) || (zone.kind == LW_ZONE_INTERNET && zone.index == LW_NONE);
+  return FALSE;
+}
+
+static const LwSeenAt *seen_at(const LwProbe *probe, guint index) {
+  return &g_array_index(probe->seen, LwSeenAt, index);
+}
+
+static gboolean has_arrived(const LwLive *live, const LwProbe *probe) {
+  for (guint i = 0; probe->seen && i < probe->seen->len; i++)
+    if (is_receiver(live, probe, seen_at(probe, i)))
+      return TRUE;
+  return FALSE;
+}
+
+static const LwSeenAt *first_arrival(const LwLive *live, const LwProbe *probe, gboolean strangers) {
+  for (guint i = 0; probe->seen && i < probe->seen->len; i++) {
+    const LwSeenAt *seen = seen_at(probe, i);
+    if (is_arrival(live, probe, seen) && !(strangers && is_on_the_way(live, probe, seen)))
+      return seen;
+  }
+  return NULL;
+}
+
+gboolean lw_live_is_outer(const LwLive *live, const LwProbe *probe) {
+  LwZoneKind kind = lw_live_place(live, probe->place)->zone.kind;
+  return kind == LW_ZONE_HOME_LAN || kind == LW_ZONE_INTERNET;
+}
+
+gboolean lw_live_is_satisfied(const LwLive *live, const LwProbe *probe) {
+  if (probe->blocked || probe->refused)
+    return TRUE;
+  switch (probe->kind) {
+  case LW_PROBE_SENTINEL:
+    return probe->answered;
+  case LW_PROBE_ECHO:
+  case LW_PROBE_DNS:
+    return lw_live_ask_is_satisfied(probe);
+  case LW_PROBE_CELL:
+    break;
+  }
+  if (probe->flow->cell->expect)
+    return has_arrived(live, probe) && (probe->answered || probe->flow->cannot_answer);
+  return !lw_live_is_outer(live, probe) || probe->at_router;
+}
+
+static const char *station_name(const LwLive *live, guint station) {
+  const char *netns = g_ptr_array_index(live->names, station);
+  return *netns ? netns : lw_live_place(live, live->place_of[station])->name;
+}
+
+/* NULL: the silence of this probe proves that it was stopped. */
+static const char *why_unproved(const LwLive *live, const LwProbe *probe) {
+  if (probe->blocked)
+    return probe->blocked;
+  if (probe->refused)
+    return NULL;
+  if (lw_live_is_outer(live, probe))
+    return probe->at_router ? NULL : "it was not seen to come in at the router";
+  const LwProbe *near = live->sentinel[probe->place], *far = live->far_sentinel[probe->place];
+  if (!near)
+    return "there is nothing allowed to send after it";
+  if (near->blocked)
+    return near->blocked;
+  if (!near->answered)
+    return "the ping sent after it did not come back";
+  LwZoneKind to = probe->flow->cell->question.to.kind;
+  gboolean outwards = to == LW_ZONE_INTERNET && probe->flow->via == LW_VIA_GATEWAY;
+  if (outwards && far && !far->answered)
+    return "the ping sent after it through the tunnel did not come back";
+  return NULL;
+}
+
+static char *receiver_name(const LwLive *live, const LwProbe *probe) {
+  const LwFlow *flow = probe->flow;
+  const char *machine = NULL;
+  LwZone to = flow->cell->question.to;
+  if (flow->receiver != LW_NONE && to.kind == LW_ZONE_SEGMENT)
+    machine = lw_live_place(live, flow->receiver)->name;
+  return lw_verify_zone_name(live->lab, &to, machine);
+}
+
+static void add_violation(LwLive *live, const LwProbe *probe, const char *text) {
+  const LwCell *cell = probe->flow->cell;
+  g_autofree char *source = lw_addr_format(&cell->question.source);
+  g_autofree char *destination = lw_addr_format(&cell->question.destination);
+  g_autofree char *to = receiver_name(live, probe);
+  g_autofree char *origin = lw_origin_format(&cell->origin);
+  g_ptr_array_add(live->report->violations, g_strdup_printf("%s (%s) -> %s %s %s: %s; %s", cell->from, source, to,
+                                                            destination, cell->service, text, origin));
+}
+
+static char *where(const LwLive *live, const LwSeenAt *seen) {
+  return g_strdup(station_name(live, seen->station));
+}
+
+/* What cannot be proved is told once for a source and a reason, not for each of its cells. */
+typedef struct {
+  guint place;
+  const char *why;
+  guint count;
+  LwProbe *first;
+} Unproved;
+
+static void note_unproved(GArray *list, LwProbe *probe, const char *why) {
+  for (guint i = 0; i < list->len; i++) {
+    Unproved *known = &g_array_index(list, Unproved, i);
+    if (known->place == probe->place && g_str_equal(known->why, why)) {
+      known->count++;
+      return;
+    }
+  }
+  Unproved one = {probe->place, why, 1, probe};
+  g_array_append_val(list, one);
+}
+
+static void tell_unproved(LwLive *live, const GArray *list) {
+  for (guint i = 0; i < list->len; i++) {
+    const Unproved *one = &g_array_index(list, Unproved, i);
+    const LwCell *cell = one->first->flow->cell;
+    if (one->count == 1) {
+      add_violation(live, one->first, cell->note);
+      continue;
+    }
+    g_autofree char *source = lw_addr_format(&lw_live_place(live, one->place)->address);
+    g_autofree char *origin = lw_origin_format(&cell->origin);
+    g_ptr_array_add(live->report->violations,
+                    g_strdup_printf("%s (%s): cannot prove %u of its cells: %s; %s", cell->from, source, one->count,
+                                    one->why, origin));
+  }
+}
+
+static void judge_forbidden(LwLive *live, LwProbe *probe, GArray *unproved) {
+  LwCell *cell = probe->flow->cell;
+  const LwSeenAt *seen = first_arrival(live, probe, FALSE);
+  if (seen) {
+    g_autofree char *at = where(live, seen);
+    cell->live = LW_CELL_ALLOW;
+    cell->note = g_strdup_printf("must not pass, but arrived at %s", at);
+    add_violation(live, probe, cell->note);
+    return;
+  }
+  const char *why = why_unproved(live, probe);
+  if (!why) {
+    cell->live = LW_CELL_DENY;
+    return;
+  }
+  cell->live = LW_CELL_UNTESTED;
+  cell->note = g_strdup_printf("cannot prove that it is stopped: %s", why);
+  note_unproved(unproved, probe, why);
+}
+
+static void judge_allowed(LwLive *live, LwProbe *probe) {
+  LwCell *cell = probe->flow->cell;
+  const LwSeenAt *stray = first_arrival(live, probe, TRUE);
+  gboolean arrived = has_arrived(live, probe);
+  if (probe->blocked) {
+    cell->live = LW_CELL_UNTESTED;
+    cell->note = g_strdup_printf("cannot try it: %s", probe->blocked);
+  } else if (stray) {
+    g_autofree char *at = where(live, stray);
+    cell->live = arrived ? LW_CELL_ALLOW : LW_CELL_DENY;
+    cell->note = g_strdup_printf(arrived ? "must pass, and did, but was also seen at %s, which is not its way"
+                                         : "must pass, but arrived at %s instead",
+                                 at);
+  } else if (!arrived) {
+    cell->live = LW_CELL_DENY;
+    cell->note = g_strdup(probe->refused ? "must pass, but the source's own rules refuse to send it"
+                                         : "must pass, but did not arrive");
+  } else if (!probe->answered && !probe->flow->cannot_answer) {
+    cell->live = LW_CELL_DENY;
+    cell->note = g_strdup("must pass, and arrived, but no answer came back");
+  } else {
+    cell->live = LW_CELL_ALLOW;
+    if (probe->flow->cannot_answer && !probe->answered)
+      cell->note = g_strdup("arrived; an answer cannot come from there");
+    return;
+  }
+  add_violation(live, probe, cell->note);
+}
+
+void lw_live_judge(LwLive *live) {
+  g_autoptr(GArray) unproved = g_array_new(FALSE, FALSE, sizeof(Unproved));
+  for (guint i = 0; i < live->probes->len; i++) {
+    LwProbe *probe = g_ptr_array_index(live->probes, i);
+    if (probe->kind != LW_PROBE_CELL)
+      continue;
+    if (probe->flow->cell->expect)
+      judge_allowed(live, probe);
+    else
+      judge_forbidden(live, probe, unproved);
+  }
+  tell_unproved(live, unproved);
+  for (guint i = 0; i < live->stations->len; i++) {
+    guint lost = lw_station_lost(g_ptr_array_index(live->stations, i));
+    if (lost)
+      g_ptr_array_add(live->report->violations,
+                      g_strdup_printf("%s: cannot prove: the kernel dropped %u captured packets", station_name(live, i),
+                                      lost));
+  }
+}

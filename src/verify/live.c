@@ -1,0 +1,503 @@
+/* The live half of the proof: one process, sockets in every namespace, one loop.
+ *
+ * First the ways are warmed up (neighbours resolved, handshakes made), so that what is sent then is not lost for
+ * a reason that is no rule. Then everything is sent, and after it, by the same ways, sentinels that must come
+ * back: only when they do does the silence of the others mean anything.
+ */
+#include "verify/live.h"
+
+#include "base/error.h"
+#include "policy/names.h"
+
+#include <linux/if_ether.h>
+#include <poll.h>
+#include <string.h>
+
+#define WARM_MS 1000
+#define DECIDE_MS 2000
+#define AGAIN_MS 200
+#define QUIET_MS 25
+#define BATCH 32
+#define FIRST_PORT 10240u
+#define PORTS 50000u
+
+static void probe_free(gpointer data) {
+  LwProbe *probe = data;
+  if (probe->seen)
+    g_array_unref(probe->seen);
+  g_free(probe);
+}
+
+static void live_clear(LwLive *live) {
+  g_clear_pointer(&live->report, lw_verify_report_free);
+  g_clear_pointer(&live->stations, g_ptr_array_unref);
+  g_clear_pointer(&live->names, g_ptr_array_unref);
+  g_clear_pointer(&live->flows, g_ptr_array_unref);
+  g_clear_pointer(&live->probes, g_ptr_array_unref);
+  g_clear_pointer(&live->by_port, g_hash_table_unref);
+  g_free(live->station_of);
+  g_free(live->place_of);
+  g_free(live->sentinel);
+  g_free(live->far_sentinel);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LwLive, live_clear)
+
+const LwProbePlace *lw_live_place(const LwLive *live, guint index) {
+  return g_ptr_array_index(live->world->places, index);
+}
+
+static LwStation *station_of_place(const LwLive *live, guint place) {
+  return g_ptr_array_index(live->stations, live->station_of[place]);
+}
+
+static void station_free(gpointer data) {
+  lw_station_free(data);
+}
+
+/* --- stations ------------------------------------------------------------------------------------------------- */
+
+static guint find_name(const LwLive *live, const char *netns) {
+  for (guint i = 0; i < live->names->len; i++)
+    if (g_str_equal(live->names->pdata[i], netns))
+      return i;
+  return LW_NONE;
+}
+
+static gboolean open_stations(LwLive *live, GError **error) {
+  for (guint i = 0; i < live->world->places->len; i++) {
+    const LwProbePlace *place = lw_live_place(live, i);
+    const char *netns = place->netns ? place->netns : "";
+    guint known = find_name(live, netns);
+    if (known == LW_NONE) {
+      LwStation *station = lw_station_open(netns, error);
+      if (!station) {
+        g_prefix_error(error, "the live proof cannot look into %s: ", place->name);
+        return FALSE;
+      }
+      known = live->stations->len;
+      g_ptr_array_add(live->stations, station);
+      g_ptr_array_add(live->names, g_strdup(netns));
+      live->place_of[known] = i;
+    }
+    live->station_of[i] = known;
+  }
+  return TRUE;
+}
+
+static LwAddr first_address(const LwLink *link) {
+  return link && link->addresses->len ? g_array_index(link->addresses, LwPrefix, 0).addr : LW_ADDR_NONE;
+}
+
+static void look_around(LwLive *live) {
+  guint router = lw_verify_place_of(live->world, LW_ZONE_ROUTER, LW_NONE);
+  guint host = lw_verify_place_of(live->world, LW_ZONE_HOST, LW_NONE);
+  if (router != LW_NONE)
+    live->around.router_wan =
+        first_address(lw_station_link_by_name(station_of_place(live, router), LW_ROUTER_WAN));
+  if (host != LW_NONE)
+    live->around.host_uplink =
+        first_address(lw_station_link_by_name(station_of_place(live, host), live->lab->host.bridge));
+}
+
+/* --- probes --------------------------------------------------------------------------------------------------- */
+
+static const LwMac all_nodes = {{0x33, 0x33, 0, 0, 0, 1}};
+
+/* The MAC of whoever has the address in the namespace of a place; FALSE when nobody has. */
+static gboolean mac_at(const LwLive *live, guint place, const LwAddr *address, LwMac *out) {
+  const LwLink *link = place == LW_NONE ? NULL : lw_station_link_of(station_of_place(live, place), address);
+  if (link)
+    *out = link->mac;
+  return link != NULL;
+}
+
+static const char *aim_from_home_lan(const LwLive *live, LwProbe *probe) {
+  const LwAddr *wan = &live->around.router_wan;
+  const LwLink *link = lw_station_link_towards(station_of_place(live, probe->place), wan);
+  guint router = lw_verify_place_of(live->world, LW_ZONE_ROUTER, LW_NONE);
+  if (!link || !mac_at(live, router, wan, &probe->to))
+    return "the router's WAN leg is not next to it";
+  probe->link = link->index;
+  return NULL;
+}
+
+static const char *aim_from_segment(const LwLive *live, LwProbe *probe) {
+  const LwProbePlace *place = lw_live_place(live, probe->place);
+  const LwSegment *s = lw_lab_segment(live->lab, place->zone.index);
+  const LwLink *link = lw_station_link_of(station_of_place(live, probe->place), &place->address);
+  if (!link)
+    return "no interface there has the address";
+  probe->link = link->index;
+  guint router = lw_verify_place_of(live->world, LW_ZONE_ROUTER, LW_NONE);
+  guint host = lw_verify_place_of(live->world, LW_ZONE_HOST, LW_NONE);
+  if (probe->via == LW_VIA_ALL) {
+    probe->to = all_nodes;
+  } else if (probe->via == LW_VIA_GATEWAY) {
+    if (!mac_at(live, router, &s->router, &probe->to))
+      return "the router has no leg with the gateway's address";
+  } else if (probe->via == LW_VIA_LINK) {
+    if (!mac_at(live, probe->flow->receiver, &probe->flow->cell->question.destination, &probe->to))
+      return "the receiver has no interface with the address";
+  } else {
+    const LwLink *bridge = host == LW_NONE ? NULL : lw_station_link_by_name(station_of_place(live, host), s->bridge);
+    if (!bridge)
+      return "the host has no such bridge";
+    probe->to = bridge->mac;
+  }
+  return NULL;
+}
+
+static void aim(const LwLive *live, LwProbe *probe) {
+  if (probe->via == LW_VIA_ROUTES)
+    return;
+  probe->blocked = probe->via == LW_VIA_WAN ? aim_from_home_lan(live, probe) : aim_from_segment(live, probe);
+}
+
+LwProbe *lw_live_add_probe(LwLive *live, LwProbeKind kind, guint place, LwVia via) {
+  LwProbe *probe = g_new0(LwProbe, 1);
+  guint number = live->probes->len;
+  probe->kind = kind;
+  probe->place = place;
+  probe->station = live->station_of[place];
+  probe->via = via;
+  probe->ethertype = ETH_P_IP;
+  probe->cookie = live->base + number;
+  /* Not the ports of the run before: a flow that was open then may still be, and these must be new ones. */
+  probe->sport = (guint16)(FIRST_PORT + (live->base + number) % PORTS);
+  g_ptr_array_add(live->probes, probe);
+  if (kind != LW_PROBE_CELL) /* a cell's is aimed by its flow */
+    aim(live, probe);
+  return probe;
+}
+
+static void build_cell6(LwLive *live, LwProbe *probe) {
+  LwFlowQuestion *question = &probe->flow->cell->question;
+  const LwLink *link = lw_station_link_by_index(station_of_place(live, probe->place), probe->link);
+  if (!link)
+    return; /* blocked */
+  question->source = lw_packet_link_local(&link->mac);
+  probe->ethertype = ETH_P_IPV6;
+  probe->length = lw_packet_build6(&question->source, &question->destination, probe->cookie, probe->bytes);
+}
+
+static void add_cell(LwLive *live, LwFlow *flow) {
+  LwProbe *probe = lw_live_add_probe(live, LW_PROBE_CELL, flow->place, flow->via);
+  const LwFlowQuestion *question = &flow->cell->question;
+  probe->flow = flow;
+  probe->destination = question->destination;
+  probe->dport = question->port;
+  aim(live, probe);
+  if (flow->family == 6) {
+    build_cell6(live, probe);
+    return;
+  }
+  LwPacket packet = {.role = LW_PACKET_REQUEST,
+                     .proto = question->proto,
+                     .source = question->source,
+                     .destination = question->destination,
+                     .sport = probe->sport,
+                     .dport = question->port,
+                     .cookie = probe->cookie};
+  probe->length = lw_packet_build(&packet, probe->bytes);
+}
+
+static LwProbe *add_sentinel(LwLive *live, guint place, LwVia via, LwAddr source, LwAddr destination) {
+  LwProbe *probe = lw_live_add_probe(live, LW_PROBE_SENTINEL, place, via);
+  LwPacket packet = {.role = LW_PACKET_REQUEST,
+                     .proto = LW_PROTO_ICMP,
+                     .source = source,
+                     .destination = destination,
+                     .cookie = probe->cookie};
+  probe->destination = destination;
+  probe->length = lw_packet_build(&packet, probe->bytes);
+  return probe;
+}
+
+static LwAddr far_host(const LwLive *live) {
+  return lw_addr_is_set(&live->world->internet_host) ? live->world->internet_host : live->world->echo;
+}
+
+/* A ping through the tunnel that this source uses; NULL when it uses none. */
+static LwProbe *add_far_sentinel(LwLive *live, guint index) {
+  const LwProbePlace *place = lw_live_place(live, index);
+  LwAddr far = far_host(live);
+  LwFlowQuestion question = {.from = place->zone,
+                             .to = {LW_ZONE_INTERNET, LW_NONE},
+                             .source = place->address,
+                             .destination = far,
+                             .proto = LW_PROTO_ICMP};
+  if (!lw_addr_is_set(&far))
+    return NULL;
+  LwFlowAnswer answer;
+  lw_intent_answer(live->lab, live->facts, &question, &answer);
+  gboolean tunnel = answer.allow && answer.exit != LW_NONE;
+  lw_flow_answer_clear(&answer);
+  return tunnel ? add_sentinel(live, index, LW_VIA_GATEWAY, place->address, far) : NULL;
+}
+
+static void add_sentinels(LwLive *live) {
+  for (guint i = 0; i < live->world->places->len; i++) {
+    const LwProbePlace *place = lw_live_place(live, i);
+    if (place->zone.kind == LW_ZONE_HOST) {
+      live->sentinel[i] = add_sentinel(live, i, LW_VIA_ROUTES, live->lab->host.management.address,
+                                       live->lab->host.management.router);
+    } else if (place->zone.kind == LW_ZONE_SEGMENT && lw_addr_is_set(&place->address)) {
+      const LwSegment *s = lw_lab_segment(live->lab, place->zone.index);
+      live->sentinel[i] = add_sentinel(live, i, LW_VIA_GATEWAY, place->address, s->router);
+      live->far_sentinel[i] = add_far_sentinel(live, i);
+    }
+  }
+}
+
+/* A tunnel that nobody uses now has made no handshake, and its far end cannot begin one: a packet out of the
+ * router's end, past its rules, wakes it. */
+static void wake_tunnels(LwLive *live) {
+  guint router = lw_verify_place_of(live->world, LW_ZONE_ROUTER, LW_NONE);
+  LwAddr far = far_host(live);
+  if (router == LW_NONE || !lw_addr_is_set(&far))
+    return;
+  for (guint i = 0; i < live->lab->tunnels->len; i++) {
+    g_autofree char *name = lw_name_tunnel(lw_lab_tunnel(live->lab, i));
+    const LwLink *link = lw_station_link_by_name(station_of_place(live, router), name);
+    LwAddr source = first_address(link);
+    if (!lw_addr_is_set(&source))
+      continue;
+    guint8 bytes[LW_PACKET_MAX];
+    LwPacket packet = {
+        .role = LW_PACKET_REQUEST, .proto = LW_PROTO_ICMP, .source = source, .destination = far, .cookie = live->base - 1};
+    gsize length = lw_packet_build(&packet, bytes);
+    if (lw_station_send_frame(station_of_place(live, router), link->index, NULL, ETH_P_IP, bytes, length))
+      live->report->packets++;
+  }
+}
+
+/* --- sending -------------------------------------------------------------------------------------------------- */
+
+static void send_probe(LwLive *live, LwProbe *probe) {
+  if (probe->blocked || probe->length == 0)
+    return;
+  LwStation *station = g_ptr_array_index(live->stations, probe->station);
+  gboolean sent = probe->via == LW_VIA_ROUTES
+                      ? lw_station_send(station, &probe->destination, probe->bytes, probe->length)
+                      : lw_station_send_frame(station, probe->link, &probe->to, probe->ethertype, probe->bytes,
+                                              probe->length);
+  if (sent)
+    live->report->packets++;
+  else if (errno == EPERM || errno == EACCES)
+    probe->refused = TRUE;
+  else if (errno != ENOBUFS && errno != EAGAIN) /* those two: tried again */
+    probe->blocked = g_intern_string(g_strerror(errno));
+}
+
+/* --- listening ------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  LwLive *live;
+  guint station;
+} Ear;
+
+static void note_sighting(LwProbe *probe, guint station, const LwSighting *sighting) {
+  if (!probe->seen)
+    probe->seen = g_array_new(FALSE, FALSE, sizeof(LwSeenAt));
+  for (guint i = 0; i < probe->seen->len; i++) {
+    const LwSeenAt *known = &g_array_index(probe->seen, LwSeenAt, i);
+    if (known->station == station && known->how == sighting->how && known->link == sighting->link)
+      return;
+  }
+  LwSeenAt seen = {station, sighting->how, sighting->link};
+  g_array_append_val(probe->seen, seen);
+}
+
+/* UDP has no answer of its own: the receiver's is ours, by the receiver's own way back. */
+static void answer_udp(LwLive *live, guint station, const LwPacket *request) {
+  guint8 bytes[LW_PACKET_MAX];
+  LwPacket reply = {.role = LW_PACKET_REPLY,
+                    .proto = LW_PROTO_UDP,
+                    .source = request->destination,
+                    .destination = request->source,
+                    .sport = request->dport,
+                    .dport = request->sport,
+                    .cookie = request->cookie};
+  gsize length = lw_packet_build(&reply, bytes);
+  if (lw_station_send(g_ptr_array_index(live->stations, station), &reply.destination, bytes, length))
+    live->report->packets++;
+}
+
+static void hear_request(LwLive *live, guint station, const LwSighting *sighting, LwProbe *probe) {
+  const LwPacket *packet = &sighting->packet;
+  gboolean udp = sighting->family == 4 && packet->proto == LW_PROTO_UDP;
+  if (udp && station == probe->station && packet->dport == probe->sport) {
+    probe->answered = TRUE; /* an echo service sent it back as it was */
+    return;
+  }
+  gboolean router = lw_live_place(live, live->place_of[station])->zone.kind == LW_ZONE_ROUTER;
+  if (router && sighting->how == LW_SEEN_WIRE)
+    probe->at_router = TRUE;
+  note_sighting(probe, station, sighting);
+  if (udp && sighting->how == LW_SEEN_LOCAL)
+    answer_udp(live, station, packet);
+}
+
+static void hear(const LwSighting *sighting, gpointer data) {
+  const Ear *ear = data;
+  LwLive *live = ear->live;
+  const LwPacket *packet = &sighting->packet;
+  if (packet->role == LW_PACKET_OTHER) {
+    LwProbe *probe = g_hash_table_lookup(live->by_port, GUINT_TO_POINTER((guint)packet->dport));
+    if (probe && packet->proto == LW_PROTO_UDP && probe->station == ear->station)
+      lw_live_hear_answer(probe, packet);
+    return;
+  }
+  guint number = packet->cookie - live->base;
+  if (number >= live->probes->len)
+    return; /* somebody else's, or of another run */
+  LwProbe *probe = g_ptr_array_index(live->probes, number);
+  if (packet->role == LW_PACKET_REQUEST)
+    hear_request(live, ear->station, sighting, probe);
+  else if (probe->station == ear->station)
+    probe->answered = TRUE;
+}
+
+static guint drain_all(LwLive *live) {
+  guint count = 0;
+  for (guint i = 0; i < live->stations->len; i++) {
+    Ear ear = {live, i};
+    count += lw_station_drain(g_ptr_array_index(live->stations, i), hear, &ear);
+  }
+  return count;
+}
+
+/* Waits for anything, at most so long; FALSE: nothing came. */
+static gboolean listen_for(LwLive *live, GArray *fds, gint64 until) {
+  gint64 left = (until - g_get_monotonic_time() + 999) / 1000;
+  if (left > 0)
+    poll((struct pollfd *)(void *)fds->data, fds->len, (int)left);
+  return drain_all(live) > 0;
+}
+
+typedef gboolean (*Wanted)(const LwProbe *probe);
+
+static gboolean is_sentinel(const LwProbe *probe) {
+  return probe->kind == LW_PROBE_SENTINEL;
+}
+
+static gboolean is_any(const LwProbe *probe) {
+  return TRUE;
+}
+
+static gboolean all_satisfied(LwLive *live, Wanted wanted) {
+  for (guint i = 0; i < live->probes->len; i++) {
+    const LwProbe *probe = g_ptr_array_index(live->probes, i);
+    if (wanted(probe) && !lw_live_is_satisfied(live, probe))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Sends those that still wait, and listens in between so that no buffer fills. */
+static void send_waiting(LwLive *live, Wanted wanted, gboolean everything) {
+  guint sent = 0;
+  for (guint i = 0; i < live->probes->len; i++) {
+    LwProbe *probe = g_ptr_array_index(live->probes, i);
+    if (!wanted(probe) || (!everything && lw_live_is_satisfied(live, probe)))
+      continue;
+    send_probe(live, probe);
+    if (++sent % BATCH == 0)
+      drain_all(live);
+  }
+}
+
+/* Until all is satisfied, or the time is over; what waits is sent again now and then. */
+static void wait_for(LwLive *live, GArray *fds, Wanted wanted, gint64 limit_ms) {
+  gint64 end = g_get_monotonic_time() + limit_ms * 1000;
+  gint64 again = g_get_monotonic_time() + AGAIN_MS * 1000;
+  drain_all(live);
+  while (!all_satisfied(live, wanted) && g_get_monotonic_time() < end) {
+    listen_for(live, fds, MIN(again, end));
+    if (g_get_monotonic_time() < again)
+      continue;
+    send_waiting(live, wanted, FALSE);
+    again = g_get_monotonic_time() + AGAIN_MS * 1000;
+  }
+}
+
+/* What is still on its way between two queues of one machine has this long after the last packet. */
+static void settle(LwLive *live, GArray *fds) {
+  gint64 end = g_get_monotonic_time() + DECIDE_MS * 1000;
+  while (g_get_monotonic_time() < end &&
+         listen_for(live, fds, g_get_monotonic_time() + QUIET_MS * 1000))
+    ;
+}
+
+static gboolean is_not_sentinel(const LwProbe *probe) {
+  return probe->kind != LW_PROBE_SENTINEL;
+}
+
+static void run(LwLive *live) {
+  g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(struct pollfd));
+  for (guint i = 0; i < live->stations->len; i++)
+    lw_station_poll(g_ptr_array_index(live->stations, i), fds);
+  wake_tunnels(live);
+  send_waiting(live, is_sentinel, TRUE);
+  wait_for(live, fds, is_sentinel, WARM_MS);
+  send_waiting(live, is_not_sentinel, TRUE);
+  for (guint i = 0; i < live->probes->len; i++) {
+    LwProbe *probe = g_ptr_array_index(live->probes, i);
+    if (probe->kind == LW_PROBE_SENTINEL)
+      probe->answered = FALSE; /* the one sent from here on counts */
+  }
+  send_waiting(live, is_sentinel, TRUE);
+  wait_for(live, fds, is_any, DECIDE_MS);
+  settle(live, fds);
+}
+
+static LwVerifyReport *report_new(const LwLab *lab) {
+  LwVerifyReport *report = g_new0(LwVerifyReport, 1);
+  report->lab = g_strdup(lab->name);
+  report->target = g_strdup("twin");
+  report->cells = g_ptr_array_new();
+  report->exits = g_ptr_array_new();
+  report->violations = g_ptr_array_new_with_free_func(g_free);
+  return report;
+}
+
+static void add_probes(LwLive *live) {
+  lw_live_add_asks(live); /* first: theirs tell them apart, and must not repeat */
+  add_sentinels(live);
+  for (guint i = 0; i < live->flows->len; i++)
+    add_cell(live, g_ptr_array_index(live->flows, i));
+}
+
+static void take_cells(LwLive *live) {
+  for (guint i = 0; i < live->flows->len; i++) {
+    LwFlow *flow = g_ptr_array_index(live->flows, i);
+    g_ptr_array_add(live->report->cells, g_steal_pointer(&flow->cell));
+  }
+}
+
+LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world, GError **error) {
+  gint64 start = g_get_monotonic_time();
+  guint places = world->places->len;
+  g_auto(LwLive) live = {.lab = lab, .facts = facts, .world = world, .report = report_new(lab)};
+  live.stations = g_ptr_array_new_with_free_func(station_free);
+  live.names = g_ptr_array_new_with_free_func(g_free);
+  live.station_of = g_new0(guint, places + 1);
+  live.place_of = g_new0(guint, places + 1);
+  live.sentinel = g_new0(LwProbe *, places + 1);
+  live.far_sentinel = g_new0(LwProbe *, places + 1);
+  live.probes = g_ptr_array_new_with_free_func(probe_free);
+  live.by_port = g_hash_table_new(NULL, NULL);
+  live.base = g_random_int_range(1 << 20, G_MAXINT32);
+  if (!open_stations(&live, error))
+    return NULL;
+  look_around(&live);
+  live.flows = lw_verify_flows(lab, facts, world, &live.around);
+  add_probes(&live);
+  run(&live);
+  lw_live_judge(&live);
+  lw_live_judge_asks(&live);
+  take_cells(&live);
+  live.report->elapsed_ms = (g_get_monotonic_time() - start) / 1000;
+  return g_steal_pointer(&live.report);
+}

@@ -1,0 +1,87 @@
+/* The run of a live proof, between its halves: live.c sends and listens, asks.c and judge.c decide. */
+#pragma once
+
+#include "verify/capture.h"
+#include "verify/dns.h"
+#include "verify/flows.h"
+
+#include <errno.h>
+
+typedef struct {
+  guint station;
+  LwSeen how;
+  guint link;
+} LwSeenAt;
+
+typedef enum {
+  LW_PROBE_CELL,
+  LW_PROBE_SENTINEL, /* must come back: what was sent before it has been through */
+  LW_PROBE_ECHO,     /* what address does the far end see? */
+  LW_PROBE_DNS,
+} LwProbeKind;
+
+typedef enum { LW_ASK_GATEWAY, LW_ASK_FOREIGN, LW_ASK_OTHER_GATEWAY } LwAskWhom;
+
+/* What an ECHO or DNS probe is after. */
+typedef struct {
+  guint check;      /* index into the report's exits */
+  LwAskWhom whom;   /* DNS */
+  LwAddr expected;  /* unset: see must_be_empty */
+  gboolean must_be_empty;
+  gboolean may_be_empty; /* refused is as good as redirected */
+  LwOrigin origin;
+  LwAddr got;       /* unset: nothing came */
+} LwAsk;
+
+typedef struct {
+  LwProbeKind kind;
+  LwFlow *flow; /* CELL */
+  LwAsk ask;    /* ECHO, DNS */
+  guint place, station;
+  LwVia via;
+  guint link; /* frames */
+  LwMac to;
+  guint16 ethertype;
+  LwAddr destination;
+  guint16 sport, dport;
+  guint32 cookie;
+  guint8 bytes[LW_PACKET_MAX];
+  gsize length;
+  const char *blocked; /* why it could not be sent */
+  gboolean refused;    /* the source's own output rules dropped it */
+  GArray *seen;        /* of LwSeenAt; NULL: nowhere */
+  gboolean at_router;  /* came in at a leg of the router */
+  gboolean answered;
+} LwProbe;
+
+typedef struct {
+  const LwLab *lab;
+  const LwFacts *facts;
+  const LwVerifyWorld *world;
+  LwVerifyReport *report;
+  GPtrArray *stations;    /* of LwStation* */
+  GPtrArray *names;       /* of char*: their namespaces */
+  guint *station_of;      /* place -> station */
+  guint *place_of;        /* station -> its first place */
+  LwSurroundings around;
+  GPtrArray *flows;       /* of LwFlow* */
+  GPtrArray *probes;      /* of LwProbe*; cookie = base + index */
+  GHashTable *by_port;    /* source port -> ECHO or DNS probe */
+  guint32 base;
+  LwProbe **sentinel;     /* place -> its gateway's, nullable */
+  LwProbe **far_sentinel; /* place -> one through its tunnel, nullable */
+} LwLive;
+
+LwProbe *lw_live_add_probe(LwLive *live, LwProbeKind kind, guint place, LwVia via);
+const LwProbePlace *lw_live_place(const LwLive *live, guint index);
+
+/* asks.c */
+void lw_live_add_asks(LwLive *live);
+void lw_live_hear_answer(LwProbe *probe, const LwPacket *packet);
+gboolean lw_live_ask_is_satisfied(const LwProbe *probe);
+void lw_live_judge_asks(LwLive *live);
+
+/* judge.c */
+gboolean lw_live_is_outer(const LwLive *live, const LwProbe *probe); /* from outside: the router's leg is its sentinel */
+gboolean lw_live_is_satisfied(const LwLive *live, const LwProbe *probe);
+void lw_live_judge(LwLive *live);

@@ -1,0 +1,237 @@
+#include "verify/packets.h"
+
+#include <string.h>
+
+#define TAG_LENGTH 8
+#define MARK_LENGTH (TAG_LENGTH + 4)
+#define IP_HEADER 20
+#define IP6_HEADER 40
+#define TCP_HEADER 20
+#define UDP_HEADER 8
+#define ICMP_HEADER 8
+#define PROTO_ICMP 1
+#define PROTO_TCP 6
+#define PROTO_UDP 17
+#define PROTO_ICMP6 58
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+static const char request_tag[TAG_LENGTH + 1] = "lanwardQ";
+static const char reply_tag[TAG_LENGTH + 1] = "lanwardR";
+
+static void put16(guint8 *at, guint value) {
+  at[0] = (guint8)(value >> 8);
+  at[1] = (guint8)value;
+}
+
+static void put32(guint8 *at, guint32 value) {
+  put16(at, value >> 16);
+  put16(at + 2, value & 0xffff);
+}
+
+static guint16 get16(const guint8 *at) {
+  return (guint16)(at[0] << 8 | at[1]);
+}
+
+static guint32 get32(const guint8 *at) {
+  return (guint32)get16(at) << 16 | get16(at + 2);
+}
+
+static guint32 sum_of(const guint8 *bytes, gsize length, guint32 sum) {
+  for (gsize i = 0; i + 1 < length; i += 2)
+    sum += get16(bytes + i);
+  if (length % 2)
+    sum += (guint32)bytes[length - 1] << 8;
+  return sum;
+}
+
+static guint16 fold(guint32 sum) {
+  while (sum >> 16)
+    sum = (sum & 0xffff) + (sum >> 16);
+  return (guint16)~sum;
+}
+
+/* The sum of the pseudo header of TCP, UDP and ICMPv6. */
+static guint32 pseudo(const LwAddr *source, const LwAddr *destination, guint8 proto, gsize length) {
+  gsize size = source->family == 6 ? 16 : 4;
+  guint32 sum = sum_of(source->bytes, size, 0);
+  return sum_of(destination->bytes, size, sum) + proto + (guint32)length;
+}
+
+static gsize put_mark(guint8 *at, LwPacketRole role, guint32 cookie) {
+  memcpy(at, role == LW_PACKET_REPLY ? reply_tag : request_tag, TAG_LENGTH);
+  put32(at + TAG_LENGTH, cookie);
+  return MARK_LENGTH;
+}
+
+static gboolean get_mark(const guint8 *at, gsize length, LwPacketRole *role, guint32 *cookie) {
+  if (length < MARK_LENGTH)
+    return FALSE;
+  if (memcmp(at, request_tag, TAG_LENGTH) == 0)
+    *role = LW_PACKET_REQUEST;
+  else if (memcmp(at, reply_tag, TAG_LENGTH) == 0)
+    *role = LW_PACKET_REPLY;
+  else
+    return FALSE;
+  *cookie = get32(at + TAG_LENGTH);
+  return TRUE;
+}
+
+static gsize build_tcp(const LwPacket *packet, guint8 *at) {
+  put16(at, packet->sport);
+  put16(at + 2, packet->dport);
+  put32(at + 4, packet->cookie);
+  at[12] = (TCP_HEADER / 4) << 4;
+  at[13] = TCP_SYN;
+  put16(at + 14, 64240);
+  put16(at + 16, fold(sum_of(at, TCP_HEADER, pseudo(&packet->source, &packet->destination, PROTO_TCP, TCP_HEADER))));
+  return TCP_HEADER;
+}
+
+static gsize build_udp(const LwPacket *packet, guint8 *at) {
+  gsize length = UDP_HEADER;
+  if (packet->payload) {
+    gsize room = LW_PACKET_MAX - IP_HEADER - UDP_HEADER;
+    gsize size = MIN(packet->payload_length, room);
+    memcpy(at + UDP_HEADER, packet->payload, size);
+    length += size;
+  } else {
+    length += put_mark(at + UDP_HEADER, packet->role, packet->cookie);
+  }
+  put16(at, packet->sport);
+  put16(at + 2, packet->dport);
+  put16(at + 4, (guint)length);
+  guint16 sum = fold(sum_of(at, length, pseudo(&packet->source, &packet->destination, PROTO_UDP, length)));
+  put16(at + 6, sum ? sum : 0xffff); /* 0 would say "no checksum" */
+  return length;
+}
+
+static gsize build_icmp(const LwPacket *packet, guint8 *at) {
+  at[0] = packet->role == LW_PACKET_REPLY ? 0 : 8;
+  put16(at + 4, packet->cookie & 0xffff);
+  put16(at + 6, packet->cookie >> 16);
+  /* An echo reply repeats the payload of its request. */
+  gsize length = ICMP_HEADER + put_mark(at + ICMP_HEADER, LW_PACKET_REQUEST, packet->cookie);
+  put16(at + 2, fold(sum_of(at, length, 0)));
+  return length;
+}
+
+gsize lw_packet_build(const LwPacket *packet, guint8 out[LW_PACKET_MAX]) {
+  memset(out, 0, LW_PACKET_MAX);
+  guint8 *at = out + IP_HEADER;
+  gsize length = IP_HEADER;
+  if (packet->proto == LW_PROTO_TCP)
+    length += build_tcp(packet, at);
+  else if (packet->proto == LW_PROTO_UDP)
+    length += build_udp(packet, at);
+  else
+    length += build_icmp(packet, at);
+  out[0] = 0x45;
+  put16(out + 2, (guint)length);
+  put16(out + 4, packet->cookie & 0xffff);
+  out[8] = 64;
+  out[9] = packet->proto == LW_PROTO_TCP ? PROTO_TCP : packet->proto == LW_PROTO_UDP ? PROTO_UDP : PROTO_ICMP;
+  memcpy(out + 12, packet->source.bytes, 4);
+  memcpy(out + 16, packet->destination.bytes, 4);
+  put16(out + 10, fold(sum_of(out, IP_HEADER, 0)));
+  return length;
+}
+
+static gboolean parse_tcp(const guint8 *at, gsize length, LwPacket *out) {
+  if (length < TCP_HEADER)
+    return FALSE;
+  out->proto = LW_PROTO_TCP;
+  out->sport = get16(at);
+  out->dport = get16(at + 2);
+  guint8 flags = at[13] & (TCP_SYN | TCP_RST | TCP_ACK);
+  if (flags == TCP_SYN) {
+    out->role = LW_PACKET_REQUEST;
+    out->cookie = get32(at + 4);
+  } else if (flags == (TCP_SYN | TCP_ACK) || flags == (TCP_RST | TCP_ACK)) {
+    out->role = LW_PACKET_REPLY;
+    out->cookie = get32(at + 8) - 1;
+  }
+  return TRUE;
+}
+
+static gboolean parse_udp(const guint8 *at, gsize length, LwPacket *out) {
+  if (length < UDP_HEADER)
+    return FALSE;
+  gsize size = get16(at + 4);
+  if (size < UDP_HEADER || size > length)
+    return FALSE;
+  out->proto = LW_PROTO_UDP;
+  out->sport = get16(at);
+  out->dport = get16(at + 2);
+  out->payload = at + UDP_HEADER;
+  out->payload_length = size - UDP_HEADER;
+  get_mark(out->payload, out->payload_length, &out->role, &out->cookie);
+  return TRUE;
+}
+
+static gboolean parse_icmp(const guint8 *at, gsize length, LwPacket *out) {
+  if (length < ICMP_HEADER)
+    return FALSE;
+  out->proto = LW_PROTO_ICMP;
+  LwPacketRole mark;
+  if ((at[0] == 8 || at[0] == 0) && get_mark(at + ICMP_HEADER, length - ICMP_HEADER, &mark, &out->cookie))
+    out->role = at[0] == 8 ? LW_PACKET_REQUEST : LW_PACKET_REPLY;
+  return TRUE;
+}
+
+gboolean lw_packet_parse(const guint8 *bytes, gsize length, LwPacket *out) {
+  *out = (LwPacket){.role = LW_PACKET_OTHER};
+  if (length < IP_HEADER || bytes[0] >> 4 != 4)
+    return FALSE;
+  gsize header = (gsize)(bytes[0] & 0x0f) * 4;
+  gsize total = get16(bytes + 2);
+  if (header < IP_HEADER || total < header || total > length)
+    return FALSE;
+  if (get16(bytes + 6) & 0x3fff) /* a fragment: we send none */
+    return FALSE;
+  out->source.family = out->destination.family = 4;
+  memcpy(out->source.bytes, bytes + 12, 4);
+  memcpy(out->destination.bytes, bytes + 16, 4);
+  if (bytes[9] == PROTO_TCP)
+    return parse_tcp(bytes + header, total - header, out);
+  if (bytes[9] == PROTO_UDP)
+    return parse_udp(bytes + header, total - header, out);
+  if (bytes[9] == PROTO_ICMP)
+    return parse_icmp(bytes + header, total - header, out);
+  return FALSE;
+}
+
+gsize lw_packet_build6(const LwAddr *source, const LwAddr *destination, guint32 cookie, guint8 out[LW_PACKET_MAX]) {
+  memset(out, 0, LW_PACKET_MAX);
+  guint8 *at = out + IP6_HEADER;
+  at[0] = 128;
+  put16(at + 4, cookie & 0xffff);
+  gsize length = ICMP_HEADER + put_mark(at + ICMP_HEADER, LW_PACKET_REQUEST, cookie);
+  put16(at + 2, fold(sum_of(at, length, pseudo(source, destination, PROTO_ICMP6, length))));
+  out[0] = 0x60;
+  put16(out + 4, (guint)length);
+  out[6] = PROTO_ICMP6;
+  out[7] = 64;
+  memcpy(out + 8, source->bytes, 16);
+  memcpy(out + 24, destination->bytes, 16);
+  return IP6_HEADER + length;
+}
+
+gboolean lw_packet_parse6(const guint8 *bytes, gsize length, gboolean whole, guint32 *cookie) {
+  if (whole) {
+    if (length < IP6_HEADER || bytes[0] >> 4 != 6 || bytes[6] != PROTO_ICMP6)
+      return FALSE;
+    bytes += IP6_HEADER;
+    length -= IP6_HEADER;
+  }
+  LwPacketRole role;
+  return length >= ICMP_HEADER && bytes[0] == 128 &&
+         get_mark(bytes + ICMP_HEADER, length - ICMP_HEADER, &role, cookie);
+}
+
+LwAddr lw_packet_link_local(const LwMac *mac) {
+  const guint8 *m = mac->bytes;
+  return (LwAddr){.family = 6,
+                  .bytes = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]}};
+}

@@ -1,0 +1,122 @@
+#include "verify/flows.h"
+
+static void check_free(LwExitCheck *check) {
+  g_free(check->segment);
+  g_free(check->source);
+  g_free(check->exit);
+  g_free(check->seen);
+  g_free(check->resolver_expected);
+  g_free(check->resolver_seen);
+  g_free(check);
+}
+
+/* The arrays may have been made by anybody: what they hold is freed here, whatever their free functions. */
+void lw_verify_report_free(LwVerifyReport *report) {
+  if (!report)
+    return;
+  for (guint i = 0; report->cells && i < report->cells->len; i++)
+    lw_cell_free(report->cells->pdata[i]);
+  for (guint i = 0; report->exits && i < report->exits->len; i++)
+    check_free(report->exits->pdata[i]);
+  g_clear_pointer(&report->cells, g_ptr_array_unref);
+  g_clear_pointer(&report->exits, g_ptr_array_unref);
+  g_clear_pointer(&report->violations, g_ptr_array_unref);
+  g_free(report->lab);
+  g_free(report->target);
+  g_free(report);
+}
+
+static const char *result_name(LwCellResult result) {
+  switch (result) {
+  case LW_CELL_ALLOW:
+    return "allow";
+  case LW_CELL_DENY:
+    return "deny";
+  case LW_CELL_UNTESTED:
+    break;
+  }
+  return "untested";
+}
+
+static void add_string(JsonBuilder *b, const char *name, const char *value /* nullable */) {
+  json_builder_set_member_name(b, name);
+  if (value)
+    json_builder_add_string_value(b, value);
+  else
+    json_builder_add_null_value(b);
+}
+
+static void add_integer(JsonBuilder *b, const char *name, gint64 value) {
+  json_builder_set_member_name(b, name);
+  json_builder_add_int_value(b, value);
+}
+
+static void add_packet(JsonBuilder *b, const LwFlowQuestion *question) {
+  g_autofree char *source = lw_addr_format(&question->source);
+  g_autofree char *destination = lw_addr_format(&question->destination);
+  json_builder_set_member_name(b, "packet");
+  json_builder_begin_object(b);
+  add_string(b, "src", source);
+  add_string(b, "dst", destination);
+  add_string(b, "proto", lw_proto_name(question->proto));
+  if (question->proto == LW_PROTO_TCP || question->proto == LW_PROTO_UDP)
+    add_integer(b, "dport", question->port);
+  json_builder_end_object(b);
+}
+
+static void add_cell(JsonBuilder *b, const LwCell *cell) {
+  g_autofree char *line = cell->origin.file ? lw_origin_format(&cell->origin) : NULL;
+  json_builder_begin_object(b);
+  add_string(b, "from", cell->from);
+  add_string(b, "to", cell->to);
+  add_string(b, "service", cell->service);
+  add_string(b, "expect", cell->expect ? "allow" : "deny");
+  add_string(b, "live", result_name(cell->live));
+  add_string(b, "static", result_name(cell->statically));
+  add_string(b, "reason", cell->reason);
+  add_string(b, "line", line);
+  if (cell->note)
+    add_string(b, "note", cell->note);
+  add_packet(b, &cell->question);
+  json_builder_end_object(b);
+}
+
+static void add_exit(JsonBuilder *b, const LwExitCheck *check) {
+  json_builder_begin_object(b);
+  add_string(b, "segment", check->segment);
+  add_string(b, "source", check->source);
+  add_string(b, "exit", check->exit);
+  add_string(b, "seen", check->seen);
+  add_string(b, "resolver_expected", check->resolver_expected);
+  add_string(b, "resolver_seen", check->resolver_seen);
+  json_builder_set_member_name(b, "ok");
+  json_builder_add_boolean_value(b, check->ok);
+  json_builder_end_object(b);
+}
+
+JsonNode *lw_verify_to_json(const LwVerifyReport *report) {
+  g_autoptr(JsonBuilder) b = json_builder_new();
+  json_builder_begin_object(b);
+  add_string(b, "format_version", "1.0");
+  add_string(b, "lab", report->lab);
+  add_string(b, "target", report->target);
+  json_builder_set_member_name(b, "cells");
+  json_builder_begin_array(b);
+  for (guint i = 0; i < report->cells->len; i++)
+    add_cell(b, report->cells->pdata[i]);
+  json_builder_end_array(b);
+  json_builder_set_member_name(b, "exits");
+  json_builder_begin_array(b);
+  for (guint i = 0; i < report->exits->len; i++)
+    add_exit(b, report->exits->pdata[i]);
+  json_builder_end_array(b);
+  json_builder_set_member_name(b, "violations");
+  json_builder_begin_array(b);
+  for (guint i = 0; i < report->violations->len; i++)
+    json_builder_add_string_value(b, report->violations->pdata[i]);
+  json_builder_end_array(b);
+  add_integer(b, "packets", report->packets);
+  add_integer(b, "elapsed_ms", report->elapsed_ms);
+  json_builder_end_object(b);
+  return json_builder_get_root(b);
+}
