@@ -49,21 +49,22 @@ static gboolean reads_as(const char *path, const char *wanted) {
   return g_file_get_contents(path, &text, NULL, NULL) && strcmp(g_strchomp(text), wanted) == 0;
 }
 
-static void refuse_userns(int reason, GError **error) {
-  const char *remedy = "";
+const char *lw_twin_userns_remedy(int reason) {
   if (reads_as("/proc/sys/kernel/unprivileged_userns_clone", "0"))
-    remedy = ": run as root: sysctl -w kernel.unprivileged_userns_clone=1";
-  else if (reads_as("/proc/sys/user/max_user_namespaces", "0"))
-    remedy = ": run as root: sysctl -w user.max_user_namespaces=15000";
-  else if (reads_as("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"))
-    remedy = ": run as root: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0";
-  else if (reason == ENOSPC)
-    remedy = ": a limit under /proc/sys/user is reached; raise it or end other namespaces";
-  else if (reason == EPERM)
-    remedy = ": a sandbox or container forbids it (in Docker: --security-opt seccomp=unconfined --security-opt "
-             "systempaths=unconfined)";
-  g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED, "this machine allows no user namespaces (%s)%s",
-              g_strerror(reason), remedy);
+    return "run as root: sysctl -w kernel.unprivileged_userns_clone=1";
+  if (reads_as("/proc/sys/user/max_user_namespaces", "0"))
+    return "run as root: sysctl -w user.max_user_namespaces=15000";
+  if (reads_as("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"))
+    return "run as root: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0";
+  if (reason == ENOSPC)
+    return "a limit under /proc/sys/user is reached: raise it or end other namespaces";
+  return "a sandbox or container forbids it; in Docker start it with --security-opt seccomp=unconfined "
+         "--security-opt systempaths=unconfined";
+}
+
+static void refuse_userns(int reason, GError **error) {
+  g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED, "this machine allows no user namespaces (%s): %s",
+              g_strerror(reason), lw_twin_userns_remedy(reason));
 }
 
 gboolean lw_twin_unshare(int flags, GError **error) {
@@ -71,7 +72,9 @@ gboolean lw_twin_unshare(int flags, GError **error) {
   g_autofree char *gid_map = g_strdup_printf("0 %u 1", (guint)getegid());
   if (unshare(CLONE_NEWUSER | flags) != 0 || !write_text("/proc/self/setgroups", "deny") ||
       !write_text("/proc/self/uid_map", uid_map) || !write_text("/proc/self/gid_map", gid_map)) {
-    refuse_userns(errno, error);
+    int reason = errno;
+    refuse_userns(reason, error);
+    errno = reason; /* for callers that only try */
     return FALSE;
   }
   return TRUE;

@@ -27,7 +27,7 @@
 #define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define RESPAWN_MS 300
 #define RETRIES 4
-#define RETRY_MS 700
+#define RETRY_MS 300
 
 #define BOOTP_OPTIONS 240 /* after the fixed part and the magic cookie: RFC 2131 */
 #define OPTION_PAD 0
