@@ -13,7 +13,8 @@ typedef enum {
   LW_ERROR_UNSUPPORTED, /* this machine lacks something; the message names it and the remedy */
   LW_ERROR_CONFLICT,    /* an object that is not ours is in the way */
   LW_ERROR_BUSY,        /* another lanward holds the lock */
-  LW_ERROR_FAILED,      /* a step failed (and was undone, unless the message says otherwise) */
+  LW_ERROR_FAILED,      /* something could not be done */
+  LW_ERROR_ROLLED_BACK, /* a step failed, and everything was put back */
   LW_ERROR_NOT_FOUND,   /* no such machine, segment, twin … */
   LW_ERROR_INJECTED,    /* a test asked for this failure */
 } LwErrorCode;

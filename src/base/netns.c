@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <net/if.h>
 #include <sched.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static gboolean name_is_sane(const char *name) {
@@ -68,19 +70,31 @@ static gpointer create_in_thread(gpointer data) {
   return NULL;
 }
 
-gboolean lw_netns_create(const char *name, GError **error) {
-  g_autofree char *path = path_of(name, error);
-  if (!path || !make_folder(error))
-    return FALSE;
+/* A file that no namespace is mounted on is what a creation that was cut short has left. */
+static gboolean is_namespace(const char *path) {
+  struct statfs fs;
+  return statfs(path, &fs) == 0 && fs.f_type == NSFS_MAGIC;
+}
+
+static gboolean make_file(const char *path, const char *name, GError **error) {
   int fd = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
-  if (fd < 0) {
-    if (errno == EEXIST)
-      g_set_error(error, LW_ERROR, LW_ERROR_CONFLICT, "network namespace %s exists already", name);
-    else
-      lw_error_set_errno(error, "cannot make %s", path);
+  if (fd >= 0) {
+    close(fd);
+    return TRUE;
+  }
+  if (errno != EEXIST) {
+    lw_error_set_errno(error, "cannot make %s", path);
     return FALSE;
   }
-  close(fd);
+  if (is_namespace(path))
+    g_set_error(error, LW_ERROR, LW_ERROR_CONFLICT, "network namespace %s exists already", name);
+  return !is_namespace(path);
+}
+
+gboolean lw_netns_create(const char *name, GError **error) {
+  g_autofree char *path = path_of(name, error);
+  if (!path || !make_folder(error) || !make_file(path, name, error))
+    return FALSE;
   Creation creation = {path, NULL};
   GThread *thread = g_thread_try_new("netns", create_in_thread, &creation, &creation.error);
   if (thread)
@@ -106,7 +120,7 @@ gboolean lw_netns_delete(const char *name, GError **error) {
 
 gboolean lw_netns_exists(const char *name) {
   g_autofree char *path = path_of(name, NULL);
-  return path && access(path, F_OK) == 0;
+  return path && is_namespace(path);
 }
 
 int lw_netns_open(const char *name, GError **error) {

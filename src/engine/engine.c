@@ -238,7 +238,7 @@ static gboolean carry_out_batch(LwEngine *engine, LwProvider *provider, GPtrArra
 static gboolean undo_after(LwEngine *engine, GError *cause /* transfer full */, GError **error) {
   g_autoptr(GError) trouble = NULL;
   if (undo_journal(engine, &trouble)) {
-    g_set_error(error, cause->domain, cause->code, "%s (everything was put back as it was)", cause->message);
+    g_set_error(error, LW_ERROR, LW_ERROR_ROLLED_BACK, "%s (everything was put back as it was)", cause->message);
   } else {
     g_set_error(error, cause->domain, cause->code, "%s; and %s", cause->message, trouble->message);
   }

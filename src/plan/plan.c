@@ -7,7 +7,8 @@ typedef enum {
   PHASE_GLOBAL_SYSCTL,
   PHASE_RULES,
   PHASE_DELETE, /* less the object's own phase: the last made goes first */
-  PHASE_LINKS = PHASE_DELETE + 100,
+  PHASE_ANNOUNCE = PHASE_DELETE + 100, /* a resolver learns of a machine before its link moves */
+  PHASE_LINKS,
   PHASE_ADDRESSING,
   PHASE_DAEMONS,
   PHASE_LEASES,
@@ -85,6 +86,8 @@ static Phase phase_of(const LwResource *r, GHashTable *tunnels) {
 static int phase_of_change(const LwChange *change, GHashTable *tunnels) {
   const LwResource *r = change->to ? change->to : change->from;
   Phase phase = phase_of(r, tunnels);
+  if (r->kind == LW_RES_RESOLVER && change->klass == LW_CHANGE_LIVE)
+    return PHASE_ANNOUNCE;
   if (change->klass != LW_CHANGE_DELETE)
     return (int)phase;
   if (r->kind == LW_RES_RULESET)

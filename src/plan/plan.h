@@ -1,7 +1,7 @@
 /* What has to change, in which order.
  *
  * Order (each line before the next): namespaces and their global sysctls; rule tables, made or tightened;
- * objects that go, the last made first; links, addresses, routes; daemons that hand out addresses; leases;
+ * objects that go, the last made first; reservations; links, addresses, routes; daemons that hand out addresses; leases;
  * tunnels and what hangs on them; resolvers; servers; cells; rule tables and namespaces that go. So rules are
  * there before a link comes up, and go only when the links are gone.
  */

@@ -317,6 +317,7 @@ static void declare_sets(const Build *b) {
   lw_ruleset_add_set(t, LW_SET_PLAIN, "segments", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_PLAIN, "exits", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_PLAIN, "sources", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_LAST);
+  lw_ruleset_add_set(t, LW_SET_PLAIN, "lab", TRUE, LW_FIELD_SADDR, LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_PLAIN, "gateways", FALSE, LW_FIELD_IIF, LW_FIELD_DADDR, LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_PLAIN, "gateway_ports", FALSE, LW_FIELD_IIF, LW_FIELD_PROTO, LW_FIELD_DPORT,
                      LW_FIELD_LAST);
@@ -367,9 +368,14 @@ static gboolean is_special(const LwPrefix *prefix) {
 }
 
 /* A lab on public addresses is no internet either. */
-static void put_lab_prefix(const Build *b, LwPrefix prefix, LwOrigin origin) {
+static void put_not_internet(const Build *b, LwPrefix prefix, LwOrigin origin) {
   if (!is_special(&prefix))
     lw_set_put(lw_ruleset_find_set(b->table, "not_internet"), origin, lw_value_prefix(prefix));
+}
+
+static void put_lab_prefix(const Build *b, LwPrefix prefix, LwOrigin origin) {
+  lw_set_put(lw_ruleset_find_set(b->table, "lab"), origin, lw_value_prefix(prefix));
+  put_not_internet(b, prefix, origin);
 }
 
 static void fill_home_lan(const Build *b) {
@@ -405,7 +411,7 @@ static void fill_sets(const Build *b) {
   for (guint i = 0; i < lab->host.networks->len; i++) {
     const LwNetwork *network = lw_lab_network(lab, i);
     lw_set_put(sources, network->origin, lw_value_name(LW_ROUTER_MGMT), lw_value_prefix(network->prefix));
-    put_lab_prefix(b, network->prefix, network->origin);
+    put_not_internet(b, network->prefix, network->origin);
   }
   put_exit(b, LW_NONE);
   for (guint i = 0; i < lab->tunnels->len; i++)
@@ -445,6 +451,10 @@ static void build_mark_chain(const Build *b) {
   lw_rule_match_not(r, LW_FIELD_IIF, lw_value_name("lo"));
   lw_rule_match_set(r, "exits", TRUE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_rule_match_set(r, "sources", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_LAST);
+  lw_rule_drop(r, "lanward spoofed source");
+  r = rule(c, "nothing of the lab comes from outside");
+  lw_rule_match_set(r, "exits", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
+  lw_rule_match_set(r, "lab", FALSE, LW_FIELD_SADDR, LW_FIELD_LAST);
   lw_rule_drop(r, "lanward spoofed source");
   r = rule(c, "a flow that comes in by an exit is answered by it");
   lw_rule_match_set(r, "exits", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
@@ -580,14 +590,14 @@ static void build_input_chain(const Build *b) {
   LwRule *r = rule(c, NULL);
   lw_rule_match(r, LW_FIELD_IIF, lw_value_name("lo"));
   lw_rule_accept(r);
-  lw_rule_accept(match_states(rule(c, "answers to the router's own flows"), LW_CT_ESTABLISHED));
+  lw_rule_accept(match_states(rule(c, "answers to the router's own flows"), LW_CT_ESTABLISHED | LW_CT_RELATED));
   r = rule(c, "late packets of a cut connection: tell the far end");
   lw_rule_match(r, LW_FIELD_IIF, lw_value_name("wg-*"));
   lw_rule_match(r, LW_FIELD_TCP_SYN, lw_value_number(0));
   lw_rule_match(r, LW_FIELD_TCP_RST, lw_value_number(0));
   lw_rule_add_action(r, LW_ACTION_COUNT);
   lw_rule_add_action(r, LW_ACTION_REJECT_TCP);
-  lw_rule_drop(match_states(rule(c, NULL), LW_CT_INVALID | LW_CT_RELATED), "lanward no flow");
+  lw_rule_drop(match_states(rule(c, NULL), LW_CT_INVALID), "lanward no flow");
   r = rule(c, "ping of one's own gateway");
   lw_rule_match(r, LW_FIELD_PROTO, lw_value_number(PROTO_ICMP));
   lw_rule_match(r, LW_FIELD_ICMP_TYPE, lw_value_number(ICMP_ECHO_REQUEST));

@@ -35,7 +35,7 @@ static gboolean fake_check(LwProvider *self, const GPtrArray *changes, GError **
   for (guint i = 0; i < changes->len; i++) {
     const LwChange *change = changes->pdata[i];
     const LwResource *resource = change->to ? change->to : change->from;
-    if (!is_made_by_us(resource) || change->klass == LW_CHANGE_LIVE)
+    if (!is_made_by_us(resource))
       continue;
     g_autofree char *key = lw_resource_key(resource);
     const LwResource *there = lw_resource_set_find(fake->world, key);

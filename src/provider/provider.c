@@ -42,7 +42,8 @@ static gboolean changes_are_its_own(const LwProvider *provider, const GPtrArray 
 static gboolean inject(const LwProvider *provider, const char *phase, LwInjector injector, gpointer data,
                        GError **error) {
   GError *inner = NULL;
-  return !injector || settle(provider, phase, injector(provider, phase, data, &inner), inner, error);
+  gboolean go_on = !injector || injector(provider, phase, data, &inner);
+  return settle(provider, phase, go_on, inner, error);
 }
 
 gboolean lw_provider_observe(LwProvider *provider, const LwResourceSet *wanted, const LwResourceSet *owned,

@@ -209,6 +209,7 @@ static const Member cell_members[] = {
     {"argv", OF(argv), T_STRINGS, COMPARED, NULL, NULL},
     {"nics", OF(nics), T_STRINGS, COMPARED, NULL, NULL},
     {"static-nics", OF(static_nics), T_U32, COMPARED, NULL, NULL},
+    {"value", OF(value), T_STRING, COMPARED, NULL, NULL},
     END,
 };
 

@@ -140,6 +140,7 @@ typedef struct LwResource {
   GPtrArray *argv;  /* of char*: what it runs; empty: nothing but its init */
   GPtrArray *nics;  /* of char*: its interfaces, in order; each gets a DHCP client unless it has an ADDRESS */
   guint32 static_nics; /* bit i: NIC i has a static address and no DHCP client */
+  /* (value: the resolver of a cell whose first NIC is static; else its lease names it) */
 
   /* server: each listener "tcp/445", "udp/7", with what it answers: "echo" (the payload back), "address" (the
      caller's address, as HTTP on tcp), "discard" */

@@ -29,7 +29,9 @@ typedef struct {
   pid_t holder;
 } LwTwinInfo;
 
-GPtrArray *lw_twin_list(void); /* of LwTwinInfo*, ours alone */
+void lw_twin_info_free(LwTwinInfo *info);
+
+GPtrArray *lw_twin_list(void); /* of LwTwinInfo*, ours alone, by name */
 /* The holder's pid, 0 when no such twin runs, -1 and error on trouble (a socket of somebody else's). */
 pid_t lw_twin_find(const char *name, GError **error);
 /* Starts a holder (no-op when it runs). name: [a-z0-9-]{1,32}. Returns its pid or -1 and error. */

@@ -15,9 +15,14 @@ typedef struct {
   LwPrefix home_lan;       /* does not overlap the lab */
   LwAddr home_router;      /* in the home LAN; resolver and DHCP server */
   LwAddr home_public;      /* what the internet sees of everything that leaves by WAN */
-  LwAddr echo;             /* echo.test: HTTP on 80, UDP on 7 */
+  LwAddr home_host;        /* the host's own, on its bridge to the home LAN */
+  LwAddr home_wan;         /* what the home router leases to the router's WAN leg */
+  LwAddr echo;             /* echo.test: HTTP on 80, UDP on 7; as does every other public address */
+  LwAddr internet_resolver; /* what "resolver.test" is to whoever asks in the internet itself */
+  LwPrefix pool;           /* all of the above that is public comes from here, and no address of the lab does */
   GHashTable *exit_public; /* tunnel name -> LwAddr* that the internet sees */
   GHashTable *resolver;    /* tunnel name -> LwAddr* of the provider's resolver, inside the tunnel */
+  GHashTable *endpoint;    /* tunnel name -> LwAddr* */
 } LwTwinWorld;
 
 LwTwinWorld *lw_twin_world_new(const LwLab *lab);

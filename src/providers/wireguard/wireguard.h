@@ -1,7 +1,7 @@
+/* Kind TUNNEL: in the kernel where it has WireGuard, by wireguard-go where not. Its undo is the generic one. */
 #pragma once
 
 #include "provider/provider.h"
 
-/* See the .c file's head for the kinds it handles and what its undo holds. Returns NULL and error
- * (LW_ERROR_UNSUPPORTED) when this machine lacks what it needs. */
+/* Returns NULL and error (LW_ERROR_UNSUPPORTED) when this machine has neither. */
 LwProvider *lw_wireguard_provider_new(const LwProviderContext *context, GError **error);

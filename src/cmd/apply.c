@@ -1,0 +1,137 @@
+#include "cmd/session.h"
+
+#include "policy/policy.h"
+#include "twin/twin.h"
+
+typedef struct {
+  const LwInvocation *invocation;
+  const char *path;
+  LwLab *lab;
+  LwSecretStore *secrets;
+} Apply;
+
+static void print_applied(const LwInvocation *invocation, const LwLab *lab, guint changes, gint64 us) {
+  if (invocation->json) {
+    JsonObject *root = json_object_new();
+    json_object_set_string_member(root, "lab", lab->name);
+    json_object_set_string_member(root, "target", "twin");
+    json_object_set_int_member(root, "changes", changes);
+    json_object_set_double_member(root, "seconds", (double)us / 1e6);
+    lw_print_json(root);
+    return;
+  }
+  if (invocation->quiet)
+    return;
+  if (changes == 0)
+    g_print("%s: nothing to do, it is already so\n", lab->name);
+  else
+    g_print("%s: applied, %u changes in %.2f s\n", lab->name, changes, (double)us / 1e6);
+}
+
+/* What run-time state an apply keeps, so that nobody is surprised. */
+static void print_kept(const LwSession *session) {
+  if (session->invocation->quiet || session->invocation->json)
+    return;
+  GHashTableIter iter;
+  gpointer key, value;
+  g_hash_table_iter_init(&iter, session->facts->active);
+  while (g_hash_table_iter_next(&iter, &key, &value))
+    g_print("kept: %s leaves by %s (switched)\n", (char *)key, (char *)value);
+  g_hash_table_iter_init(&iter, session->facts->positions);
+  while (g_hash_table_iter_next(&iter, &key, &value))
+    g_print("kept: %s is in %s (moved)\n", (char *)key, (char *)value);
+  g_hash_table_iter_init(&iter, session->facts->cut);
+  while (g_hash_table_iter_next(&iter, &key, NULL))
+    g_print("kept: %s is cut off\n", (char *)key);
+}
+
+static int apply_inside(gpointer data) {
+  Apply *apply = data;
+  const LwInvocation *invocation = apply->invocation;
+  g_autoptr(GError) error = NULL;
+  gint64 start = g_get_monotonic_time();
+  g_autoptr(LwSession) session =
+      lw_session_open(invocation, g_steal_pointer(&apply->lab), apply->secrets, FALSE, &error);
+  if (!session)
+    return lw_fail(error);
+  if (lw_engine_recovery(session->engine) == LW_RECOVERY_UNDONE)
+    g_printerr("lanward: an earlier apply was cut short: it was undone, the lab is as it was before it\n");
+  g_autoptr(LwResourceSet) wanted = lw_session_wanted(session, &error);
+  g_autoptr(LwPlan) plan = wanted ? lw_engine_plan(session->engine, wanted, &error) : NULL;
+  if (!plan)
+    return lw_fail(error);
+  if (invocation->verbose && !lw_plan_is_empty(plan)) {
+    g_autofree char *text = lw_plan_format(plan, invocation->colour);
+    g_print("%s", text);
+  }
+  print_kept(session);
+  if (!lw_engine_apply(session->engine, plan, wanted, session->facts, NULL, NULL, &error) ||
+      !lw_session_keep_spec(session, apply->path, &error))
+    return lw_fail(error);
+  print_applied(invocation, session->lab, plan->changes->len, g_get_monotonic_time() - start);
+  return LW_EXIT_OK;
+}
+
+static int plan_inside(gpointer data) {
+  Apply *apply = data;
+  const LwInvocation *invocation = apply->invocation;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwSession) session =
+      lw_session_open(invocation, g_steal_pointer(&apply->lab), apply->secrets, FALSE, &error);
+  g_autoptr(LwResourceSet) wanted = session ? lw_session_wanted(session, &error) : NULL;
+  g_autoptr(LwPlan) plan = wanted ? lw_engine_plan(session->engine, wanted, &error) : NULL;
+  if (!plan)
+    return lw_fail(error);
+  if (invocation->json) {
+    JsonObject *root = json_object_new();
+    json_object_set_string_member(root, "lab", session->lab->name);
+    json_object_set_member(root, "changes", lw_plan_to_json(plan));
+    lw_print_json(root);
+  } else if (lw_plan_is_empty(plan)) {
+    g_print("%s: nothing to do, it is already so\n", session->lab->name);
+  } else {
+    g_autofree char *text = lw_plan_format(plan, invocation->colour);
+    g_print("%s", text);
+  }
+  return lw_plan_is_empty(plan) ? LW_EXIT_OK : LW_EXIT_CHANGES;
+}
+
+/* Loads the file before anything is started: a wrong one creates nothing. */
+static int with_file(const LwInvocation *invocation, int (*inside)(gpointer), gboolean start) {
+  g_autoptr(LwSecretStore) secrets = lw_secret_store_new(NULL);
+  const char *path = invocation->args->pdata[0];
+  if (!path)
+    path = invocation->file ? invocation->file : LW_DEFAULT_FILE;
+  g_autoptr(LwLab) lab = lw_load_spec(invocation, path, LW_SPEC_TWIN, secrets);
+  if (!lab)
+    return LW_EXIT_ERROR;
+  g_autoptr(GError) error = NULL;
+  pid_t holder = start ? lw_twin_start(invocation->name, &error) : lw_twin_find(invocation->name, &error);
+  if (holder < 0)
+    return lw_fail(error);
+  if (holder == 0)
+    return lw_fail_text("no twin “%s” is running, everything would be made: lanward twin apply %s", invocation->name, path);
+  Apply apply = {invocation, path, lab, secrets};
+  int status = lw_twin_run(invocation->name, inside, &apply, &error);
+  return status < 0 ? lw_fail(error) : status;
+}
+
+/* Forked by the holder when a daemon of the twin has died: puts the lab in force back, whatever it was. */
+static int repair(gpointer data) {
+  (void)data;
+  LwInvocation invocation = {.twin = TRUE, .verb = "repair", .quiet = TRUE};
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwSession) session = lw_session_open(&invocation, NULL, NULL, FALSE, &error);
+  if (!session || !lw_session_apply(session, NULL, &error))
+    return lw_fail(error);
+  return LW_EXIT_OK;
+}
+
+int lw_apply_main(const LwInvocation *invocation) {
+  lw_twin_set_repair(repair, NULL);
+  return with_file(invocation, apply_inside, TRUE);
+}
+
+int lw_plan_main(const LwInvocation *invocation) {
+  return with_file(invocation, plan_inside, FALSE);
+}

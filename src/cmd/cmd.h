@@ -1,0 +1,67 @@
+/* The command line: one file a verb. Only src/cmd prints and exits. */
+#pragma once
+
+#include "model/model.h"
+#include "spec/spec.h"
+
+#include <glib.h>
+#include <json-glib/json-glib.h>
+
+#define LW_FORMAT_VERSION "1.0"
+#define LW_DEFAULT_FILE "/etc/lanward/lab.yaml"
+
+/* Exit codes (docs/errors.md). */
+enum {
+  LW_EXIT_OK = 0,
+  LW_EXIT_ERROR = 1,
+  LW_EXIT_CHANGES = 2,
+  LW_EXIT_VIOLATION = 3,
+  LW_EXIT_ROLLED_BACK = 4,
+};
+
+typedef struct {
+  gboolean twin;
+  const char *verb;
+  GPtrArray *args; /* of const char*: what is neither option nor verb, NULL-terminated */
+  gboolean json, quiet, verbose, colour;
+  char *name;   /* of the twin */
+  char *output; /* -o */
+  char *file;   /* --file */
+} LwInvocation;
+
+typedef int (*LwVerbRun)(const LwInvocation *invocation);
+
+typedef struct {
+  const char *name;
+  LwVerbRun run;
+  gboolean on_twin, on_host;
+  const char *arguments; /* for help */
+  const char *summary;
+} LwVerb;
+
+const LwVerb *lw_verbs(void); /* ends in a NULL name */
+
+/* Prints "lanward: MESSAGE" to stderr; returns the exit code that fits the error. */
+int lw_fail(const GError *error);
+int lw_fail_text(const char *format, ...) G_GNUC_PRINTF(1, 2);
+/* Prints {"format_version":…, members of object…}. Takes the object. */
+void lw_print_json(JsonObject *object);
+
+/* Loads a spec and prints its diagnostics to stderr; NULL when there were errors (already printed). */
+LwLab *lw_load_spec(const LwInvocation *invocation, const char *path, LwSpecFlags flags, LwSecretStore *secrets);
+
+int lw_check_main(const LwInvocation *invocation);
+int lw_diagram_main(const LwInvocation *invocation);
+int lw_apply_main(const LwInvocation *invocation);
+int lw_plan_main(const LwInvocation *invocation);
+int lw_status_main(const LwInvocation *invocation);
+int lw_verify_main(const LwInvocation *invocation);
+int lw_exec_main(const LwInvocation *invocation);
+int lw_move_main(const LwInvocation *invocation);
+int lw_switch_main(const LwInvocation *invocation);
+int lw_cut_main(const LwInvocation *invocation);
+int lw_heal_main(const LwInvocation *invocation);
+int lw_drops_main(const LwInvocation *invocation);
+int lw_down_main(const LwInvocation *invocation);
+int lw_list_main(const LwInvocation *invocation);
+int lw_probe_main(const LwInvocation *invocation);

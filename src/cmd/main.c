@@ -1,0 +1,172 @@
+#include "cmd/cmd.h"
+
+#include "base/error.h"
+#include "providers/dhcpcd/dhcpcd.h"
+#include "providers/server/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef LW_VERSION
+#define LW_VERSION "unknown"
+#endif
+
+static const LwVerb verbs[] = {
+    {"check", lw_check_main, FALSE, TRUE, "[FILE]", "is the file right?"},
+    {"diagram", lw_diagram_main, TRUE, TRUE, "[FILE] [-o FILE.svg]", "draw the lab"},
+    {"apply", lw_apply_main, TRUE, FALSE, "[FILE]", "make it so (starts the twin when it is not running)"},
+    {"plan", lw_plan_main, TRUE, FALSE, "[FILE]", "what would apply change? (exit code 2: something)"},
+    {"status", lw_status_main, TRUE, FALSE, "", "what runs, and what differs from the file in force"},
+    {"verify", lw_verify_main, TRUE, FALSE, "", "prove with packets who can reach whom (exit code 3: a violation)"},
+    {"exec", lw_exec_main, TRUE, FALSE, "MACHINE|@PLACE -- COMMAND…",
+     "run a command on a machine, or at @host, @router, @home-router, @internet, @TUNNEL"},
+    {"switch", lw_switch_main, TRUE, FALSE, "SEGMENT EXIT", "use another exit of the segment's pool"},
+    {"move", lw_move_main, TRUE, FALSE, "MACHINE[/NIC] SEGMENT", "plug a machine into another segment"},
+    {"cut", lw_cut_main, TRUE, FALSE, "MACHINE", "take a machine off everything, until heal"},
+    {"heal", lw_heal_main, TRUE, FALSE, "MACHINE", "plug it in again"},
+    {"drops", lw_drops_main, TRUE, FALSE, "", "watch what is refused: machine, packet, reason"},
+    {"down", lw_down_main, TRUE, FALSE, "", "end the twin; nothing is left"},
+    {"list", lw_list_main, TRUE, FALSE, "", "the twins that are running"},
+    {"probe", lw_probe_main, TRUE, FALSE, "", "can this machine run a twin? what is missing?"},
+    {NULL},
+};
+
+const LwVerb *lw_verbs(void) {
+  return verbs;
+}
+
+int lw_fail(const GError *error) {
+  g_printerr("lanward: %s\n", error ? error->message : "failed");
+  return g_error_matches(error, LW_ERROR, LW_ERROR_ROLLED_BACK) ? LW_EXIT_ROLLED_BACK : LW_EXIT_ERROR;
+}
+
+int lw_fail_text(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  g_autofree char *text = g_strdup_vprintf(format, args);
+  va_end(args);
+  g_printerr("lanward: %s\n", text);
+  return LW_EXIT_ERROR;
+}
+
+void lw_print_json(JsonObject *object) {
+  json_object_set_string_member(object, "format_version", LW_FORMAT_VERSION);
+  g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
+  json_node_take_object(root, object);
+  g_autofree char *text = json_to_string(root, TRUE);
+  g_print("%s\n", text);
+}
+
+static void print_help(void) {
+  g_print("lanward: one file describes a segmented lab; lanward builds it, changes it safely, and proves its isolation.\n\n");
+  for (int twin = 0; twin <= 1; twin++) {
+    g_print("%s\n", twin ? "\nIn a sandbox that needs no root and cannot change this machine:" : "On a file:");
+    for (const LwVerb *verb = verbs; verb->name; verb++) {
+      if (twin ? !verb->on_twin : !verb->on_host)
+        continue;
+      g_autofree char *usage = g_strdup_printf("lanward %s%s %s", twin ? "twin " : "", verb->name, verb->arguments);
+      g_print("  %-52s %s\n", usage, verb->summary);
+    }
+  }
+  g_print("\nOptions: --name NAME (which twin), --json, -q, -v, -o FILE. See man lanward.\n");
+}
+
+static gboolean parse_options(LwInvocation *invocation, int *argc, char ***argv, GError **error) {
+  g_auto(GStrv) rest = NULL;
+  GOptionEntry entries[] = {
+      {"name", 'n', 0, G_OPTION_ARG_STRING, &invocation->name, "which twin (default: default)", "NAME"},
+      {"json", 0, 0, G_OPTION_ARG_NONE, &invocation->json, "print JSON", NULL},
+      {"quiet", 'q', 0, G_OPTION_ARG_NONE, &invocation->quiet, "print errors only", NULL},
+      {"verbose", 'v', 0, G_OPTION_ARG_NONE, &invocation->verbose, "print every change", NULL},
+      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &invocation->output, "write there", "FILE"},
+      {"file", 'f', 0, G_OPTION_ARG_FILENAME, &invocation->file, "the lab's file", "FILE"},
+      {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &rest, NULL, NULL},
+      {NULL},
+  };
+  g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+  g_option_context_add_main_entries(context, entries, NULL);
+  g_option_context_set_help_enabled(context, FALSE);
+  if (!g_option_context_parse(context, argc, argv, error))
+    return FALSE;
+  for (char **arg = rest; arg && *arg; arg++)
+    g_ptr_array_add(invocation->args, g_strdup(*arg));
+  return TRUE;
+}
+
+/* What stands behind "--" is a command of somebody else's: none of it is an option of ours. */
+static int split_command(int argc, char **argv) {
+  for (int i = 1; i < argc; i++)
+    if (g_str_equal(argv[i], "--"))
+      return i;
+  return argc;
+}
+
+static const LwVerb *find_verb(const char *name, gboolean twin) {
+  for (const LwVerb *verb = verbs; verb->name; verb++)
+    if (g_str_equal(verb->name, name) && (twin ? verb->on_twin : verb->on_host))
+      return verb;
+  return NULL;
+}
+
+static int no_such_verb(const char *name, gboolean twin) {
+  const LwVerb *elsewhere = find_verb(name, !twin);
+  if (elsewhere && !twin)
+    return lw_fail_text("“%s” runs in the twin so far: lanward twin %s %s", name, name, elsewhere->arguments);
+  if (elsewhere)
+    return lw_fail_text("“%s” needs no twin: lanward %s %s", name, name, elsewhere->arguments);
+  return lw_fail_text("no verb “%s”: see lanward --help", name);
+}
+
+static int run(int argc, char **argv) {
+  LwInvocation invocation = {0};
+  g_autoptr(GPtrArray) args = g_ptr_array_new_with_free_func(g_free);
+  invocation.args = args;
+  invocation.colour = isatty(STDOUT_FILENO) && !g_getenv("NO_COLOR");
+  int end = split_command(argc, argv);
+  int own = end;
+  g_autofree char **own_argv = g_memdup2(argv, sizeof(char *) * (gsize)(argc + 1));
+  own_argv[end] = NULL;
+  char **parsed = own_argv;
+  g_autoptr(GError) error = NULL;
+  if (!parse_options(&invocation, &own, &parsed, &error))
+    return lw_fail(error);
+  for (int i = end + 1; i < argc; i++)
+    g_ptr_array_add(args, g_strdup(argv[i]));
+  g_ptr_array_add(args, NULL);
+  if (!invocation.name)
+    invocation.name = g_strdup("default");
+  guint at = 0;
+  invocation.twin = args->pdata[0] && g_str_equal(args->pdata[0], "twin");
+  at += invocation.twin;
+  if (!args->pdata[at]) {
+    print_help();
+    return LW_EXIT_ERROR;
+  }
+  g_autofree char *name = g_strdup(args->pdata[at]);
+  g_ptr_array_remove_range(args, 0, at + 1);
+  const LwVerb *verb = find_verb(name, invocation.twin);
+  invocation.verb = name;
+  int code = verb ? verb->run(&invocation) : no_such_verb(name, invocation.twin);
+  g_free(invocation.name);
+  g_free(invocation.output);
+  g_free(invocation.file);
+  return code;
+}
+
+int main(int argc, char **argv) {
+  /* dhcpcd calls us back by this name when a lease changes */
+  g_autofree char *self = g_path_get_basename(argv[0]);
+  if (g_str_equal(self, "lanward-dhcp-hook"))
+    return lw_dhcp_hook_main();
+  if (argc == 2 && (g_str_equal(argv[1], "--help") || g_str_equal(argv[1], "-h") || g_str_equal(argv[1], "help"))) {
+    print_help();
+    return LW_EXIT_OK;
+  }
+  if (argc == 2 && g_str_equal(argv[1], "--version")) {
+    g_print("lanward %s\n", LW_VERSION);
+    return LW_EXIT_OK;
+  }
+  return run(argc, argv);
+}

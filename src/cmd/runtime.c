@@ -1,0 +1,225 @@
+/* Verbs that change the run-time state: switch, move, cut, heal. Each changes the facts, applies them as one
+ * transaction, and then ends the flows that belong to the state before. */
+#include "cmd/session.h"
+
+#include "base/error.h"
+#include "policy/names.h"
+#include "providers/nft/conntrack.h"
+
+#include <string.h>
+
+static const char *arg(const LwSession *session, guint index) {
+  const GPtrArray *args = session->invocation->args;
+  return index < args->len ? args->pdata[index] : NULL;
+}
+
+static int usage(const char *text) {
+  return lw_fail_text("usage: lanward twin %s", text);
+}
+
+static int print_done(const LwSession *session, JsonObject *object /* transfer full */, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
+static int print_done(const LwSession *session, JsonObject *object, const char *format, ...) {
+  if (session->invocation->json) {
+    json_object_set_string_member(object, "lab", session->lab->name);
+    lw_print_json(object);
+    return LW_EXIT_OK;
+  }
+  json_object_unref(object);
+  va_list args;
+  va_start(args, format);
+  g_autofree char *text = g_strdup_vprintf(format, args);
+  va_end(args);
+  if (!session->invocation->quiet)
+    g_print("%s\n", text);
+  return LW_EXIT_OK;
+}
+
+static gboolean end_flows(const LwSession *session, const LwRange *sources, const LwRange *spared, guint spared_count,
+                          guint *ended, GError **error) {
+  return lw_conntrack_delete(session->facts->router_ns, sources, spared, spared_count, ended, error);
+}
+
+/* --- switch --------------------------------------------------------------------------------------------------------- */
+
+static gboolean check_switch(const LwSession *session, guint segment, const char *exit, guint *tunnel, GError **error) {
+  const LwSegment *s = lw_lab_segment(session->lab, segment);
+  *tunnel = lw_lab_find_tunnel(session->lab, exit);
+  GString *pool = g_string_new(NULL);
+  gboolean found = FALSE;
+  for (guint i = 0; i < s->exits->len; i++) {
+    guint candidate = g_array_index(s->exits, guint, i);
+    found |= candidate == *tunnel;
+    g_string_append_printf(pool, "%s%s", i ? ", " : "", lw_lab_tunnel(session->lab, candidate)->name);
+  }
+  if (s->egress != LW_EGRESS_TUNNELS)
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "%s has no pool of exits to switch among (its egress is %s)", s->name,
+                s->egress == LW_EGRESS_DIRECT ? "direct" : "none");
+  else if (!found)
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "“%s” is no exit of %s; its pool is %s", exit, s->name, pool->str);
+  g_string_free(pool, TRUE);
+  return s->egress == LW_EGRESS_TUNNELS && found;
+}
+
+/* Flows of pinned sources go on: their exit is not the one that was switched. */
+static gboolean end_switched_flows(const LwSession *session, guint segment, guint *ended, GError **error) {
+  const LwSegment *s = lw_lab_segment(session->lab, segment);
+  g_autoptr(GArray) pinned = g_array_new(FALSE, FALSE, sizeof(LwRange));
+  for (guint i = 0; i < s->pins->len; i++)
+    g_array_append_val(pinned, ((LwPin *)s->pins->pdata[i])->range);
+  LwRange sources = lw_prefix_range(&s->subnet);
+  return end_flows(session, &sources, (const LwRange *)(void *)pinned->data, pinned->len, ended, error);
+}
+
+static int switch_inside(LwSession *session) {
+  const char *name = arg(session, 0), *exit = arg(session, 1);
+  if (!name || !exit)
+    return usage("switch SEGMENT EXIT");
+  g_autoptr(GError) error = NULL;
+  guint segment = lw_session_segment(session, name, &error);
+  guint tunnel;
+  if (segment == LW_NONE || !check_switch(session, segment, exit, &tunnel, &error))
+    return lw_fail(error);
+  guint before = lw_active_exit(session->lab, session->facts, segment);
+  const char *from = lw_lab_tunnel(session->lab, before)->name;
+  JsonObject *result = json_object_new();
+  json_object_set_string_member(result, "segment", name);
+  json_object_set_string_member(result, "from", from);
+  json_object_set_string_member(result, "to", exit);
+  if (before == tunnel)
+    return print_done(session, result, "%s: already leaves by %s", name, exit);
+  g_hash_table_replace(session->facts->active, g_strdup(name), g_strdup(exit));
+  guint ended = 0;
+  if (!lw_session_apply(session, NULL, &error) || !end_switched_flows(session, segment, &ended, &error)) {
+    json_object_unref(result);
+    return lw_fail(error);
+  }
+  json_object_set_int_member(result, "flows_cut", ended);
+  return print_done(session, result, "%s: leaves by %s now (was %s); %u flows cut", name, exit, from, ended);
+}
+
+int lw_switch_main(const LwInvocation *invocation) {
+  return lw_session_run(invocation, FALSE, switch_inside);
+}
+
+/* --- move ------------------------------------------------------------------------------------------------------------ */
+
+/* "MACHINE" or "MACHINE/NIC". */
+static guint parse_nic(const LwSession *session, const char *text, guint *nic, GError **error) {
+  const char *slash = strchr(text, '/');
+  g_autofree char *name = slash ? g_strndup(text, (gsize)(slash - text)) : g_strdup(text);
+  guint machine = lw_session_machine(session, name, error);
+  if (machine == LW_NONE)
+    return LW_NONE;
+  guint64 index = 0;
+  guint count = lw_lab_machine(session->lab, machine)->nics->len;
+  if (slash && !g_ascii_string_to_unsigned(slash + 1, 10, 0, count - 1, &index, NULL)) {
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "%s has %u NICs, numbered from 0", name, count);
+    return LW_NONE;
+  }
+  *nic = (guint)index;
+  return machine;
+}
+
+static gboolean end_address(const LwSession *session, const LwAddr *address, GError **error) {
+  if (!lw_addr_is_set(address))
+    return TRUE;
+  LwRange only = {*address, *address};
+  return end_flows(session, &only, NULL, 0, NULL, error);
+}
+
+/* What is kept for a NIC that is where the file has it is nothing: no entry. */
+static void set_position(LwSession *session, guint machine, guint nic, guint segment) {
+  const LwMachine *m = lw_lab_machine(session->lab, machine);
+  g_autofree char *key = g_strdup_printf("%s/%u", m->name, nic);
+  if (lw_machine_nic(m, nic)->segment == segment)
+    g_hash_table_remove(session->facts->positions, key);
+  else
+    g_hash_table_replace(session->facts->positions, g_steal_pointer(&key),
+                         g_strdup(lw_lab_segment(session->lab, segment)->name));
+}
+
+static int move_inside(LwSession *session) {
+  const char *what = arg(session, 0), *where = arg(session, 1);
+  if (!what || !where)
+    return usage("move MACHINE[/NIC] SEGMENT");
+  g_autoptr(GError) error = NULL;
+  guint nic = 0;
+  guint machine = parse_nic(session, what, &nic, &error);
+  guint segment = machine == LW_NONE ? LW_NONE : lw_session_segment(session, where, &error);
+  if (segment == LW_NONE)
+    return lw_fail(error);
+  const char *name = lw_lab_machine(session->lab, machine)->name;
+  if (g_hash_table_contains(session->facts->cut, name))
+    return lw_fail_text("%s is cut off: lanward twin heal %s first", name, name);
+  guint before = lw_nic_segment(session->lab, session->facts, machine, nic);
+  LwAddr old = lw_nic_address(session->lab, session->facts, machine, nic);
+  JsonObject *result = json_object_new();
+  json_object_set_string_member(result, "machine", name);
+  json_object_set_string_member(result, "from", lw_lab_segment(session->lab, before)->name);
+  json_object_set_string_member(result, "to", where);
+  if (before == segment)
+    return print_done(session, result, "%s: already in %s", what, where);
+  set_position(session, machine, nic, segment);
+  if (!lw_session_apply(session, NULL, &error) || !end_address(session, &old, &error)) {
+    json_object_unref(result);
+    return lw_fail(error);
+  }
+  LwAddr now = lw_nic_address(session->lab, session->facts, machine, nic);
+  g_autofree char *address = lw_addr_format(&now);
+  json_object_set_string_member(result, "address", address);
+  return print_done(session, result, "%s: in %s now, its address there is %s", what, where, address);
+}
+
+int lw_move_main(const LwInvocation *invocation) {
+  return lw_session_run(invocation, FALSE, move_inside);
+}
+
+/* --- cut and heal ------------------------------------------------------------------------------------------------------ */
+
+static int cut_or_heal(LwSession *session, gboolean cut) {
+  const char *name = arg(session, 0);
+  if (!name)
+    return usage(cut ? "cut MACHINE" : "heal MACHINE");
+  g_autoptr(GError) error = NULL;
+  guint machine = lw_session_machine(session, name, &error);
+  if (machine == LW_NONE)
+    return lw_fail(error);
+  guint count = lw_lab_machine(session->lab, machine)->nics->len;
+  g_autofree LwAddr *before = g_new0(LwAddr, count);
+  for (guint i = 0; i < count; i++)
+    before[i] = lw_nic_address(session->lab, session->facts, machine, i);
+  gboolean changed = cut ? g_hash_table_add(session->facts->cut, g_strdup(name))
+                         : g_hash_table_remove(session->facts->cut, name);
+  JsonObject *result = json_object_new();
+  json_object_set_string_member(result, "machine", name);
+  json_object_set_boolean_member(result, "cut", cut);
+  if (!changed)
+    return print_done(session, result, "%s: already %s", name, cut ? "cut off" : "plugged in");
+  gboolean ok = lw_session_apply(session, NULL, &error);
+  for (guint i = 0; ok && i < count; i++)
+    ok = end_address(session, &before[i], &error);
+  if (!ok) {
+    json_object_unref(result);
+    return lw_fail(error);
+  }
+  if (cut)
+    return print_done(session, result, "%s: cut off everything; lanward twin heal %s plugs it in again", name, name);
+  return print_done(session, result, "%s: plugged in again", name);
+}
+
+static int cut_inside(LwSession *session) {
+  return cut_or_heal(session, TRUE);
+}
+
+static int heal_inside(LwSession *session) {
+  return cut_or_heal(session, FALSE);
+}
+
+int lw_cut_main(const LwInvocation *invocation) {
+  return lw_session_run(invocation, FALSE, cut_inside);
+}
+
+int lw_heal_main(const LwInvocation *invocation) {
+  return lw_session_run(invocation, FALSE, heal_inside);
+}

@@ -1,0 +1,110 @@
+#include "cmd/session.h"
+
+#include "policy/names.h"
+
+static const char *exit_name(const LwSession *session, guint segment) {
+  const LwSegment *s = lw_lab_segment(session->lab, segment);
+  if (s->egress == LW_EGRESS_NONE)
+    return "none";
+  guint tunnel = lw_active_exit(session->lab, session->facts, segment);
+  return tunnel == LW_NONE ? "direct" : lw_lab_tunnel(session->lab, tunnel)->name;
+}
+
+static JsonArray *segments_json(const LwSession *session) {
+  JsonArray *array = json_array_new();
+  for (guint i = 0; i < session->lab->segments->len; i++) {
+    const LwSegment *s = lw_lab_segment(session->lab, i);
+    g_autofree char *subnet = lw_prefix_format(&s->subnet);
+    JsonObject *object = json_object_new();
+    json_object_set_string_member(object, "name", s->name);
+    json_object_set_string_member(object, "subnet", subnet);
+    json_object_set_string_member(object, "exit", exit_name(session, i));
+    json_object_set_boolean_member(object, "switched", g_hash_table_contains(session->facts->active, s->name));
+    json_array_add_object_element(array, object);
+  }
+  return array;
+}
+
+typedef struct {
+  char *nic; /* "gaming", "probe/1" */
+  const char *segment;
+  char *address;
+  gboolean moved;
+} NicLine;
+
+static NicLine nic_line(const LwSession *session, guint machine, guint nic) {
+  const LwMachine *m = lw_lab_machine(session->lab, machine);
+  guint segment = lw_nic_segment(session->lab, session->facts, machine, nic);
+  LwAddr address = lw_nic_address(session->lab, session->facts, machine, nic);
+  return (NicLine){
+      .nic = nic ? g_strdup_printf("%s/%u", m->name, nic) : g_strdup(m->name),
+      .segment = segment == LW_NONE ? "cut off" : lw_lab_segment(session->lab, segment)->name,
+      .address = lw_addr_format(&address),
+      .moved = segment != LW_NONE && segment != lw_machine_nic(m, nic)->segment,
+  };
+}
+
+static JsonArray *machines_json(const LwSession *session) {
+  JsonArray *array = json_array_new();
+  for (guint m = 0; m < session->lab->machines->len; m++)
+    for (guint n = 0; n < lw_lab_machine(session->lab, m)->nics->len; n++) {
+      NicLine line = nic_line(session, m, n);
+      JsonObject *object = json_object_new();
+      json_object_set_string_member(object, "name", lw_lab_machine(session->lab, m)->name);
+      json_object_set_int_member(object, "nic", n);
+      json_object_set_string_member(object, "segment", line.segment);
+      json_object_set_string_member(object, "address", line.address);
+      json_object_set_boolean_member(object, "moved", line.moved);
+      json_array_add_object_element(array, object);
+      g_free(line.nic);
+      g_free(line.address);
+    }
+  return array;
+}
+
+static void print_text(const LwSession *session, const LwPlan *drift) {
+  g_print("%s, twin “%s”\n", session->lab->name, session->invocation->name);
+  for (guint i = 0; i < session->lab->segments->len; i++) {
+    const LwSegment *s = lw_lab_segment(session->lab, i);
+    g_autofree char *subnet = lw_prefix_format(&s->subnet);
+    g_print("  %-12s %-18s leaves by %s%s\n", s->name, subnet, exit_name(session, i),
+            g_hash_table_contains(session->facts->active, s->name) ? " (switched)" : "");
+  }
+  for (guint m = 0; m < session->lab->machines->len; m++)
+    for (guint n = 0; n < lw_lab_machine(session->lab, m)->nics->len; n++) {
+      NicLine line = nic_line(session, m, n);
+      g_print("  %-12s %-18s %s%s\n", line.nic, line.segment, line.address, line.moved ? " (moved)" : "");
+      g_free(line.nic);
+      g_free(line.address);
+    }
+  if (lw_plan_is_empty(drift)) {
+    g_print("all as the file says\n");
+    return;
+  }
+  g_autofree char *text = lw_plan_format(drift, session->invocation->colour);
+  g_print("differs from the file in force (apply puts it right):\n%s", text);
+}
+
+static int status_inside(LwSession *session) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwResourceSet) wanted = lw_session_wanted(session, &error);
+  g_autoptr(LwPlan) drift = wanted ? lw_engine_plan(session->engine, wanted, &error) : NULL;
+  if (!drift)
+    return lw_fail(error);
+  if (!session->invocation->json) {
+    print_text(session, drift);
+    return LW_EXIT_OK;
+  }
+  JsonObject *root = json_object_new();
+  json_object_set_string_member(root, "lab", session->lab->name);
+  json_object_set_string_member(root, "target", "twin");
+  json_object_set_array_member(root, "segments", segments_json(session));
+  json_object_set_array_member(root, "machines", machines_json(session));
+  json_object_set_member(root, "drift", lw_plan_to_json(drift));
+  lw_print_json(root);
+  return LW_EXIT_OK;
+}
+
+int lw_status_main(const LwInvocation *invocation) {
+  return lw_session_run(invocation, FALSE, status_inside);
+}

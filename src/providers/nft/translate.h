@@ -1,0 +1,31 @@
+/* Neutral rules -> nft(8) text. Pure: no I/O, no libnftables. */
+#pragma once
+
+#include "resource/rules.h"
+
+/* The whole table, stable: the same rules give the same text. The table's comment says "lanward". */
+char *lw_nft_print(const LwRuleset *ruleset);
+
+typedef struct {
+  const char *mark;         /* the table's comment; NULL: "lanward" */
+  gboolean without_runtime; /* leave the elements of run-time sets out */
+  GHashTable *runtime;      /* nullable: name of a run-time set -> its elements as nft text, in place of its own */
+} LwNftOptions;
+
+char *lw_nft_print_with(const LwRuleset *ruleset, const LwNftOptions *options);
+
+/* One transaction: create the table if it is missing, delete it, make it anew. */
+char *lw_nft_replace(const LwRuleset *ruleset);
+char *lw_nft_replace_with(const LwRuleset *ruleset, const LwNftOptions *options);
+
+/* One transaction that turns old into new by set elements alone; "" when they are equal; NULL when more than
+ * elements differs. Run-time sets are left alone. */
+char *lw_nft_delta(const LwRuleset *old_rules, const LwRuleset *new_rules);
+
+/* The same on two texts of lw_nft_print_with(); both without the elements of run-time sets. */
+char *lw_nft_delta_of_texts(const char *old_text, const char *new_text);
+
+/* The table's name: a ruleset may be called "NAME/FAMILY" where two tables share a name. */
+char *lw_nft_table_name(const LwRuleset *ruleset);
+/* "inet" or "bridge". */
+const char *lw_nft_family(LwFamily family);
