@@ -1,4 +1,4 @@
-/* The engine over in-memory providers: order, undo at every step, recovery, the lock. */
+/* The engine over an in-memory provider: order, undo at every step, recovery, the lock. */
 #include "engine/engine.h"
 
 #include "base/error.h"
@@ -7,12 +7,11 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-static const LwResourceKind links[] = {LW_RES_NETNS, LW_RES_LINK, LW_RES_LAST};
-static const LwResourceKind addresses[] = {LW_RES_ADDRESS, LW_RES_SYSCTL, LW_RES_LAST};
+static const LwResourceKind kinds[] = {LW_RES_NETNS, LW_RES_LINK, LW_RES_ADDRESS, LW_RES_LAST};
 
 typedef struct {
   char *dir, *state, *lock;
-  LwResourceSet *worlds[2];
+  LwResourceSet *world;
   LwProviderContext context;
   GPtrArray *providers;
 } Fixture;
@@ -24,18 +23,14 @@ static void set_up(Fixture *f, gconstpointer data) {
   f->lock = g_build_filename(f->dir, "lock", NULL);
   f->context = (LwProviderContext){.run_dir = f->dir, .owner = "lanward:test"};
   f->providers = g_ptr_array_new_with_free_func((GDestroyNotify)lw_provider_free);
-  const LwResourceKind *kinds[] = {links, addresses};
-  for (guint i = 0; i < 2; i++) {
-    f->worlds[i] = lw_resource_set_new();
-    g_ptr_array_add(f->providers, lw_fake_provider_new(&f->context, kinds[i], f->worlds[i]));
-  }
+  f->world = lw_resource_set_new();
+  g_ptr_array_add(f->providers, lw_fake_provider_new(&f->context, kinds, f->world));
 }
 
 static void tear_down(Fixture *f, gconstpointer data) {
   (void)data;
   g_ptr_array_unref(f->providers);
-  for (guint i = 0; i < 2; i++)
-    lw_resource_set_free(f->worlds[i]);
+  lw_resource_set_free(f->world);
   g_assert_true(lw_tree_remove(f->dir, NULL));
   g_free(f->dir);
   g_free(f->state);
@@ -80,11 +75,10 @@ static int by_text(gconstpointer a, gconstpointer b) {
 
 static char *world_text(const Fixture *f) {
   GPtrArray *lines = g_ptr_array_new_with_free_func(g_free);
-  for (guint w = 0; w < 2; w++)
-    for (guint i = 0; i < f->worlds[w]->list->len; i++) {
-      g_autoptr(JsonNode) node = lw_resource_to_json(f->worlds[w]->list->pdata[i]);
-      g_ptr_array_add(lines, json_to_string(node, FALSE));
-    }
+  for (guint i = 0; i < f->world->list->len; i++) {
+    g_autoptr(JsonNode) node = lw_resource_to_json(f->world->list->pdata[i]);
+    g_ptr_array_add(lines, json_to_string(node, FALSE));
+  }
   g_ptr_array_sort(lines, by_text);
   g_ptr_array_add(lines, NULL);
   char *text = g_strjoinv("\n", (char **)lines->pdata);
@@ -111,7 +105,7 @@ static void test_apply_twice(Fixture *f, gconstpointer data) {
   g_assert_true(apply(engine, b, &error));
   g_autoptr(LwPlan) rest = lw_engine_plan(engine, b, &error);
   g_assert_true(lw_plan_is_empty(rest));
-  g_assert_null(lw_resource_set_find(f->worlds[0], "link:/br1"));
+  g_assert_null(lw_resource_set_find(f->world, "link:/br1"));
 }
 
 typedef struct {
