@@ -1,6 +1,5 @@
 #include "spec/internal.h"
 
-#include "base/error.h"
 #include "wgconf/wgconf.h"
 
 #include <string.h>
