@@ -1,7 +1,8 @@
-/* The live proof against a small lab made by hand with ip and nft: it must see each thing that can go wrong, and
- * nothing when nothing does.
+/* The live proof against a small lab made by hand with ip and nft: it must see each thing that can go wrong,
+ * and nothing when nothing does.
  *
- *   internet 8.7.6.5 --- home 192.168.1.1 --- router (wan .2, mgmt, a, b, c) --- host (own namespace, bridges)
+ *   internet 8.7.6.5 --- home 192.168.1.1 --- router (wan .2, mgmt, a, b, c) --- host (own namespace,
+ * bridges)
  *        \---- tun-t (8.7.7.9) ------ wg-t ------/  |--- virbr-a: cell-x .31, cell-z .32
  *                                                   |--- virbr-b: cell-y .5    |--- virbr-c: cell-w .7
  *
@@ -146,7 +147,8 @@ static const char router_rules[] =
 static const char host_rules[] =
     "table inet guard {\n"
     " chain i { type filter hook input priority 0;\n iifname \"virbr-*\" drop\n }\n"
-    " chain f { type filter hook forward priority 0;\n iifname \"virbr-*\" drop\n oifname \"virbr-*\" drop\n }\n}\n"
+    " chain f { type filter hook forward priority 0;\n iifname \"virbr-*\" drop\n oifname \"virbr-*\" drop\n "
+    "}\n}\n"
     "table bridge guard {\n"
     " chain p { type filter hook prerouting priority 0;\n"
     "  iifname \"lwm*\" ether type ip6 drop\n"
@@ -161,7 +163,8 @@ static const char home_rules[] =
 static const char tunnel_rules[] =
     "table ip t {\n chain s { type nat hook postrouting priority 100;\n oifname \"eth0\" masquerade\n }\n}\n";
 
-/* --- the lab ---------------------------------------------------------------------------------------------------- */
+/* --- the lab
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void must_run(const char *netns, const char *input, const char *const *argv) {
   g_autoptr(GError) error = NULL;
@@ -256,7 +259,8 @@ static void start_services(void) {
 }
 
 static void make_lab(void) {
-  static const char *const spaces[] = {"router", "home", "internet", "cell-x", "cell-y", "cell-z", "cell-w", "tun-t"};
+  static const char *const spaces[] = {"router", "home",   "internet", "cell-x",
+                                       "cell-y", "cell-z", "cell-w",   "tun-t"};
   set_in(NULL, "/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
   set_in(NULL, "/proc/sys/net/ipv4/ip_forward", "1");
   /* with br_netfilter loaded, what one bridge carries would pass the host's forward rules */
@@ -278,7 +282,8 @@ static void make_lab(void) {
   start_services();
 }
 
-/* --- the same lab in the model's words ---------------------------------------------------------------------------- */
+/* --- the same lab in the model's words
+ * ---------------------------------------------------------------------------- */
 
 static LwAddr addr(const char *text) {
   LwAddr out = LW_ADDR_NONE;
@@ -365,12 +370,21 @@ static LwLab *small_lab(void) {
   g_array_append_val(c->exits, t);
   add_machine(lab, "w", 2, "192.168.30.7");
   LwForward *in = g_new0(LwForward, 1);
-  *in = (LwForward){.udp = TRUE, .first_port = 51413, .last_port = 51413, .to_port = 51413, .machine = 3,
-                    .address = addr("192.168.30.7"), .origin = line(31)};
+  *in = (LwForward){.udp = TRUE,
+                    .first_port = 51413,
+                    .last_port = 51413,
+                    .to_port = 51413,
+                    .machine = 3,
+                    .address = addr("192.168.30.7"),
+                    .origin = line(31)};
   g_ptr_array_add(c->forwards, in);
   LwForward *forward = g_new0(LwForward, 1);
-  *forward = (LwForward){.tcp = TRUE, .first_port = 8443, .last_port = 8443, .to_port = 443,
-                         .address = addr("192.168.10.31"), .origin = line(13)};
+  *forward = (LwForward){.tcp = TRUE,
+                         .first_port = 8443,
+                         .last_port = 8443,
+                         .to_port = 443,
+                         .address = addr("192.168.10.31"),
+                         .origin = line(13)};
   g_ptr_array_add(a->forwards, forward);
   return lab;
 }
@@ -429,7 +443,8 @@ static LwVerifyReport *prove(void) {
   return report;
 }
 
-/* --- what must be seen ---------------------------------------------------------------------------------------------- */
+/* --- what must be seen
+ * ---------------------------------------------------------------------------------------------- */
 
 static guint count_saying(const LwVerifyReport *report, const char *text) {
   guint count = 0;
@@ -455,7 +470,8 @@ static void assert_all_say(const LwVerifyReport *report, const char *text) {
     }
 }
 
-static const LwCell *find_cell(const LwVerifyReport *report, const char *from, const char *to, const char *service) {
+static const LwCell *find_cell(const LwVerifyReport *report, const char *from, const char *to,
+                               const char *service) {
   for (guint i = 0; i < report->cells->len; i++) {
     const LwCell *cell = report->cells->pdata[i];
     if (g_str_equal(cell->from, from) && g_str_equal(cell->to, to) && g_str_equal(cell->service, service))
@@ -547,8 +563,9 @@ static void test_misrouted(void) {
                 "add rule ip t holes iifname \"a\" tcp dport 445 accept\n");
   g_autoptr(LwVerifyReport) report = prove();
   nft("router", "flush chain ip t bends\nflush chain ip t holes\n");
-  assert_says(report, "a (192.168.10.31) -> host 192.168.99.15 samba tcp/445: must pass, but arrived at cell-y "
-                      "instead");
+  assert_says(report,
+              "a (192.168.10.31) -> host 192.168.99.15 samba tcp/445: must pass, but arrived at cell-y "
+              "instead");
 }
 
 static void test_private_leak(void) {
@@ -592,9 +609,12 @@ static void test_entrance(void) {
   nft("router", "add rule ip t holes iifname \"wan\" tcp dport 22 accept\n");
   g_autoptr(LwVerifyReport) report = prove();
   nft("router", "flush chain ip t holes\n");
-  assert_says(report, "home-lan (192.168.1.1) -> router 192.168.1.2 tcp/22: must not pass, but arrived at router");
-  assert_says(report, "internet (8.7.6.5) -> router 192.168.1.2 tcp/22: must not pass, but arrived at router");
-  assert_says(report, "home-lan (192.168.1.1) -> b/y 192.168.20.5 tcp/22: must not pass, but arrived at cell-y");
+  assert_says(report,
+              "home-lan (192.168.1.1) -> router 192.168.1.2 tcp/22: must not pass, but arrived at router");
+  assert_says(report,
+              "internet (8.7.6.5) -> router 192.168.1.2 tcp/22: must not pass, but arrived at router");
+  assert_says(report,
+              "home-lan (192.168.1.1) -> b/y 192.168.20.5 tcp/22: must not pass, but arrived at cell-y");
   assert_all_say(report, "tcp/22");
 }
 
@@ -636,8 +656,10 @@ static void test_kill_switch(void) {
   g_autoptr(LwVerifyReport) report = prove();
   nft("router", "flush chain ip t holes\n");
   ip("-n router rule add from 192.168.30.0/24 lookup 9 pref 100");
-  assert_says(report, "c (192.168.30.7) -> internet 8.7.6.5 icmp: must pass, and did, but was also seen at home, which "
-                      "is not its way; small.yaml:30:3");
+  assert_says(
+      report,
+      "c (192.168.30.7) -> internet 8.7.6.5 icmp: must pass, and did, but was also seen at home, which "
+      "is not its way; small.yaml:30:3");
   assert_says(report, "c (192.168.30.7) by t: must be seen as 8.7.7.9, but the far end saw 8.7.6.1");
   g_assert_cmpuint(count_saying(report, "a (192.168.10."), ==, 0);
 }
