@@ -175,6 +175,10 @@ char *lw_spec_suggest(const LwDiagnostics *diagnostics, const char *word, const 
     if (best == 0)
       break;
   }
+  /* A word cut short is near too: “seg”, or “no” for “none”. */
+  for (guint i = 0; !near && length >= 2 && i < candidates->len; i++)
+    if (g_str_has_prefix(candidates->pdata[i], word))
+      near = candidates->pdata[i];
   return near ? g_strdup_printf("did you mean “%s”?", near) : NULL;
 }
 

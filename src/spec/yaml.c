@@ -13,6 +13,7 @@ typedef struct {
   GPtrArray *open;   /* of LwYaml*: the collections being filled */
   GPtrArray *keys;   /* beside open: the key that waits for its value, NULL */
   GPtrArray *places; /* beside open: GHashTable key text -> LwYaml* of it, NULL for lists */
+  const char *text;
   LwYaml *root;
   guint documents;
   gboolean failed;
@@ -131,7 +132,13 @@ static void close_node(Builder *builder) {
 
 static void add_scalar(Builder *builder, const struct fy_event_scalar_data *scalar) {
   refuse_extras(builder, scalar->anchor, scalar->tag);
-  LwYaml *node = lw_yaml_new(builder->pool, LW_YAML_SCALAR, place_of(builder, scalar->value));
+  LwOrigin origin = place_of(builder, scalar->value);
+  const struct fy_mark *mark = scalar->value ? fy_token_start_mark(scalar->value) : NULL;
+  /* libfyaml's mark of a quoted scalar is behind the quote. */
+  if (mark && mark->input_pos > 0 && origin.column > 1 && fy_token_scalar_style(scalar->value) != FYSS_PLAIN &&
+      strchr("'\"", builder->text[mark->input_pos - 1]))
+    origin.column--;
+  LwYaml *node = lw_yaml_new(builder->pool, LW_YAML_SCALAR, origin);
   gsize length = 0;
   const char *text = scalar->value ? fy_token_get_text(scalar->value, &length) : NULL;
   node->text = g_strndup(text ? text : "", length);
@@ -239,6 +246,7 @@ LwYaml *lw_yaml_parse(LwYamlPool *pool, LwDiagnostics *diagnostics, const char *
     length -= 3;
   }
   lw_diagnostics_text(diagnostics, builder.file, text, length);
+  builder.text = text;
   if (!check_text(&builder, text, length))
     return NULL;
   run_parser(&builder, text, length);

@@ -18,8 +18,8 @@
 #define AGAIN_MS 200
 #define QUIET_MS 25
 #define BATCH 32
-#define ASK_PORTS 20000u
-#define CELL_PORTS 32768u
+#define FIRST_PORT 10240u
+#define PORTS 50000u
 
 static void probe_free(gpointer data) {
   LwProbe *probe = data;
@@ -148,6 +148,12 @@ static const char *aim_from_segment(const LwLive *live, LwProbe *probe) {
   return NULL;
 }
 
+static void aim(const LwLive *live, LwProbe *probe) {
+  if (probe->via == LW_VIA_ROUTES)
+    return;
+  probe->blocked = probe->via == LW_VIA_WAN ? aim_from_home_lan(live, probe) : aim_from_segment(live, probe);
+}
+
 LwProbe *lw_live_add_probe(LwLive *live, LwProbeKind kind, guint place, LwVia via) {
   LwProbe *probe = g_new0(LwProbe, 1);
   guint number = live->probes->len;
@@ -157,17 +163,12 @@ LwProbe *lw_live_add_probe(LwLive *live, LwProbeKind kind, guint place, LwVia vi
   probe->via = via;
   probe->ethertype = ETH_P_IP;
   probe->cookie = live->base + number;
-  /* Questions to real services are told apart by their port: those come first, and get ports of their own. */
-  gboolean ask = kind == LW_PROBE_ECHO || kind == LW_PROBE_DNS;
-  probe->sport = (guint16)(ask ? ASK_PORTS + number % 12000 : CELL_PORTS + number % 28000);
+  /* Not the ports of the run before: a flow that was open then may still be, and these must be new ones. */
+  probe->sport = (guint16)(FIRST_PORT + (live->base + number) % PORTS);
   g_ptr_array_add(live->probes, probe);
+  if (kind != LW_PROBE_CELL) /* a cell's is aimed by its flow */
+    aim(live, probe);
   return probe;
-}
-
-static void aim(const LwLive *live, LwProbe *probe) {
-  if (probe->via == LW_VIA_ROUTES)
-    return;
-  probe->blocked = probe->via == LW_VIA_WAN ? aim_from_home_lan(live, probe) : aim_from_segment(live, probe);
 }
 
 static void build_cell6(LwLive *live, LwProbe *probe) {
@@ -210,7 +211,6 @@ static LwProbe *add_sentinel(LwLive *live, guint place, LwVia via, LwAddr source
                      .cookie = probe->cookie};
   probe->destination = destination;
   probe->length = lw_packet_build(&packet, probe->bytes);
-  aim(live, probe);
   return probe;
 }
 
@@ -463,7 +463,7 @@ static LwVerifyReport *report_new(const LwLab *lab) {
 }
 
 static void add_probes(LwLive *live) {
-  lw_live_add_asks(live); /* first: their ports must not repeat */
+  lw_live_add_asks(live); /* first: theirs tell them apart, and must not repeat */
   add_sentinels(live);
   for (guint i = 0; i < live->flows->len; i++)
     add_cell(live, g_ptr_array_index(live->flows, i));

@@ -435,7 +435,7 @@ static Peer *choose_peer(Reader *reader) {
 static void take_peer(Reader *reader, Peer *peer) {
   for (guint i = 0; i < reader->peers->len; i++) {
     Peer *other = reader->peers->pdata[i];
-    if (other != peer)
+    if (other != peer && !other->endpoint_line)
       note(reader, FALSE, other->line, 1, "this [Peer] has no Endpoint and is left out");
   }
   if (!has_family_4(peer->allowed))
