@@ -114,6 +114,11 @@ static pid_t pid_of(const char *name) {
 }
 
 /* The address that the machine gets; *ms how long it took. */
+static gboolean has_lease(void) {
+  g_autofree char *text = lw_file_read("/tmp/run/resolver-router-dns-local.leases", 1u << 20, NULL, NULL);
+  return text && strstr(text, MAC);
+}
+
 static char *lease(gint64 *ms) {
   g_free(run_in("cell", "ip addr flush dev eth0"));
   gint64 start = g_get_monotonic_time();
@@ -184,7 +189,9 @@ static void test_lease(void) {
 
   /* a host that is reserved another address: the old lease must not stay */
   g_autoptr(LwResource) reserved = server("192.168.10.31");
+  g_assert_true(has_lease());
   apply(free_for_all, reserved);
+  g_assert_false(has_lease());
   assert_seen(reserved, TRUE, TRUE);
   assert_seen(free_for_all, TRUE, FALSE);
   g_autofree char *pinned = lease(&ms);
@@ -192,7 +199,9 @@ static void test_lease(void) {
   assert_answer("box.lab.internal", 5300, "0 192.168.10.31");
 
   /* and its going: the lease goes as well */
+  g_assert_true(has_lease());
   apply(reserved, free_for_all);
+  g_assert_false(has_lease());
   g_autofree char *again = lease(&ms);
   g_assert_true(g_str_has_prefix(again, "192.168.10.2"));
   apply(free_for_all, NULL);
