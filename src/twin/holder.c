@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/mounts.h"
 #include "base/process.h"
+#include "base/title.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -344,7 +344,8 @@ static gboolean told_to_go(int control) {
 static void holder_main(const char *name, Holder *holder, int control) G_GNUC_NORETURN;
 static void holder_main(const char *name, Holder *holder, int control) {
   g_autoptr(GError) error = NULL;
-  prctl(PR_SET_NAME, "lanward-twin");
+  g_autofree char *title = g_strdup_printf("lanward-twin %s", name);
+  lw_process_set_title(title);
   umask(022);
   sigset_t watched;
   sigemptyset(&watched);
