@@ -84,8 +84,9 @@ static gboolean read_network(Init *init, GError **error) {
 }
 
 static gboolean write_client_conf(const Init *init, GError **error) {
-  /* clientid: by MAC, so that a cell made again is the same client to the DHCP server */
-  GString *text = g_string_new("ipv4only\nnoipv4ll\nnoarp\nnodelay\nclientid\ntimeout 0\nreboot 1\n"
+  /* clientid: by MAC, so that a cell made again is the same client to the DHCP server; nodev: there is no udev in a
+     namespace, and dhcpcd would wait for its word on each of several interfaces */
+  GString *text = g_string_new("nodev\nipv4only\nnoipv4ll\nnoarp\nnodelay\nclientid\ntimeout 0\nreboot 1\n"
                                "option routers, domain_name_servers, domain_name, subnet_mask\n"
                                "require dhcp_server_identifier\n");
   g_string_append_printf(text, "hostname %s\n", init->plan->name);
