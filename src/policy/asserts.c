@@ -230,19 +230,31 @@ static void add_telling(const Check *check, const End *end, GArray *addrs) {
     g_array_append_val(addrs, s->dhcp.first);
 }
 
-static gboolean is_new_kind(GHashTable *kinds, const GArray *cuts, const LwAddr *addr) {
+/* Not yet so many of the kind. */
+static gboolean is_needed(GHashTable *kinds, const GArray *cuts, const LwAddr *addr, guint most) {
   char *kind = g_malloc(cuts->len + 1);
   for (guint i = 0; i < cuts->len; i++)
     kind[i] = lw_range_contains(&g_array_index(cuts, LwRange, i), addr) ? '1' : '0';
   kind[cuts->len] = '\0';
-  return g_hash_table_add(kinds, kind);
+  guint count = GPOINTER_TO_UINT(g_hash_table_lookup(kinds, kind));
+  g_hash_table_replace(kinds, kind, GUINT_TO_POINTER(count + 1));
+  return count < most;
 }
 
-/* One address of the end for each way that the cuts divide it. A part begins where a cut begins, or right after one. */
+static gboolean has_addr(const GArray *addrs, const LwAddr *addr) {
+  for (guint i = 0; i < addrs->len; i++)
+    if (lw_addr_equal(&g_array_index(addrs, LwAddr, i), addr))
+      return TRUE;
+  return FALSE;
+}
+
+/* An address of the end for each part that the cuts divide it into: a part begins where a cut begins, or right after
+ * one, and ends likewise. Two where the other end of the flow may need the first. */
 static GArray *addresses_of(const Check *check, const End *end, const LwZone *from, const GArray *cuts) {
   g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(LwAddr));
   GArray *chosen = g_array_new(FALSE, FALSE, sizeof(LwAddr));
   g_autoptr(GHashTable) kinds = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  guint most = !end->is_source && end->zone.kind == from->kind && end->zone.index == from->index ? 2 : 1;
   add_telling(check, end, all);
   for (guint i = 0; i < cuts->len; i++) {
     const LwRange *cut = &g_array_index(cuts, LwRange, i);
@@ -251,7 +263,7 @@ static GArray *addresses_of(const Check *check, const End *end, const LwZone *fr
   }
   for (guint i = 0; i < all->len; i++) {
     const LwAddr *addr = &g_array_index(all, LwAddr, i);
-    if (is_at_end(check, end, from, addr) && is_new_kind(kinds, cuts, addr))
+    if (is_at_end(check, end, from, addr) && !has_addr(chosen, addr) && is_needed(kinds, cuts, addr, most))
       g_array_append_val(chosen, *addr);
   }
   return chosen;
@@ -623,6 +635,8 @@ static LwBrokenAssert *try_ends(const Check *check, const End *from, const End *
       question.source = g_array_index(sources, LwAddr, j);
       for (guint k = 0; k < destinations->len; k++) {
         question.destination = g_array_index(destinations, LwAddr, k);
+        if (lw_addr_equal(&question.source, &question.destination))
+          continue; /* to itself */
         LwBrokenAssert *broken = try_flow(check, question);
         if (broken)
           return broken;
