@@ -1,4 +1,4 @@
-#include "cmd/session.h"
+#include "cmd/flows.h"
 
 #include "policy/policy.h"
 #include "twin/twin.h"
@@ -66,7 +66,8 @@ static int apply_inside(gpointer data) {
   }
   print_kept(session);
   if (!lw_engine_apply(session->engine, plan, wanted, session->facts, NULL, NULL, &error) ||
-      !lw_session_keep_spec(session, apply->path, &error))
+      !lw_session_keep_spec(session, apply->path, &error) ||
+      (plan->changes->len && !lw_session_end_denied_flows(session, NULL, &error)))
     return lw_fail(error);
   print_applied(invocation, session->lab, plan->changes->len, g_get_monotonic_time() - start);
   return LW_EXIT_OK;

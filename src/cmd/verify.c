@@ -58,6 +58,7 @@ static LwVerifyWorld verify_world(const LwSession *session) {
       .direct_public = world->home_public,
       .exit_public = world->exit_public,
       .resolver = world->resolver,
+      .direct_resolver = world->internet_resolver,
   };
   const LwHost *host = &session->lab->host;
   add_machines(session, &v);
@@ -115,7 +116,6 @@ static int verify_inside(LwSession *session) {
     return lw_fail(trouble);
   if (!report)
     return lw_fail(error);
-  report->target = g_strdup("twin");
   add_broken_asserts(session, report);
   return print_report(session, report);
 }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/mounts.h"
 #include "base/process.h"
+#include "base/title.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -156,11 +156,24 @@ static gboolean bring_lo_up(void) {
   return ok;
 }
 
+/* Where a machine has br_netfilter loaded (Docker does it), every new namespace gets it switched on, and frames
+ * between two ports of a bridge go through the rules of routing as well. A twin is the same on every machine. */
+static gboolean leave_bridges_alone(void) {
+  static const char *const files[] = {"/proc/sys/net/bridge/bridge-nf-call-iptables",
+                                      "/proc/sys/net/bridge/bridge-nf-call-ip6tables",
+                                      "/proc/sys/net/bridge/bridge-nf-call-arptables"};
+  for (gsize i = 0; i < G_N_ELEMENTS(files); i++)
+    if (!write_text(files[i], "0") && errno != ENOENT)
+      return FALSE;
+  return TRUE;
+}
+
 static gboolean set_up(const char *name, GError **error) {
   if (!set_up_mounts(name, error))
     return FALSE;
   /* Forwarding on is the harder case for the isolation of the host's bridges: it is what gets proved. */
-  if (sethostname(name, strlen(name)) == 0 && bring_lo_up() && write_text("/proc/sys/net/ipv4/ip_forward", "1"))
+  if (sethostname(name, strlen(name)) == 0 && bring_lo_up() && write_text("/proc/sys/net/ipv4/ip_forward", "1") &&
+      leave_bridges_alone())
     return TRUE;
   lw_error_set_errno(error, "cannot set the twin's host up");
   return FALSE;
@@ -331,7 +344,8 @@ static gboolean told_to_go(int control) {
 static void holder_main(const char *name, Holder *holder, int control) G_GNUC_NORETURN;
 static void holder_main(const char *name, Holder *holder, int control) {
   g_autoptr(GError) error = NULL;
-  prctl(PR_SET_NAME, "lanward-twin");
+  g_autofree char *title = g_strdup_printf("lanward-twin %s", name);
+  lw_process_set_title(title);
   umask(022);
   sigset_t watched;
   sigemptyset(&watched);

@@ -154,8 +154,8 @@ static void add_violation(LwLive *live, const LwProbe *probe, const char *text) 
   g_autofree char *destination = lw_addr_format(&cell->question.destination);
   g_autofree char *to = receiver_name(live, probe);
   g_autofree char *origin = lw_origin_format(&cell->origin);
-  g_ptr_array_add(live->report->violations, g_strdup_printf("%s (%s) -> %s %s %s: %s; %s", cell->from, source, to,
-                                                            destination, cell->service, text, origin));
+  g_ptr_array_add(live->report->violations, g_strdup_printf("%s (%s) -> %s %s %s: %s; %s", cell->from, source,
+                                                            to, destination, cell->service, text, origin));
 }
 
 static char *where(const LwLive *live, const LwSeenAt *seen) {
@@ -193,8 +193,8 @@ static void tell_unproved(LwLive *live, const GArray *list) {
     g_autofree char *source = lw_addr_format(&lw_live_place(live, one->place)->address);
     g_autofree char *origin = lw_origin_format(&cell->origin);
     g_ptr_array_add(live->report->violations,
-                    g_strdup_printf("%s (%s): cannot prove %u of its cells: %s; %s", cell->from, source, one->count,
-                                    one->why, origin));
+                    g_strdup_printf("%s (%s): cannot prove %u of its cells: %s; %s", cell->from, source,
+                                    one->count, one->why, origin));
   }
 }
 
@@ -263,7 +263,7 @@ void lw_live_judge(LwLive *live) {
     guint lost = lw_station_lost(g_ptr_array_index(live->stations, i));
     if (lost)
       g_ptr_array_add(live->report->violations,
-                      g_strdup_printf("%s: cannot prove: the kernel dropped %u captured packets", station_name(live, i),
-                                      lost));
+                      g_strdup_printf("%s: cannot prove: the kernel dropped %u captured packets",
+                                      station_name(live, i), lost));
   }
 }

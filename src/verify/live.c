@@ -1,8 +1,8 @@
 /* The live half of the proof: one process, sockets in every namespace, one loop.
  *
- * First the ways are warmed up (neighbours resolved, handshakes made), so that what is sent then is not lost for
- * a reason that is no rule. Then everything is sent, and after it, by the same ways, sentinels that must come
- * back: only when they do does the silence of the others mean anything.
+ * First the ways are warmed up (neighbours resolved, handshakes made), so that what is sent then is not lost
+ * for a reason that is no rule. Then everything is sent, and after it, by the same ways, sentinels that must
+ * come back: only when they do does the silence of the others mean anything.
  */
 #include "verify/live.h"
 
@@ -55,7 +55,8 @@ static void station_free(gpointer data) {
   lw_station_free(data);
 }
 
-/* --- stations ------------------------------------------------------------------------------------------------- */
+/* --- stations
+ * ------------------------------------------------------------------------------------------------- */
 
 static guint find_name(const LwLive *live, const char *netns) {
   for (guint i = 0; i < live->names->len; i++)
@@ -100,7 +101,8 @@ static void look_around(LwLive *live) {
         first_address(lw_station_link_by_name(station_of_place(live, host), live->lab->host.bridge));
 }
 
-/* --- probes --------------------------------------------------------------------------------------------------- */
+/* --- probes
+ * --------------------------------------------------------------------------------------------------- */
 
 static const LwMac all_nodes = {{0x33, 0x33, 0, 0, 0, 1}};
 
@@ -140,7 +142,8 @@ static const char *aim_from_segment(const LwLive *live, LwProbe *probe) {
     if (!mac_at(live, probe->flow->receiver, &probe->flow->cell->question.destination, &probe->to))
       return "the receiver has no interface with the address";
   } else {
-    const LwLink *bridge = host == LW_NONE ? NULL : lw_station_link_by_name(station_of_place(live, host), s->bridge);
+    const LwLink *bridge =
+        host == LW_NONE ? NULL : lw_station_link_by_name(station_of_place(live, host), s->bridge);
     if (!bridge)
       return "the host has no such bridge";
     probe->to = bridge->mac;
@@ -264,15 +267,19 @@ static void wake_tunnels(LwLive *live) {
     if (!lw_addr_is_set(&source))
       continue;
     guint8 bytes[LW_PACKET_MAX];
-    LwPacket packet = {
-        .role = LW_PACKET_REQUEST, .proto = LW_PROTO_ICMP, .source = source, .destination = far, .cookie = live->base - 1};
+    LwPacket packet = {.role = LW_PACKET_REQUEST,
+                       .proto = LW_PROTO_ICMP,
+                       .source = source,
+                       .destination = far,
+                       .cookie = live->base - 1};
     gsize length = lw_packet_build(&packet, bytes);
     if (lw_station_send_frame(station_of_place(live, router), link->index, NULL, ETH_P_IP, bytes, length))
       live->report->packets++;
   }
 }
 
-/* --- sending -------------------------------------------------------------------------------------------------- */
+/* --- sending
+ * -------------------------------------------------------------------------------------------------- */
 
 static void send_probe(LwLive *live, LwProbe *probe) {
   if (probe->blocked || probe->length == 0)
@@ -280,8 +287,8 @@ static void send_probe(LwLive *live, LwProbe *probe) {
   LwStation *station = g_ptr_array_index(live->stations, probe->station);
   gboolean sent = probe->via == LW_VIA_ROUTES
                       ? lw_station_send(station, &probe->destination, probe->bytes, probe->length)
-                      : lw_station_send_frame(station, probe->link, &probe->to, probe->ethertype, probe->bytes,
-                                              probe->length);
+                      : lw_station_send_frame(station, probe->link, &probe->to, probe->ethertype,
+                                              probe->bytes, probe->length);
   if (sent)
     live->report->packets++;
   else if (errno == EPERM || errno == EACCES)
@@ -290,7 +297,8 @@ static void send_probe(LwLive *live, LwProbe *probe) {
     probe->blocked = g_intern_string(g_strerror(errno));
 }
 
-/* --- listening ------------------------------------------------------------------------------------------------- */
+/* --- listening
+ * ------------------------------------------------------------------------------------------------- */
 
 typedef struct {
   LwLive *live;
@@ -425,8 +433,7 @@ static void wait_for(LwLive *live, GArray *fds, Wanted wanted, gint64 limit_ms) 
 /* What is still on its way between two queues of one machine has this long after the last packet. */
 static void settle(LwLive *live, GArray *fds) {
   gint64 end = g_get_monotonic_time() + DECIDE_MS * 1000;
-  while (g_get_monotonic_time() < end &&
-         listen_for(live, fds, g_get_monotonic_time() + QUIET_MS * 1000))
+  while (g_get_monotonic_time() < end && listen_for(live, fds, g_get_monotonic_time() + QUIET_MS * 1000))
     ;
 }
 
@@ -476,7 +483,8 @@ static void take_cells(LwLive *live) {
   }
 }
 
-LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world, GError **error) {
+LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
+                               GError **error) {
   gint64 start = g_get_monotonic_time();
   guint places = world->places->len;
   g_auto(LwLive) live = {.lab = lab, .facts = facts, .world = world, .report = report_new(lab)};

@@ -1,5 +1,5 @@
-/* Runs a fuzz target over files and folders of files, for compilers without libFuzzer and for the test suite. With
- * clang: -fsanitize=fuzzer,address and this file left out. */
+/* Runs a fuzz target over files and folders of files, for compilers without libFuzzer and for the test suite.
+ * With clang: -fsanitize=fuzzer,address and this file left out. */
 #include <glib.h>
 #include <stdint.h>
 #include <stdio.h>

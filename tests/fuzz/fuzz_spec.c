@@ -1,4 +1,5 @@
-/* Any text is either refused with a diagnostic, or a lab that prints and parses to an equal one. Opens no files. */
+/* Any text is either refused with a diagnostic, or a lab that prints and parses to an equal one. Opens no
+ * files. */
 #include "../unit/spec/lab_equal.h"
 
 #include "spec/spec.h"
@@ -23,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const LwDiagnostic *one = diagnostics->pdata[i];
     g_autofree char *formatted = lw_diagnostic_format(one, i % 2);
     refused |= one->is_error;
-    if (!g_utf8_validate(formatted, -1, NULL) || strchr(one->message, '\n') || !one->origin.line || !one->origin.column)
+    if (!g_utf8_validate(formatted, -1, NULL) || strchr(one->message, '\n') || !one->origin.line ||
+        !one->origin.column)
       g_error("a diagnostic that cannot be shown: %s", formatted);
   }
   if ((lab == NULL) != refused)
@@ -33,7 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   g_autofree char *printed = lw_spec_print(lab);
   g_autoptr(LwLab) again = parse(printed, strlen(printed), store, diagnostics);
   if (!again)
-    g_error("what was printed is refused (%s):\n%s", ((LwDiagnostic *)diagnostics->pdata[diagnostics->len - 1])->message, printed);
+    g_error("what was printed is refused (%s):\n%s",
+            ((LwDiagnostic *)diagnostics->pdata[diagnostics->len - 1])->message, printed);
   g_autofree char *difference = lab_difference(lab, again);
   if (difference)
     g_error("%s differs, printed as:\n%s", difference, printed);

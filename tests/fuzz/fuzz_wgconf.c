@@ -7,7 +7,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check(const LwWireguard *wg) {
-  if (!wg->peer_public_key || !wg->endpoint_host || !wg->endpoint_port || !wg->addresses->len || !wg->allowed->len)
+  if (!wg->peer_public_key || !wg->endpoint_host || !wg->endpoint_port || !wg->addresses->len ||
+      !wg->allowed->len)
     g_error("a tunnel that lacks something");
   if (strlen(wg->peer_public_key) != 44)
     g_error("a public key of %zu letters", strlen(wg->peer_public_key));

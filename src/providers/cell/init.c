@@ -3,6 +3,7 @@
  * hook: no shell, and nothing to install. */
 #include "base/enter.h"
 #include "base/error.h"
+#include "base/title.h"
 #include "providers/cell/inside.h"
 
 #include <arpa/inet.h>
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -302,7 +302,6 @@ static gboolean set_up(Init *init, GError **error) {
 void lw_cell_init(const LwCellPlan *plan, int control) {
   g_autoptr(GError) error = NULL;
   Init init = {.plan = plan, .nics = g_ptr_array_new_with_free_func(g_free)};
-  prctl(PR_SET_NAME, "lanward-cell");
   umask(022);
   setsid();
   for (int s = 1; s < NSIG; s++)
@@ -314,6 +313,8 @@ void lw_cell_init(const LwCellPlan *plan, int control) {
     lw_tell_error(control, error);
     _exit(1);
   }
+  g_autofree char *title = g_strdup_printf("lanward-cell %s", plan->name);
+  lw_process_set_title(title); /* /proc is there only now */
   lw_tell_ready(control);
   close(control);
   if (init.nics->len > 0)

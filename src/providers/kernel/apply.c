@@ -227,7 +227,7 @@ static gboolean delete_links_of_type(Apply *a, LwLinkType type, GError **error) 
   g_hash_table_iter_init(&iter, by_ns);
   while (g_hash_table_iter_next(&iter, &ns, &infos)) {
     LwRtnl *rtnl = lw_kernel_socket(a->kernel, ns, error);
-    if (!rtnl || !lw_kernel_delete_links(rtnl, infos, error))
+    if (!rtnl || !lw_kernel_delete_links(rtnl, ns, infos, type == LW_LINK_BRIDGE, error))
       return FALSE;
   }
   return TRUE;
@@ -258,7 +258,7 @@ static gboolean empty_netns(Apply *a, const char *name, GError **error) {
     while (g_hash_table_iter_next(&iter, NULL, &value))
       if (strcmp(((LwLinkInfo *)value)->kind, bridges ? "bridge" : "veth") == 0)
         g_ptr_array_add(infos, value);
-    if (infos->len >= EMPTY_FROM && !lw_kernel_delete_links(rtnl, infos, error))
+    if (infos->len >= EMPTY_FROM && !lw_kernel_delete_links(rtnl, name, infos, bridges == 1, error))
       return FALSE;
   }
   return TRUE;

@@ -30,9 +30,10 @@ gboolean lw_links_dump(LwLinks *links, LwRtnl *rtnl, GError **error);
 gboolean lw_links_find(LwLinks *links, LwRtnl *rtnl, const char *name, const LwLinkInfo **out, GError **error);
 const LwLinkInfo *lw_links_at(const LwLinks *links, int index); /* nullable */
 
-/* Deletes links so that no lock is held for long: by group, in batches that grow and shrink with the time they
- * take. infos: of LwLinkInfo*, not freed here. */
-gboolean lw_kernel_delete_links(LwRtnl *rtnl, const GPtrArray *infos, GError **error);
+/* Deletes links of one type in batches so small that nobody else waits long for the kernel's lock.
+ * rtnl: of that namespace. infos: of LwLinkInfo*, not freed here. */
+gboolean lw_kernel_delete_links(LwRtnl *rtnl, const char *ns, const GPtrArray *infos, gboolean bridges,
+                                GError **error);
 
 gboolean lw_kernel_observe(Kernel *kernel, const LwResourceSet *wanted, const LwResourceSet *owned,
                            LwResourceSet *seen, GError **error);

@@ -1,8 +1,12 @@
-/* The live proof against a small lab made by hand with ip and nft: it must see each thing that can go wrong, and
- * nothing when nothing does.
+/* The live proof against a small lab made by hand with ip and nft: it must see each thing that can go wrong,
+ * and nothing when nothing does.
  *
- *   internet 8.7.6.5 --- home 192.168.1.1 --- router (wan .2, mgmt, a, b) --- host (own namespace, bridges)
- *                                               |--- virbr-a: cell-x .31, cell-z .32   |--- virbr-b: cell-y .5
+ *   internet 8.7.6.5 --- home 192.168.1.1 --- router (wan .2, mgmt, a, b, c) --- host (own namespace,
+ * bridges)
+ *        \---- tun-t (8.7.7.9) ------ wg-t ------/  |--- virbr-a: cell-x .31, cell-z .32
+ *                                                   |--- virbr-b: cell-y .5    |--- virbr-c: cell-w .7
+ *
+ * A veth stands for the tunnel: what is tried here is the proof, not WireGuard.
  */
 #include "tests/unit/kernel/sandbox.h"
 
@@ -73,6 +77,32 @@ static const char *const topology[] = {
     "-n cell-y addr add 192.168.20.5/24 dev eth0",
     "-n cell-y link set dev eth0 up",
     "-n cell-y route add default via 192.168.20.1",
+    "link add virbr-c type bridge",
+    "link set dev virbr-c up",
+    "link add lw-c master virbr-c type veth peer name c netns router",
+    "link add lwm4 master virbr-c type veth peer name eth0 netns cell-w",
+    "link set dev lw-c up",
+    "link set dev lwm4 up",
+    "-n router addr add 192.168.30.1/24 dev c",
+    "-n router link set dev c up",
+    "-n router link add wg-t type veth peer name wg0 netns tun-t",
+    "-n router addr add 10.8.0.2/24 dev wg-t",
+    "-n router link set dev wg-t up",
+    "-n router route add default via 10.8.0.1 table 9",
+    "-n router rule add from 192.168.30.0/24 lookup 9 pref 100",
+    "-n router rule add to 192.168.0.0/16 lookup main pref 90",
+    "-n tun-t addr add 10.8.0.1/24 dev wg0",
+    "-n tun-t link set dev wg0 up",
+    "-n internet link add in-t type veth peer name eth0 netns tun-t",
+    "-n internet addr add 8.7.7.1/24 dev in-t",
+    "-n internet link set dev in-t up",
+    "-n tun-t addr add 8.7.7.9/24 dev eth0",
+    "-n tun-t link set dev eth0 up",
+    "-n tun-t route add default via 8.7.7.1",
+    "-n cell-w addr add 192.168.30.7/24 dev eth0",
+    "-n cell-w link set dev eth0 up",
+    "-n cell-w route add default via 192.168.30.1",
+    "route add 192.168.30.0/24 via 192.168.99.1",
     "route add 192.168.10.0/24 via 192.168.99.1",
     "route add 192.168.20.0/24 via 192.168.99.1",
     "route add default via 192.168.1.1",
@@ -87,44 +117,54 @@ static const char router_rules[] =
     " chain bends {\n }\n"
     " chain d { type nat hook prerouting priority -100;\n"
     "  jump bends\n"
-    "  iifname { \"a\", \"b\" } meta l4proto { tcp, udp } th dport 53 redirect to :53\n"
-    "  iifname \"wan\" tcp dport 8443 dnat to 192.168.10.31:443\n }\n"
+    "  iifname { \"a\", \"b\", \"c\" } meta l4proto { tcp, udp } th dport 53 redirect to :53\n"
+    "  iifname \"wan\" tcp dport 8443 dnat to 192.168.10.31:443\n"
+    "  iifname \"wg-t\" udp dport 51413 dnat to 192.168.30.7\n }\n"
     " chain s { type nat hook postrouting priority 100;\n"
-    "  oifname \"wan\" masquerade\n }\n"
+    "  oifname { \"wan\", \"wg-t\" } masquerade\n }\n"
     " chain i { type filter hook input priority 0; policy drop;\n"
     "  jump holes\n"
     "  ct state established accept\n"
     "  iifname \"a\" ip daddr 192.168.10.1 icmp type echo-request accept\n"
     "  iifname \"b\" ip daddr 192.168.20.1 icmp type echo-request accept\n"
-    "  iifname { \"a\", \"b\" } meta l4proto { tcp, udp } th dport 53 accept\n"
+    "  iifname \"c\" ip daddr 192.168.30.1 icmp type echo-request accept\n"
+    "  iifname { \"a\", \"b\", \"c\" } meta l4proto { tcp, udp } th dport 53 accept\n"
     "  iifname \"mgmt\" ip daddr 192.168.99.1 icmp type echo-request accept\n"
     "  iifname \"mgmt\" ip daddr 192.168.99.1 tcp dport { 22, 80, 443 } accept\n }\n"
     " chain f { type filter hook forward priority 0; policy drop;\n"
     "  jump holes\n"
     "  ct state established,related accept\n"
     "  iifname \"wan\" oifname \"a\" ct status dnat accept\n"
+    "  iifname \"wg-t\" oifname \"c\" ct status dnat accept\n"
     "  iifname \"a\" ip saddr 192.168.10.0/24 ip daddr 192.168.99.15 icmp type echo-request accept\n"
     "  iifname \"a\" ip saddr 192.168.10.0/24 ip daddr 192.168.99.15 tcp dport 445 accept\n"
     "  ip daddr { 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, 169.254.0.0/16, 198.18.0.0/15,"
     " 224.0.0.0/4 } drop\n"
     "  meta l4proto { tcp, udp } th dport { 53, 853 } drop\n"
+    "  iifname \"c\" ip saddr 192.168.30.0/24 oifname \"wg-t\" accept\n"
     "  iifname \"a\" ip saddr 192.168.10.0/24 oifname \"wan\" accept\n }\n}\n";
 
 static const char host_rules[] =
     "table inet guard {\n"
     " chain i { type filter hook input priority 0;\n iifname \"virbr-*\" drop\n }\n"
-    " chain f { type filter hook forward priority 0;\n iifname \"virbr-*\" drop\n oifname \"virbr-*\" drop\n }\n}\n"
+    " chain f { type filter hook forward priority 0;\n iifname \"virbr-*\" drop\n oifname \"virbr-*\" drop\n "
+    "}\n}\n"
     "table bridge guard {\n"
     " chain p { type filter hook prerouting priority 0;\n"
     "  iifname \"lwm*\" ether type ip6 drop\n"
     "  iifname \"lwm1\" ether type ip ip saddr != 192.168.10.31 drop\n"
     "  iifname \"lwm2\" ether type ip ip saddr != 192.168.20.5 drop\n"
-    "  iifname \"lwm3\" ether type ip ip saddr != 192.168.10.32 drop\n }\n}\n";
+    "  iifname \"lwm3\" ether type ip ip saddr != 192.168.10.32 drop\n"
+    "  iifname \"lwm4\" ether type ip ip saddr != 192.168.30.7 drop\n }\n}\n";
 
 static const char home_rules[] =
     "table ip t {\n chain s { type nat hook postrouting priority 100;\n oifname \"out\" masquerade\n }\n}\n";
 
-/* --- the lab ---------------------------------------------------------------------------------------------------- */
+static const char tunnel_rules[] =
+    "table ip t {\n chain s { type nat hook postrouting priority 100;\n oifname \"eth0\" masquerade\n }\n}\n";
+
+/* --- the lab
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void must_run(const char *netns, const char *input, const char *const *argv) {
   g_autoptr(GError) error = NULL;
@@ -154,12 +194,13 @@ static void set_in(const char *netns, const char *path, const char *value) {
   lw_netns_leave(previous);
 }
 
-static int udp_server(const char *netns, guint16 port) {
+static int udp_server(const char *netns, const char *address, guint16 port) {
   g_autoptr(GError) error = NULL;
   int previous = lw_netns_enter(netns, &error);
   g_assert_no_error(error);
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
+  g_assert_cmpint(inet_pton(AF_INET, address, &any.sin_addr), ==, 1);
   g_assert_cmpint(bind(fd, (struct sockaddr *)&any, sizeof any), ==, 0);
   lw_netns_leave(previous);
   return fd;
@@ -176,7 +217,7 @@ static void answer_echo(int fd) {
   sendto(fd, text, strlen(text), 0, (struct sockaddr *)&from, size);
 }
 
-/* Sources in a are told 9.1.1.1, those in b that there is no such name. */
+/* Sources in a are told 9.1.1.1, those in c 9.1.1.3, and those in b that there is no such name. */
 static void answer_dns(int fd) {
   guint8 buffer[512];
   struct sockaddr_in from;
@@ -184,8 +225,9 @@ static void answer_dns(int fd) {
   ssize_t length = recvfrom(fd, buffer, 256, 0, (struct sockaddr *)&from, &size);
   if (length < 12 || buffer[5] != 1)
     return;
-  gboolean known = (ntohl(from.sin_addr.s_addr) >> 8 & 0xff) == 10;
-  static const guint8 record[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 9, 1, 1, 1};
+  guint8 net = (guint8)(ntohl(from.sin_addr.s_addr) >> 8 & 0xff);
+  gboolean known = net != 20;
+  const guint8 record[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 9, 1, 1, net / 10};
   buffer[2] |= 0x80;
   buffer[3] = known ? 0x80 : 0x83;
   buffer[7] = known ? 1 : 0;
@@ -198,7 +240,7 @@ static void answer_dns(int fd) {
 
 /* Dies with the test: it is in the test's pid namespace. */
 static void start_services(void) {
-  int echo = udp_server("internet", 7), dns = udp_server("router", 53);
+  int echo = udp_server("internet", "8.7.6.5", 7), dns = udp_server("router", "0.0.0.0", 53);
   pid_t child = fork();
   g_assert_cmpint(child, >=, 0);
   if (child > 0) {
@@ -217,7 +259,8 @@ static void start_services(void) {
 }
 
 static void make_lab(void) {
-  static const char *const spaces[] = {"router", "home", "internet", "cell-x", "cell-y", "cell-z"};
+  static const char *const spaces[] = {"router", "home",   "internet", "cell-x",
+                                       "cell-y", "cell-z", "cell-w",   "tun-t"};
   set_in(NULL, "/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
   set_in(NULL, "/proc/sys/net/ipv4/ip_forward", "1");
   /* with br_netfilter loaded, what one bridge carries would pass the host's forward rules */
@@ -235,10 +278,12 @@ static void make_lab(void) {
   nft("router", router_rules);
   nft(NULL, host_rules);
   nft("home", home_rules);
+  nft("tun-t", tunnel_rules);
   start_services();
 }
 
-/* --- the same lab in the model's words ---------------------------------------------------------------------------- */
+/* --- the same lab in the model's words
+ * ---------------------------------------------------------------------------- */
 
 static LwAddr addr(const char *text) {
   LwAddr out = LW_ADDR_NONE;
@@ -313,9 +358,33 @@ static LwLab *small_lab(void) {
   add_machine(lab, "x", 0, "192.168.10.31");
   add_machine(lab, "y", 1, "192.168.20.5");
   add_machine(lab, "z", 0, "192.168.10.32");
+  LwTunnel *tunnel = lw_tunnel_new();
+  tunnel->name = g_strdup("t");
+  tunnel->origin = line(5);
+  LwPrefix inside = prefix("10.8.0.2/32");
+  g_array_append_val(tunnel->wg.addresses, inside);
+  g_ptr_array_add(lab->tunnels, tunnel);
+  LwSegment *c = add_segment(lab, "c", 30, 30);
+  guint t = 0;
+  c->egress = LW_EGRESS_TUNNELS;
+  g_array_append_val(c->exits, t);
+  add_machine(lab, "w", 2, "192.168.30.7");
+  LwForward *in = g_new0(LwForward, 1);
+  *in = (LwForward){.udp = TRUE,
+                    .first_port = 51413,
+                    .last_port = 51413,
+                    .to_port = 51413,
+                    .machine = 3,
+                    .address = addr("192.168.30.7"),
+                    .origin = line(31)};
+  g_ptr_array_add(c->forwards, in);
   LwForward *forward = g_new0(LwForward, 1);
-  *forward = (LwForward){.tcp = TRUE, .first_port = 8443, .last_port = 8443, .to_port = 443,
-                         .address = addr("192.168.10.31"), .origin = line(13)};
+  *forward = (LwForward){.tcp = TRUE,
+                         .first_port = 8443,
+                         .last_port = 8443,
+                         .to_port = 443,
+                         .address = addr("192.168.10.31"),
+                         .origin = line(13)};
   g_ptr_array_add(a->forwards, forward);
   return lab;
 }
@@ -347,9 +416,16 @@ static LwVerifyReport *prove(void) {
                          .home_lan_host = addr("192.168.1.1"),
                          .direct_public = addr("8.7.6.1"),
                          .direct_resolver = addr("9.1.1.1")};
+  LwAddr seen_as = addr("8.7.7.9"), resolver = addr("9.1.1.3");
+  world.exit_public = g_hash_table_new(g_str_hash, g_str_equal);
+  world.resolver = g_hash_table_new(g_str_hash, g_str_equal);
+  g_hash_table_insert(world.exit_public, (gpointer) "t", &seen_as);
+  g_hash_table_insert(world.resolver, (gpointer) "t", &resolver);
   add_place(&world, "cell-x", "x", LW_ZONE_SEGMENT, 0, "192.168.10.31");
   add_place(&world, "cell-z", "z", LW_ZONE_SEGMENT, 0, "192.168.10.32");
   add_place(&world, "cell-y", "y", LW_ZONE_SEGMENT, 1, "192.168.20.5");
+  add_place(&world, "cell-w", "w", LW_ZONE_SEGMENT, 2, "192.168.30.7");
+  add_place(&world, "tun-t", "t", LW_ZONE_INTERNET, 0, "10.8.0.1");
   add_place(&world, NULL, "host", LW_ZONE_HOST, 0, "192.168.99.15");
   add_place(&world, "router", "router", LW_ZONE_ROUTER, 0, "192.168.99.1");
   add_place(&world, "home", "home-router", LW_ZONE_HOME_LAN, LW_NONE, "192.168.1.1");
@@ -362,10 +438,13 @@ static LwVerifyReport *prove(void) {
   for (guint i = 0; lines[i] && g_test_verbose(); i++)
     g_test_message("%s", lines[i]);
   g_ptr_array_unref(world.places);
+  g_hash_table_unref(world.exit_public);
+  g_hash_table_unref(world.resolver);
   return report;
 }
 
-/* --- what must be seen ---------------------------------------------------------------------------------------------- */
+/* --- what must be seen
+ * ---------------------------------------------------------------------------------------------- */
 
 static guint count_saying(const LwVerifyReport *report, const char *text) {
   guint count = 0;
@@ -391,7 +470,8 @@ static void assert_all_say(const LwVerifyReport *report, const char *text) {
     }
 }
 
-static const LwCell *find_cell(const LwVerifyReport *report, const char *from, const char *to, const char *service) {
+static const LwCell *find_cell(const LwVerifyReport *report, const char *from, const char *to,
+                               const char *service) {
   for (guint i = 0; i < report->cells->len; i++) {
     const LwCell *cell = report->cells->pdata[i];
     if (g_str_equal(cell->from, from) && g_str_equal(cell->to, to) && g_str_equal(cell->service, service))
@@ -424,7 +504,15 @@ static void test_as_meant(void) {
   assert_live(report, "internet", "router", "tcp/8443", LW_CELL_ALLOW);
   assert_live(report, "a", "around", "bridge: internet icmp", LW_CELL_DENY);
   assert_live(report, "a", "around", "IPv6: all nodes", LW_CELL_DENY);
-  g_assert_cmpuint(report->exits->len, ==, 3);
+  assert_live(report, "c", "internet", "tcp/443", LW_CELL_ALLOW); /* through the tunnel */
+  assert_live(report, "internet/t", "router", "udp/51413", LW_CELL_ALLOW);
+  assert_live(report, "internet/t", "router", "tcp/51413", LW_CELL_DENY);
+  assert_live(report, "internet", "router", "udp/51413", LW_CELL_DENY);
+  g_assert_cmpuint(report->exits->len, ==, 4);
+  const LwExitCheck *w = report->exits->pdata[3];
+  g_assert_cmpstr(w->exit, ==, "t");
+  g_assert_cmpstr(w->seen, ==, "8.7.7.9");
+  g_assert_cmpstr(w->resolver_seen, ==, "9.1.1.3");
   const LwExitCheck *x = report->exits->pdata[0], *y = report->exits->pdata[2];
   g_assert_cmpstr(x->seen, ==, "8.7.6.1");
   g_assert_cmpstr(x->resolver_seen, ==, "9.1.1.1");
@@ -475,12 +563,13 @@ static void test_misrouted(void) {
                 "add rule ip t holes iifname \"a\" tcp dport 445 accept\n");
   g_autoptr(LwVerifyReport) report = prove();
   nft("router", "flush chain ip t bends\nflush chain ip t holes\n");
-  assert_says(report, "a (192.168.10.31) -> host 192.168.99.15 samba tcp/445: must pass, but arrived at cell-y "
-                      "instead");
+  assert_says(report,
+              "a (192.168.10.31) -> host 192.168.99.15 samba tcp/445: must pass, but arrived at cell-y "
+              "instead");
 }
 
 static void test_private_leak(void) {
-  nft("router", "add rule ip t holes iifname \"a\" ip daddr 10.0.0.0/8 accept\n");
+  nft("router", "add rule ip t holes iifname \"a\" ip daddr 10.254.0.0/16 accept\n");
   g_autoptr(LwVerifyReport) report = prove();
   nft("router", "flush chain ip t holes\n");
   assert_says(report, "10.254.253.1 icmp: must not pass, but arrived at home");
@@ -520,9 +609,12 @@ static void test_entrance(void) {
   nft("router", "add rule ip t holes iifname \"wan\" tcp dport 22 accept\n");
   g_autoptr(LwVerifyReport) report = prove();
   nft("router", "flush chain ip t holes\n");
-  assert_says(report, "home-lan (192.168.1.1) -> router 192.168.1.2 tcp/22: must not pass, but arrived at router");
-  assert_says(report, "internet (8.7.6.5) -> router 192.168.1.2 tcp/22: must not pass, but arrived at router");
-  assert_says(report, "home-lan (192.168.1.1) -> b/y 192.168.20.5 tcp/22: must not pass, but arrived at cell-y");
+  assert_says(report,
+              "home-lan (192.168.1.1) -> router 192.168.1.2 tcp/22: must not pass, but arrived at router");
+  assert_says(report,
+              "internet (8.7.6.5) -> router 192.168.1.2 tcp/22: must not pass, but arrived at router");
+  assert_says(report,
+              "home-lan (192.168.1.1) -> b/y 192.168.20.5 tcp/22: must not pass, but arrived at cell-y");
   assert_all_say(report, "tcp/22");
 }
 
@@ -557,6 +649,30 @@ static void leave_pid_one(void) {
   exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
+/* The tunnel's route goes, and nothing holds the segment back: it leaves by wan. */
+static void test_kill_switch(void) {
+  ip("-n router rule del pref 100");
+  nft("router", "add rule ip t holes iifname \"c\" oifname \"wan\" ip daddr 8.0.0.0/6 accept\n");
+  g_autoptr(LwVerifyReport) report = prove();
+  nft("router", "flush chain ip t holes\n");
+  ip("-n router rule add from 192.168.30.0/24 lookup 9 pref 100");
+  assert_says(
+      report,
+      "c (192.168.30.7) -> internet 8.7.6.5 icmp: must pass, and did, but was also seen at home, which "
+      "is not its way; small.yaml:30:3");
+  assert_says(report, "c (192.168.30.7) by t: must be seen as 8.7.7.9, but the far end saw 8.7.6.1");
+  g_assert_cmpuint(count_saying(report, "a (192.168.10."), ==, 0);
+}
+
+static void test_tunnel_entrance(void) {
+  nft("router", "add rule ip t holes iifname \"wg-t\" tcp dport 80 accept\n");
+  g_autoptr(LwVerifyReport) report = prove();
+  nft("router", "flush chain ip t holes\n");
+  assert_says(report, "internet/t (8.7.6.5) -> router 10.8.0.2 tcp/80: must not pass, but arrived at router; "
+                      "small.yaml:5:3");
+  assert_all_say(report, "tcp/80");
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   lw_sandbox_enter();
@@ -574,6 +690,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/verify/live/ipv6", test_ipv6);
   g_test_add_func("/verify/live/entrance", test_entrance);
   g_test_add_func("/verify/live/cannot-prove", test_cannot_prove);
+  g_test_add_func("/verify/live/kill-switch", test_kill_switch);
+  g_test_add_func("/verify/live/tunnel-entrance", test_tunnel_entrance);
   g_test_add_func("/verify/live/wrong-exit", test_wrong_exit_and_resolver);
   return g_test_run();
 }

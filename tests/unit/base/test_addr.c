@@ -20,7 +20,8 @@ static LwRange range(const char *text) {
 
 static void test_addr(void) {
   static const char *const good[] = {"0.0.0.0", "192.168.1.5", "255.255.255.255", "::", "2001:db8::1"};
-  static const char *const bad[] = {"", ".5", "10.1", "010.0.0.1", "1.2.3.4.5", "256.0.0.1", " 1.2.3.4", "1.2.3.4 ", "1.2.3.4/8", "g::"};
+  static const char *const bad[] = {"",          ".5",       "10.1",     "010.0.0.1", "1.2.3.4.5",
+                                    "256.0.0.1", " 1.2.3.4", "1.2.3.4 ", "1.2.3.4/8", "g::"};
   for (guint i = 0; i < G_N_ELEMENTS(good); i++) {
     LwAddr parsed = addr(good[i]);
     g_autofree char *text = lw_addr_format(&parsed);
@@ -43,7 +44,8 @@ static void test_addr(void) {
 }
 
 static void test_prefix(void) {
-  static const char *const bad[] = {"", "/24", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8/8", "::/129", "10.0.0.0/a"};
+  static const char *const bad[] = {
+      "", "/24", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8/8", "::/129", "10.0.0.0/a"};
   LwPrefix untouched;
   for (guint i = 0; i < G_N_ELEMENTS(bad); i++)
     g_assert_false(lw_prefix_parse(bad[i], &untouched));
@@ -70,7 +72,8 @@ static void test_prefix(void) {
 }
 
 static void test_range(void) {
-  static const char *const bad[] = {"", "-", "10.0.0.2-10.0.0.1", "10.0.0.1-::1", "10.0.0.1-", "10.0.0.0/8-10.0.0.1"};
+  static const char *const bad[] = {
+      "", "-", "10.0.0.2-10.0.0.1", "10.0.0.1-::1", "10.0.0.1-", "10.0.0.0/8-10.0.0.1"};
   LwRange untouched;
   for (guint i = 0; i < G_N_ELEMENTS(bad); i++)
     g_assert_false(lw_range_parse(bad[i], &untouched));
@@ -85,7 +88,8 @@ static void test_range(void) {
 }
 
 static void test_mac(void) {
-  static const char *const bad[] = {"", "52:54:00:12:34", "52-54-00-12-34-56", "52:54:00:12:34:5g", "52:54:00:12:34:567"};
+  static const char *const bad[] = {"", "52:54:00:12:34", "52-54-00-12-34-56", "52:54:00:12:34:5g",
+                                    "52:54:00:12:34:567"};
   LwMac mac;
   for (guint i = 0; i < G_N_ELEMENTS(bad); i++)
     g_assert_false(lw_mac_parse(bad[i], &mac));

@@ -111,7 +111,8 @@ static void copy_files(const char *folder) {
   g_assert_no_error(error);
   const char *name;
   while ((name = g_dir_read_name(dir))) {
-    g_autofree char *from = g_build_filename(folder, name, NULL), *to = g_build_filename(copy_folder, name, NULL);
+    g_autofree char *from = g_build_filename(folder, name, NULL),
+                    *to = g_build_filename(copy_folder, name, NULL);
     g_autofree char *text = NULL;
     gsize length;
     g_assert_true(g_file_get_contents(from, &text, &length, NULL));

@@ -96,8 +96,9 @@ static void test_homelab(void) {
 
 /* Scalars are raw: what looks like a number or a boolean is what it says. */
 static void test_raw(void) {
-  g_autoptr(LwLab) lab = parse(HEAD "segments:\n  yes: {subnet: 10.0.0.0/24, router: .20, dhcp: .30-.40, isolate: on}\n"
-                                    "machines: {off: {segment: yes, address: .50, vm: 007, spoof: no}}\n");
+  g_autoptr(LwLab) lab =
+      parse(HEAD "segments:\n  yes: {subnet: 10.0.0.0/24, router: .20, dhcp: .30-.40, isolate: on}\n"
+                 "machines: {off: {segment: yes, address: .50, vm: 007, spoof: no}}\n");
   g_assert_nonnull(lab);
   assert_addr(&lw_lab_segment(lab, 0)->router, "10.0.0.20");
   g_assert_true(lw_lab_segment(lab, 0)->isolate);
@@ -107,10 +108,11 @@ static void test_raw(void) {
 }
 
 static void test_defaults(void) {
-  g_autoptr(LwLab) lab = parse(HEAD "defaults:\n  segment: {dhcp: .200-.240, egress: direct, allow: [host/ping]}\n"
-                                    "  machine: {cell: true, segment: a, spoof: ok}\n"
-                                    "segments:\n  a: {subnet: 10.0.1.0/24}\n  b: {subnet: 10.0.2.0/24, egress: none, allow: []}\n"
-                                    "machines:\n  one:\n  two: {container: c, segment: b}\n  three: {nics: [{segment: b}]}\n");
+  g_autoptr(LwLab) lab = parse(
+      HEAD "defaults:\n  segment: {dhcp: .200-.240, egress: direct, allow: [host/ping]}\n"
+           "  machine: {cell: true, segment: a, spoof: ok}\n"
+           "segments:\n  a: {subnet: 10.0.1.0/24}\n  b: {subnet: 10.0.2.0/24, egress: none, allow: []}\n"
+           "machines:\n  one:\n  two: {container: c, segment: b}\n  three: {nics: [{segment: b}]}\n");
   g_assert_nonnull(lab);
   assert_range(&lw_lab_segment(lab, 1)->dhcp, "10.0.2.200-10.0.2.240");
   g_assert_cmpint(lw_lab_segment(lab, 0)->egress, ==, LW_EGRESS_DIRECT);
@@ -142,15 +144,19 @@ static void write_file(const char *folder, const char *name, const char *text) {
 
 static void test_include(void) {
   g_autofree char *folder = g_dir_make_tmp("lanward-include-XXXXXX", NULL);
-  write_file(folder, "main.yaml", HEAD "include: [sub/net.yaml, machines.yaml]\nsegments:\n  a: {subnet: 10.0.1.0/24}\n"
-                                       "assert: [deny a -> internet]\nmachines:\n");
-  write_file(folder, "sub/net.yaml", "include: deeper.yaml\ntunnels: {t: wg/t.conf}\n"
-                                     "segments:\n  b: {subnet: 10.0.2.0/24, egress: t}\nhost: {services: {web: tcp/80}}\n");
+  write_file(folder, "main.yaml",
+             HEAD "include: [sub/net.yaml, machines.yaml]\nsegments:\n  a: {subnet: 10.0.1.0/24}\n"
+                  "assert: [deny a -> internet]\nmachines:\n");
+  write_file(folder, "sub/net.yaml",
+             "include: deeper.yaml\ntunnels: {t: wg/t.conf}\n"
+             "segments:\n  b: {subnet: 10.0.2.0/24, egress: t}\nhost: {services: {web: tcp/80}}\n");
   write_file(folder, "sub/deeper.yaml", "defaults: {segment: {dhcp: .200-.240}}\nassert: [deny b -> a]\n");
   write_file(folder, "machines.yaml", "machines: {pc: {segment: b, address: .5}}\n");
-  write_file(folder, "sub/wg/t.conf",
-             "[Interface]\nPrivateKey = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\nAddress = 10.64.0.2\n[Peer]\n"
-             "PublicKey = ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\nEndpoint = a.example:51820\nAllowedIPs = 0.0.0.0/0\n");
+  write_file(
+      folder, "sub/wg/t.conf",
+      "[Interface]\nPrivateKey = AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\nAddress = 10.64.0.2\n[Peer]\n"
+      "PublicKey = ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\nEndpoint = a.example:51820\nAllowedIPs = "
+      "0.0.0.0/0\n");
   g_autofree char *path = g_build_filename(folder, "main.yaml", NULL);
   g_ptr_array_set_size(said, 0);
   g_autoptr(LwLab) lab = lw_spec_load(path, 0, store, said);
@@ -170,7 +176,8 @@ static void test_include(void) {
   g_assert_nonnull(again);
   g_autofree char *difference = lab_difference(lab, again);
   g_assert_cmpstr(difference, ==, NULL);
-  static const char *const names[] = {"sub/wg/t.conf", "sub/wg", "sub/net.yaml", "sub/deeper.yaml", "sub", "main.yaml", "machines.yaml"};
+  static const char *const names[] = {"sub/wg/t.conf", "sub/wg",    "sub/net.yaml", "sub/deeper.yaml",
+                                      "sub",           "main.yaml", "machines.yaml"};
   for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
     g_autofree char *one = g_build_filename(folder, names[i], NULL);
     g_assert_cmpint(g_remove(one), ==, 0);
@@ -203,7 +210,8 @@ static void test_limits(void) {
 
 /* Ten thousand mistakes are told as far as it helps, and in no time. */
 static void test_many_errors(void) {
-  g_autoptr(GString) text = g_string_new(HEAD "segments: {a: {subnet: 10.0.0.0/24, dhcp: .200-.240}}\nmachines:\n");
+  g_autoptr(GString) text =
+      g_string_new(HEAD "segments: {a: {subnet: 10.0.0.0/24, dhcp: .200-.240}}\nmachines:\n");
   for (guint i = 0; i < 10000; i++)
     g_string_append_printf(text, "  m%u: {segmnt: a%u}\n", i, i);
   g_assert_null(parse_sized(text->str, text->len));
@@ -213,25 +221,28 @@ static void test_many_errors(void) {
 static void test_thousand_segments(void) {
   g_autoptr(GString) text = g_string_new(HEAD "segments:\n");
   for (guint i = 0; i < 4000; i++)
-    g_string_append_printf(text, "  s%u: {subnet: 10.%u.%u.0/24, dhcp: .200-.240, egress: direct}\n", i, i / 256, i % 256);
+    g_string_append_printf(text, "  s%u: {subnet: 10.%u.%u.0/24, dhcp: .200-.240, egress: direct}\n", i,
+                           i / 256, i % 256);
   g_string_append(text, "machines:\n");
   for (guint i = 0; i < 8000; i++)
-    g_string_append_printf(text, "  m%u: {segment: s%u, address: .%u, mac: \"52:54:01:00:%02x:%02x\"}\n", i, i % 4000, 5 + i / 4000,
-                           i / 256, i % 256);
+    g_string_append_printf(text, "  m%u: {segment: s%u, address: .%u, mac: \"52:54:01:00:%02x:%02x\"}\n", i,
+                           i % 4000, 5 + i / 4000, i / 256, i % 256);
   g_autoptr(LwLab) lab = parse_sized(text->str, text->len);
   g_assert_nonnull(lab);
   g_assert_cmpuint(lab->machines->len, ==, 8000);
 }
 
 static void test_bom_and_crlf(void) {
-  g_autoptr(LwLab) lab = parse("\xef\xbb\xbflab: x\r\nhost: {uplink: eth0}\r\nsegments:\r\n  a: {subnet: 10.0.0.0/24}\r\n");
+  g_autoptr(LwLab) lab =
+      parse("\xef\xbb\xbflab: x\r\nhost: {uplink: eth0}\r\nsegments:\r\n  a: {subnet: 10.0.0.0/24}\r\n");
   g_assert_nonnull(lab);
   g_assert_cmpuint(lw_lab_segment(lab, 0)->origin.line, ==, 4);
   g_assert_cmpuint(lw_lab_segment(lab, 0)->origin.column, ==, 3);
 }
 
 static void test_format(void) {
-  LwDiagnostic diagnostic = {TRUE, {"lab.yaml", 3, 4}, g_strdup("wrong"), g_strdup("did you mean “x”?"), g_strdup("\té y: z")};
+  LwDiagnostic diagnostic = {
+      TRUE, {"lab.yaml", 3, 4}, g_strdup("wrong"), g_strdup("did you mean “x”?"), g_strdup("\té y: z")};
   g_autofree char *plain = lw_diagnostic_format(&diagnostic, FALSE);
   g_assert_cmpstr(plain, ==, "lab.yaml:3:4: error: wrong\n  \té y: z\n  \t  ^\n  did you mean “x”?\n");
   g_autofree char *colour = lw_diagnostic_format(&diagnostic, TRUE);
@@ -252,7 +263,9 @@ static void test_distance(void) {
 
 /* A stand-in chooses addresses that the lab does not have. */
 static void test_stand_in_apart(void) {
-  g_autoptr(LwLab) lab = parse(HEAD "tunnels: {t: a.conf, u: b.conf}\nsegments: {a: {subnet: 10.64.0.0/16}, b: {subnet: 10.66.0.0/16}}\n");
+  g_autoptr(LwLab) lab = parse(
+      HEAD
+      "tunnels: {t: a.conf, u: b.conf}\nsegments: {a: {subnet: 10.64.0.0/16}, b: {subnet: 10.66.0.0/16}}\n");
   g_assert_nonnull(lab);
   assert_addr(&g_array_index(lw_lab_tunnel(lab, 0)->wg.addresses, LwPrefix, 0).addr, "10.68.0.2");
   assert_addr(&g_array_index(lw_lab_tunnel(lab, 1)->wg.addresses, LwPrefix, 0).addr, "10.65.0.2");

@@ -20,7 +20,8 @@ static Result parse_sized(const char *text, gsize length, gboolean allow_missing
   result.good = lw_wgconf_parse(text, length, result.store, allow_missing, &result.wg, result.notes);
   for (guint i = 0; i < result.notes->len; i++) {
     const LwWgNote *note = result.notes->pdata[i];
-    g_test_message("%u:%u %s: %s", note->line, note->column, note->is_error ? "error" : "warning", note->message);
+    g_test_message("%u:%u %s: %s", note->line, note->column, note->is_error ? "error" : "warning",
+                   note->message);
     g_assert_null(strstr(note->message, "AAEC")); /* never a key */
     g_assert_null(strstr(note->message, "QEFC"));
     g_assert_cmpuint(note->line, >, 0);
@@ -60,12 +61,13 @@ static void assert_prefix(const GArray *array, guint index, const char *wanted) 
 
 /* As providers write them: any case, CRLF, BOM, comments, repeated lines and comma lists. */
 static void test_whole(void) {
-  Result result = parse("\xef\xbb\xbf# a provider's\r\n[interface]\r\nprivatekey=" PRIVATE " # mine\r\n"
-                        "ADDRESS = 10.64.0.2/32, fd00::2/128\r\nAddress = 10.64.0.3\r\nDNS = 10.64.0.1\r\n"
-                        "dns = 9.9.9.9, example.net, fd00::1\r\nMTU = 1380\r\nListenPort = 51821\r\nFwMark = 0x51\r\n"
-                        "\r\n[PEER]\r\nPublicKey = " PUBLIC "\r\nPresharedKey=" SHARED "\r\n"
-                        "AllowedIPs = 0.0.0.0/0\r\nallowedips = ::/0, 10.1.2.3/8\r\nEndpoint = Vpn.Example.net:51820\r\n"
-                        "PersistentKeepalive = 25\r\n");
+  Result result =
+      parse("\xef\xbb\xbf# a provider's\r\n[interface]\r\nprivatekey=" PRIVATE " # mine\r\n"
+            "ADDRESS = 10.64.0.2/32, fd00::2/128\r\nAddress = 10.64.0.3\r\nDNS = 10.64.0.1\r\n"
+            "dns = 9.9.9.9, example.net, fd00::1\r\nMTU = 1380\r\nListenPort = 51821\r\nFwMark = 0x51\r\n"
+            "\r\n[PEER]\r\nPublicKey = " PUBLIC "\r\nPresharedKey=" SHARED "\r\n"
+            "AllowedIPs = 0.0.0.0/0\r\nallowedips = ::/0, 10.1.2.3/8\r\nEndpoint = Vpn.Example.net:51820\r\n"
+            "PersistentKeepalive = 25\r\n");
   g_assert_true(result.good);
   assert_prefix(result.wg.addresses, 0, "10.64.0.2/32");
   assert_prefix(result.wg.addresses, 1, "fd00::2/128");
@@ -92,7 +94,8 @@ static void test_whole(void) {
 #define PEER "[Peer]\nPublicKey = " PUBLIC "\nEndpoint = 192.0.2.1:51820\nAllowedIPs = 0.0.0.0/0\n"
 
 static void test_hooks(void) {
-  Result result = parse(INTERFACE "PreUp = a\nPostUp = b\nPreDown = c\nPostDown = d\nTable = off\nSaveConfig = true\n" PEER);
+  Result result = parse(
+      INTERFACE "PreUp = a\nPostUp = b\nPreDown = c\nPostDown = d\nTable = off\nSaveConfig = true\n" PEER);
   g_assert_true(result.good);
   g_assert_cmpuint(result.notes->len, ==, 6);
   for (guint line = 4; line <= 9; line++)
@@ -104,16 +107,22 @@ static void test_endpoints(void) {
   static const struct {
     const char *text, *host;
     guint16 port;
-  } cases[] = {{"vpn.example.net:1", "vpn.example.net", 1}, {"192.0.2.7:65535", "192.0.2.7", 65535},
-               {"[2001:db8::1]:51820", "2001:db8::1", 51820}, {"localhost:5", "localhost", 5},
-               {"vpn.example.net", NULL, 0},             {"vpn.example.net:0", NULL, 0},
-               {"vpn.example.net:65536", NULL, 0},       {"2001:db8::1:51820", NULL, 0},
-               {"[192.0.2.1]:5", NULL, 0},               {"192.0.2:5", NULL, 0},
-               {"vpn example:5", NULL, 0},               {":5", NULL, 0},
+  } cases[] = {{"vpn.example.net:1", "vpn.example.net", 1},
+               {"192.0.2.7:65535", "192.0.2.7", 65535},
+               {"[2001:db8::1]:51820", "2001:db8::1", 51820},
+               {"localhost:5", "localhost", 5},
+               {"vpn.example.net", NULL, 0},
+               {"vpn.example.net:0", NULL, 0},
+               {"vpn.example.net:65536", NULL, 0},
+               {"2001:db8::1:51820", NULL, 0},
+               {"[192.0.2.1]:5", NULL, 0},
+               {"192.0.2:5", NULL, 0},
+               {"vpn example:5", NULL, 0},
+               {":5", NULL, 0},
                {"-x:5", NULL, 0}};
   for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
-    g_autofree char *text = g_strdup_printf(INTERFACE "[Peer]\nPublicKey = " PUBLIC "\nEndpoint = %s\nAllowedIPs = 0.0.0.0/0\n",
-                                            cases[i].text);
+    g_autofree char *text = g_strdup_printf(
+        INTERFACE "[Peer]\nPublicKey = " PUBLIC "\nEndpoint = %s\nAllowedIPs = 0.0.0.0/0\n", cases[i].text);
     Result result = parse(text);
     g_test_message("endpoint %s", cases[i].text);
     g_assert_cmpint(result.good, ==, cases[i].host != NULL);
@@ -127,11 +136,15 @@ static void test_endpoints(void) {
 }
 
 static void test_keys(void) {
-  static const char *const bad[] = {"short", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=",
-                                    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=x", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdH*8=",
+  static const char *const bad[] = {"short",
+                                    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+                                    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=",
+                                    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=x",
+                                    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdH*8=",
                                     "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdH==="};
   for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
-    g_autofree char *text = g_strdup_printf("[Interface]\nPrivateKey = %s\nAddress = 10.64.0.2\n" PEER, bad[i]);
+    g_autofree char *text =
+        g_strdup_printf("[Interface]\nPrivateKey = %s\nAddress = 10.64.0.2\n" PEER, bad[i]);
     Result result = parse(text);
     g_assert_true(has_note(&result, TRUE, 2, "not a WireGuard key"));
     clear(&result);

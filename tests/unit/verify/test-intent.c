@@ -140,8 +140,8 @@ static void check_row(const LwLab *lab, const LwFacts *facts, const char *const 
   g_autofree char *got = g_strdup_printf("%s%s", answer.allow ? "+" : "-",
                                          answer.exit == LW_NONE ? "" : lw_lab_tunnel(lab, answer.exit)->name);
   if (!g_str_equal(got, row[5])) {
-    g_test_message("%s (%s) -> %s %s %s: %s and not %s (%s)", row[0], row[1], row[2], row[3], row[4], got, row[5],
-                   answer.reason);
+    g_test_message("%s (%s) -> %s %s %s: %s and not %s (%s)", row[0], row[1], row[2], row[3], row[4], got,
+                   row[5], answer.reason);
     g_test_fail();
   }
   g_assert_nonnull(answer.reason);
@@ -156,8 +156,8 @@ static void test_table(void) {
     check_row(lab, facts, table[i]);
 }
 
-static void check(const LwLab *lab, const LwFacts *facts, const char *from, const char *source, const char *to,
-                  const char *destination, const char *service, const char *answer) {
+static void check(const LwLab *lab, const LwFacts *facts, const char *from, const char *source,
+                  const char *to, const char *destination, const char *service, const char *answer) {
   const char *const row[] = {from, source, to, destination, service, answer};
   check_row(lab, facts, row);
 }

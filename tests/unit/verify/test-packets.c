@@ -129,7 +129,8 @@ static void test_ipv6(void) {
   g_autofree char *text = lw_addr_format(&source);
   g_assert_cmpstr(text, ==, "fe80::5054:ff:fe01:203");
   gsize length = lw_packet_build6(&source, &all, 77, bytes);
-  g_assert_cmphex(ones(bytes + 40, length - 40, ones(bytes + 8, 32, 58 + (guint32)(length - 40))), ==, 0xffff);
+  g_assert_cmphex(ones(bytes + 40, length - 40, ones(bytes + 8, 32, 58 + (guint32)(length - 40))), ==,
+                  0xffff);
   guint32 cookie = 0;
   g_assert_true(lw_packet_parse6(bytes, length, TRUE, &cookie));
   g_assert_cmpuint(cookie, ==, 77);

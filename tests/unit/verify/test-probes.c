@@ -47,7 +47,8 @@ static void test_nobody_s(void) {
 static void test_names(void) {
   g_autoptr(LwLab) lab = test_lab();
   g_autoptr(LwFacts) facts = test_facts();
-  g_autoptr(GPtrArray) ports = lw_verify_wanted_probes(lab, facts), again = lw_verify_wanted_probes(lab, facts);
+  g_autoptr(GPtrArray) ports = lw_verify_wanted_probes(lab, facts),
+                       again = lw_verify_wanted_probes(lab, facts);
   g_assert_cmpuint(ports->len, ==, again->len);
   g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   for (guint i = 0; i < ports->len; i++) {

@@ -4,8 +4,8 @@
 
 #include <locale.h>
 
-static void add_cell(LwVerifyReport *report, const char *from, const char *to, const char *service, gboolean expect,
-                     LwCellResult live) {
+static void add_cell(LwVerifyReport *report, const char *from, const char *to, const char *service,
+                     gboolean expect, LwCellResult live) {
   LwCell *cell = g_new0(LwCell, 1);
   *cell = (LwCell){.from = g_strdup(from),
                    .to = g_strdup(to),
@@ -62,28 +62,29 @@ static LwVerifyReport *full_report(void) {
   add_exit(report, "lan10", "192.168.10.254", "direct", "198.41.0.4", "9.1.1.1", TRUE);
   add_exit(report, "lan50", "192.168.50.25", "none", NULL, NULL, TRUE);
   add_exit(report, "lan20", "192.168.20.5", "ovpn", "198.41.0.4", NULL, FALSE);
-  g_ptr_array_add(report->violations,
-                  g_strdup("lan10 (192.168.10.31) -> lan20/seedbox 192.168.20.5 tcp/22: must not pass, but arrived at "
-                           "cell-seedbox; homelab.yaml:12:3"));
+  g_ptr_array_add(
+      report->violations,
+      g_strdup("lan10 (192.168.10.31) -> lan20/seedbox 192.168.20.5 tcp/22: must not pass, but arrived at "
+               "cell-seedbox; homelab.yaml:12:3"));
   return report;
 }
 
 static void test_matrix(void) {
-  static const char expected[] =
-      "       internet  host          lan20\n"
-      "lan10  ✓         ◐ ping,samba  ✗ tcp/22\n"
-      "lan50  ·         ?\n"
-      "host                           ·\n"
-      "\n"
-      "segment  source            exit    seen as     resolver\n"
-      "lan10    192.168.10.31 +1  direct  198.41.0.4  9.1.1.1   ✓\n"
-      "lan50    192.168.50.25     none    -           -         ✓\n"
-      "lan20    192.168.20.5      ovpn    198.41.0.4  -         ✗\n"
-      "\n"
-      "✗ lan10 (192.168.10.31) -> lan20/seedbox 192.168.20.5 tcp/22: must not pass, but arrived at cell-seedbox; "
-      "homelab.yaml:12:3\n"
-      "\n"
-      "312 packets, 1 violation, 1 untested, 0.9 s\n";
+  static const char expected[] = "       internet  host          lan20\n"
+                                 "lan10  ✓         ◐ ping,samba  ✗ tcp/22\n"
+                                 "lan50  ·         ?\n"
+                                 "host                           ·\n"
+                                 "\n"
+                                 "segment  source            exit    seen as     resolver\n"
+                                 "lan10    192.168.10.31 +1  direct  198.41.0.4  9.1.1.1   ✓\n"
+                                 "lan50    192.168.50.25     none    -           -         ✓\n"
+                                 "lan20    192.168.20.5      ovpn    198.41.0.4  -         ✗\n"
+                                 "\n"
+                                 "✗ lan10 (192.168.10.31) -> lan20/seedbox 192.168.20.5 tcp/22: must not "
+                                 "pass, but arrived at cell-seedbox; "
+                                 "homelab.yaml:12:3\n"
+                                 "\n"
+                                 "312 packets, 1 violation, 1 untested, 0.9 s\n";
   g_autoptr(LwLab) lab = test_lab();
   g_autoptr(LwVerifyReport) report = full_report();
   g_autofree char *text = lw_verify_format(report, lab, FALSE);
