@@ -237,6 +237,19 @@ static void add_internet_names(const World *w, LwResource *resolver) {
   }
 }
 
+/* dnsmasq answers for addresses of interfaces alone. */
+static void add_any_resolver(const World *w) {
+  LwResource *resource = lw_resource_new(LW_RES_RULESET, INTERNET, "world");
+  resource->ruleset = lw_ruleset_new(LW_FAMILY_INET, "world");
+  LwChain *dnat = lw_ruleset_add_base_chain(resource->ruleset, "dnat", LW_HOOK_PREROUTING, -100, TRUE, FALSE);
+  LwRule *rule = lw_chain_add_rule(dnat, (LwOrigin){0}, "every public address is a resolver");
+  lw_rule_match(rule, LW_FIELD_PROTO, lw_value_number(PROTO_TCP));
+  lw_rule_match(rule, LW_FIELD_PROTO, lw_value_number(PROTO_UDP));
+  lw_rule_match(rule, LW_FIELD_DPORT, lw_value_number(53));
+  lw_rule_add_action(rule, LW_ACTION_REDIRECT)->number = 53;
+  lw_resource_set_add(w->wanted, resource);
+}
+
 static void add_internet(const World *w) {
   add_namespace(w, INTERNET);
   /* Every public address is here and answers. The routes to those that are elsewhere must be in the same table: it
@@ -244,6 +257,7 @@ static void add_internet(const World *w) {
   LwResource *any = add_route(w, INTERNET, TABLE_LOCAL, everything(), "lo", LW_ADDR_NONE);
   any->route_type = LW_ROUTE_LOCAL;
   add_internet_names(w, add_resolver(w, INTERNET, "dns"));
+  add_any_resolver(w);
   add_server(w, INTERNET, "world", "tcp/80/address", "udp/7/address", "tcp/7/echo", "udp/9/echo", "tcp/9/echo",
              "tcp/443/echo", "tcp/853/echo", "udp/853/echo", "udp/123/echo", "tcp/5201/discard", NULL);
 }
