@@ -205,8 +205,13 @@ static void test_facts(void) {
   g_assert_cmpuint(lw_facts_number(again, "exit", "se"), ==, 2);
   g_assert_cmpuint(strlen(text), ==, strlen(other));
   g_assert_true(g_hash_table_contains(again->cut, "vault"));
-  static const char *const damaged[] = {"", "[]", "{}", "{\"numbers\":{\"a\":\"x\"}}", "{\"numbers\":{\"a\":-1},\"leases\":{},"
-                                        "\"active\":{},\"positions\":{},\"cut\":[]}"};
+  static const char *const damaged[] = {
+      "",
+      "[]",
+      "{}",
+      "{\"numbers\":{\"a\":\"x\"}}",
+      "{\"numbers\":{\"a\":-1},\"leases\":{},\"active\":{},\"positions\":{},\"cut\":[]}",
+  };
   for (guint i = 0; i < G_N_ELEMENTS(damaged); i++) {
     g_autoptr(LwFacts) fresh = lw_facts_new();
     g_assert_false(lw_facts_from_text(fresh, damaged[i], NULL));
