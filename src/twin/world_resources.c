@@ -393,6 +393,13 @@ static char *provider_link(const World *w, guint index) {
   return strlen(name) <= LINK_NAME_MAX ? g_steal_pointer(&name) : g_strdup_printf("wgs.%u", index);
 }
 
+/* Who calls must come after who answers: WireGuard repeats a handshake that was lost only after five seconds. */
+static void move_to_end(const World *w, LwResource *resource) {
+  guint index;
+  if (g_ptr_array_find(w->wanted->list, resource, &index))
+    g_ptr_array_add(w->wanted->list, g_ptr_array_steal_index(w->wanted->list, index));
+}
+
 static gboolean add_provider_tunnel(const World *w, guint index, const char *ns, const char *link, GError **error) {
   const LwTunnel *tunnel = lw_lab_tunnel(w->lab, index);
   g_autofree char *client_link = g_strconcat("wg-", tunnel->name, NULL);
@@ -416,6 +423,7 @@ static gboolean add_provider_tunnel(const World *w, guint index, const char *ns,
   end->up = TRUE;
   g_ptr_array_add(end->peers, customer_peer(tunnel, customer_key));
   lw_resource_set_add(w->wanted, end);
+  move_to_end(w, client);
   return TRUE;
 }
 
