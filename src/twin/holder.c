@@ -221,12 +221,16 @@ typedef struct {
   gboolean checking; /* whether the last repair held */
 } Holder;
 
+/* An identity; or a bare pid, as daemons write it themselves. */
 static gboolean file_names_dead(const char *path) {
-  g_autofree char *identity = NULL;
-  if (!g_file_get_contents(path, &identity, NULL, NULL))
+  g_autofree char *text = NULL;
+  if (!g_file_get_contents(path, &text, NULL, NULL))
     return FALSE;
-  g_strchomp(identity);
-  return *identity && lw_process_alive(identity) == 0;
+  g_strchomp(text);
+  if (!*text || strchr(text, ' '))
+    return *text && lw_process_alive(text) == 0;
+  g_autofree char *identity = lw_process_identity((pid_t)atoi(text));
+  return lw_process_alive(identity) == 0;
 }
 
 /* Pid files of daemons lie in the run folder or one folder below it. */
