@@ -235,6 +235,34 @@ static pid_t start_dhcp_server(void) {
   return pid;
 }
 
+/* Two NICs: both ask, the first alone has the default route and the resolver. */
+static void body_two_nics(void) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwProvider) provider = lw_cell_provider_new(&context, &error);
+  g_autoptr(GBytes) undo = NULL;
+  g_autoptr(LwResource) cell = dhcp_cell("two");
+  g_ptr_array_add(cell->nics, g_strdup("eth1"));
+  run("ip", "link", "add", "lan", "type", "bridge", NULL);
+  run("ip", "address", "add", "10.9.8.1/24", "dev", "lan", NULL);
+  run("ip", "link", "set", "lan", "up", NULL);
+  make_lan("two", "52:54:00:00:00:01");
+  run("ip", "link", "add", "more", "type", "veth", "peer", "name", "eth1", "netns", "cell-two", NULL);
+  run("ip", "link", "set", "more", "master", "lan", "up", NULL);
+  run("ip", "-n", "cell-two", "link", "set", "eth1", "up", NULL);
+  start_dhcp_server();
+  carry_out(provider, LW_CHANGE_CREATE, NULL, cell, &undo);
+  const char *names[] = {"two", NULL};
+  lw_cell_wait_leases(RUN_DIR, names, 20000, &error);
+  g_assert_no_error(error);
+  int status = 1;
+  for (int i = 0; i < 500 && status; i++) {
+    g_usleep(10000);
+    status = in_cell("two", "sh", "-c", "ip address show eth1 | grep -q 'inet 10.9.8.'", NULL);
+  }
+  g_assert_cmpint(status, ==, 0);
+  g_assert_cmpint(in_cell("two", "sh", "-c", "test \"$(ip route show default | cut -d' ' -f5)\" = eth0", NULL), ==, 0);
+}
+
 /* Eight at once; the DHCP server comes late; a carrier that was lost brings the lease back. */
 static void body_dhcp(void) {
   g_autoptr(GError) error = NULL;
@@ -446,7 +474,8 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     Body body;
-  } tests[] = {{"cell/life", body_cell}, {"cell/dhcp", body_dhcp}, {"server/answers", body_server}};
+  } tests[] = {{"cell/life", body_cell}, {"cell/dhcp", body_dhcp}, {"cell/two-nics", body_two_nics},
+               {"server/answers", body_server}};
   for (guint i = 0; i < G_N_ELEMENTS(tests); i++) {
     g_autofree char *ordinary = g_strdup_printf("/%s/ordinary-user", tests[i].name);
     g_autofree char *root = g_strdup_printf("/%s/root", tests[i].name);
