@@ -104,13 +104,13 @@ static int plan_from_nothing(const LwInvocation *invocation, LwLab *lab, LwSecre
   return plan ? print_plan(invocation, lab->name, plan) : lw_fail(error);
 }
 
-/* Loads the file before anything is started: a wrong one creates nothing. */
+/* Loads the file before anything is started: a wrong one, or one that breaks its asserts, creates nothing. */
 static int with_file(const LwInvocation *invocation, int (*inside)(gpointer), gboolean start) {
   g_autoptr(LwSecretStore) secrets = lw_secret_store_new(NULL);
   const char *path = invocation->args->pdata[0];
   if (!path)
     path = invocation->file ? invocation->file : LW_DEFAULT_FILE;
-  g_autoptr(LwLab) lab = lw_load_spec(invocation, path, LW_SPEC_TWIN, secrets);
+  g_autoptr(LwLab) lab = lw_load_asserted_spec(invocation, path, LW_SPEC_TWIN, secrets);
   if (!lab)
     return LW_EXIT_ERROR;
   g_autoptr(GError) error = NULL;

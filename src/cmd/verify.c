@@ -1,5 +1,6 @@
 #include "cmd/session.h"
 
+#include "policy/asserts.h"
 #include "policy/names.h"
 #include "verify/verify.h"
 
@@ -66,6 +67,11 @@ static LwVerifyWorld verify_world(const LwSession *session) {
   add_place(&v, session->facts->router_ns, LW_ZONE_ROUTER, LW_NONE, host->management.router, "router");
   add_place(&v, "home-router", LW_ZONE_HOME_LAN, LW_NONE, world->home_router, "home-router");
   add_place(&v, "internet", LW_ZONE_INTERNET, LW_NONE, world->echo, "internet");
+  for (guint i = 0; i < host->networks->len; i++) {
+    const char *name = lw_lab_network(session->lab, i)->name;
+    g_autofree char *netns = g_strconcat("net-", name, NULL);
+    add_place(&v, netns, LW_ZONE_NETWORK, i, lw_twin_world_network(session->lab, i), name);
+  }
   for (guint i = 0; i < session->lab->tunnels->len; i++) {
     const char *name = lw_lab_tunnel(session->lab, i)->name;
     g_autofree char *netns = g_strconcat("tun-", name, NULL);
@@ -87,6 +93,17 @@ static int print_report(const LwSession *session, const LwVerifyReport *report) 
   return report->violations->len ? LW_EXIT_VIOLATION : LW_EXIT_OK;
 }
 
+/* As things stand now: machines where they were moved to, the home LAN known. */
+static void add_broken_asserts(const LwSession *session, LwVerifyReport *report) {
+  g_autoptr(GPtrArray) broken = lw_policy_broken_asserts(session->lab, session->facts);
+  for (guint i = 0; i < broken->len; i++) {
+    const LwBrokenAssert *each = broken->pdata[i];
+    g_autofree char *place = lw_origin_format(&each->assert->origin);
+    g_autofree char *message = lw_broken_assert_message(session->lab, session->facts, each);
+    g_ptr_array_add(report->violations, g_strdup_printf("%s: %s", place, message));
+  }
+}
+
 /* Probes are machines for a moment: plugged in by one transaction, and out by another, whatever happens between. */
 static int verify_inside(LwSession *session) {
   g_autoptr(GError) error = NULL;
@@ -104,6 +121,7 @@ static int verify_inside(LwSession *session) {
     return lw_fail(trouble);
   if (!report)
     return lw_fail(error);
+  add_broken_asserts(session, report);
   return print_report(session, report);
 }
 

@@ -13,14 +13,20 @@ static const struct {
     {{203, 0, 113, 0}, 24}, {{224, 0, 0, 0}, 4},    {{240, 0, 0, 0}, 4},
 };
 
+gboolean lw_intent_special(guint index, LwPrefix *out) {
+  if (index >= G_N_ELEMENTS(special_prefixes))
+    return FALSE;
+  *out = (LwPrefix){.addr = {.family = 4}, .len = special_prefixes[index].len};
+  for (guint b = 0; b < 4; b++)
+    out->addr.bytes[b] = special_prefixes[index].bytes[b];
+  return TRUE;
+}
+
 static gboolean is_special(const LwAddr *addr) {
-  for (guint i = 0; i < G_N_ELEMENTS(special_prefixes); i++) {
-    LwPrefix prefix = {.addr = {.family = 4}, .len = special_prefixes[i].len};
-    for (guint b = 0; b < 4; b++)
-      prefix.addr.bytes[b] = special_prefixes[i].bytes[b];
+  LwPrefix prefix;
+  for (guint i = 0; lw_intent_special(i, &prefix); i++)
     if (lw_prefix_contains(&prefix, addr))
       return TRUE;
-  }
   return FALSE;
 }
 

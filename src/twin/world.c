@@ -179,3 +179,8 @@ LwAddr lw_twin_world_endpoint(const LwTwinWorld *world, const LwLab *lab, guint 
   const LwAddr *addr = g_hash_table_lookup(world->endpoint, lw_lab_tunnel(lab, tunnel)->name);
   return addr ? *addr : LW_ADDR_NONE;
 }
+
+LwAddr lw_twin_world_network(const LwLab *lab, guint network) {
+  LwRange range = lw_prefix_range(&lw_lab_network(lab, network)->prefix);
+  return lw_addr_add(&range.first, 2);
+}

@@ -32,6 +32,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwTwinWorld, lw_twin_world_free)
 /* The address that an endpoint's name resolves to in the twin's world. */
 LwAddr lw_twin_world_endpoint(const LwTwinWorld *world, const LwLab *lab, guint tunnel);
 
+/* The machine that stands for a network behind the host, in ns "net-NAME". Its first address is the host's. */
+LwAddr lw_twin_world_network(const LwLab *lab, guint network);
+
 /* A twin-only key pair (X25519, clamped): derived from seed (32 bytes, random, kept in the twin) and label. Base64,
  * transfer full. */
 void lw_twin_key_pair(const guint8 seed[32], const char *label, char **private_key, char **public_key);

@@ -490,6 +490,23 @@ static void add_host(const World *w) {
   lw_resource_set_add(w->wanted, server);
 }
 
+/* A network behind the host, such as containers': the host is its router, one machine stands for all of it. */
+static void add_network(const World *w, guint index) {
+  const LwNetwork *network = lw_lab_network(w->lab, index);
+  LwAddr machine = lw_twin_world_network(w->lab, index);
+  LwAddr host = lw_addr_add(&machine, -1);
+  g_autofree char *ns = g_strconcat("net-", network->name, NULL);
+  g_autofree char *port = g_strdup_printf("lwn%u", index + 1);
+  if (network->prefix.len > 30)
+    return; /* no room for a host and a machine */
+  add_namespace(w, ns);
+  add_cable(w, "", port, ns, "eth0");
+  add_address(w, "", port, host, network->prefix.len);
+  add_address(w, ns, "eth0", machine, network->prefix.len);
+  add_route(w, ns, 0, everything(), "eth0", host);
+  add_server(w, ns, "network", "tcp/80/address", "udp/9/echo", "tcp/9/echo", NULL);
+}
+
 static void add_target_ports(LwResource *server, const LwAllow *allow, guint machine, guint segment) {
   if (!(allow->target.kind == LW_TARGET_MACHINE && allow->target.machine == machine) &&
       !(allow->target.kind == LW_TARGET_SEGMENT && allow->target.index == segment))
@@ -551,6 +568,8 @@ gboolean lw_twin_world_add(const LwTwinWorld *world, const LwLab *lab, const LwF
     if (!add_provider(&w, i, error))
       return FALSE;
   add_host(&w);
+  for (guint i = 0; i < lab->host.networks->len; i++)
+    add_network(&w, i);
   add_server(&w, facts->router_ns, "router", "tcp/22/echo", "tcp/80/address", "tcp/443/echo", NULL);
   for (guint m = 0; m < lab->machines->len; m++)
     add_machine(&w, m);

@@ -198,7 +198,8 @@ static gboolean remove_resolver(const LwProvider *self, const LwResource *resolv
 static gboolean leases_change(const Paths *paths, const LwResource *previous, const LwResource *resolver) {
   g_autofree char *leases = lw_file_read(paths->leases, FILE_MAX, NULL, NULL);
   guint dropped = 0;
-  g_autofree char *kept = leases ? lw_dnsmasq_leases(leases, previous, resolver, &dropped) : NULL;
+  if (leases)
+    g_free(lw_dnsmasq_leases(leases, previous, resolver, &dropped));
   return dropped > 0;
 }
 

@@ -60,9 +60,10 @@ static gboolean listens_on(const LwResource *r, const char *link) {
   return FALSE;
 }
 
-/* bind-dynamic, as interfaces may come later and go. Loopback is added by dnsmasq itself unless it is told. */
+/* bind-dynamic, as interfaces may come later and go; but without any named it listens on the wildcard address, which is
+ * what a namespace that answers on every address needs. Loopback is added by dnsmasq itself unless it is told. */
 static void append_listening(GString *out, const LwResource *r) {
-  g_string_append_printf(out, "port=%u\nbind-dynamic\n", r->port);
+  g_string_append_printf(out, "port=%u\n%s", r->port, r->links->len ? "bind-dynamic\n" : "");
   for (guint i = 0; i < r->links->len; i++)
     g_string_append_printf(out, "interface=%s\n", (char *)r->links->pdata[i]);
   for (guint i = 0; r->links->len && i < r->ranges->len; i++) {
