@@ -180,7 +180,6 @@ LwAddr lw_twin_world_endpoint(const LwTwinWorld *world, const LwLab *lab, guint 
   return addr ? *addr : LW_ADDR_NONE;
 }
 
-LwAddr lw_twin_world_network(const LwLab *lab, guint network) {
-  LwRange range = lw_prefix_range(&lw_lab_network(lab, network)->prefix);
-  return lw_addr_add(&range.first, 2);
+char *lw_twin_network_ns(const LwNetwork *network) {
+  return g_strconcat("net-", network->name, NULL);
 }

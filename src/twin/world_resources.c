@@ -337,6 +337,25 @@ static void add_home(const World *w) {
   add_server(w, HOME, "world", "tcp/80/address", "udp/7/address", "udp/9/echo", "tcp/9/echo", NULL);
 }
 
+/* --- behind the host --- */
+
+/* A network that the host routes: a cable to one machine in it, as a container would be. */
+static void add_host_network(const World *w, guint index) {
+  const LwNetwork *network = lw_lab_network(w->lab, index);
+  LwRange range = lw_prefix_range(&network->prefix);
+  if (network->prefix.len > 29)
+    return; /* no room for the host's address and a machine's */
+  g_autofree char *ns = lw_twin_network_ns(network);
+  g_autofree char *port = g_strdup_printf("lwn%u", index);
+  LwAddr gateway = lw_addr_add(&range.first, 1);
+  add_namespace(w, ns);
+  add_cable(w, "", port, ns, "eth0");
+  add_address(w, "", port, gateway, network->prefix.len);
+  add_address(w, ns, "eth0", lw_addr_add(&range.first, 2), network->prefix.len);
+  add_route(w, ns, 0, everything(), "eth0", gateway);
+  add_server(w, ns, "network", "tcp/80/address", "tcp/9/echo", "udp/9/echo", NULL);
+}
+
 /* --- providers --- */
 
 static gboolean client_public_key(const World *w, const LwResource *client, char **public_key, GError **error) {
@@ -490,23 +509,6 @@ static void add_host(const World *w) {
   lw_resource_set_add(w->wanted, server);
 }
 
-/* A network behind the host, such as containers': the host is its router, one machine stands for all of it. */
-static void add_network(const World *w, guint index) {
-  const LwNetwork *network = lw_lab_network(w->lab, index);
-  LwAddr machine = lw_twin_world_network(w->lab, index);
-  LwAddr host = lw_addr_add(&machine, -1);
-  g_autofree char *ns = g_strconcat("net-", network->name, NULL);
-  g_autofree char *port = g_strdup_printf("lwn%u", index + 1);
-  if (network->prefix.len > 30)
-    return; /* no room for a host and a machine */
-  add_namespace(w, ns);
-  add_cable(w, "", port, ns, "eth0");
-  add_address(w, "", port, host, network->prefix.len);
-  add_address(w, ns, "eth0", machine, network->prefix.len);
-  add_route(w, ns, 0, everything(), "eth0", host);
-  add_server(w, ns, "network", "tcp/80/address", "udp/9/echo", "tcp/9/echo", NULL);
-}
-
 static void add_target_ports(LwResource *server, const LwAllow *allow, guint machine, guint segment) {
   if (!(allow->target.kind == LW_TARGET_MACHINE && allow->target.machine == machine) &&
       !(allow->target.kind == LW_TARGET_SEGMENT && allow->target.index == segment))
@@ -564,12 +566,12 @@ gboolean lw_twin_world_add(const LwTwinWorld *world, const LwLab *lab, const LwF
   World w = {world, lab, facts, seed, secrets, wanted, owner};
   add_internet(&w);
   add_home(&w);
+  for (guint i = 0; i < lab->host.networks->len; i++)
+    add_host_network(&w, i);
   for (guint i = 0; i < lab->tunnels->len; i++)
     if (!add_provider(&w, i, error))
       return FALSE;
   add_host(&w);
-  for (guint i = 0; i < lab->host.networks->len; i++)
-    add_network(&w, i);
   add_server(&w, facts->router_ns, "router", "tcp/22/echo", "tcp/80/address", "tcp/443/echo", NULL);
   for (guint m = 0; m < lab->machines->len; m++)
     add_machine(&w, m);
