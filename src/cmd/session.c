@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "policy/names.h"
 #include "policy/policy.h"
+#include "providers/cell/cell.h"
 #include "providers/dhcpcd/dhcpcd.h"
 #include "providers/nft/nft.h"
 #include "twin/twin.h"
@@ -226,6 +227,17 @@ gboolean lw_session_apply(LwSession *session, guint *changes, GError **error) {
   if (changes)
     *changes = plan->changes->len;
   return lw_engine_apply(session->engine, plan, wanted, session->facts, NULL, NULL, error);
+}
+
+void lw_session_wait_leases(const LwSession *session, guint timeout_ms) {
+  g_autoptr(GPtrArray) cells = g_ptr_array_new();
+  for (guint i = 0; i < session->lab->machines->len; i++) {
+    const LwMachine *machine = lw_lab_machine(session->lab, i);
+    if (!g_hash_table_contains(session->facts->cut, machine->name))
+      g_ptr_array_add(cells, machine->name);
+  }
+  g_ptr_array_add(cells, NULL);
+  (void)lw_cell_wait_leases(session->context.run_dir, (const char *const *)cells->pdata, timeout_ms, NULL);
 }
 
 /* --- running a verb inside ------------------------------------------------------------------------------------------- */
