@@ -163,7 +163,7 @@ LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretS
   if (!session->self_path)
     return NULL;
   session->context = (LwProviderContext){
-      .secrets = session->secrets, .run_dir = RUN_DIR, .owner = "lanward", .self_path = session->self_path};
+      .secrets = session->secrets, .run_dir = RUN_DIR, .owner = LW_OWNER, .self_path = session->self_path};
   session->providers = lw_providers_new(&session->context, error);
   if (!session->providers)
     return NULL;
@@ -180,8 +180,6 @@ LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretS
     if (!session->lab)
       return NULL;
   }
-  session->owner = g_strconcat("lanward:", session->lab->name, NULL);
-  session->context.owner = session->owner;
   return learn_facts(session, error) ? g_steal_pointer(&session) : NULL;
 }
 
@@ -195,7 +193,6 @@ void lw_session_free(LwSession *session) {
   g_clear_pointer(&session->lab, lw_lab_free);
   g_clear_pointer(&session->secrets, lw_secret_store_free);
   explicit_bzero(session->seed, sizeof session->seed);
-  g_free(session->owner);
   g_free(session->self_path);
   g_free(session);
 }

@@ -11,7 +11,7 @@ typedef struct {
   LwLab *lab;
   LwSecretStore *secrets;
   LwProviderContext context;
-  char *owner, *self_path;
+  char *self_path;
   GPtrArray *providers;
   LwEngine *engine;
   LwFacts *facts;

@@ -2,6 +2,8 @@
  * the N-th provider, the home router's "lan" to the host's uplink. */
 #include "twin/world.h"
 
+#include "policy/names.h"
+
 #include "base/error.h"
 
 #include <sodium.h>
@@ -24,7 +26,6 @@ typedef struct {
   const guint8 *seed;
   LwSecretStore *secrets;
   LwResourceSet *wanted;
-  char *owner;
 } World;
 
 static void set_text(char **member, const char *text) {
@@ -71,7 +72,7 @@ static void set_cable_end(LwResource *link, const char *peer_ns, const char *pee
 /* The end that is ours to mark; the other goes with it. */
 static void mark_owned(const World *w, LwResource *link) {
   link->group = LINK_GROUP;
-  set_text(&link->alias, w->owner);
+  set_text(&link->alias, LW_OWNER);
 }
 
 static void add_cable(const World *w, const char *ns, const char *name, const char *peer_ns, const char *peer) {
@@ -562,8 +563,7 @@ static void add_machine(const World *w, guint machine) {
 
 gboolean lw_twin_world_add(const LwTwinWorld *world, const LwLab *lab, const LwFacts *facts, const guint8 seed[32],
                            LwSecretStore *secrets, LwResourceSet *wanted, GError **error) {
-  g_autofree char *owner = g_strconcat("lanward:", lab->name, NULL);
-  World w = {world, lab, facts, seed, secrets, wanted, owner};
+  World w = {world, lab, facts, seed, secrets, wanted};
   add_internet(&w);
   add_home(&w);
   for (guint i = 0; i < lab->host.networks->len; i++)
