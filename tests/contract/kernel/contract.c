@@ -415,6 +415,7 @@ static void make_foreign(Fixture *f, const char *name) {
   const char *argv[] = {"ip", "link", "add", name, "type", "bridge", NULL};
   g_autofree char *out = lw_command_run(&(LwCommand){.argv = argv}, &error);
   g_assert_no_error(error);
+  g_assert_nonnull(out);
 }
 
 static void remove_foreign(Fixture *f, const char *name) {
