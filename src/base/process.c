@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -20,7 +21,7 @@
 #define READ_CHUNK 4096
 
 /* What the child tells its parent through the close-on-exec pipe; nothing after the pid means exec worked. */
-typedef enum { NOTE_PID, NOTE_NETNS, NOTE_SETUP, NOTE_EXEC } NoteKind;
+typedef enum { NOTE_PID, NOTE_NETNS, NOTE_MOUNTS, NOTE_SETUP, NOTE_EXEC } NoteKind;
 
 typedef struct {
   NoteKind kind;
@@ -32,6 +33,8 @@ typedef struct {
   char *program;
   char **argv;
   char **env;
+  char **private_dirs;
+  char **private_files;
   int netns;
   int fds[3];
 } Launch;
@@ -46,6 +49,8 @@ static void launch_clear(Launch *launch) {
   g_free(launch->program);
   g_strfreev(launch->argv);
   g_strfreev(launch->env);
+  g_strfreev(launch->private_dirs);
+  g_strfreev(launch->private_files);
   close_fd(&launch->netns);
   for (guint i = 0; i < 3; i++)
     close_fd(&launch->fds[i]);
@@ -122,6 +127,8 @@ static gboolean launch_prepare(Launch *launch, const LwCommand *command, GError 
     return FALSE;
   launch->argv = g_strdupv((char **)command->argv);
   launch->env = make_environment(command->env);
+  launch->private_dirs = g_strdupv((char **)command->private_dirs);
+  launch->private_files = g_strdupv((char **)command->private_files);
   if (command->netns && *command->netns && (launch->netns = lw_netns_open(command->netns, error)) < 0)
     return FALSE;
   launch->fds[0] = open_input(command->input, error);
@@ -148,6 +155,22 @@ static void reset_signals(void) {
   sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* In the child. A slave, not private: a namespace's bind mount that goes outside must not live on here. */
+static gboolean make_private_mounts(const Launch *launch) {
+  if (!launch->private_dirs && !launch->private_files)
+    return TRUE;
+  if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0)
+    return FALSE;
+  for (char **dir = launch->private_dirs; dir && *dir; dir++)
+    if ((mkdir(*dir, 0755) != 0 && errno != EEXIST) ||
+        mount("tmpfs", *dir, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755") != 0)
+      return FALSE;
+  for (char **file = launch->private_files; file && file[0] && file[1]; file += 2)
+    if (mount(file[1], file[0], NULL, MS_BIND, NULL) != 0)
+      return FALSE;
+  return TRUE;
+}
+
 /* Runs in the child, never returns. */
 static void become(const Launch *launch, int report) {
   int fds[3];
@@ -158,6 +181,10 @@ static void become(const Launch *launch, int report) {
     ok = (fds[i] = fcntl(launch->fds[i], F_DUPFD_CLOEXEC, 3)) >= 0;
   if (ok && launch->netns >= 0 && setns(launch->netns, CLONE_NEWNET) != 0) {
     send_note(report, NOTE_NETNS, errno);
+    _exit(127);
+  }
+  if (ok && !make_private_mounts(launch)) {
+    send_note(report, NOTE_MOUNTS, errno);
     _exit(127);
   }
   for (int i = 0; i < 3 && ok; i++)
@@ -198,6 +225,7 @@ static gboolean read_notes(int fd, const Launch *launch, pid_t *pid, GError **er
     errno = note.value;
     if (ok)
       lw_error_set_errno(error, note.kind == NOTE_NETNS   ? "cannot run %s in its network namespace"
+                                : note.kind == NOTE_MOUNTS ? "cannot mount the private folders of %s"
                                 : note.kind == NOTE_SETUP ? "cannot prepare the run of %s"
                                                           : "cannot run %s",
                          launch->program);

@@ -10,6 +10,9 @@ typedef struct {
   const char *netns;       /* nullable: name under the netns folder (lw_netns_open) */
   const char *input;       /* nullable: what stdin gives */
   const char *log;         /* nullable: file that stdout+stderr of a daemon are appended to (0600) */
+  /* Either of these gives it a mount namespace of its own, which still follows what is unmounted outside. */
+  const char *const *private_dirs;  /* nullable: NULL-terminated; an own, empty tmpfs is mounted on each */
+  const char *const *private_files; /* nullable: NULL-terminated pairs FILE, SOURCE: SOURCE is seen as FILE */
 } LwCommand;
 
 /* Runs to the end. Returns stdout (transfer full), or NULL and error: LW_ERROR_NOT_FOUND when the program is

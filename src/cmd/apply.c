@@ -1,4 +1,4 @@
-#include "cmd/session.h"
+#include "cmd/flows.h"
 
 #include "policy/policy.h"
 #include "twin/twin.h"
@@ -66,29 +66,21 @@ static int apply_inside(gpointer data) {
   }
   print_kept(session);
   if (!lw_engine_apply(session->engine, plan, wanted, session->facts, NULL, NULL, &error) ||
-      !lw_session_keep_spec(session, apply->path, &error))
+      !lw_session_keep_spec(session, apply->path, &error) ||
+      (plan->changes->len && !lw_session_end_denied_flows(session, NULL, &error)))
     return lw_fail(error);
   print_applied(invocation, session->lab, plan->changes->len, g_get_monotonic_time() - start);
   return LW_EXIT_OK;
 }
 
-static int plan_inside(gpointer data) {
-  Apply *apply = data;
-  const LwInvocation *invocation = apply->invocation;
-  g_autoptr(GError) error = NULL;
-  g_autoptr(LwSession) session =
-      lw_session_open(invocation, g_steal_pointer(&apply->lab), apply->secrets, FALSE, &error);
-  g_autoptr(LwResourceSet) wanted = session ? lw_session_wanted(session, &error) : NULL;
-  g_autoptr(LwPlan) plan = wanted ? lw_engine_plan(session->engine, wanted, &error) : NULL;
-  if (!plan)
-    return lw_fail(error);
+static int print_plan(const LwInvocation *invocation, const char *lab, const LwPlan *plan) {
   if (invocation->json) {
     JsonObject *root = json_object_new();
-    json_object_set_string_member(root, "lab", session->lab->name);
+    json_object_set_string_member(root, "lab", lab);
     json_object_set_member(root, "changes", lw_plan_to_json(plan));
     lw_print_json(root);
   } else if (lw_plan_is_empty(plan)) {
-    g_print("%s: nothing to do, it is already so\n", session->lab->name);
+    g_print("%s: nothing to do, it is already so\n", lab);
   } else {
     g_autofree char *text = lw_plan_format(plan, invocation->colour);
     g_print("%s", text);
@@ -96,13 +88,29 @@ static int plan_inside(gpointer data) {
   return lw_plan_is_empty(plan) ? LW_EXIT_OK : LW_EXIT_CHANGES;
 }
 
-/* Loads the file before anything is started: a wrong one creates nothing. */
+static int plan_inside(gpointer data) {
+  Apply *apply = data;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwSession) session =
+      lw_session_open(apply->invocation, g_steal_pointer(&apply->lab), apply->secrets, FALSE, &error);
+  g_autoptr(LwResourceSet) wanted = session ? lw_session_wanted(session, &error) : NULL;
+  g_autoptr(LwPlan) plan = wanted ? lw_engine_plan(session->engine, wanted, &error) : NULL;
+  return plan ? print_plan(apply->invocation, session->lab->name, plan) : lw_fail(error);
+}
+
+static int plan_from_nothing(const LwInvocation *invocation, LwLab *lab, LwSecretStore *secrets) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwPlan) plan = lw_session_plan_from_nothing(lab, secrets, &error);
+  return plan ? print_plan(invocation, lab->name, plan) : lw_fail(error);
+}
+
+/* Loads the file before anything is started: a wrong one, or one that breaks its asserts, creates nothing. */
 static int with_file(const LwInvocation *invocation, int (*inside)(gpointer), gboolean start) {
   g_autoptr(LwSecretStore) secrets = lw_secret_store_new(NULL);
   const char *path = invocation->args->pdata[0];
   if (!path)
     path = invocation->file ? invocation->file : LW_DEFAULT_FILE;
-  g_autoptr(LwLab) lab = lw_load_spec(invocation, path, LW_SPEC_TWIN, secrets);
+  g_autoptr(LwLab) lab = lw_load_asserted_spec(invocation, path, LW_SPEC_TWIN, secrets);
   if (!lab)
     return LW_EXIT_ERROR;
   g_autoptr(GError) error = NULL;
@@ -110,7 +118,7 @@ static int with_file(const LwInvocation *invocation, int (*inside)(gpointer), gb
   if (holder < 0)
     return lw_fail(error);
   if (holder == 0)
-    return lw_fail_text("no twin “%s” is running, everything would be made: lanward twin apply %s", invocation->name, path);
+    return plan_from_nothing(invocation, lab, secrets);
   Apply apply = {invocation, path, lab, secrets};
   int status = lw_twin_run(invocation->name, inside, &apply, &error);
   return status < 0 ? lw_fail(error) : status;

@@ -49,6 +49,9 @@ void lw_print_json(JsonObject *object);
 
 /* Loads a spec and prints its diagnostics to stderr; NULL when there were errors (already printed). */
 LwLab *lw_load_spec(const LwInvocation *invocation, const char *path, LwSpecFlags flags, LwSecretStore *secrets);
+/* The same for a file that is to be put in force: its asserts must hold too. */
+LwLab *lw_load_asserted_spec(const LwInvocation *invocation, const char *path, LwSpecFlags flags,
+                             LwSecretStore *secrets);
 
 int lw_check_main(const LwInvocation *invocation);
 int lw_diagram_main(const LwInvocation *invocation);

@@ -155,7 +155,18 @@ static int run(int argc, char **argv) {
   return code;
 }
 
+/* Our text is UTF-8 whatever the locale says: GLib would put "?" for what ASCII lacks. */
+static void print_out(const char *text) {
+  fputs(text, stdout);
+}
+
+static void print_err(const char *text) {
+  fputs(text, stderr);
+}
+
 int main(int argc, char **argv) {
+  g_set_print_handler(print_out);
+  g_set_printerr_handler(print_err);
   /* dhcpcd calls us back by this name when a lease changes */
   g_autofree char *self = g_path_get_basename(argv[0]);
   if (g_str_equal(self, "lanward-dhcp-hook"))

@@ -1,10 +1,9 @@
 /* Verbs that change the run-time state: switch, move, cut, heal. Each changes the facts, applies them as one
  * transaction, and then ends the flows that belong to the state before. */
-#include "cmd/session.h"
+#include "cmd/flows.h"
 
 #include "base/error.h"
 #include "policy/names.h"
-#include "providers/nft/conntrack.h"
 
 #include <string.h>
 
@@ -35,11 +34,6 @@ static int print_done(const LwSession *session, JsonObject *object, const char *
   return LW_EXIT_OK;
 }
 
-static gboolean end_flows(const LwSession *session, const LwRange *sources, const LwRange *spared, guint spared_count,
-                          guint *ended, GError **error) {
-  return lw_conntrack_delete(session->facts->router_ns, sources, spared, spared_count, ended, error);
-}
-
 /* --- switch --------------------------------------------------------------------------------------------------------- */
 
 static gboolean check_switch(const LwSession *session, guint segment, const char *exit, guint *tunnel, GError **error) {
@@ -61,16 +55,6 @@ static gboolean check_switch(const LwSession *session, guint segment, const char
   return s->egress == LW_EGRESS_TUNNELS && found;
 }
 
-/* Flows of pinned sources go on: their exit is not the one that was switched. */
-static gboolean end_switched_flows(const LwSession *session, guint segment, guint *ended, GError **error) {
-  const LwSegment *s = lw_lab_segment(session->lab, segment);
-  g_autoptr(GArray) pinned = g_array_new(FALSE, FALSE, sizeof(LwRange));
-  for (guint i = 0; i < s->pins->len; i++)
-    g_array_append_val(pinned, ((LwPin *)s->pins->pdata[i])->range);
-  LwRange sources = lw_prefix_range(&s->subnet);
-  return end_flows(session, &sources, (const LwRange *)(void *)pinned->data, pinned->len, ended, error);
-}
-
 static int switch_inside(LwSession *session) {
   const char *name = arg(session, 0), *exit = arg(session, 1);
   if (!name || !exit)
@@ -90,7 +74,7 @@ static int switch_inside(LwSession *session) {
     return print_done(session, result, "%s: already leaves by %s", name, exit);
   g_hash_table_replace(session->facts->active, g_strdup(name), g_strdup(exit));
   guint ended = 0;
-  if (!lw_session_apply(session, NULL, &error) || !end_switched_flows(session, segment, &ended, &error)) {
+  if (!lw_session_apply(session, NULL, &error) || !lw_session_end_denied_flows(session, &ended, &error)) {
     json_object_unref(result);
     return lw_fail(error);
   }
@@ -119,13 +103,6 @@ static guint parse_nic(const LwSession *session, const char *text, guint *nic, G
   }
   *nic = (guint)index;
   return machine;
-}
-
-static gboolean end_address(const LwSession *session, const LwAddr *address, GError **error) {
-  if (!lw_addr_is_set(address))
-    return TRUE;
-  LwRange only = {*address, *address};
-  return end_flows(session, &only, NULL, 0, NULL, error);
 }
 
 /* What is kept for a NIC that is where the file has it is nothing: no entry. */
@@ -161,7 +138,7 @@ static int move_inside(LwSession *session) {
   if (before == segment)
     return print_done(session, result, "%s: already in %s", what, where);
   set_position(session, machine, nic, segment);
-  if (!lw_session_apply(session, NULL, &error) || !end_address(session, &old, &error)) {
+  if (!lw_session_apply(session, NULL, &error) || !lw_session_end_address(session, &old, &error)) {
     json_object_unref(result);
     return lw_fail(error);
   }
@@ -198,7 +175,7 @@ static int cut_or_heal(LwSession *session, gboolean cut) {
     return print_done(session, result, "%s: already %s", name, cut ? "cut off" : "plugged in");
   gboolean ok = lw_session_apply(session, NULL, &error);
   for (guint i = 0; ok && i < count; i++)
-    ok = end_address(session, &before[i], &error);
+    ok = lw_session_end_address(session, &before[i], &error);
   if (!ok) {
     json_object_unref(result);
     return lw_fail(error);

@@ -125,13 +125,10 @@ static void learn_home_lan(LwSession *session) {
   }
 }
 
-static gboolean learn_facts(LwSession *session, GError **error) {
-  session->facts = lw_engine_facts(session->engine, error);
-  if (!session->facts)
-    return FALSE;
+/* What the twin's world says of itself. */
+static gboolean learn_world(LwSession *session, GError **error) {
   LwFacts *facts = session->facts;
   facts->cells_stand_in = TRUE;
-  facts->bridge_meta = lw_nft_has_bridge_meta(NULL);
   session->world = lw_twin_world_new(session->lab);
   g_array_append_val(facts->wan_resolvers, session->world->home_router);
   for (guint i = 0; i < session->lab->tunnels->len; i++) {
@@ -141,8 +138,16 @@ static gboolean learn_facts(LwSession *session, GError **error) {
   }
   g_autofree char *seed = g_strdup_printf("%s/uplink", session->lab->name);
   facts->uplink_mac = lw_mac_is_set(&session->lab->host.uplink_mac) ? session->lab->host.uplink_mac : lw_mac_derive(seed);
-  learn_home_lan(session);
   return lw_policy_assign(session->lab, facts, error);
+}
+
+static gboolean learn_facts(LwSession *session, GError **error) {
+  session->facts = lw_engine_facts(session->engine, error);
+  if (!session->facts)
+    return FALSE;
+  session->facts->bridge_meta = lw_nft_has_bridge_meta(NULL);
+  learn_home_lan(session);
+  return learn_world(session, error);
 }
 
 LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretStore *loaded_secrets,
@@ -201,6 +206,16 @@ LwResourceSet *lw_session_wanted(LwSession *session, GError **error) {
       !lw_twin_world_add(session->world, session->lab, session->facts, session->seed, session->secrets, wanted, error))
     return NULL;
   return g_steal_pointer(&wanted);
+}
+
+LwPlan *lw_session_plan_from_nothing(LwLab *lab, LwSecretStore *secrets, GError **error) {
+  LwSession session = {.lab = lab, .secrets = secrets, .facts = lw_facts_new()};
+  g_autoptr(LwFacts) facts = session.facts;
+  g_autoptr(LwResourceSet) wanted = learn_world(&session, error) ? lw_session_wanted(&session, error) : NULL;
+  g_autoptr(LwResourceSet) nothing = lw_resource_set_new();
+  if (session.world)
+    lw_twin_world_free(session.world);
+  return wanted ? lw_plan_diff(wanted, nothing, NULL) : NULL;
 }
 
 gboolean lw_session_apply(LwSession *session, guint *changes, GError **error) {

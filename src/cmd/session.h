@@ -25,6 +25,9 @@ LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretS
 void lw_session_free(LwSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwSession, lw_session_free)
 
+/* What a lab would come to in a twin that does not run yet: everything is new. Transfer full. */
+LwPlan *lw_session_plan_from_nothing(LwLab *lab, LwSecretStore *secrets, GError **error);
+
 /* Everything that the lab, the facts and the world imply. */
 LwResourceSet *lw_session_wanted(LwSession *session, GError **error);
 /* Plans and applies that; *changes (nullable): how many changes it took. */

@@ -1,5 +1,6 @@
 #include "cmd/session.h"
 
+#include "policy/asserts.h"
 #include "policy/names.h"
 #include "verify/verify.h"
 
@@ -57,6 +58,7 @@ static LwVerifyWorld verify_world(const LwSession *session) {
       .direct_public = world->home_public,
       .exit_public = world->exit_public,
       .resolver = world->resolver,
+      .direct_resolver = world->internet_resolver,
   };
   const LwHost *host = &session->lab->host;
   add_machines(session, &v);
@@ -65,6 +67,13 @@ static LwVerifyWorld verify_world(const LwSession *session) {
   add_place(&v, session->facts->router_ns, LW_ZONE_ROUTER, LW_NONE, host->management.router, "router");
   add_place(&v, "home-router", LW_ZONE_HOME_LAN, LW_NONE, world->home_router, "home-router");
   add_place(&v, "internet", LW_ZONE_INTERNET, LW_NONE, world->echo, "internet");
+  for (guint i = 0; i < session->lab->host.networks->len; i++) {
+    const LwNetwork *network = lw_lab_network(session->lab, i);
+    g_autofree char *netns = lw_twin_network_ns(network);
+    LwPrefix prefix = lw_prefix_network(&network->prefix);
+    if (prefix.len <= 29)
+      add_place(&v, netns, LW_ZONE_NETWORK, i, lw_addr_add(&prefix.addr, 2), network->name);
+  }
   for (guint i = 0; i < session->lab->tunnels->len; i++) {
     const char *name = lw_lab_tunnel(session->lab, i)->name;
     g_autofree char *netns = g_strconcat("tun-", name, NULL);
@@ -86,6 +95,17 @@ static int print_report(const LwSession *session, const LwVerifyReport *report) 
   return report->violations->len ? LW_EXIT_VIOLATION : LW_EXIT_OK;
 }
 
+/* As things stand now: machines where they were moved to, the home LAN known. */
+static void add_broken_asserts(const LwSession *session, LwVerifyReport *report) {
+  g_autoptr(GPtrArray) broken = lw_policy_broken_asserts(session->lab, session->facts);
+  for (guint i = 0; i < broken->len; i++) {
+    const LwBrokenAssert *each = broken->pdata[i];
+    g_autofree char *place = lw_origin_format(&each->assert->origin);
+    g_autofree char *message = lw_broken_assert_message(session->lab, session->facts, each);
+    g_ptr_array_add(report->violations, g_strdup_printf("%s: %s", place, message));
+  }
+}
+
 /* Probes are machines for a moment: plugged in by one transaction, and out by another, whatever happens between. */
 static int verify_inside(LwSession *session) {
   g_autoptr(GError) error = NULL;
@@ -103,7 +123,7 @@ static int verify_inside(LwSession *session) {
     return lw_fail(trouble);
   if (!report)
     return lw_fail(error);
-  report->target = g_strdup("twin");
+  add_broken_asserts(session, report);
   return print_report(session, report);
 }
 

@@ -112,9 +112,10 @@ static LwResource *add_rule(const Compile *c, guint32 priority, guint32 table) {
   return lw_resource_set_add(c->wanted, rule);
 }
 
-static void add_ruleset(const Compile *c, const char *ns, LwRuleset *ruleset /* transfer full */) {
-  LwResource *resource = add(c, LW_RES_RULESET, ns, ruleset->name, (LwOrigin){0});
-  resource->ruleset = ruleset;
+static void add_ruleset(const Compile *c, const char *ns, const char *name, LwRuleset *ruleset /* transfer full */) {
+  LwResource *resource = new_resource(LW_RES_RULESET, ns, name, (LwOrigin){0});
+  resource->ruleset = ruleset; /* before it is added: its family is part of the key */
+  lw_resource_set_add(c->wanted, resource);
 }
 
 static LwMac derived_mac(const Compile *c, const char *what) {
@@ -156,12 +157,8 @@ static void compile_segment_bridge(const Compile *c, const LwSegment *segment) {
 }
 
 static void compile_guards(const Compile *c) {
-  LwRuleset *host = lw_policy_guard_host_rules(c->lab, c->facts);
-  LwRuleset *bridge = lw_policy_guard_bridge_rules(c->lab, c->facts);
-  LwResource *resource = add(c, LW_RES_RULESET, "", "lanward_guard/inet", (LwOrigin){0});
-  resource->ruleset = host;
-  resource = add(c, LW_RES_RULESET, "", "lanward_guard/bridge", (LwOrigin){0});
-  resource->ruleset = bridge;
+  add_ruleset(c, "", "lanward_guard/inet", lw_policy_guard_host_rules(c->lab, c->facts));
+  add_ruleset(c, "", "lanward_guard/bridge", lw_policy_guard_bridge_rules(c->lab, c->facts));
 }
 
 /* --- the router ---------------------------------------------------------------------------------------------------- */
@@ -183,7 +180,7 @@ static void compile_router_base(const Compile *c) {
   /* a connection that was cut is not picked up again in its middle */
   add_sysctl(c, ns, "0", "net/netfilter/nf_conntrack_tcp_loose");
   add_sysctl(c, ns, "1", "net/ipv4/ip_forward");
-  add_ruleset(c, ns, lw_policy_router_rules(c->lab, c->facts));
+  add_ruleset(c, ns, "lanward", lw_policy_router_rules(c->lab, c->facts));
 }
 
 static void compile_wan(const Compile *c) {

@@ -27,23 +27,28 @@ LwRuleset *lw_policy_guard_host_rules(const LwLab *lab, LwFacts *facts) {
   (void)facts;
   LwRuleset *table = lw_ruleset_new(LW_FAMILY_INET, "lanward_guard");
   LwSet *bridges = lw_ruleset_add_set(table, LW_SET_PLAIN, "bridges", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
+  LwSet *wires = lw_ruleset_add_set(table, LW_SET_PLAIN, "wires", FALSE, LW_FIELD_IIF, LW_FIELD_OIF, LW_FIELD_LAST);
   LwSet *lab_set = lw_ruleset_add_set(table, LW_SET_PLAIN, "lab", TRUE, LW_FIELD_SADDR, LW_FIELD_LAST);
   LwSet *networks = lw_ruleset_add_set(table, LW_SET_PLAIN, "networks", TRUE, LW_FIELD_DADDR, LW_FIELD_LAST);
   for (guint i = 0; i < lab->segments->len; i++) {
     const LwSegment *segment = lw_lab_segment(lab, i);
     lw_set_put(bridges, segment->origin, lw_value_name(segment->bridge));
+    lw_set_put(wires, segment->origin, lw_value_name(segment->bridge), lw_value_name(segment->bridge));
     lw_set_put(lab_set, segment->origin, lw_value_prefix(segment->subnet));
   }
   for (guint i = 0; i < lab->host.networks->len; i++)
     lw_set_put(networks, lw_lab_network(lab, i)->origin, lw_value_prefix(lw_lab_network(lab, i)->prefix));
   lw_set_make_disjoint(lab_set);
   lw_set_make_disjoint(networks);
+  LwChain *forward = lw_ruleset_add_base_chain(table, "forward", LW_HOOK_FORWARD, PRIORITY_GUARD, FALSE, FALSE);
+  LwRule *r = lw_chain_add_rule(forward, LW_ORIGIN_NONE, "on one wire: br_netfilter shows bridged frames here too");
+  lw_rule_match_set(r, "wires", FALSE, LW_FIELD_IIF, LW_FIELD_OIF, LW_FIELD_LAST);
+  lw_rule_accept(r);
   close_bridges(table, "input", LW_HOOK_INPUT, LW_FIELD_IIF);
   close_bridges(table, "forward", LW_HOOK_FORWARD, LW_FIELD_IIF);
   close_bridges(table, "forward", LW_HOOK_FORWARD, LW_FIELD_OIF);
   close_bridges(table, "output", LW_HOOK_OUTPUT, LW_FIELD_OIF);
-  LwChain *forward = lw_ruleset_find_chain(table, "forward");
-  LwRule *r = lw_chain_add_rule(forward, LW_ORIGIN_NONE, "the lab reaches nothing through the host but networks:");
+  r = lw_chain_add_rule(forward, LW_ORIGIN_NONE, "the lab reaches nothing through the host but networks:");
   lw_rule_match(r, LW_FIELD_IIF, lw_value_name(lab->host.management.bridge));
   lw_rule_match_set(r, "lab", FALSE, LW_FIELD_SADDR, LW_FIELD_LAST);
   lw_rule_match_set(r, "networks", TRUE, LW_FIELD_DADDR, LW_FIELD_LAST);

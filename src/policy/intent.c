@@ -7,20 +7,26 @@ static const struct {
   guint8 bytes[4];
   guint8 len;
 } special_prefixes[] = {
-    {{0, 0, 0, 0}, 8},       {{10, 0, 0, 0}, 8},     {{100, 64, 0, 0}, 10},   {{127, 0, 0, 0}, 8},
-    {{169, 254, 0, 0}, 16},  {{172, 16, 0, 0}, 12},  {{192, 0, 0, 0}, 24},    {{192, 0, 2, 0}, 24},
-    {{192, 88, 99, 0}, 24},  {{192, 168, 0, 0}, 16}, {{198, 18, 0, 0}, 15},   {{198, 51, 100, 0}, 24},
-    {{203, 0, 113, 0}, 24},  {{224, 0, 0, 0}, 4},    {{240, 0, 0, 0}, 4},
+    {{0, 0, 0, 0}, 8},      {{10, 0, 0, 0}, 8},     {{100, 64, 0, 0}, 10}, {{127, 0, 0, 0}, 8},
+    {{169, 254, 0, 0}, 16}, {{172, 16, 0, 0}, 12},  {{192, 0, 0, 0}, 24},  {{192, 0, 2, 0}, 24},
+    {{192, 88, 99, 0}, 24}, {{192, 168, 0, 0}, 16}, {{198, 18, 0, 0}, 15}, {{198, 51, 100, 0}, 24},
+    {{203, 0, 113, 0}, 24}, {{224, 0, 0, 0}, 4},    {{240, 0, 0, 0}, 4},
 };
 
+gboolean lw_intent_special(guint index, LwPrefix *out) {
+  if (index >= G_N_ELEMENTS(special_prefixes))
+    return FALSE;
+  *out = (LwPrefix){.addr = {.family = 4}, .len = special_prefixes[index].len};
+  for (guint b = 0; b < 4; b++)
+    out->addr.bytes[b] = special_prefixes[index].bytes[b];
+  return TRUE;
+}
+
 static gboolean is_special(const LwAddr *addr) {
-  for (guint i = 0; i < G_N_ELEMENTS(special_prefixes); i++) {
-    LwPrefix prefix = {.addr = {.family = 4}, .len = special_prefixes[i].len};
-    for (guint b = 0; b < 4; b++)
-      prefix.addr.bytes[b] = special_prefixes[i].bytes[b];
+  LwPrefix prefix;
+  for (guint i = 0; lw_intent_special(i, &prefix); i++)
     if (lw_prefix_contains(&prefix, addr))
       return TRUE;
-  }
   return FALSE;
 }
 
@@ -157,8 +163,9 @@ static const LwAllow *find_allow(const LwLab *lab, const LwFacts *facts, const G
 }
 
 /* An allow line decides, or nothing does. TRUE when a line of the file allowed the flow. */
-static gboolean by_lines(const LwLab *lab, const LwFacts *facts, const LwSegment *owner, const GPtrArray *lines,
-                         const char *key, const LwFlowQuestion *question, LwFlowAnswer *answer) {
+static gboolean by_lines(const LwLab *lab, const LwFacts *facts, const LwSegment *owner,
+                         const GPtrArray *lines, const char *key, const LwFlowQuestion *question,
+                         LwFlowAnswer *answer) {
   const LwAllow *near = NULL;
   const LwAllow *allow = find_allow(lab, facts, lines, question, &near);
   if (allow) {
@@ -344,7 +351,8 @@ static void from_network(const LwLab *lab, const LwFlowQuestion *question, LwFlo
   if (question->to.kind == LW_ZONE_SEGMENT) {
     const LwSegment *s = lw_lab_segment(lab, question->to.index);
     if (s->trust_host && lw_prefix_contains(&network->prefix, &question->source)) {
-      say(answer, TRUE, &s->trust_origin, "%s: trust: host, and %s is behind the host", s->name, network->name);
+      say(answer, TRUE, &s->trust_origin, "%s: trust: host, and %s is behind the host", s->name,
+          network->name);
       return;
     }
   }
@@ -352,8 +360,8 @@ static void from_network(const LwLab *lab, const LwFlowQuestion *question, LwFlo
 }
 
 /* The exit that the target of a forward uses now, and whether it is there at all. */
-static gboolean forward_is_live(const LwLab *lab, const LwFacts *facts, guint segment, const LwForward *forward,
-                                guint by) {
+static gboolean forward_is_live(const LwLab *lab, const LwFacts *facts, guint segment,
+                                const LwForward *forward, guint by) {
   const LwSegment *s = lw_lab_segment(lab, segment);
   if (lw_nic_segment(lab, facts, forward->machine, forward->nic) != segment)
     return FALSE;
@@ -363,8 +371,8 @@ static gboolean forward_is_live(const LwLab *lab, const LwFacts *facts, guint se
 }
 
 static gboolean forward_matches(const LwForward *forward, const LwFlowQuestion *question) {
-  gboolean proto = (forward->tcp && question->proto == LW_PROTO_TCP) ||
-                   (forward->udp && question->proto == LW_PROTO_UDP);
+  gboolean proto =
+      (forward->tcp && question->proto == LW_PROTO_TCP) || (forward->udp && question->proto == LW_PROTO_UDP);
   return proto && forward->first_port <= question->port && question->port <= forward->last_port;
 }
 

@@ -31,3 +31,5 @@ typedef struct {
 
 void lw_intent_answer(const LwLab *lab, const LwFacts *facts, const LwFlowQuestion *question, LwFlowAnswer *answer);
 void lw_flow_answer_clear(LwFlowAnswer *answer);
+/* The special-purpose prefixes that “internet” never means, one by one; FALSE after the last. */
+gboolean lw_intent_special(guint index, LwPrefix *out);

@@ -131,10 +131,20 @@ static void put_pair_both(const Build *b, const char *one, const char *other, Lw
   lw_set_put(pairs, origin, lw_value_name(other), lw_value_name(one));
 }
 
+/* A prefix is something beyond the exits, never a place of the lab: it has a set of its own. */
+static const char *set_of(const LwAllow *allow) {
+  return allow->target.kind == LW_TARGET_PREFIX ? "allowed_out" : "allowed";
+}
+
+static void put_allowed_in(const Build *b, const char *set, const char *from_link, LwRange from, LwValue to,
+                           const LwPorts *ports, LwOrigin origin) {
+  lw_set_put(lw_ruleset_find_set(b->table, set), origin, lw_value_name(from_link), lw_value_range(from), to,
+             proto_value(ports->proto), lw_value_numbers(ports->first_port, ports->last_port));
+}
+
 static void put_allowed(const Build *b, const char *from_link, LwRange from, LwValue to, const LwPorts *ports,
                         LwOrigin origin) {
-  lw_set_put(lw_ruleset_find_set(b->table, "allowed"), origin, lw_value_name(from_link), lw_value_range(from), to,
-             proto_value(ports->proto), lw_value_numbers(ports->first_port, ports->last_port));
+  put_allowed_in(b, "allowed", from_link, from, to, ports, origin);
 }
 
 static const GArray *ports_of(const Build *b, const LwAllow *allow) {
@@ -151,11 +161,11 @@ static const LwPorts any_port = {LW_PROTO_ANY, 0, 65535};
 static void allow_each(const Build *b, const LwSegment *segment, const LwAllow *allow, const char *link, LwValue to,
                        const LwPorts *ports) {
   if (allow->from->len == 0) {
-    put_allowed(b, link, lw_prefix_range(&segment->subnet), to, ports, allow->origin);
+    put_allowed_in(b, set_of(allow), link, lw_prefix_range(&segment->subnet), to, ports, allow->origin);
     return;
   }
   for (guint i = 0; i < allow->from->len; i++)
-    put_allowed(b, link, g_array_index(allow->from, LwRange, i), to, ports, allow->origin);
+    put_allowed_in(b, set_of(allow), link, g_array_index(allow->from, LwRange, i), to, ports, allow->origin);
 }
 
 static void allow_to(const Build *b, const LwSegment *segment, const LwAllow *allow, LwValue to) {
@@ -317,6 +327,7 @@ static void declare_sets(const Build *b) {
   lw_ruleset_add_set(t, LW_SET_PLAIN, "segments", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_PLAIN, "exits", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_PLAIN, "sources", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_LAST);
+  lw_ruleset_add_set(t, LW_SET_PLAIN, "lab", TRUE, LW_FIELD_SADDR, LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_PLAIN, "gateways", FALSE, LW_FIELD_IIF, LW_FIELD_DADDR, LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_PLAIN, "gateway_ports", FALSE, LW_FIELD_IIF, LW_FIELD_PROTO, LW_FIELD_DPORT,
                      LW_FIELD_LAST);
@@ -328,10 +339,13 @@ static void declare_sets(const Build *b) {
   lw_ruleset_add_set(t, LW_SET_PLAIN, "pairs", FALSE, LW_FIELD_IIF, LW_FIELD_OIF, LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_PLAIN, "allowed", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_DADDR, LW_FIELD_PROTO,
                      LW_FIELD_DPORT, LW_FIELD_LAST);
+  lw_ruleset_add_set(t, LW_SET_PLAIN, "allowed_out", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_DADDR,
+                     LW_FIELD_PROTO, LW_FIELD_DPORT, LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_PLAIN, "allowed_home", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_PROTO,
                      LW_FIELD_DPORT, LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_PLAIN, "not_internet", TRUE, LW_FIELD_DADDR, LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_PLAIN, "home_lan", TRUE, LW_FIELD_DADDR, LW_FIELD_LAST)->runtime = TRUE;
+  lw_ruleset_add_set(t, LW_SET_PLAIN, "home_lan_known", TRUE, LW_FIELD_DADDR, LW_FIELD_LAST)->runtime = TRUE;
   lw_ruleset_add_set(t, LW_SET_PLAIN, "dns_redirected", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_MAP, "dns_active", FALSE, LW_FIELD_IIF, LW_FIELD_LAST)->data = LW_FIELD_DPORT;
   lw_ruleset_add_set(t, LW_SET_MAP, "dns_pinned", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_LAST)->data =
@@ -367,9 +381,14 @@ static gboolean is_special(const LwPrefix *prefix) {
 }
 
 /* A lab on public addresses is no internet either. */
-static void put_lab_prefix(const Build *b, LwPrefix prefix, LwOrigin origin) {
+static void put_not_internet(const Build *b, LwPrefix prefix, LwOrigin origin) {
   if (!is_special(&prefix))
     lw_set_put(lw_ruleset_find_set(b->table, "not_internet"), origin, lw_value_prefix(prefix));
+}
+
+static void put_lab_prefix(const Build *b, LwPrefix prefix, LwOrigin origin) {
+  lw_set_put(lw_ruleset_find_set(b->table, "lab"), origin, lw_value_prefix(prefix));
+  put_not_internet(b, prefix, origin);
 }
 
 static void fill_home_lan(const Build *b) {
@@ -377,6 +396,8 @@ static void fill_home_lan(const Build *b) {
   /* until WAN has a lease, everything might be the home LAN: WAN stays closed */
   LwPrefix prefix = b->facts->home_lan.addr.family ? b->facts->home_lan : everything;
   lw_set_put(lw_ruleset_find_set(b->table, "home_lan"), LW_ORIGIN_NONE, lw_value_prefix(prefix));
+  if (b->facts->home_lan.addr.family)
+    lw_set_put(lw_ruleset_find_set(b->table, "home_lan_known"), LW_ORIGIN_NONE, lw_value_prefix(prefix));
 }
 
 static void fill_router_flows(const Build *b) {
@@ -405,7 +426,7 @@ static void fill_sets(const Build *b) {
   for (guint i = 0; i < lab->host.networks->len; i++) {
     const LwNetwork *network = lw_lab_network(lab, i);
     lw_set_put(sources, network->origin, lw_value_name(LW_ROUTER_MGMT), lw_value_prefix(network->prefix));
-    put_lab_prefix(b, network->prefix, network->origin);
+    put_not_internet(b, network->prefix, network->origin);
   }
   put_exit(b, LW_NONE);
   for (guint i = 0; i < lab->tunnels->len; i++)
@@ -446,6 +467,10 @@ static void build_mark_chain(const Build *b) {
   lw_rule_match_set(r, "exits", TRUE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_rule_match_set(r, "sources", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_LAST);
   lw_rule_drop(r, "lanward spoofed source");
+  r = rule(c, "nothing of the lab comes from outside");
+  lw_rule_match_set(r, "exits", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
+  lw_rule_match_set(r, "lab", FALSE, LW_FIELD_SADDR, LW_FIELD_LAST);
+  lw_rule_drop(r, "lanward spoofed source");
   r = rule(c, "a flow that comes in by an exit is answered by it");
   lw_rule_match_set(r, "exits", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_rule_match(r, LW_FIELD_CT_STATE, lw_value_number(LW_CT_NEW));
@@ -459,6 +484,10 @@ static void build_mark_chain(const Build *b) {
   lw_rule_lookup(r, LW_ACTION_SET_MARK, "exit_active", LW_FIELD_IIF, LW_FIELD_LAST);
   r = rule(c, "pinned sources");
   lw_rule_lookup(r, LW_ACTION_SET_MARK, "exit_pinned", LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_LAST);
+  r = rule(c, "a flow remembers its exit: it is ended when that is no longer its own");
+  lw_rule_match_set(r, "segments", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
+  lw_rule_match(r, LW_FIELD_CT_STATE, lw_value_number(LW_CT_NEW));
+  lw_rule_add_action(r, LW_ACTION_CT_FROM_MARK);
 }
 
 static LwRule *match_dns(LwRule *r) {
@@ -517,6 +546,9 @@ static LwRule *match_states(LwRule *r, guint32 states) {
 
 static void refuse_dns(LwChain *c, guint32 proto, LwActionKind how, const char *comment) {
   LwRule *r = rule(c, comment);
+  lw_rule_match_set(r, "segments", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
+  lw_rule_match_set(r, "exits", FALSE, LW_FIELD_OIF, LW_FIELD_LAST);
+  match_states(r, LW_CT_NEW);
   lw_rule_match(r, LW_FIELD_PROTO, lw_value_number(proto));
   lw_rule_match(r, LW_FIELD_DPORT, lw_value_number(53));
   lw_rule_match(r, LW_FIELD_DPORT, lw_value_number(853));
@@ -526,7 +558,15 @@ static void refuse_dns(LwChain *c, guint32 proto, LwActionKind how, const char *
 
 static void build_forward_chain(const Build *b) {
   LwChain *c = lw_ruleset_add_base_chain(b->table, "forward", LW_HOOK_FORWARD, PRIORITY_FILTER, FALSE, TRUE);
-  LwRule *r = rule(c, "kill switch: by an exit only what the file sends there");
+  refuse_dns(c, PROTO_TCP, LW_ACTION_REJECT_TCP, "no resolver but the exit's own");
+  refuse_dns(c, PROTO_UDP, LW_ACTION_REJECT, "no resolver but the exit's own");
+  LwRule *r = rule(c, "allow: home-lan, whatever the exit of the segment");
+  lw_rule_match(r, LW_FIELD_OIF, lw_value_name(LW_ROUTER_WAN));
+  lw_rule_match_set(r, "home_lan_known", FALSE, LW_FIELD_DADDR, LW_FIELD_LAST);
+  lw_rule_match_set(r, "allowed_home", FALSE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_PROTO, LW_FIELD_DPORT,
+                    LW_FIELD_LAST);
+  lw_rule_accept(r);
+  r = rule(c, "kill switch: by an exit only what the file sends there");
   lw_rule_match_set(r, "exits", FALSE, LW_FIELD_OIF, LW_FIELD_LAST);
   lw_rule_match_set(r, "egress", TRUE, LW_FIELD_IIF, LW_FIELD_MARK, LW_FIELD_OIF, LW_FIELD_LAST);
   lw_rule_drop(r, "lanward kill-switch");
@@ -549,11 +589,10 @@ static void build_forward_chain(const Build *b) {
   lw_rule_match_set(r, "allowed", FALSE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_DADDR, LW_FIELD_PROTO, LW_FIELD_DPORT,
                     LW_FIELD_LAST);
   lw_rule_accept(r);
-  r = rule(c, "allow: home-lan");
-  lw_rule_match(r, LW_FIELD_OIF, lw_value_name(LW_ROUTER_WAN));
-  lw_rule_match_set(r, "home_lan", FALSE, LW_FIELD_DADDR, LW_FIELD_LAST);
-  lw_rule_match_set(r, "allowed_home", FALSE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_PROTO, LW_FIELD_DPORT,
-                    LW_FIELD_LAST);
+  r = rule(c, "allow: lines that name a prefix beyond the exits");
+  lw_rule_match_set(r, "exits", FALSE, LW_FIELD_OIF, LW_FIELD_LAST);
+  lw_rule_match_set(r, "allowed_out", FALSE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_DADDR, LW_FIELD_PROTO,
+                    LW_FIELD_DPORT, LW_FIELD_LAST);
   lw_rule_accept(r);
   r = rule(c, "forward: lines");
   lw_rule_match(r, LW_FIELD_CT_DNAT, lw_value_number(1));
@@ -567,8 +606,6 @@ static void build_forward_chain(const Build *b) {
   r = rule(c, "private and special addresses are not the internet");
   lw_rule_match_set(r, "not_internet", FALSE, LW_FIELD_DADDR, LW_FIELD_LAST);
   lw_rule_drop(r, "lanward not internet");
-  refuse_dns(c, PROTO_TCP, LW_ACTION_REJECT_TCP, "no resolver but the exit's own");
-  refuse_dns(c, PROTO_UDP, LW_ACTION_REJECT, "no resolver but the exit's own");
   r = rule(c, "egress: lines");
   lw_rule_match_set(r, "egress", FALSE, LW_FIELD_IIF, LW_FIELD_MARK, LW_FIELD_OIF, LW_FIELD_LAST);
   lw_rule_accept(r);
@@ -580,14 +617,14 @@ static void build_input_chain(const Build *b) {
   LwRule *r = rule(c, NULL);
   lw_rule_match(r, LW_FIELD_IIF, lw_value_name("lo"));
   lw_rule_accept(r);
-  lw_rule_accept(match_states(rule(c, "answers to the router's own flows"), LW_CT_ESTABLISHED));
+  lw_rule_accept(match_states(rule(c, "answers to the router's own flows"), LW_CT_ESTABLISHED | LW_CT_RELATED));
   r = rule(c, "late packets of a cut connection: tell the far end");
   lw_rule_match(r, LW_FIELD_IIF, lw_value_name("wg-*"));
   lw_rule_match(r, LW_FIELD_TCP_SYN, lw_value_number(0));
   lw_rule_match(r, LW_FIELD_TCP_RST, lw_value_number(0));
   lw_rule_add_action(r, LW_ACTION_COUNT);
   lw_rule_add_action(r, LW_ACTION_REJECT_TCP);
-  lw_rule_drop(match_states(rule(c, NULL), LW_CT_INVALID | LW_CT_RELATED), "lanward no flow");
+  lw_rule_drop(match_states(rule(c, NULL), LW_CT_INVALID), "lanward no flow");
   r = rule(c, "ping of one's own gateway");
   lw_rule_match(r, LW_FIELD_PROTO, lw_value_number(PROTO_ICMP));
   lw_rule_match(r, LW_FIELD_ICMP_TYPE, lw_value_number(ICMP_ECHO_REQUEST));

@@ -20,7 +20,8 @@ static void read_services(LwSpec *spec, const LwYaml *map) {
     g_ptr_array_add(spec->lab->host.services, service);
     g_hash_table_insert(spec->services, service->name, GUINT_TO_POINTER(spec->lab->host.services->len));
     if (value->kind == LW_YAML_MAP || lw_yaml_is_empty(value) || (value->items && value->items->len == 0)) {
-      lw_spec_error(spec->diagnostics, value->origin, "service “%s” needs ports: tcp/445, icmp, or a list", name->text);
+      lw_spec_error(spec->diagnostics, value->origin, "service “%s” needs ports: tcp/445, icmp, or a list",
+                    name->text);
       continue;
     }
     g_autoptr(GPtrArray) items = lw_spec_items(value);
@@ -48,8 +49,8 @@ static void read_networks(LwSpec *spec, const LwYaml *map) {
 }
 
 /* A default address of the subnet, when the subnet was given and holds it. */
-static void default_address(LwSpec *spec, const LwPrefix *subnet, guint offset, LwOrigin origin, const char *key,
-                            LwAddr *out) {
+static void default_address(LwSpec *spec, const LwPrefix *subnet, guint offset, LwOrigin origin,
+                            const char *key, LwAddr *out) {
   LwRange whole = lw_prefix_range(subnet);
   LwAddr addr = lw_addr_add(&whole.first, offset);
   if (lw_addr_cmp(&addr, &whole.last) < 0)
@@ -63,16 +64,20 @@ static void read_management(LwSpec *spec, const LwYaml *map, LwOrigin where) {
   LwHost *host = &spec->lab->host;
   host->management.origin = map ? map->origin : (LwOrigin){0};
   lw_spec_fields(spec, map, LW_SECTION_MANAGEMENT, NULL, FALSE, where, "management", &fields);
-  const LwYaml *subnet = fields.value[LW_KEY_MANAGEMENT_SUBNET], *address = fields.value[LW_KEY_MANAGEMENT_ADDRESS],
-               *router = fields.value[LW_KEY_MANAGEMENT_ROUTER], *bridge = fields.value[LW_KEY_MANAGEMENT_BRIDGE];
+  const LwYaml *subnet = fields.value[LW_KEY_MANAGEMENT_SUBNET],
+               *address = fields.value[LW_KEY_MANAGEMENT_ADDRESS],
+               *router = fields.value[LW_KEY_MANAGEMENT_ROUTER],
+               *bridge = fields.value[LW_KEY_MANAGEMENT_BRIDGE];
   char *name;
   if (bridge && lw_spec_interface(spec, bridge, &name)) {
     g_free(host->management.bridge);
     host->management.bridge = name;
   }
-  lw_spec_take_interface(spec, host->management.bridge, bridge ? bridge->origin : where, "host.management.bridge");
+  lw_spec_take_interface(spec, host->management.bridge, bridge ? bridge->origin : where,
+                         "host.management.bridge");
   LwOrigin subnet_origin = subnet ? subnet->origin : where;
-  if (fields.wrong[LW_KEY_MANAGEMENT_SUBNET] || (subnet && !lw_spec_subnet(spec, subnet, &host->management.subnet)))
+  if (fields.wrong[LW_KEY_MANAGEMENT_SUBNET] ||
+      (subnet && !lw_spec_subnet(spec, subnet, &host->management.subnet)))
     return;
   const LwPrefix *net = &host->management.subnet;
   claim_zone(spec, *net, g_strdup("the management network"), subnet_origin, FALSE);
@@ -85,7 +90,10 @@ static void read_management(LwSpec *spec, const LwYaml *map, LwOrigin where) {
   else
     default_address(spec, net, 15, subnet_origin, "address", &host->management.address);
   if (lw_addr_equal(&host->management.address, &host->management.router))
-    lw_spec_error(spec->diagnostics, address ? address->origin : router ? router->origin : subnet_origin,
+    lw_spec_error(spec->diagnostics,
+                  address  ? address->origin
+                  : router ? router->origin
+                           : subnet_origin,
                   "host and router have the same address in the management network");
 }
 
@@ -159,16 +167,18 @@ static void read_router(LwSpec *spec, const LwYaml *map) {
   static const LwKeyId only_opnsense[] = {LW_KEY_ROUTER_VM, LW_KEY_ROUTER_ADOPT, LW_KEY_ROUTER_API};
   for (guint i = 0; i < G_N_ELEMENTS(only_opnsense); i++)
     if (router->kind != LW_ROUTER_OPNSENSE && fields.value[only_opnsense[i]])
-      lw_spec_error(spec->diagnostics, fields.value[only_opnsense[i]]->origin, "“%s” is for “kind: opnsense” alone",
-                    lw_keys[only_opnsense[i]].key);
+      lw_spec_error(spec->diagnostics, fields.value[only_opnsense[i]]->origin,
+                    "“%s” is for “kind: opnsense” alone", lw_keys[only_opnsense[i]].key);
   if (fields.value[LW_KEY_ROUTER_VM])
     router->vm = lw_spec_text(spec, fields.value[LW_KEY_ROUTER_VM]);
   else if (router->kind == LW_ROUTER_OPNSENSE)
     router->vm = g_strdup("opnsense");
   if (fields.value[LW_KEY_ROUTER_API])
     read_api(spec, fields.value[LW_KEY_ROUTER_API]);
-  if (fields.value[LW_KEY_ROUTER_WAN_MAC] && lw_spec_mac(spec, fields.value[LW_KEY_ROUTER_WAN_MAC], &router->wan_mac)) {
-    LwMacClaim claim = {router->wan_mac, g_strdup("router.wan-mac"), fields.value[LW_KEY_ROUTER_WAN_MAC]->origin};
+  if (fields.value[LW_KEY_ROUTER_WAN_MAC] &&
+      lw_spec_mac(spec, fields.value[LW_KEY_ROUTER_WAN_MAC], &router->wan_mac)) {
+    LwMacClaim claim = {router->wan_mac, g_strdup("router.wan-mac"),
+                        fields.value[LW_KEY_ROUTER_WAN_MAC]->origin};
     g_array_append_val(spec->macs, claim);
   }
 }
@@ -188,7 +198,8 @@ static void read_manage(LwSpec *spec, const LwYaml *node) {
       if (strcmp(item->text, words[j]) == 0)
         flag = 1u << j;
     if (!flag)
-      lw_spec_error(spec->diagnostics, item->origin, "“%s” is nothing to manage: one of host, machines, router", item->text);
+      lw_spec_error(spec->diagnostics, item->origin,
+                    "“%s” is nothing to manage: one of host, machines, router", item->text);
     spec->lab->manage |= flag;
   }
 }
@@ -234,7 +245,8 @@ static void read_defaults(LwSpec *spec, const LwYaml *map) {
   if (!map)
     return;
   lw_spec_fields(spec, map, LW_SECTION_DEFAULTS, NULL, FALSE, map->origin, "defaults", &fields);
-  const LwYaml *segment = fields.value[LW_KEY_DEFAULTS_SEGMENT], *machine = fields.value[LW_KEY_DEFAULTS_MACHINE];
+  const LwYaml *segment = fields.value[LW_KEY_DEFAULTS_SEGMENT],
+               *machine = fields.value[LW_KEY_DEFAULTS_MACHINE];
   if (segment)
     lw_spec_fields(spec, segment, LW_SECTION_SEGMENT, NULL, TRUE, segment->origin, "defaults.segment",
                    &spec->defaults_segment);

@@ -21,8 +21,8 @@ static void report_overlap(LwSpec *spec, const LwZoneClaim *a, const LwZoneClaim
   const LwZoneClaim *second = comes_later(&a->origin, &b->origin) ? a : b, *first = second == a ? b : a;
   g_autofree char *mine = lw_prefix_format(&second->prefix), *other = lw_prefix_format(&first->prefix);
   g_autofree char *place = lw_origin_format(&first->origin);
-  lw_spec_error(spec->diagnostics, second->origin, "%s of %s overlaps %s of %s (%s)", mine, second->what, other, first->what,
-                place);
+  lw_spec_error(spec->diagnostics, second->origin, "%s of %s overlaps %s of %s (%s)", mine, second->what,
+                other, first->what, place);
 }
 
 static void check_zones(LwSpec *spec) {
@@ -50,8 +50,9 @@ static void check_private(LwSpec *spec) {
     }
     if (!inside) {
       g_autofree char *text = lw_prefix_format(&zone->prefix);
-      lw_spec_warning(spec->diagnostics, zone->origin, "%s of %s is not private: the true owner of these addresses cannot be reached",
-                      text, zone->what);
+      lw_spec_warning(spec->diagnostics, zone->origin,
+                      "%s of %s is not private: the true owner of these addresses cannot be reached", text,
+                      zone->what);
     }
   }
 }
@@ -70,11 +71,13 @@ static void check_claim(LwSpec *spec, const LwClaim *claim) {
   const LwSegment *segment = lw_lab_segment(spec->lab, claim->segment);
   g_autofree char *text = lw_range_format(&claim->range);
   if (lw_addr_is_set(&segment->router) && lw_range_contains(&claim->range, &segment->router))
-    lw_spec_error(spec->diagnostics, claim->origin, "%s is the router's address in “%s”", text, segment->name);
+    lw_spec_error(spec->diagnostics, claim->origin, "%s is the router's address in “%s”", text,
+                  segment->name);
   if (segment->has_dhcp && lw_range_overlaps(&segment->dhcp, &claim->range)) {
     g_autofree char *dhcp = lw_range_format(&segment->dhcp);
-    lw_spec_error(spec->diagnostics, claim->origin, "%s lies in the DHCP range %s of “%s”: take one outside, or shorten the range",
-                  text, dhcp, segment->name);
+    lw_spec_error(spec->diagnostics, claim->origin,
+                  "%s lies in the DHCP range %s of “%s”: take one outside, or shorten the range", text, dhcp,
+                  segment->name);
   }
 }
 
@@ -93,9 +96,11 @@ static void check_claims(LwSpec *spec) {
   for (guint i = 0; i < spec->claims->len; i++) {
     const LwClaim *claim = &g_array_index(spec->claims, LwClaim, i);
     check_claim(spec, claim);
-    if (single && lw_range_overlaps(&single->range, &claim->range) && (single->machine != claim->machine || !claim->shared))
+    if (single && lw_range_overlaps(&single->range, &claim->range) &&
+        (single->machine != claim->machine || !claim->shared))
       report_twice(spec, single, claim);
-    if (!claim->shared && shared && shared->machine != claim->machine && lw_range_overlaps(&shared->range, &claim->range))
+    if (!claim->shared && shared && shared->machine != claim->machine &&
+        lw_range_overlaps(&shared->range, &claim->range))
       report_twice(spec, shared, claim);
     const LwClaim **last = claim->shared ? &shared : &single;
     if (!*last || lw_addr_cmp(&claim->range.last, &(*last)->range.last) > 0)
@@ -103,12 +108,13 @@ static void check_claims(LwSpec *spec) {
   }
 }
 
-static void take_mac(LwSpec *spec, GHashTable *seen, const LwMac *mac, const char *what, LwOrigin origin, gboolean derived) {
+static void take_mac(LwSpec *spec, GHashTable *seen, const LwMac *mac, const char *what, LwOrigin origin,
+                     gboolean derived) {
   char *text = lw_mac_format(mac);
   const char *other = g_hash_table_lookup(seen, text);
   if (other && derived)
-    lw_spec_error(spec->diagnostics, origin, "the MAC %s derived for %s is that of %s: give one of them a “mac:”", text, what,
-                  other);
+    lw_spec_error(spec->diagnostics, origin,
+                  "the MAC %s derived for %s is that of %s: give one of them a “mac:”", text, what, other);
   else if (other)
     lw_spec_error(spec->diagnostics, origin, "MAC %s belongs to %s already", text, other);
   if (other)
@@ -180,7 +186,8 @@ static void report_forward(LwSpec *spec, const ExitPort *a, const ExitPort *b) {
   const LwForward *second = later ? a->forward : b->forward, *first = later ? b->forward : a->forward;
   g_autofree char *place = lw_origin_format(&first->origin);
   const char *exit = a->exit ? lw_lab_tunnel(spec->lab, a->exit - 1)->name : "WAN";
-  lw_spec_error(spec->diagnostics, second->origin, "this port of exit %s is forwarded already (%s)", exit, place);
+  lw_spec_error(spec->diagnostics, second->origin, "this port of exit %s is forwarded already (%s)", exit,
+                place);
 }
 
 /* What the router itself answers on WAN. */
@@ -194,7 +201,8 @@ static void check_own_ports(LwSpec *spec, const ExitPort *port) {
     const LwTunnel *tunnel = lw_lab_tunnel(spec->lab, i);
     guint16 listen = tunnel->wg.listen_port;
     if (listen && forward->first_port <= listen && forward->last_port >= listen)
-      lw_spec_error(spec->diagnostics, forward->origin, "udp/%u of WAN is the ListenPort of tunnel “%s”", listen, tunnel->name);
+      lw_spec_error(spec->diagnostics, forward->origin, "udp/%u of WAN is the ListenPort of tunnel “%s”",
+                    listen, tunnel->name);
   }
 }
 
@@ -225,8 +233,9 @@ static void check_networks(LwSpec *spec) {
     const LwSegment *segment = lw_lab_segment(spec->lab, i);
     const char *other = g_hash_table_lookup(seen, segment->network);
     if (other)
-      lw_spec_error(spec->diagnostics, segment->origin, "libvirt network “%s” of segment “%s” is that of “%s” already",
-                    segment->network, segment->name, other);
+      lw_spec_error(spec->diagnostics, segment->origin,
+                    "libvirt network “%s” of segment “%s” is that of “%s” already", segment->network,
+                    segment->name, other);
     else
       g_hash_table_insert(seen, segment->network, segment->name);
   }

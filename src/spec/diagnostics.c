@@ -20,7 +20,8 @@ void lw_diagnostic_free(LwDiagnostic *diagnostic) {
 LwDiagnostics *lw_diagnostics_new(void) {
   LwDiagnostics *diagnostics = g_new0(LwDiagnostics, 1);
   diagnostics->list = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
-  diagnostics->texts = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
+  diagnostics->texts =
+      g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
   diagnostics->seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   return diagnostics;
 }
@@ -67,11 +68,13 @@ static char *one_line(char *message) {
       *p = ' ';
   if (g_utf8_strlen(valid, -1) <= 400)
     return valid;
-  g_autofree char *long_one = valid, *head = g_utf8_substring(valid, 0, 399);
+  g_autofree char *head = g_utf8_substring(valid, 0, 399);
+  g_free(valid);
   return g_strconcat(head, "…", NULL);
 }
 
-static void add(LwDiagnostics *diagnostics, gboolean is_error, LwOrigin origin, char *suggestion, char *message) {
+static void add(LwDiagnostics *diagnostics, gboolean is_error, LwOrigin origin, char *suggestion,
+                char *message) {
   if (is_error)
     diagnostics->errors++;
   message = one_line(message);
@@ -110,7 +113,8 @@ void lw_spec_warning(LwDiagnostics *diagnostics, LwOrigin origin, const char *fo
   va_end(args);
 }
 
-void lw_spec_error_suggest(LwDiagnostics *diagnostics, LwOrigin origin, char *suggestion, const char *format, ...) {
+void lw_spec_error_suggest(LwDiagnostics *diagnostics, LwOrigin origin, char *suggestion, const char *format,
+                           ...) {
   va_list args;
   va_start(args, format);
   add(diagnostics, TRUE, origin, suggestion, g_strdup_vprintf(format, args));
@@ -175,6 +179,10 @@ char *lw_spec_suggest(const LwDiagnostics *diagnostics, const char *word, const 
     if (best == 0)
       break;
   }
+  /* A word cut short is near too: “seg”, or “no” for “none”. */
+  for (guint i = 0; !near && length >= 2 && i < candidates->len; i++)
+    if (g_str_has_prefix(candidates->pdata[i], word))
+      near = candidates->pdata[i];
   return near ? g_strdup_printf("did you mean “%s”?", near) : NULL;
 }
 
@@ -192,11 +200,12 @@ static void append_caret(GString *out, const LwDiagnostic *diagnostic, gboolean 
 
 char *lw_diagnostic_format(const LwDiagnostic *diagnostic, gboolean colour) {
   GString *out = g_string_new(NULL);
-  g_autofree char *place = diagnostic->origin.file ? lw_origin_format(&diagnostic->origin) : g_strdup("lanward");
+  g_autofree char *place =
+      diagnostic->origin.file ? lw_origin_format(&diagnostic->origin) : g_strdup("lanward");
   const char *kind = diagnostic->is_error ? "error" : "warning";
   if (colour)
-    g_string_append_printf(out, "\033[1m%s:\033[0m \033[1;%dm%s:\033[0m %s\n", place, diagnostic->is_error ? 31 : 35,
-                           kind, diagnostic->message);
+    g_string_append_printf(out, "\033[1m%s:\033[0m \033[1;%dm%s:\033[0m %s\n", place,
+                           diagnostic->is_error ? 31 : 35, kind, diagnostic->message);
   else
     g_string_append_printf(out, "%s: %s: %s\n", place, kind, diagnostic->message);
   if (diagnostic->line_text)

@@ -21,10 +21,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwDiagnostics, lw_diagnostics_free)
 void lw_diagnostics_text(LwDiagnostics *diagnostics, const char *file, const char *text, gsize length);
 
 void lw_spec_error(LwDiagnostics *diagnostics, LwOrigin origin, const char *format, ...) G_GNUC_PRINTF(3, 4);
-void lw_spec_warning(LwDiagnostics *diagnostics, LwOrigin origin, const char *format, ...) G_GNUC_PRINTF(3, 4);
+void lw_spec_warning(LwDiagnostics *diagnostics, LwOrigin origin, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
 /* suggestion: transfer full, nullable. */
-void lw_spec_error_suggest(LwDiagnostics *diagnostics, LwOrigin origin, char *suggestion, const char *format, ...)
-    G_GNUC_PRINTF(4, 5);
+void lw_spec_error_suggest(LwDiagnostics *diagnostics, LwOrigin origin, char *suggestion, const char *format,
+                           ...) G_GNUC_PRINTF(4, 5);
 
 /* "did you mean “near”?" for the nearest of the candidates (of const char*), NULL when none is near.
  * Transfer full. */

@@ -6,20 +6,27 @@
 static const char introduction[] =
     "# The lab's file\n"
     "\n"
-    "This page is generated from the key table in `src/spec/keys.c`; `data/lab.schema.json` is its twin for editors.\n"
+    "This page is generated from the key table in `src/spec/keys.c`; `data/lab.schema.json` is its twin for "
+    "editors.\n"
     "\n"
     "One YAML file describes one lab. What it does not allow is dropped. A complete one, with comments, is\n"
-    "[examples/homelab.yaml](../examples/homelab.yaml); the smallest is [examples/small.yaml](../examples/small.yaml).\n"
+    "[examples/homelab.yaml](../examples/homelab.yaml); the smallest is "
+    "[examples/small.yaml](../examples/small.yaml).\n"
     "\n"
-    "- **Values are taken as they are written.** `.20` is no number and `no` no boolean, except where this page says\n"
+    "- **Values are taken as they are written.** `.20` is no number and `no` no boolean, except where this "
+    "page says\n"
     "  “`true` or `false`” (then `yes`, `no`, `on` and `off` will do as well). Quotes never hurt.\n"
-    "- **Addresses may be short** within their subnet, if that is a /24 or longer: `.5`, `.200-.240`, `.0/26`.\n"
-    "- **A list of one** may be written without brackets. An item that holds a comma is quoted within `[…]`.\n"
-    "- **Names** are a lower-case letter, then lower-case letters, digits and dashes. Reserved: `host`, `internet`,\n"
+    "- **Addresses may be short** within their subnet, if that is a /24 or longer: `.5`, `.200-.240`, "
+    "`.0/26`.\n"
+    "- **A list of one** may be written without brackets. An item that holds a comma is quoted within "
+    "`[…]`.\n"
+    "- **Names** are a lower-case letter, then lower-case letters, digits and dashes. Reserved: `host`, "
+    "`internet`,\n"
     "  `router`, `wan`, `mgmt`, `home-lan`, `direct`, `none`, `any`.\n"
     "- **Ports** are `tcp/445`, `udp/8000-8100`, `tcp+udp/53`, `tcp` (all of them), `icmp` or `any`.\n"
     "- **Paths** start from the folder of the file they stand in. Files with secrets have mode 0600.\n"
-    "- **Refused**, because they hide what a file says: duplicate and unknown keys, anchors, aliases, merge keys, tags,\n"
+    "- **Refused**, because they hide what a file says: duplicate and unknown keys, anchors, aliases, merge "
+    "keys, tags,\n"
     "  more than one document. A file has at most 1 MiB and 32 levels.\n";
 
 static void table_cell(GString *out, const char *text, gboolean code) {
@@ -53,7 +60,8 @@ char *lw_spec_document(void) {
     const LwSection *section = &lw_sections[i];
     g_string_append_printf(out, "\n## %s%s%s\n\n%s\n\n", *section->path ? "`" : "Top level", section->path,
                            *section->path ? "`" : "", section->documentation);
-    g_string_append(out, "| key | value | without it | meaning | example |\n| --- | --- | --- | --- | --- |\n");
+    g_string_append(out,
+                    "| key | value | without it | meaning | example |\n| --- | --- | --- | --- | --- |\n");
     for (guint j = 0; j < LW_KEY_COUNT; j++)
       if ((guint)lw_keys[j].section == i)
         document_key(out, &lw_keys[j]);
@@ -126,8 +134,8 @@ static void schema_required(GString *out, LwSectionId section) {
 }
 
 static void schema_definition(GString *out, LwSectionId section, gboolean defaults, gboolean first) {
-  g_string_append_printf(out, "%s\n    \"%s%s\": {\"description\":", first ? "" : ",", lw_sections[section].name,
-                         defaults ? "-defaults" : "");
+  g_string_append_printf(out, "%s\n    \"%s%s\": {\"description\":", first ? "" : ",",
+                         lw_sections[section].name, defaults ? "-defaults" : "");
   json_string(out, lw_sections[section].documentation);
   g_string_append(out, ",\"type\":[\"object\",\"null\"],\"additionalProperties\":false,");
   if (!defaults)

@@ -2,11 +2,19 @@
 
 #include <string.h>
 
-static const char *const shape_names[] = {"nothing", "a single value", "a list", "a value or a list", "a mapping",
-                                          "a value or a mapping", "a list or a mapping", "a value, a list or a mapping"};
+static const char *const shape_names[] = {"nothing",
+                                          "a single value",
+                                          "a list",
+                                          "a value or a list",
+                                          "a mapping",
+                                          "a value or a mapping",
+                                          "a list or a mapping",
+                                          "a value, a list or a mapping"};
 
 static guint shape_of(const LwYaml *node) {
-  return node->kind == LW_YAML_SCALAR ? LW_SHAPE_SCALAR : node->kind == LW_YAML_LIST ? LW_SHAPE_LIST : LW_SHAPE_MAP;
+  return node->kind == LW_YAML_SCALAR ? LW_SHAPE_SCALAR
+         : node->kind == LW_YAML_LIST ? LW_SHAPE_LIST
+                                      : LW_SHAPE_MAP;
 }
 
 static const struct {
@@ -19,7 +27,8 @@ static const struct {
 static void unknown_key(LwSpec *spec, LwSectionId section, const LwYaml *key, const char *what) {
   for (guint i = 0; i < G_N_ELEMENTS(not_keys); i++)
     if (strcmp(key->text, not_keys[i].key) == 0) {
-      lw_spec_error(spec->diagnostics, key->origin, "unknown key “%s” in %s: %s", key->text, what, not_keys[i].remedy);
+      lw_spec_error(spec->diagnostics, key->origin, "unknown key “%s” in %s: %s", key->text, what,
+                    not_keys[i].remedy);
       return;
     }
   g_autoptr(GPtrArray) candidates = g_ptr_array_new();
@@ -32,7 +41,8 @@ static void unknown_key(LwSpec *spec, LwSectionId section, const LwYaml *key, co
     g_autofree char *all = g_strjoinv(", ", (char **)candidates->pdata);
     suggestion = g_strdup_printf("known keys: %s", all);
   }
-  lw_spec_error_suggest(spec->diagnostics, key->origin, suggestion, "unknown key “%s” in %s", key->text, what);
+  lw_spec_error_suggest(spec->diagnostics, key->origin, suggestion, "unknown key “%s” in %s", key->text,
+                        what);
 }
 
 /* The value in a shape that the key's type allows, or NULL. */
@@ -107,7 +117,8 @@ guint lw_spec_choice(LwSpec *spec, const LwFields *fields, LwKeyId key) {
     g_ptr_array_add(candidates, choices[i]);
   }
   g_autofree char *all = g_strjoinv(", ", choices);
-  lw_spec_error_suggest(spec->diagnostics, node->origin, lw_spec_suggest(spec->diagnostics, node->text, candidates),
+  lw_spec_error_suggest(spec->diagnostics, node->origin,
+                        lw_spec_suggest(spec->diagnostics, node->text, candidates),
                         "“%s: %s” is unknown: one of %s", lw_keys[key].key, node->text, all);
   return 0;
 }
@@ -159,12 +170,14 @@ gboolean lw_spec_name(LwSpec *spec, const LwYaml *node, const char *what, guint 
     good = g_ascii_islower(name[i]) || g_ascii_isdigit(name[i]) || name[i] == '-';
   if (!good)
     lw_spec_error(spec->diagnostics, node->origin,
-                  "“%s” cannot be the name of %s: a letter, then letters, digits and dashes, all lower case", name, what);
+                  "“%s” cannot be the name of %s: a letter, then letters, digits and dashes, all lower case",
+                  name, what);
   else if (g_strv_contains(reserved, name))
-    lw_spec_error(spec->diagnostics, node->origin, "“%s” cannot be the name of %s: the word is reserved", name, what);
+    lw_spec_error(spec->diagnostics, node->origin, "“%s” cannot be the name of %s: the word is reserved",
+                  name, what);
   else if (length > longest)
-    lw_spec_error(spec->diagnostics, node->origin, "“%s” is too long for the name of %s: at most %u letters", name, what,
-                  longest);
+    lw_spec_error(spec->diagnostics, node->origin, "“%s” is too long for the name of %s: at most %u letters",
+                  name, what, longest);
   else
     return TRUE;
   return FALSE;
@@ -177,11 +190,12 @@ gboolean lw_spec_interface(LwSpec *spec, const LwYaml *node, char **out) {
   for (gsize i = 0; good && i < length; i++)
     good = g_ascii_isalnum(name[i]) || strchr("_.-", name[i]);
   if (length > 15)
-    lw_spec_error(spec->diagnostics, node->origin, "“%s” is too long for an interface: at most 15 bytes, these are %" G_GSIZE_FORMAT,
-                  name, length);
+    lw_spec_error(spec->diagnostics, node->origin,
+                  "“%s” is too long for an interface: at most 15 bytes, these are %" G_GSIZE_FORMAT, name,
+                  length);
   else if (!good)
-    lw_spec_error(spec->diagnostics, node->origin, "“%s” is no name for an interface: letters, digits, “_”, “.” and “-”",
-                  name);
+    lw_spec_error(spec->diagnostics, node->origin,
+                  "“%s” is no name for an interface: letters, digits, “_”, “.” and “-”", name);
   else {
     *out = g_strdup(name);
     return TRUE;
@@ -202,10 +216,11 @@ gboolean lw_spec_take_interface(LwSpec *spec, const char *name, LwOrigin origin,
 gboolean lw_spec_mac(LwSpec *spec, const LwYaml *node, LwMac *out) {
   LwMac mac;
   if (!lw_mac_parse(node->text, &mac))
-    lw_spec_error(spec->diagnostics, node->origin, "“%s” is no MAC address: six pairs of hex digits, as in 52:54:00:12:34:56",
-                  node->text);
+    lw_spec_error(spec->diagnostics, node->origin,
+                  "“%s” is no MAC address: six pairs of hex digits, as in 52:54:00:12:34:56", node->text);
   else if (mac.bytes[0] & 1)
-    lw_spec_error(spec->diagnostics, node->origin, "“%s” is a multicast MAC address: no card has one", node->text);
+    lw_spec_error(spec->diagnostics, node->origin, "“%s” is a multicast MAC address: no card has one",
+                  node->text);
   else if (!lw_mac_is_set(&mac))
     lw_spec_error(spec->diagnostics, node->origin, "“%s” is no MAC address of a card", node->text);
   else {

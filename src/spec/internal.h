@@ -81,8 +81,8 @@ void lw_spec_candidates(GHashTable *table, GPtrArray *candidates);
 gboolean lw_spec_subnet(LwSpec *spec, const LwYaml *node, LwPrefix *out);
 /* A whole IPv4 address. */
 gboolean lw_spec_address_whole(LwSpec *spec, const LwYaml *node, LwAddr *out);
-/* Short or whole, a machine's: within the subnet, neither its network nor its broadcast address. subnet may be
- * unset (an error elsewhere): then FALSE, silently. */
+/* Short or whole, a machine's: within the subnet, neither its network nor its broadcast address. subnet may
+ * be unset (an error elsewhere): then FALSE, silently. */
 gboolean lw_spec_address(LwSpec *spec, const LwYaml *node, const LwPrefix *subnet, LwAddr *out);
 gboolean lw_spec_range(LwSpec *spec, LwOrigin origin, const char *text, const LwPrefix *subnet, LwRange *out);
 /* One "tcp+udp/53", appended to out. */
@@ -90,7 +90,8 @@ gboolean lw_spec_ports(LwSpec *spec, LwOrigin origin, const char *text, GArray *
 
 typedef enum { LW_IN_ALLOW, LW_IN_HOST_ALLOW, LW_IN_ASSERT_FROM, LW_IN_ASSERT_TO } LwTargetContext;
 
-gboolean lw_spec_target(LwSpec *spec, LwOrigin origin, const char *text, LwTargetContext context, LwTarget *out);
+gboolean lw_spec_target(LwSpec *spec, LwOrigin origin, const char *text, LwTargetContext context,
+                        LwTarget *out);
 /* segment: whose line it is. */
 LwAllow *lw_spec_allow(LwSpec *spec, const LwYaml *node, guint segment, gboolean by_host);
 LwAssert *lw_spec_assert(LwSpec *spec, const LwYaml *node);

@@ -27,7 +27,7 @@ typedef struct {
 } LwSection;
 
 typedef enum {
-  LW_TYPE_SECTION, /* a mapping of its own section */
+  LW_TYPE_SECTION,  /* a mapping of its own section */
   LW_TYPE_SECTIONS, /* names -> mappings of one section */
   LW_TYPE_NAME,
   LW_TYPE_INTERFACE,

@@ -12,12 +12,14 @@ static const LwYaml *card_value(const LwFields *fields, LwKeyId first, CardKey k
   return fields->value[(guint)first + (guint)key];
 }
 
-static void claim(LwSpec *spec, const LwNic *nic, guint machine, LwRange range, gboolean shared, LwOrigin origin) {
+static void claim(LwSpec *spec, const LwNic *nic, guint machine, LwRange range, gboolean shared,
+                  LwOrigin origin) {
   LwClaim made = {nic->segment, machine, range, shared, origin};
   g_array_append_val(spec->claims, made);
 }
 
-static void read_virtual(LwSpec *spec, const LwYaml *node, LwNic *nic, const LwPrefix *subnet, guint machine) {
+static void read_virtual(LwSpec *spec, const LwYaml *node, LwNic *nic, const LwPrefix *subnet,
+                         guint machine) {
   g_autoptr(GPtrArray) items = lw_spec_items(node);
   for (guint i = 0; i < items->len; i++) {
     const LwYaml *item = items->pdata[i];
@@ -25,7 +27,8 @@ static void read_virtual(LwSpec *spec, const LwYaml *node, LwNic *nic, const LwP
     if (!lw_spec_is_scalar(spec, item, "an address or prefix"))
       continue;
     if (strchr(item->text, '-')) {
-      lw_spec_error(spec->diagnostics, item->origin, "“%s”: addresses and prefixes here, no ranges", item->text);
+      lw_spec_error(spec->diagnostics, item->origin, "“%s”: addresses and prefixes here, no ranges",
+                    item->text);
       continue;
     }
     if (!lw_spec_range(spec, item->origin, item->text, subnet, &range))
@@ -43,7 +46,8 @@ static guint find_segment(LwSpec *spec, const LwYaml *node) {
   if (found == LW_NONE) {
     g_autoptr(GPtrArray) candidates = g_ptr_array_new();
     lw_spec_candidates(spec->segments, candidates);
-    lw_spec_error_suggest(spec->diagnostics, node->origin, lw_spec_suggest(spec->diagnostics, node->text, candidates),
+    lw_spec_error_suggest(spec->diagnostics, node->origin,
+                          lw_spec_suggest(spec->diagnostics, node->text, candidates),
                           "there is no segment “%s”", node->text);
   }
   return found;
@@ -51,8 +55,9 @@ static guint find_segment(LwSpec *spec, const LwYaml *node) {
 
 static void read_card(LwSpec *spec, const LwFields *fields, LwKeyId first, LwOrigin origin, guint index) {
   LwMachine *machine = lw_lab_machine(spec->lab, index);
-  const LwYaml *segment_node = card_value(fields, first, CARD_SEGMENT), *address = card_value(fields, first, CARD_ADDRESS),
-               *mac = card_value(fields, first, CARD_MAC), *addresses = card_value(fields, first, CARD_ADDRESSES);
+  const LwYaml *segment_node = card_value(fields, first, CARD_SEGMENT),
+               *address = card_value(fields, first, CARD_ADDRESS), *mac = card_value(fields, first, CARD_MAC),
+               *addresses = card_value(fields, first, CARD_ADDRESSES);
   LwNic *nic = lw_nic_new();
   nic->origin = origin;
   g_ptr_array_add(machine->nics, nic);
@@ -74,7 +79,8 @@ static void read_card(LwSpec *spec, const LwFields *fields, LwKeyId first, LwOri
   if (!address && !fields->wrong[(guint)first + CARD_ADDRESS] && !segment->has_dhcp && !dhcp_wrong &&
       segment->subnet.addr.family)
     lw_spec_error(spec->diagnostics, segment_node->origin,
-                  "machine “%s” gets no address in “%s”, which has no DHCP: add “address:”", machine->name, segment->name);
+                  "machine “%s” gets no address in “%s”, which has no DHCP: add “address:”", machine->name,
+                  segment->name);
 }
 
 static void read_nics(LwSpec *spec, const LwYaml *node, guint index) {
@@ -95,7 +101,8 @@ static void read_nics(LwSpec *spec, const LwYaml *node, guint index) {
       read_card(spec, &fields, LW_KEY_NIC_SEGMENT, item->origin, index);
   }
   if (items->len == 0)
-    lw_spec_error(spec->diagnostics, node->origin, "machine “%s” has no network card: list at least one", machine->name);
+    lw_spec_error(spec->diagnostics, node->origin, "machine “%s” has no network card: list at least one",
+                  machine->name);
 }
 
 static void read_command(LwSpec *spec, const LwYaml *node, LwMachine *machine) {
@@ -114,14 +121,15 @@ static void read_command(LwSpec *spec, const LwYaml *node, LwMachine *machine) {
 
 static void set_kind(LwSpec *spec, LwMachine *machine, LwMachineKind kind, LwOrigin origin, LwOrigin *said) {
   if (said->file && machine->kind != kind)
-    lw_spec_error(spec->diagnostics, origin, "machine “%s” is something else already (line %u): one of vm, container, cell",
+    lw_spec_error(spec->diagnostics, origin,
+                  "machine “%s” is something else already (line %u): one of vm, container, cell",
                   machine->name, said->line);
   machine->kind = kind;
   *said = origin;
 }
 
-static void read_object(LwSpec *spec, LwMachine *machine, LwKeyId key, const LwFields *fields, LwMachineKind kind,
-                        LwOrigin *said) {
+static void read_object(LwSpec *spec, LwMachine *machine, LwKeyId key, const LwFields *fields,
+                        LwMachineKind kind, LwOrigin *said) {
   const LwYaml *node = fields->value[key];
   if (!node)
     return;
@@ -136,7 +144,8 @@ static void read_kind(LwSpec *spec, const LwFields *fields, LwMachine *machine) 
                *command = fields->value[LW_KEY_MACHINE_COMMAND];
   gboolean is_cell = FALSE;
   if (kind)
-    set_kind(spec, machine, (LwMachineKind)lw_spec_choice(spec, fields, LW_KEY_MACHINE_KIND), kind->origin, &said);
+    set_kind(spec, machine, (LwMachineKind)lw_spec_choice(spec, fields, LW_KEY_MACHINE_KIND), kind->origin,
+             &said);
   read_object(spec, machine, LW_KEY_MACHINE_VM, fields, LW_MACHINE_VM, &said);
   read_object(spec, machine, LW_KEY_MACHINE_CONTAINER, fields, LW_MACHINE_CONTAINER, &said);
   if (cell && cell->kind == LW_YAML_SCALAR)
@@ -167,8 +176,8 @@ static void drop_defaults(const LwYaml *map, const LwKeyId *group, guint count, 
 }
 
 static void read_machine(LwSpec *spec, const LwYaml *name, const LwYaml *map, guint index) {
-  static const LwKeyId kinds[] = {LW_KEY_MACHINE_KIND, LW_KEY_MACHINE_VM, LW_KEY_MACHINE_CONTAINER, LW_KEY_MACHINE_CELL,
-                                  LW_KEY_MACHINE_COMMAND};
+  static const LwKeyId kinds[] = {LW_KEY_MACHINE_KIND, LW_KEY_MACHINE_VM, LW_KEY_MACHINE_CONTAINER,
+                                  LW_KEY_MACHINE_CELL, LW_KEY_MACHINE_COMMAND};
   static const LwKeyId cards[] = {LW_KEY_MACHINE_NICS, LW_KEY_MACHINE_SEGMENT};
   static const LwKeyId of_one[] = {LW_KEY_MACHINE_SEGMENT, LW_KEY_MACHINE_ADDRESS, LW_KEY_MACHINE_MAC,
                                    LW_KEY_MACHINE_ADDRESSES};
@@ -184,8 +193,8 @@ static void read_machine(LwSpec *spec, const LwYaml *name, const LwYaml *map, gu
   const LwYaml *nics = fields.value[LW_KEY_MACHINE_NICS];
   for (guint i = 0; nics && i < G_N_ELEMENTS(of_one); i++)
     if (fields.value[of_one[i]])
-      lw_spec_error(spec->diagnostics, fields.value[of_one[i]]->origin, "“%s” stands with the cards when there is “nics:”",
-                    lw_keys[of_one[i]].key);
+      lw_spec_error(spec->diagnostics, fields.value[of_one[i]]->origin,
+                    "“%s” stands with the cards when there is “nics:”", lw_keys[of_one[i]].key);
   if (nics && fields.value[LW_KEY_MACHINE_SPOOF])
     lw_spec_error(spec->diagnostics, fields.value[LW_KEY_MACHINE_SPOOF]->origin,
                   "“spoof” stands with the cards when there is “nics:”");
@@ -194,20 +203,23 @@ static void read_machine(LwSpec *spec, const LwYaml *name, const LwYaml *map, gu
   else if (fields.value[LW_KEY_MACHINE_SEGMENT])
     read_card(spec, &fields, LW_KEY_MACHINE_SEGMENT, name->origin, index);
   else if (!fields.wrong[LW_KEY_MACHINE_SEGMENT] && !fields.wrong[LW_KEY_MACHINE_NICS])
-    lw_spec_error(spec->diagnostics, name->origin, "machine “%s” is plugged in nowhere: add “segment: NAME”", name->text);
+    lw_spec_error(spec->diagnostics, name->origin, "machine “%s” is plugged in nowhere: add “segment: NAME”",
+                  name->text);
 }
 
 static void check_objects(LwSpec *spec) {
   g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   if (spec->lab->router.kind == LW_ROUTER_OPNSENSE && spec->lab->router.vm)
-    g_hash_table_insert(seen, g_strdup_printf("%d/%s", LW_MACHINE_VM, spec->lab->router.vm), (gpointer)"the router");
+    g_hash_table_insert(seen, g_strdup_printf("%d/%s", LW_MACHINE_VM, spec->lab->router.vm),
+                        (gpointer) "the router");
   for (guint i = 0; i < spec->lab->machines->len; i++) {
     const LwMachine *machine = lw_lab_machine(spec->lab, i);
     char *key = g_strdup_printf("%d/%s", machine->kind, machine->object ? machine->object : "");
     const char *other = g_hash_table_lookup(seen, key);
     if (other && machine->object) {
-      lw_spec_error(spec->diagnostics, machine->origin, "machine “%s” and %s are one and the same %s “%s”", machine->name, other,
-                    machine->kind == LW_MACHINE_CONTAINER ? "container" : "domain", machine->object);
+      lw_spec_error(spec->diagnostics, machine->origin, "machine “%s” and %s are one and the same %s “%s”",
+                    machine->name, other, machine->kind == LW_MACHINE_CONTAINER ? "container" : "domain",
+                    machine->object);
       g_free(key);
     } else
       g_hash_table_insert(seen, key, machine->name);
@@ -225,7 +237,8 @@ void lw_spec_build_machines(LwSpec *spec, const LwYaml *map) {
     if (!lw_spec_name(spec, name, "a machine", LONGEST_MACHINE))
       continue;
     if (value->kind != LW_YAML_MAP && !lw_yaml_is_empty(value)) {
-      lw_spec_error(spec->diagnostics, value->origin, "machine “%s” must be a mapping: {segment: NAME}", name->text);
+      lw_spec_error(spec->diagnostics, value->origin, "machine “%s” must be a mapping: {segment: NAME}",
+                    name->text);
       continue;
     }
     LwMachine *machine = lw_machine_new();
@@ -233,7 +246,8 @@ void lw_spec_build_machines(LwSpec *spec, const LwYaml *map) {
     machine->origin = name->origin;
     g_ptr_array_add(spec->lab->machines, machine);
     g_hash_table_insert(spec->machines, machine->name, GUINT_TO_POINTER(spec->lab->machines->len));
-    const LwYaml *body = value->kind == LW_YAML_MAP ? value : lw_yaml_new(spec->pool, LW_YAML_MAP, value->origin);
+    const LwYaml *body =
+        value->kind == LW_YAML_MAP ? value : lw_yaml_new(spec->pool, LW_YAML_MAP, value->origin);
     read_machine(spec, name, body, spec->lab->machines->len - 1);
   }
   check_objects(spec);

@@ -80,21 +80,32 @@ static void open_section(GString *out, guint indent, const char *key) {
 /* "[a, b]" of strings that are taken over. */
 typedef struct {
   GString *text;
+  guint count;
 } Flow;
 
 static Flow flow_new(void) {
-  return (Flow){g_string_new("[")};
+  return (Flow){g_string_new("["), 0};
 }
 
 static void flow_add(Flow *flow, char *value) {
   g_autofree char *text = scalar(value);
-  g_string_append_printf(flow->text, "%s%s", flow->text->len > 1 ? ", " : "", text);
+  g_string_append_printf(flow->text, "%s%s", flow->count++ ? ", " : "", text);
   g_free(value);
 }
 
-static void flow_put(Flow *flow, GString *out, guint indent, const char *key) {
+static void flow_put_list(Flow *flow, GString *out, guint indent, const char *key) {
   g_string_append_c(flow->text, ']');
   put_raw(out, indent, key, flow->text->str);
+  g_string_free(flow->text, TRUE);
+}
+
+/* Where the file may also have one value in place of a list of one. */
+static void flow_put(Flow *flow, GString *out, guint indent, const char *key) {
+  if (flow->count != 1) {
+    flow_put_list(flow, out, indent, key);
+    return;
+  }
+  put_raw(out, indent, key, flow->text->str + 1);
   g_string_free(flow->text, TRUE);
 }
 
@@ -300,7 +311,7 @@ static void print_kind(GString *out, const LwMachine *machine) {
   Flow flow = flow_new();
   for (guint i = 0; i < machine->command->len; i++)
     flow_add(&flow, g_strdup(machine->command->pdata[i]));
-  flow_put(&flow, out, 4, "command");
+  flow_put_list(&flow, out, 4, "command");
 }
 
 static void print_machine(GString *out, const LwLab *lab, const LwMachine *machine) {

@@ -15,23 +15,27 @@ static LwOrigin origin_of(const LwYaml *node) {
 
 static void read_bridge(LwSpec *spec, guint index) {
   LwSegment *segment = lw_lab_segment(spec->lab, index);
-  const LwYaml *bridge = field(spec, index, LW_KEY_SEGMENT_BRIDGE), *network = field(spec, index, LW_KEY_SEGMENT_NETWORK);
+  const LwYaml *bridge = field(spec, index, LW_KEY_SEGMENT_BRIDGE),
+               *network = field(spec, index, LW_KEY_SEGMENT_NETWORK);
   g_autofree char *what = g_strdup_printf("segment “%s”", segment->name);
   LwOrigin origin = bridge ? bridge->origin : segment->origin;
   segment->network = network ? lw_spec_text(spec, network) : NULL;
   if (!segment->network)
     segment->network = g_strconcat("switch-", segment->name, NULL);
   if (strchr(segment->network, '/'))
-    lw_spec_error(spec->diagnostics, origin_of(network), "“%s” is no name for a libvirt network: it holds a “/”", segment->network);
+    lw_spec_error(spec->diagnostics, origin_of(network),
+                  "“%s” is no name for a libvirt network: it holds a “/”", segment->network);
   if (!bridge || !lw_spec_interface(spec, bridge, &segment->bridge))
     segment->bridge = g_strconcat("virbr-", segment->name, NULL);
   if (strlen(segment->bridge) > 15) {
-    lw_spec_error(spec->diagnostics, origin, "“%s” is too long for an interface (15 bytes): a shorter name, or “bridge:”",
+    lw_spec_error(spec->diagnostics, origin,
+                  "“%s” is too long for an interface (15 bytes): a shorter name, or “bridge:”",
                   segment->bridge);
     return;
   }
   if (g_str_has_prefix(segment->bridge, "lw-") || g_str_has_prefix(segment->bridge, "lwm"))
-    lw_spec_error(spec->diagnostics, origin, "“%s”: names that begin with “lw-” or “lwm” are lanward's own", segment->bridge);
+    lw_spec_error(spec->diagnostics, origin, "“%s”: names that begin with “lw-” or “lwm” are lanward's own",
+                  segment->bridge);
   lw_spec_take_interface(spec, segment->bridge, origin, what);
   g_autofree char *port = g_strconcat("lw-", segment->name, NULL);
   lw_spec_take_interface(spec, port, segment->origin, what);
@@ -43,10 +47,11 @@ static void read_dhcp(LwSpec *spec, const LwYaml *node, LwSegment *segment) {
   if (!lw_spec_range(spec, node->origin, node->text, &segment->subnet, &range))
     return;
   if (lw_range_contains(&range, &whole.first) || lw_range_contains(&range, &whole.last))
-    lw_spec_error(spec->diagnostics, node->origin, "“%s” holds the subnet's network or broadcast address", node->text);
-  else if (lw_addr_is_set(&segment->router) && lw_range_contains(&range, &segment->router))
-    lw_spec_error(spec->diagnostics, node->origin, "“%s” holds the router's own address: leave it out of the DHCP range",
+    lw_spec_error(spec->diagnostics, node->origin, "“%s” holds the subnet's network or broadcast address",
                   node->text);
+  else if (lw_addr_is_set(&segment->router) && lw_range_contains(&range, &segment->router))
+    lw_spec_error(spec->diagnostics, node->origin,
+                  "“%s” holds the router's own address: leave it out of the DHCP range", node->text);
   else {
     segment->has_dhcp = TRUE;
     segment->dhcp = range;
@@ -55,11 +60,13 @@ static void read_dhcp(LwSpec *spec, const LwYaml *node, LwSegment *segment) {
 
 static void read_addresses(LwSpec *spec, guint index) {
   LwSegment *segment = lw_lab_segment(spec->lab, index);
-  const LwYaml *subnet = field(spec, index, LW_KEY_SEGMENT_SUBNET), *router = field(spec, index, LW_KEY_SEGMENT_ROUTER),
+  const LwYaml *subnet = field(spec, index, LW_KEY_SEGMENT_SUBNET),
+               *router = field(spec, index, LW_KEY_SEGMENT_ROUTER),
                *dhcp = field(spec, index, LW_KEY_SEGMENT_DHCP);
   if (!subnet || !lw_spec_subnet(spec, subnet, &segment->subnet))
     return;
-  LwZoneClaim claim = {segment->subnet, g_strdup_printf("segment “%s”", segment->name), subnet->origin, FALSE};
+  LwZoneClaim claim = {segment->subnet, g_strdup_printf("segment “%s”", segment->name), subnet->origin,
+                       FALSE};
   g_array_append_val(spec->zones, claim);
   if (router)
     lw_spec_address(spec, router, &segment->subnet, &segment->router);
@@ -73,8 +80,8 @@ static void read_dns(LwSpec *spec, guint index) {
   LwSegment *segment = lw_lab_segment(spec->lab, index);
   const LwYaml *node = field(spec, index, LW_KEY_SEGMENT_DNS);
   segment->dns_origin = origin_of(node);
-  segment->dns_foreign =
-      (LwDnsForeign)lw_spec_choice(spec, &g_array_index(spec->segment_fields, LwFields, index), LW_KEY_SEGMENT_DNS_FOREIGN);
+  segment->dns_foreign = (LwDnsForeign)lw_spec_choice(
+      spec, &g_array_index(spec->segment_fields, LwFields, index), LW_KEY_SEGMENT_DNS_FOREIGN);
   if (!node)
     return;
   g_autoptr(GPtrArray) items = lw_spec_items(node);
@@ -85,7 +92,8 @@ static void read_dns(LwSpec *spec, guint index) {
   }
   if (segment->egress == LW_EGRESS_NONE && segment->dns->len)
     lw_spec_warning(spec->diagnostics, node->origin,
-                    "“dns” has no effect: with “egress: none” only names of the lab are answered (recursion carries data out)");
+                    "“dns” has no effect: with “egress: none” only names of the lab are answered (recursion "
+                    "carries data out)");
 }
 
 /* A tunnel by name: LW_NONE and a diagnostic when there is none. */
@@ -99,8 +107,9 @@ static guint find_tunnel(LwSpec *spec, const LwYaml *node, gboolean words) {
     g_ptr_array_add(candidates, (gpointer) "none");
   }
   lw_spec_candidates(spec->tunnels, candidates);
-  lw_spec_error_suggest(spec->diagnostics, node->origin, lw_spec_suggest(spec->diagnostics, node->text, candidates),
-                        "there is no tunnel “%s”", node->text);
+  lw_spec_error_suggest(spec->diagnostics, node->origin,
+                        lw_spec_suggest(spec->diagnostics, node->text, candidates), "there is no tunnel “%s”",
+                        node->text);
   return LW_NONE;
 }
 
@@ -115,7 +124,8 @@ static void read_pool(LwSpec *spec, const LwYaml *node, LwSegment *segment) {
       continue;
     if (strcmp(item->text, "direct") == 0 || strcmp(item->text, "none") == 0) {
       lw_spec_error(spec->diagnostics, item->origin,
-                    "“%s” cannot be in a pool: a segment with tunnels never leaves by anything else", item->text);
+                    "“%s” cannot be in a pool: a segment with tunnels never leaves by anything else",
+                    item->text);
       continue;
     }
     guint tunnel = find_tunnel(spec, item, FALSE);
@@ -162,12 +172,14 @@ static void read_segment(LwSpec *spec, guint index) {
 }
 
 static gboolean name_is_free(LwSpec *spec, const LwYaml *name) {
-  gboolean wg = g_str_has_prefix(name->text, "wg-") && lw_spec_lookup(spec->tunnels, name->text + 3) != LW_NONE;
+  gboolean wg =
+      g_str_has_prefix(name->text, "wg-") && lw_spec_lookup(spec->tunnels, name->text + 3) != LW_NONE;
   if (strcmp(name->text, "lo") == 0 || wg)
-    lw_spec_error(spec->diagnostics, name->origin, "“%s” cannot be the name of a segment: it is an interface of the router",
-                  name->text);
+    lw_spec_error(spec->diagnostics, name->origin,
+                  "“%s” cannot be the name of a segment: it is an interface of the router", name->text);
   else if (lw_spec_lookup(spec->networks, name->text) != LW_NONE)
-    lw_spec_error(spec->diagnostics, name->origin, "“%s” is the name of a network under host.networks already", name->text);
+    lw_spec_error(spec->diagnostics, name->origin,
+                  "“%s” is the name of a network under host.networks already", name->text);
   else
     return TRUE;
   return FALSE;
@@ -183,7 +195,8 @@ void lw_spec_build_segments(LwSpec *spec, const LwYaml *map) {
     if (!lw_spec_name(spec, name, "a segment", LONGEST_SEGMENT) || !name_is_free(spec, name))
       continue;
     if (value->kind != LW_YAML_MAP && !lw_yaml_is_empty(value)) {
-      lw_spec_error(spec->diagnostics, value->origin, "segment “%s” must be a mapping: {subnet: 192.168.10.0/24}", name->text);
+      lw_spec_error(spec->diagnostics, value->origin,
+                    "segment “%s” must be a mapping: {subnet: 192.168.10.0/24}", name->text);
       continue;
     }
     LwSegment *segment = lw_segment_new();
@@ -193,8 +206,8 @@ void lw_spec_build_segments(LwSpec *spec, const LwYaml *map) {
     g_hash_table_insert(spec->segments, segment->name, GUINT_TO_POINTER(spec->lab->segments->len));
     g_autofree char *what = g_strdup_printf("segment “%s”", name->text);
     LwFields fields;
-    lw_spec_fields(spec, value->kind == LW_YAML_MAP ? value : NULL, LW_SECTION_SEGMENT, &spec->defaults_segment, FALSE,
-                   name->origin, what, &fields);
+    lw_spec_fields(spec, value->kind == LW_YAML_MAP ? value : NULL, LW_SECTION_SEGMENT,
+                   &spec->defaults_segment, FALSE, name->origin, what, &fields);
     g_array_append_val(spec->segment_fields, fields);
     read_segment(spec, spec->lab->segments->len - 1);
   }
@@ -212,13 +225,15 @@ static void read_pins(LwSpec *spec, guint index) {
     pin->origin = range->origin;
     pin->tunnel = LW_NONE;
     if (segment->egress == LW_EGRESS_NONE)
-      lw_spec_error(spec->diagnostics, range->origin, "a pin in a segment with “egress: none”: nothing leaves it");
+      lw_spec_error(spec->diagnostics, range->origin,
+                    "a pin in a segment with “egress: none”: nothing leaves it");
     lw_spec_range(spec, range->origin, range->text, &segment->subnet, &pin->range);
     if (!lw_spec_is_scalar(spec, exit, "a tunnel"))
       continue;
     if (strcmp(exit->text, "direct") == 0 && segment->egress == LW_EGRESS_TUNNELS)
       lw_spec_error(spec->diagnostics, exit->origin,
-                    "“direct” in a segment with tunnels: what leaves it never leaves by WAN; make a segment of its own");
+                    "“direct” in a segment with tunnels: what leaves it never leaves by WAN; make a segment "
+                    "of its own");
     else if (strcmp(exit->text, "direct") != 0)
       pin->tunnel = find_tunnel(spec, exit, FALSE);
   }
@@ -239,12 +254,13 @@ static void check_pins(LwSpec *spec, const LwSegment *segment) {
   for (guint i = 0; i < sorted->len; i++) {
     const LwPin *pin = sorted->pdata[i];
     if (furthest && lw_range_overlaps(&furthest->range, &pin->range)) {
-      gboolean later = pin->origin.line > furthest->origin.line ||
-                       (pin->origin.line == furthest->origin.line && pin->origin.column > furthest->origin.column);
+      gboolean later =
+          pin->origin.line > furthest->origin.line ||
+          (pin->origin.line == furthest->origin.line && pin->origin.column > furthest->origin.column);
       const LwPin *second = later ? pin : furthest, *first = later ? furthest : pin;
       g_autofree char *text = lw_range_format(&first->range);
-      lw_spec_error(spec->diagnostics, second->origin, "overlaps the pin of %s (line %u): an address has one exit", text,
-                    first->origin.line);
+      lw_spec_error(spec->diagnostics, second->origin,
+                    "overlaps the pin of %s (line %u): an address has one exit", text, first->origin.line);
     }
     if (!furthest || lw_addr_cmp(&pin->range.last, &furthest->range.last) > 0)
       furthest = pin;
@@ -285,7 +301,8 @@ static gboolean forward_ports(LwSpec *spec, LwOrigin origin, const char *text, L
   }
   if (forward->first_port && (forward->tcp || forward->udp))
     return TRUE;
-  lw_spec_error(spec->diagnostics, origin, "“%s” cannot be forwarded: name a port of tcp or udp, as in tcp/8443", text);
+  lw_spec_error(spec->diagnostics, origin,
+                "“%s” cannot be forwarded: name a port of tcp or udp, as in tcp/8443", text);
   return FALSE;
 }
 
@@ -303,7 +320,8 @@ static gboolean forward_to_port(LwSpec *spec, LwOrigin origin, const char *text,
   return TRUE;
 }
 
-static gboolean forward_target(LwSpec *spec, LwOrigin origin, const char *name, guint segment, LwForward *forward) {
+static gboolean forward_target(LwSpec *spec, LwOrigin origin, const char *name, guint segment,
+                               LwForward *forward) {
   guint found = lw_spec_lookup(spec->machines, name);
   const char *where = lw_lab_segment(spec->lab, segment)->name;
   if (found == LW_NONE) {
@@ -328,8 +346,9 @@ static gboolean forward_target(LwSpec *spec, LwOrigin origin, const char *name, 
     return TRUE;
   }
   if (here)
-    lw_spec_error(spec->diagnostics, origin, "machine “%s” has no address of its own in “%s”: a forward needs “address:” there",
-                  name, where);
+    lw_spec_error(spec->diagnostics, origin,
+                  "machine “%s” has no address of its own in “%s”: a forward needs “address:” there", name,
+                  where);
   else
     lw_spec_error(spec->diagnostics, origin, "machine “%s” is not plugged into “%s”", name, where);
   return FALSE;
@@ -355,7 +374,8 @@ static gboolean forward_short(LwSpec *spec, const LwYaml *node, guint segment, L
   char *arrow = strstr(text, "->");
   if (!arrow) {
     lw_spec_error(spec->diagnostics, node->origin,
-                  "“%s” is no forward: expected {port: tcp/8443, to: MACHINE} or tcp/8443 -> MACHINE[:PORT]", text);
+                  "“%s” is no forward: expected {port: tcp/8443, to: MACHINE} or tcp/8443 -> MACHINE[:PORT]",
+                  text);
     return FALSE;
   }
   *arrow = '\0';
@@ -377,7 +397,8 @@ static void read_forwards(LwSpec *spec, guint index) {
   for (guint i = 0; i < items->len; i++) {
     const LwYaml *item = items->pdata[i];
     if (segment->egress == LW_EGRESS_NONE) {
-      lw_spec_error(spec->diagnostics, item->origin, "a forward in a segment with “egress: none”: there is no exit to come in by");
+      lw_spec_error(spec->diagnostics, item->origin,
+                    "a forward in a segment with “egress: none”: there is no exit to come in by");
       continue;
     }
     if (item->kind == LW_YAML_LIST) {
@@ -386,7 +407,8 @@ static void read_forwards(LwSpec *spec, guint index) {
     }
     g_autofree LwForward *forward = g_new0(LwForward, 1);
     forward->origin = item->origin;
-    if (item->kind == LW_YAML_MAP ? forward_mapping(spec, item, index, forward) : forward_short(spec, item, index, forward))
+    if (item->kind == LW_YAML_MAP ? forward_mapping(spec, item, index, forward)
+                                  : forward_short(spec, item, index, forward))
       g_ptr_array_add(segment->forwards, g_steal_pointer(&forward));
   }
 }

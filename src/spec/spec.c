@@ -38,7 +38,8 @@ static void spec_init(LwSpec *spec, const char *dir, LwSpecFlags flags, LwSecret
   spec->folders = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
   spec->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   spec->lab = lw_lab_new();
-  GHashTable **tables[] = {&spec->segments, &spec->machines, &spec->tunnels, &spec->services, &spec->networks};
+  GHashTable **tables[] = {&spec->segments, &spec->machines, &spec->tunnels, &spec->services,
+                           &spec->networks};
   for (guint i = 0; i < G_N_ELEMENTS(tables); i++)
     *tables[i] = g_hash_table_new(g_str_hash, g_str_equal); /* keys are the lab's */
   spec->segment_fields = g_array_new(FALSE, TRUE, sizeof(LwFields));
@@ -73,7 +74,8 @@ static void merge(LwSpec *spec, LwYaml *into, const LwYaml *from, LwSectionId se
 
 static void report_two_files(LwSpec *spec, const LwYaml *key, const LwYaml *first) {
   g_autofree char *place = lw_origin_format(&first->origin);
-  lw_spec_error(spec->diagnostics, key->origin, "“%s” stands in two files: the other is at %s", key->text, place);
+  lw_spec_error(spec->diagnostics, key->origin, "“%s” stands in two files: the other is at %s", key->text,
+                place);
 }
 
 static LwYaml *find_key(const LwYaml *map, const char *name) {
@@ -99,10 +101,12 @@ static void merge_names(LwSpec *spec, LwYaml *into, const LwYaml *from) {
 }
 
 static gboolean holds_names(LwTypeId type) {
-  return type == LW_TYPE_SECTIONS || type == LW_TYPE_PATHS || type == LW_TYPE_SERVICES || type == LW_TYPE_NETWORKS;
+  return type == LW_TYPE_SECTIONS || type == LW_TYPE_PATHS || type == LW_TYPE_SERVICES ||
+         type == LW_TYPE_NETWORKS;
 }
 
-/* One key that both have: their mappings become one, their assertions one list; anything else is said twice. */
+/* One key that both have: their mappings become one, their assertions one list; anything else is said twice.
+ */
 static void merge_value(LwSpec *spec, const LwKey *row, const LwYaml *key, const LwYaml *first, LwYaml *into,
                         LwYaml *from) {
   if (row && row->type == LW_TYPE_SECTION && into->kind == LW_YAML_MAP && from->kind == LW_YAML_MAP)
@@ -155,8 +159,8 @@ static void include_file(LwSpec *spec, LwYaml *main, const LwYaml *node) {
   g_autofree char *relative = lw_spec_relative(spec, node->origin.file, node->text);
   g_autofree char *path = lw_spec_absolute(spec, relative);
   if (!path) {
-    lw_spec_error(spec->diagnostics, node->origin, "“%s” is not read from here: a text without a folder has no includes",
-                  node->text);
+    lw_spec_error(spec->diagnostics, node->origin,
+                  "“%s” is not read from here: a text without a folder has no includes", node->text);
     return;
   }
   if (!g_hash_table_add(spec->files, g_canonicalize_filename(path, NULL))) {
@@ -193,7 +197,8 @@ static void follow_includes(LwSpec *spec, LwYaml *main, const LwYaml *root) {
 
 static void build(LwSpec *spec, const char *text, gsize length, const char *name) {
   if (length > FILE_MAX) {
-    lw_spec_error(spec->diagnostics, (LwOrigin){g_intern_string(name), 1, 1}, "larger than 1 MiB: split it with “include:”");
+    lw_spec_error(spec->diagnostics, (LwOrigin){g_intern_string(name), 1, 1},
+                  "larger than 1 MiB: split it with “include:”");
     return;
   }
   LwYaml *root = read_text(spec, text, length, name, "");

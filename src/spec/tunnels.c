@@ -1,6 +1,5 @@
 #include "spec/internal.h"
 
-#include "base/error.h"
 #include "wgconf/wgconf.h"
 
 #include <string.h>
@@ -24,13 +23,15 @@ void lw_spec_build_tunnels(LwSpec *spec, const LwYaml *map) {
     tunnel->origin = value->origin;
     g_ptr_array_add(spec->lab->tunnels, tunnel);
     g_hash_table_insert(spec->tunnels, tunnel->name, GUINT_TO_POINTER(spec->lab->tunnels->len));
-    g_autofree char *path = lw_spec_is_scalar(spec, value, "the path of a wg-quick file") ? lw_spec_text(spec, value) : NULL;
+    g_autofree char *path =
+        lw_spec_is_scalar(spec, value, "the path of a wg-quick file") ? lw_spec_text(spec, value) : NULL;
     if (!path)
       continue;
     tunnel->path = lw_spec_relative(spec, value->origin.file, path);
     const LwTunnel *other = g_hash_table_lookup(paths, tunnel->path);
     if (other)
-      lw_spec_error(spec->diagnostics, value->origin, "tunnel “%s” has this file already: one file is one tunnel", other->name);
+      lw_spec_error(spec->diagnostics, value->origin,
+                    "tunnel “%s” has this file already: one file is one tunnel", other->name);
     else
       g_hash_table_insert(paths, tunnel->path, tunnel);
   }
@@ -95,7 +96,8 @@ static void read_tunnel(LwSpec *spec, guint index) {
   g_autofree char *path = lw_spec_absolute(spec, tunnel->path);
   if (!path) {
     if (!twin)
-      lw_spec_error(spec->diagnostics, tunnel->origin, "tunnel “%s”: its file is not read from here", tunnel->name);
+      lw_spec_error(spec->diagnostics, tunnel->origin, "tunnel “%s”: its file is not read from here",
+                    tunnel->name);
     stand_in(spec, index);
     return;
   }
@@ -123,16 +125,18 @@ static void check_addresses(LwSpec *spec, const LwTunnel *tunnel) {
     const LwPrefix *address = &g_array_index(tunnel->wg.addresses, LwPrefix, i);
     if (address->addr.family == 4 && in_a_zone(spec, &address->addr, &zone)) {
       g_autofree char *text = lw_addr_format(&address->addr);
-      lw_spec_error(spec->diagnostics, tunnel->origin, "the address %s of tunnel “%s” lies in %s: change the subnet there", text,
-                    tunnel->name, zone->what);
+      lw_spec_error(spec->diagnostics, tunnel->origin,
+                    "the address %s of tunnel “%s” lies in %s: change the subnet there", text, tunnel->name,
+                    zone->what);
     }
   }
   for (guint i = 0; i < tunnel->wg.dns->len; i++) {
     const LwAddr *dns = &g_array_index(tunnel->wg.dns, LwAddr, i);
     if (dns->family == 4 && in_a_zone(spec, dns, &zone)) {
       g_autofree char *text = lw_addr_format(dns);
-      lw_spec_error(spec->diagnostics, tunnel->origin, "the resolver %s of tunnel “%s” lies in %s: change the subnet there", text,
-                    tunnel->name, zone->what);
+      lw_spec_error(spec->diagnostics, tunnel->origin,
+                    "the resolver %s of tunnel “%s” lies in %s: change the subnet there", text, tunnel->name,
+                    zone->what);
     }
   }
 }
@@ -141,8 +145,9 @@ static void check_between(LwSpec *spec, const LwTunnel *tunnel, GHashTable *port
   gpointer port = GUINT_TO_POINTER((guint)tunnel->wg.listen_port);
   const LwTunnel *other = port ? g_hash_table_lookup(ports, port) : NULL;
   if (other)
-    lw_spec_error(spec->diagnostics, tunnel->origin, "tunnels “%s” and “%s” have the same ListenPort %u: take it out of one file",
-                  other->name, tunnel->name, tunnel->wg.listen_port);
+    lw_spec_error(spec->diagnostics, tunnel->origin,
+                  "tunnels “%s” and “%s” have the same ListenPort %u: take it out of one file", other->name,
+                  tunnel->name, tunnel->wg.listen_port);
   else if (port)
     g_hash_table_insert(ports, port, (gpointer)tunnel);
   for (guint i = 0; spec->lab->router.kind == LW_ROUTER_OPNSENSE && i < tunnel->wg.addresses->len; i++) {
@@ -150,7 +155,8 @@ static void check_between(LwSpec *spec, const LwTunnel *tunnel, GHashTable *port
     other = g_hash_table_lookup(addresses, text);
     if (other && other != tunnel)
       lw_spec_error(spec->diagnostics, tunnel->origin,
-                    "tunnels “%s” and “%s” have the same address %s: OPNsense needs distinct ones, “kind: builtin” does not",
+                    "tunnels “%s” and “%s” have the same address %s: OPNsense needs distinct ones, “kind: "
+                    "builtin” does not",
                     other->name, tunnel->name, text);
     g_hash_table_insert(addresses, text, (gpointer)tunnel);
   }

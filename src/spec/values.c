@@ -27,11 +27,14 @@ static gboolean complain_address(LwSpec *spec, LwOrigin origin, const char *text
   case ADDR_OK:
     return TRUE;
   case ADDR_SHORT_IN_BIG:
-    lw_spec_error(spec->diagnostics, origin,
-                  "“%s” is short for too much: short addresses are for subnets of /24 and longer, write it whole", text);
+    lw_spec_error(
+        spec->diagnostics, origin,
+        "“%s” is short for too much: short addresses are for subnets of /24 and longer, write it whole",
+        text);
     break;
   case ADDR_SIX:
-    lw_spec_error(spec->diagnostics, origin, "“%s” is IPv6, which is dropped everywhere: give an IPv4 address", text);
+    lw_spec_error(spec->diagnostics, origin,
+                  "“%s” is IPv6, which is dropped everywhere: give an IPv4 address", text);
     break;
   case ADDR_BAD:
     lw_spec_error(spec->diagnostics, origin, "“%s” is no IPv4 address", text);
@@ -43,7 +46,8 @@ static gboolean complain_address(LwSpec *spec, LwOrigin origin, const char *text
 gboolean lw_spec_subnet(LwSpec *spec, const LwYaml *node, LwPrefix *out) {
   LwPrefix prefix;
   if (!strchr(node->text, '/') || !lw_prefix_parse(node->text, &prefix)) {
-    lw_spec_error(spec->diagnostics, node->origin, "“%s” is no subnet: expected one like 192.168.10.0/24", node->text);
+    lw_spec_error(spec->diagnostics, node->origin, "“%s” is no subnet: expected one like 192.168.10.0/24",
+                  node->text);
     return FALSE;
   }
   if (prefix.addr.family != 4)
@@ -62,8 +66,10 @@ gboolean lw_spec_subnet(LwSpec *spec, const LwYaml *node, LwPrefix *out) {
   }
   guint first = prefix.addr.bytes[0];
   if (first == 0 || first == 127 || first >= 224 || (first == 169 && prefix.addr.bytes[1] == 254)) {
-    lw_spec_error(spec->diagnostics, node->origin, "“%s” cannot be used for machines: take one of 10.0.0.0/8, 172.16.0.0/12 "
-                  "or 192.168.0.0/16", node->text);
+    lw_spec_error(spec->diagnostics, node->origin,
+                  "“%s” cannot be used for machines: take one of 10.0.0.0/8, 172.16.0.0/12 "
+                  "or 192.168.0.0/16",
+                  node->text);
     return FALSE;
   }
   *out = prefix;
@@ -92,10 +98,11 @@ gboolean lw_spec_address(LwSpec *spec, const LwYaml *node, const LwPrefix *subne
   if (!lw_prefix_contains(subnet, &addr))
     lw_spec_error(spec->diagnostics, node->origin, "“%s” lies outside its subnet %s", node->text, net);
   else if (lw_addr_equal(&addr, &whole.first))
-    lw_spec_error(spec->diagnostics, node->origin, "“%s” is the network address of %s: no machine can have it", node->text, net);
+    lw_spec_error(spec->diagnostics, node->origin,
+                  "“%s” is the network address of %s: no machine can have it", node->text, net);
   else if (lw_addr_equal(&addr, &whole.last))
-    lw_spec_error(spec->diagnostics, node->origin, "“%s” is the broadcast address of %s: no machine can have it", node->text,
-                  net);
+    lw_spec_error(spec->diagnostics, node->origin,
+                  "“%s” is the broadcast address of %s: no machine can have it", node->text, net);
   else {
     *out = addr;
     return TRUE;
@@ -104,8 +111,8 @@ gboolean lw_spec_address(LwSpec *spec, const LwYaml *node, const LwPrefix *subne
 }
 
 /* "A/LEN" with A short or whole. */
-static gboolean parse_masked(LwSpec *spec, LwOrigin origin, const char *text, const char *slash, const LwPrefix *subnet,
-                             LwRange *out) {
+static gboolean parse_masked(LwSpec *spec, LwOrigin origin, const char *text, const char *slash,
+                             const LwPrefix *subnet, LwRange *out) {
   g_autofree char *head = g_strndup(text, (gsize)(slash - text));
   LwAddr addr;
   if (!complain_address(spec, origin, head, parse_address(head, subnet, &addr)))
@@ -126,7 +133,8 @@ static gboolean parse_masked(LwSpec *spec, LwOrigin origin, const char *text, co
   return TRUE;
 }
 
-gboolean lw_spec_range(LwSpec *spec, LwOrigin origin, const char *text, const LwPrefix *subnet, LwRange *out) {
+gboolean lw_spec_range(LwSpec *spec, LwOrigin origin, const char *text, const LwPrefix *subnet,
+                       LwRange *out) {
   if (!subnet->addr.family)
     return FALSE;
   LwRange range;
@@ -182,11 +190,12 @@ gboolean lw_spec_ports(LwSpec *spec, LwOrigin origin, const char *text, GArray *
   else if (!slash && strcmp(text, "any") == 0)
     add_ports(out, LW_PROTO_ANY, first, last);
   else if (!tcp && !udp) {
-    lw_spec_error(spec->diagnostics, origin, "“%s” names no ports: expected tcp/445, udp/8000-8100, tcp+udp/53, tcp or icmp",
-                  text);
+    lw_spec_error(spec->diagnostics, origin,
+                  "“%s” names no ports: expected tcp/445, udp/8000-8100, tcp+udp/53, tcp or icmp", text);
     return FALSE;
   } else if (slash && !parse_port_range(slash + 1, &first, &last)) {
-    lw_spec_error(spec->diagnostics, origin, "“%s” has no port of 1 to 65535 (or FIRST-LAST) behind the slash", text);
+    lw_spec_error(spec->diagnostics, origin,
+                  "“%s” has no port of 1 to 65535 (or FIRST-LAST) behind the slash", text);
     return FALSE;
   }
   if (tcp)
@@ -226,7 +235,8 @@ static gboolean unknown_target(LwSpec *spec, LwOrigin origin, const char *text, 
       g_ptr_array_add(candidates, (gpointer)words[i]);
     suggestion = lw_spec_suggest(spec->diagnostics, text, candidates);
   }
-  lw_spec_error_suggest(spec->diagnostics, origin, suggestion, "“%s” is no segment, network, machine or other target", text);
+  lw_spec_error_suggest(spec->diagnostics, origin, suggestion,
+                        "“%s” is no segment, network, machine or other target", text);
   return FALSE;
 }
 
@@ -243,7 +253,8 @@ static gboolean service_target(LwSpec *spec, LwOrigin origin, const char *name, 
   return FALSE;
 }
 
-static gboolean machine_target(LwSpec *spec, LwOrigin origin, const char *text, const char *slash, LwTarget *out) {
+static gboolean machine_target(LwSpec *spec, LwOrigin origin, const char *text, const char *slash,
+                               LwTarget *out) {
   g_autofree char *left = g_strndup(text, (gsize)(slash - text));
   guint segment = lw_spec_lookup(spec->segments, left), machine = lw_spec_lookup(spec->machines, slash + 1);
   if (segment == LW_NONE || machine == LW_NONE) {
@@ -251,8 +262,9 @@ static gboolean machine_target(LwSpec *spec, LwOrigin origin, const char *text, 
     lw_spec_candidates(segment == LW_NONE ? spec->segments : spec->machines, candidates);
     const char *wrong = segment == LW_NONE ? left : slash + 1;
     lw_spec_error_suggest(spec->diagnostics, origin, lw_spec_suggest(spec->diagnostics, wrong, candidates),
-                          segment == LW_NONE ? "“%s”: there is no segment “%s”" : "“%s”: there is no machine “%s”", text,
-                          wrong);
+                          segment == LW_NONE ? "“%s”: there is no segment “%s”"
+                                             : "“%s”: there is no machine “%s”",
+                          text, wrong);
     return FALSE;
   }
   const LwMachine *found = lw_lab_machine(spec->lab, machine);
@@ -301,7 +313,8 @@ static gboolean word_target(const char *text, LwTarget *out) {
   return FALSE;
 }
 
-static gboolean find_target(LwSpec *spec, LwOrigin origin, const char *text, LwTargetContext context, LwTarget *out) {
+static gboolean find_target(LwSpec *spec, LwOrigin origin, const char *text, LwTargetContext context,
+                            LwTarget *out) {
   const char *slash = strchr(text, '/');
   if (word_target(text, out))
     return TRUE;
@@ -318,13 +331,13 @@ static gboolean find_target(LwSpec *spec, LwOrigin origin, const char *text, LwT
   guint segment = lw_spec_lookup(spec->segments, text), network = lw_spec_lookup(spec->networks, text);
   if (segment == LW_NONE && network == LW_NONE)
     return unknown_target(spec, origin, text, context);
-  *out = segment != LW_NONE
-             ? (LwTarget){.kind = LW_TARGET_SEGMENT, .index = segment, .machine = LW_NONE}
-             : (LwTarget){.kind = LW_TARGET_NETWORK, .index = network, .machine = LW_NONE};
+  *out = segment != LW_NONE ? (LwTarget){.kind = LW_TARGET_SEGMENT, .index = segment, .machine = LW_NONE}
+                            : (LwTarget){.kind = LW_TARGET_NETWORK, .index = network, .machine = LW_NONE};
   return TRUE;
 }
 
-gboolean lw_spec_target(LwSpec *spec, LwOrigin origin, const char *text, LwTargetContext context, LwTarget *out) {
+gboolean lw_spec_target(LwSpec *spec, LwOrigin origin, const char *text, LwTargetContext context,
+                        LwTarget *out) {
   LwTarget target;
   if (!find_target(spec, origin, text, context, &target))
     return FALSE;
@@ -332,11 +345,14 @@ gboolean lw_spec_target(LwSpec *spec, LwOrigin origin, const char *text, LwTarge
   if (context == LW_IN_ALLOW && target.kind == LW_TARGET_INTERNET)
     lw_spec_error(spec->diagnostics, origin, "the internet is not allowed but reached by “egress:”");
   else if (context == LW_IN_ALLOW && target.kind == LW_TARGET_ROUTER)
-    lw_spec_error(spec->diagnostics, origin, "the router answers DHCP, DNS and ping by itself: only router/ntp can be allowed");
+    lw_spec_error(spec->diagnostics, origin,
+                  "the router answers DHCP, DNS and ping by itself: only router/ntp can be allowed");
   else if (context == LW_IN_ASSERT_FROM && service)
     lw_spec_error(spec->diagnostics, origin, "“%s” cannot be where a flow comes from", text);
-  else if (context == LW_IN_HOST_ALLOW && target.kind != LW_TARGET_SEGMENT && target.kind != LW_TARGET_MACHINE)
-    lw_spec_error(spec->diagnostics, origin, "“%s”: what the host may open here is this segment or a machine of it", text);
+  else if (context == LW_IN_HOST_ALLOW && target.kind != LW_TARGET_SEGMENT &&
+           target.kind != LW_TARGET_MACHINE)
+    lw_spec_error(spec->diagnostics, origin,
+                  "“%s”: what the host may open here is this segment or a machine of it", text);
   else {
     *out = target;
     return TRUE;
@@ -352,25 +368,33 @@ static gboolean check_allow_prefix(LwSpec *spec, LwOrigin origin, const LwTarget
     const LwZoneClaim *zone = &g_array_index(spec->zones, LwZoneClaim, i);
     if (lw_prefix_overlaps(&zone->prefix, &target->prefix)) {
       g_autofree char *text = lw_prefix_format(&target->prefix);
-      lw_spec_error(spec->diagnostics, origin, "“%s” lies in %s: name that instead of a prefix", text, zone->what);
+      lw_spec_error(spec->diagnostics, origin, "“%s” lies in %s: name that instead of a prefix", text,
+                    zone->what);
       return FALSE;
     }
   }
   return TRUE;
 }
 
-static gboolean check_allow(LwSpec *spec, LwOrigin origin, const LwAllow *allow, guint segment, gboolean by_host) {
+static gboolean check_allow(LwSpec *spec, LwOrigin origin, const LwAllow *allow, guint segment,
+                            gboolean by_host) {
   const LwTarget *target = &allow->target;
-  gboolean here = (target->kind == LW_TARGET_SEGMENT || target->kind == LW_TARGET_MACHINE) && target->index == segment;
+  gboolean here =
+      (target->kind == LW_TARGET_SEGMENT || target->kind == LW_TARGET_MACHINE) && target->index == segment;
   if (by_host && !here)
-    lw_spec_error(spec->diagnostics, origin, "another segment's: what the host may open there stands with it");
+    lw_spec_error(spec->diagnostics, origin,
+                  "another segment's: what the host may open there stands with it");
   else if (!by_host && here)
-    lw_spec_error(spec->diagnostics, origin, "machines of one segment reach each other without a line (unless “isolate: true”)");
+    lw_spec_error(spec->diagnostics, origin,
+                  "machines of one segment reach each other without a line (unless “isolate: true”)");
   else if (target->kind == LW_TARGET_HOST && allow->ports->len == 0)
-    lw_spec_error(spec->diagnostics, origin, "all of the host is too much for a line: name a service (host/SERVICE), ports "
+    lw_spec_error(spec->diagnostics, origin,
+                  "all of the host is too much for a line: name a service (host/SERVICE), ports "
                   "(host:tcp/22), or say “trust: host”");
-  else if ((target->kind == LW_TARGET_HOST_SERVICE || target->kind == LW_TARGET_ROUTER_NTP) && allow->ports->len)
-    lw_spec_error(spec->diagnostics, origin, "a service has its own ports: leave them out, or write host:PROTO/PORT");
+  else if ((target->kind == LW_TARGET_HOST_SERVICE || target->kind == LW_TARGET_ROUTER_NTP) &&
+           allow->ports->len)
+    lw_spec_error(spec->diagnostics, origin,
+                  "a service has its own ports: leave them out, or write host:PROTO/PORT");
   else
     return check_allow_prefix(spec, origin, target);
   return FALSE;
@@ -381,7 +405,8 @@ static gboolean read_ranges(LwSpec *spec, LwOrigin origin, const char *text, gui
   gboolean good = TRUE;
   for (guint i = 0; parts[i]; i++) {
     LwRange range;
-    if (lw_spec_range(spec, origin, g_strstrip(parts[i]), &lw_lab_segment(spec->lab, segment)->subnet, &range))
+    if (lw_spec_range(spec, origin, g_strstrip(parts[i]), &lw_lab_segment(spec->lab, segment)->subnet,
+                      &range))
       g_array_append_val(out, range);
     else
       good = FALSE;
@@ -406,7 +431,8 @@ LwAllow *lw_spec_allow(LwSpec *spec, const LwYaml *node, guint segment, gboolean
   if (from) {
     *from = '\0';
     if (by_host) {
-      lw_spec_error(spec->diagnostics, node->origin, "“from” has no sense here: the host is where these flows come from");
+      lw_spec_error(spec->diagnostics, node->origin,
+                    "“from” has no sense here: the host is where these flows come from");
       good = FALSE;
     } else
       good = read_ranges(spec, node->origin, from + 6, segment, allow->from);
@@ -416,7 +442,8 @@ LwAllow *lw_spec_allow(LwSpec *spec, const LwYaml *node, guint segment, gboolean
     good &= ports_list(spec, node->origin, colon + 1, allow->ports);
     *colon = '\0';
   }
-  good &= lw_spec_target(spec, node->origin, g_strstrip(text), by_host ? LW_IN_HOST_ALLOW : LW_IN_ALLOW, &allow->target) &&
+  good &= lw_spec_target(spec, node->origin, g_strstrip(text), by_host ? LW_IN_HOST_ALLOW : LW_IN_ALLOW,
+                         &allow->target) &&
           check_allow(spec, node->origin, allow, segment, by_host);
   if (good)
     return allow;
@@ -443,7 +470,8 @@ static gboolean read_assert_to(LwSpec *spec, LwOrigin origin, char *text, LwAsse
   }
   if (!lw_spec_target(spec, origin, text, LW_IN_ASSERT_TO, &assertion->to))
     return FALSE;
-  gboolean service = assertion->to.kind == LW_TARGET_HOST_SERVICE || assertion->to.kind == LW_TARGET_ROUTER_NTP;
+  gboolean service =
+      assertion->to.kind == LW_TARGET_HOST_SERVICE || assertion->to.kind == LW_TARGET_ROUTER_NTP;
   if (service && assertion->ports->len) {
     lw_spec_error(spec->diagnostics, origin, "a service has its own ports: leave them out");
     return FALSE;
@@ -458,8 +486,8 @@ LwAssert *lw_spec_assert(LwSpec *spec, const LwYaml *node) {
   gboolean allow = g_str_has_prefix(text, "allow "), deny = g_str_has_prefix(text, "deny ");
   char *arrow = strstr(text, "->");
   if (!(allow || deny) || !arrow) {
-    lw_spec_error(spec->diagnostics, node->origin, "“%s” is no assertion: expected allow FROM -> TO [PROTO/PORT], or deny …",
-                  text);
+    lw_spec_error(spec->diagnostics, node->origin,
+                  "“%s” is no assertion: expected allow FROM -> TO [PROTO/PORT], or deny …", text);
     return NULL;
   }
   *arrow = '\0';

@@ -13,6 +13,7 @@ typedef struct {
   GPtrArray *open;   /* of LwYaml*: the collections being filled */
   GPtrArray *keys;   /* beside open: the key that waits for its value, NULL */
   GPtrArray *places; /* beside open: GHashTable key text -> LwYaml* of it, NULL for lists */
+  const char *text;
   LwYaml *root;
   guint documents;
   gboolean failed;
@@ -70,10 +71,12 @@ static void fail(Builder *builder, LwOrigin origin, const char *message) {
 
 static void refuse_extras(Builder *builder, struct fy_token *anchor, struct fy_token *tag) {
   if (anchor)
-    lw_spec_error(builder->diagnostics, place_of(builder, anchor),
-         "anchors are refused: say once under “defaults:” what repeats, or split the file with “include:”");
+    lw_spec_error(
+        builder->diagnostics, place_of(builder, anchor),
+        "anchors are refused: say once under “defaults:” what repeats, or split the file with “include:”");
   if (tag)
-    lw_spec_error(builder->diagnostics, place_of(builder, tag), "tags are refused: values are read as they are written");
+    lw_spec_error(builder->diagnostics, place_of(builder, tag),
+                  "tags are refused: values are read as they are written");
 }
 
 /* A key of the innermost map: remembered until its value comes. */
@@ -83,8 +86,8 @@ static void take_key(Builder *builder, LwYaml *node) {
   if (node->kind != LW_YAML_SCALAR) {
     fail(builder, node->origin, "a key must be a word, not a list or a mapping");
   } else if (first) {
-    lw_spec_error(builder->diagnostics, node->origin, "“%s” stands twice: the first is at line %u, column %u", node->text,
-                  first->origin.line, first->origin.column);
+    lw_spec_error(builder->diagnostics, node->origin, "“%s” stands twice: the first is at line %u, column %u",
+                  node->text, first->origin.line, first->origin.column);
     node->duplicate = TRUE;
   } else {
     g_hash_table_insert(places, node->text, node);
@@ -131,7 +134,13 @@ static void close_node(Builder *builder) {
 
 static void add_scalar(Builder *builder, const struct fy_event_scalar_data *scalar) {
   refuse_extras(builder, scalar->anchor, scalar->tag);
-  LwYaml *node = lw_yaml_new(builder->pool, LW_YAML_SCALAR, place_of(builder, scalar->value));
+  LwOrigin origin = place_of(builder, scalar->value);
+  const struct fy_mark *mark = scalar->value ? fy_token_start_mark(scalar->value) : NULL;
+  /* libfyaml's mark of a quoted scalar is behind the quote. */
+  if (mark && mark->input_pos > 0 && origin.column > 1 &&
+      fy_token_scalar_style(scalar->value) != FYSS_PLAIN && strchr("'\"", builder->text[mark->input_pos - 1]))
+    origin.column--;
+  LwYaml *node = lw_yaml_new(builder->pool, LW_YAML_SCALAR, origin);
   gsize length = 0;
   const char *text = scalar->value ? fy_token_get_text(scalar->value, &length) : NULL;
   node->text = g_strndup(text ? text : "", length);
@@ -145,7 +154,8 @@ static void take_event(Builder *builder, const struct fy_event *event) {
   switch (event->type) {
   case FYET_DOCUMENT_START:
     if (++builder->documents == 2)
-      fail(builder, place_of(builder, event->document_start.document_start), "a second document: one file is one lab");
+      fail(builder, place_of(builder, event->document_start.document_start),
+           "a second document: one file is one lab");
     break;
   case FYET_MAPPING_START:
     refuse_extras(builder, event->mapping_start.anchor, event->mapping_start.tag);
@@ -193,8 +203,8 @@ static void run_parser(Builder *builder, const char *text, gsize length) {
   diag_cfg.colorize = false;
   struct fy_diag *diag = fy_diag_create(&diag_cfg);
   fy_diag_set_collect_errors(diag, true);
-  struct fy_parse_cfg cfg = {.flags = (enum fy_parse_cfg_flags)(FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_JSON_NONE),
-                             .diag = diag};
+  struct fy_parse_cfg cfg = {
+      .flags = (enum fy_parse_cfg_flags)(FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_JSON_NONE), .diag = diag};
   struct fy_parser *parser = fy_parser_create(&cfg);
   gboolean started = parser && fy_parser_set_string(parser, text, length) == 0;
   struct fy_event *event;
@@ -239,6 +249,7 @@ LwYaml *lw_yaml_parse(LwYamlPool *pool, LwDiagnostics *diagnostics, const char *
     length -= 3;
   }
   lw_diagnostics_text(diagnostics, builder.file, text, length);
+  builder.text = text;
   if (!check_text(&builder, text, length))
     return NULL;
   run_parser(&builder, text, length);

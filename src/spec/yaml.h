@@ -7,9 +7,9 @@ typedef enum { LW_YAML_SCALAR, LW_YAML_LIST, LW_YAML_MAP } LwYamlKind;
 
 typedef struct LwYaml {
   LwYamlKind kind;
-  gboolean plain; /* a scalar without quotes */
+  gboolean plain;     /* a scalar without quotes */
   gboolean duplicate; /* a key that stood there before: reported, and left out of its map */
-  char *text;     /* a scalar's, as written, no type read into it */
+  char *text;         /* a scalar's, as written, no type read into it */
   LwOrigin origin;
   GPtrArray *keys;  /* a map's, of LwYaml* (scalars), in the order of the file */
   GPtrArray *items; /* a map's values, a list's items */

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/mounts.h"
 #include "base/process.h"
+#include "base/title.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -49,21 +49,22 @@ static gboolean reads_as(const char *path, const char *wanted) {
   return g_file_get_contents(path, &text, NULL, NULL) && strcmp(g_strchomp(text), wanted) == 0;
 }
 
-static void refuse_userns(int reason, GError **error) {
-  const char *remedy = "";
+const char *lw_twin_userns_remedy(int reason) {
   if (reads_as("/proc/sys/kernel/unprivileged_userns_clone", "0"))
-    remedy = ": run as root: sysctl -w kernel.unprivileged_userns_clone=1";
-  else if (reads_as("/proc/sys/user/max_user_namespaces", "0"))
-    remedy = ": run as root: sysctl -w user.max_user_namespaces=15000";
-  else if (reads_as("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"))
-    remedy = ": run as root: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0";
-  else if (reason == ENOSPC)
-    remedy = ": a limit under /proc/sys/user is reached; raise it or end other namespaces";
-  else if (reason == EPERM)
-    remedy = ": a sandbox or container forbids it (in Docker: --security-opt seccomp=unconfined --security-opt "
-             "systempaths=unconfined)";
-  g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED, "this machine allows no user namespaces (%s)%s",
-              g_strerror(reason), remedy);
+    return "run as root: sysctl -w kernel.unprivileged_userns_clone=1";
+  if (reads_as("/proc/sys/user/max_user_namespaces", "0"))
+    return "run as root: sysctl -w user.max_user_namespaces=15000";
+  if (reads_as("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"))
+    return "run as root: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0";
+  if (reason == ENOSPC)
+    return "a limit under /proc/sys/user is reached: raise it or end other namespaces";
+  return "a sandbox or container forbids it; in Docker start it with --security-opt seccomp=unconfined "
+         "--security-opt systempaths=unconfined";
+}
+
+static void refuse_userns(int reason, GError **error) {
+  g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED, "this machine allows no user namespaces (%s): %s",
+              g_strerror(reason), lw_twin_userns_remedy(reason));
 }
 
 gboolean lw_twin_unshare(int flags, GError **error) {
@@ -71,7 +72,9 @@ gboolean lw_twin_unshare(int flags, GError **error) {
   g_autofree char *gid_map = g_strdup_printf("0 %u 1", (guint)getegid());
   if (unshare(CLONE_NEWUSER | flags) != 0 || !write_text("/proc/self/setgroups", "deny") ||
       !write_text("/proc/self/uid_map", uid_map) || !write_text("/proc/self/gid_map", gid_map)) {
-    refuse_userns(errno, error);
+    int reason = errno;
+    refuse_userns(reason, error);
+    errno = reason; /* for callers that only try */
     return FALSE;
   }
   return TRUE;
@@ -153,11 +156,24 @@ static gboolean bring_lo_up(void) {
   return ok;
 }
 
+/* Where a machine has br_netfilter loaded (Docker does it), every new namespace gets it switched on, and frames
+ * between two ports of a bridge go through the rules of routing as well. A twin is the same on every machine. */
+static gboolean leave_bridges_alone(void) {
+  static const char *const files[] = {"/proc/sys/net/bridge/bridge-nf-call-iptables",
+                                      "/proc/sys/net/bridge/bridge-nf-call-ip6tables",
+                                      "/proc/sys/net/bridge/bridge-nf-call-arptables"};
+  for (gsize i = 0; i < G_N_ELEMENTS(files); i++)
+    if (!write_text(files[i], "0") && errno != ENOENT)
+      return FALSE;
+  return TRUE;
+}
+
 static gboolean set_up(const char *name, GError **error) {
   if (!set_up_mounts(name, error))
     return FALSE;
   /* Forwarding on is the harder case for the isolation of the host's bridges: it is what gets proved. */
-  if (sethostname(name, strlen(name)) == 0 && bring_lo_up() && write_text("/proc/sys/net/ipv4/ip_forward", "1"))
+  if (sethostname(name, strlen(name)) == 0 && bring_lo_up() && write_text("/proc/sys/net/ipv4/ip_forward", "1") &&
+      leave_bridges_alone())
     return TRUE;
   lw_error_set_errno(error, "cannot set the twin's host up");
   return FALSE;
@@ -205,12 +221,16 @@ typedef struct {
   gboolean checking; /* whether the last repair held */
 } Holder;
 
+/* An identity; or a bare pid, as daemons write it themselves. */
 static gboolean file_names_dead(const char *path) {
-  g_autofree char *identity = NULL;
-  if (!g_file_get_contents(path, &identity, NULL, NULL))
+  g_autofree char *text = NULL;
+  if (!g_file_get_contents(path, &text, NULL, NULL))
     return FALSE;
-  g_strchomp(identity);
-  return *identity && lw_process_alive(identity) == 0;
+  g_strchomp(text);
+  if (!*text || strchr(text, ' '))
+    return *text && lw_process_alive(text) == 0;
+  g_autofree char *identity = lw_process_identity((pid_t)atoi(text));
+  return lw_process_alive(identity) == 0;
 }
 
 /* Pid files of daemons lie in the run folder or one folder below it. */
@@ -328,7 +348,8 @@ static gboolean told_to_go(int control) {
 static void holder_main(const char *name, Holder *holder, int control) G_GNUC_NORETURN;
 static void holder_main(const char *name, Holder *holder, int control) {
   g_autoptr(GError) error = NULL;
-  prctl(PR_SET_NAME, "lanward-twin");
+  g_autofree char *title = g_strdup_printf("lanward-twin %s", name);
+  lw_process_set_title(title);
   umask(022);
   sigset_t watched;
   sigemptyset(&watched);

@@ -237,6 +237,19 @@ static void add_internet_names(const World *w, LwResource *resolver) {
   }
 }
 
+/* dnsmasq answers for addresses of interfaces alone. */
+static void add_any_resolver(const World *w) {
+  LwResource *resource = lw_resource_new(LW_RES_RULESET, INTERNET, "world");
+  resource->ruleset = lw_ruleset_new(LW_FAMILY_INET, "world");
+  LwChain *dnat = lw_ruleset_add_base_chain(resource->ruleset, "dnat", LW_HOOK_PREROUTING, -100, TRUE, FALSE);
+  LwRule *rule = lw_chain_add_rule(dnat, (LwOrigin){0}, "every public address is a resolver");
+  lw_rule_match(rule, LW_FIELD_PROTO, lw_value_number(PROTO_TCP));
+  lw_rule_match(rule, LW_FIELD_PROTO, lw_value_number(PROTO_UDP));
+  lw_rule_match(rule, LW_FIELD_DPORT, lw_value_number(53));
+  lw_rule_add_action(rule, LW_ACTION_REDIRECT)->number = 53;
+  lw_resource_set_add(w->wanted, resource);
+}
+
 static void add_internet(const World *w) {
   add_namespace(w, INTERNET);
   /* Every public address is here and answers. The routes to those that are elsewhere must be in the same table: it
@@ -244,6 +257,7 @@ static void add_internet(const World *w) {
   LwResource *any = add_route(w, INTERNET, TABLE_LOCAL, everything(), "lo", LW_ADDR_NONE);
   any->route_type = LW_ROUTE_LOCAL;
   add_internet_names(w, add_resolver(w, INTERNET, "dns"));
+  add_any_resolver(w);
   add_server(w, INTERNET, "world", "tcp/80/address", "udp/7/address", "tcp/7/echo", "udp/9/echo", "tcp/9/echo",
              "tcp/443/echo", "tcp/853/echo", "udp/853/echo", "udp/123/echo", "tcp/5201/discard", NULL);
 }
@@ -323,6 +337,25 @@ static void add_home(const World *w) {
   add_server(w, HOME, "world", "tcp/80/address", "udp/7/address", "udp/9/echo", "tcp/9/echo", NULL);
 }
 
+/* --- behind the host --- */
+
+/* A network that the host routes: a cable to one machine in it, as a container would be. */
+static void add_host_network(const World *w, guint index) {
+  const LwNetwork *network = lw_lab_network(w->lab, index);
+  LwRange range = lw_prefix_range(&network->prefix);
+  if (network->prefix.len > 29)
+    return; /* no room for the host's address and a machine's */
+  g_autofree char *ns = lw_twin_network_ns(network);
+  g_autofree char *port = g_strdup_printf("lwn%u", index);
+  LwAddr gateway = lw_addr_add(&range.first, 1);
+  add_namespace(w, ns);
+  add_cable(w, "", port, ns, "eth0");
+  add_address(w, "", port, gateway, network->prefix.len);
+  add_address(w, ns, "eth0", lw_addr_add(&range.first, 2), network->prefix.len);
+  add_route(w, ns, 0, everything(), "eth0", gateway);
+  add_server(w, ns, "network", "tcp/80/address", "tcp/9/echo", "udp/9/echo", NULL);
+}
+
 /* --- providers --- */
 
 static gboolean client_public_key(const World *w, const LwResource *client, char **public_key, GError **error) {
@@ -379,6 +412,13 @@ static char *provider_link(const World *w, guint index) {
   return strlen(name) <= LINK_NAME_MAX ? g_steal_pointer(&name) : g_strdup_printf("wgs.%u", index);
 }
 
+/* Who calls must come after who answers: WireGuard repeats a handshake that was lost only after five seconds. */
+static void move_to_end(const World *w, LwResource *resource) {
+  guint index;
+  if (g_ptr_array_find(w->wanted->list, resource, &index))
+    g_ptr_array_add(w->wanted->list, g_ptr_array_steal_index(w->wanted->list, index));
+}
+
 static gboolean add_provider_tunnel(const World *w, guint index, const char *ns, const char *link, GError **error) {
   const LwTunnel *tunnel = lw_lab_tunnel(w->lab, index);
   g_autofree char *client_link = g_strconcat("wg-", tunnel->name, NULL);
@@ -402,6 +442,7 @@ static gboolean add_provider_tunnel(const World *w, guint index, const char *ns,
   end->up = TRUE;
   g_ptr_array_add(end->peers, customer_peer(tunnel, customer_key));
   lw_resource_set_add(w->wanted, end);
+  move_to_end(w, client);
   return TRUE;
 }
 
@@ -525,6 +566,8 @@ gboolean lw_twin_world_add(const LwTwinWorld *world, const LwLab *lab, const LwF
   World w = {world, lab, facts, seed, secrets, wanted, owner};
   add_internet(&w);
   add_home(&w);
+  for (guint i = 0; i < lab->host.networks->len; i++)
+    add_host_network(&w, i);
   for (guint i = 0; i < lab->tunnels->len; i++)
     if (!add_provider(&w, i, error))
       return FALSE;

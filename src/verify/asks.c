@@ -45,7 +45,8 @@ static LwAddr other_gateway(const LwLive *live, guint segment) {
   return LW_ADDR_NONE;
 }
 
-static void add_dns(LwLive *live, guint place, const LwAsk *like, LwAskWhom whom, LwAddr to, gboolean may_be_empty) {
+static void add_dns(LwLive *live, guint place, const LwAsk *like, LwAskWhom whom, LwAddr to,
+                    gboolean may_be_empty) {
   if (!lw_addr_is_set(&to))
     return;
   LwProbe *probe = add_ask(live, LW_PROBE_DNS, place, to, DNS_PORT);
@@ -73,7 +74,8 @@ static void add_asks_of(LwLive *live, guint place) {
   const char *exit = answer.exit == LW_NONE ? "direct" : lw_lab_tunnel(live->lab, answer.exit)->name;
   check->exit = g_strdup(answer.allow ? exit : "none");
   g_ptr_array_add(live->report->exits, check);
-  LwAsk ask = {.check = live->report->exits->len - 1, .origin = answer.origin, .must_be_empty = !answer.allow};
+  LwAsk ask = {
+      .check = live->report->exits->len - 1, .origin = answer.origin, .must_be_empty = !answer.allow};
   gboolean direct = answer.exit == LW_NONE;
   if (lw_addr_is_set(&live->world->echo)) {
     LwProbe *probe = add_ask(live, LW_PROBE_ECHO, place, live->world->echo, ECHO_PORT);
@@ -83,7 +85,8 @@ static void add_asks_of(LwLive *live, guint place) {
   }
   if (answer.allow && direct)
     ask.expected = live->world->direct_resolver;
-  else if (answer.allow && s->dns->len == 0) /* with dns: the file names another resolver, reached by that exit */
+  else if (answer.allow &&
+           s->dns->len == 0) /* with dns: the file names another resolver, reached by that exit */
     ask.expected = known(live->world->resolver, exit);
   ask.origin = s->dns_origin.file ? s->dns_origin : answer.origin;
   if (lw_addr_is_set(&ask.expected))
@@ -148,7 +151,8 @@ static char *wrong_with(const LwProbe *probe) {
     return g_strdup_printf("cannot prove: %s", probe->blocked);
   if (probe->kind == LW_PROBE_ECHO) {
     if (ask->must_be_empty)
-      return probe->answered ? g_strdup_printf("must not reach the internet, but the far end saw %s", seen) : NULL;
+      return probe->answered ? g_strdup_printf("must not reach the internet, but the far end saw %s", seen)
+                             : NULL;
     if (!probe->answered)
       return g_strdup("must reach the internet, but the far end did not answer");
     if (!got)
@@ -160,10 +164,12 @@ static char *wrong_with(const LwProbe *probe) {
   static const char *const whom[] = {"its gateway", "a foreign resolver", "another segment's gateway"};
   const char *asked = whom[ask->whom];
   if (ask->must_be_empty)
-    return got ? g_strdup_printf("DNS of %s must tell nothing of the outside, but said %s", asked, seen) : NULL;
+    return got ? g_strdup_printf("DNS of %s must tell nothing of the outside, but said %s", asked, seen)
+               : NULL;
   if (!expected || (got && lw_addr_equal(&ask->got, &ask->expected)) || (!got && ask->may_be_empty))
     return NULL;
-  return g_strdup_printf("DNS of %s must come from the exit's resolver (%s), but said %s", asked, wanted, seen);
+  return g_strdup_printf("DNS of %s must come from the exit's resolver (%s), but said %s", asked, wanted,
+                         seen);
 }
 
 /* A silence proves nothing unless something else came back by the same way. */
@@ -187,8 +193,8 @@ static void judge_ask(LwLive *live, LwProbe *probe) {
     return;
   check->ok = FALSE;
   g_autofree char *origin = lw_origin_format(&probe->ask.origin);
-  g_ptr_array_add(live->report->violations, g_strdup_printf("%s (%s) by %s: %s; %s", check->segment, check->source,
-                                                            check->exit, wrong, origin));
+  g_ptr_array_add(live->report->violations, g_strdup_printf("%s (%s) by %s: %s; %s", check->segment,
+                                                            check->source, check->exit, wrong, origin));
 }
 
 void lw_live_judge_asks(LwLive *live) {

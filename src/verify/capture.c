@@ -24,9 +24,9 @@ typedef struct {
 } Ear;
 
 struct LwStation {
-  int raw;       /* IPv4 with our own headers, routed */
-  int frames;    /* one link, one MAC */
-  GArray *ears;  /* of Ear */
+  int raw;      /* IPv4 with our own headers, routed */
+  int frames;   /* one link, one MAC */
+  GArray *ears; /* of Ear */
   GPtrArray *links;
   guint lost;
 };
@@ -215,8 +215,10 @@ gboolean lw_station_send(LwStation *station, const LwAddr *destination, const gu
 
 gboolean lw_station_send_frame(LwStation *station, guint link, const LwMac *to, guint16 ethertype,
                                const guint8 *packet, gsize length) {
-  struct sockaddr_ll ll = {
-      .sll_family = AF_PACKET, .sll_protocol = htons(ethertype), .sll_ifindex = (int)link, .sll_halen = to ? 6 : 0};
+  struct sockaddr_ll ll = {.sll_family = AF_PACKET,
+                           .sll_protocol = htons(ethertype),
+                           .sll_ifindex = (int)link,
+                           .sll_halen = to ? 6 : 0};
   if (to)
     memcpy(ll.sll_addr, to->bytes, sizeof to->bytes);
   return sendto(station->frames, packet, length, 0, (struct sockaddr *)&ll, sizeof ll) == (gssize)length;

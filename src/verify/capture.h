@@ -14,14 +14,14 @@ typedef struct {
   GArray *addresses; /* of LwPrefix, IPv4 */
 } LwLink;
 
-/* How a packet was seen. LOCAL: delivered to the namespace's own sockets, so past its input rules. WIRE: came in
- * by a link, before any rule of layer 3. */
+/* How a packet was seen. LOCAL: delivered to the namespace's own sockets, so past its input rules. WIRE: came
+ * in by a link, before any rule of layer 3. */
 typedef enum { LW_SEEN_LOCAL, LW_SEEN_WIRE } LwSeen;
 
 typedef struct {
   LwSeen how;
-  guint link;   /* WIRE: interface index */
-  guint family; /* 4, 6 */
+  guint link;      /* WIRE: interface index */
+  guint family;    /* 4, 6 */
   LwPacket packet; /* family 6: role and cookie alone */
 } LwSighting;
 

@@ -89,9 +89,9 @@ static gboolean answers_elsewhere(const Make *m, const LwFlow *flow) {
 }
 
 typedef struct {
-  guint place;    /* source */
+  guint place; /* source */
   LwAddr source;
-  LwZone from;    /* the place's zone, or the one that it plays */
+  LwZone from; /* the place's zone, or the one that it plays */
   LwZone to;
   LwAddr destination;
   guint receiver;
@@ -122,7 +122,8 @@ static LwFlow *add_flow(const Make *m, const Way *way, LwProto proto, guint16 po
   flow->exit = answer.exit;
   flow->via = way->via;
   flow->family = 4;
-  flow->redirected = way->from.kind == LW_ZONE_SEGMENT && proto != LW_PROTO_ICMP && port == 53 && !cell->expect;
+  flow->redirected =
+      way->from.kind == LW_ZONE_SEGMENT && proto != LW_PROTO_ICMP && port == 53 && !cell->expect;
   flow->cannot_answer = answers_elsewhere(m, flow);
   g_ptr_array_add(m->flows, flow);
   return flow;
@@ -143,7 +144,8 @@ static LwFlow *add_forbidden(const Make *m, const Way *way, LwProto proto, guint
   return flow;
 }
 
-/* --- the edges of ports --------------------------------------------------------------------------------------- */
+/* --- the edges of ports
+ * --------------------------------------------------------------------------------------- */
 
 static void add_port(GArray *list, LwProto proto, gint64 port) {
   if (port < 1 || port > 65535)
@@ -160,7 +162,8 @@ static void add_port(GArray *list, LwProto proto, gint64 port) {
   g_array_append_val(list, one);
 }
 
-/* Just inside and just outside, with both transports: a port opened for one must not be open for the other. */
+/* Just inside and just outside, with both transports: a port opened for one must not be open for the other.
+ */
 static void add_edges(GArray *list, const LwPorts *ports) {
   if (ports->proto != LW_PROTO_TCP && ports->proto != LW_PROTO_UDP)
     return;
@@ -211,7 +214,8 @@ static const char *host_service_of(const LwLab *lab, LwProto proto, guint16 port
   return NULL;
 }
 
-/* --- from a segment --------------------------------------------------------------------------------------------- */
+/* --- from a segment
+ * --------------------------------------------------------------------------------------------- */
 
 static Way from_place(const Make *m, guint index) {
   const LwProbePlace *place = place_at(m->world, index);
@@ -422,14 +426,16 @@ static void to_segments(const Make *m, Way way, gboolean full) {
   }
 }
 
-/* --- round the router -------------------------------------------------------------------------------------------- */
+/* --- round the router
+ * -------------------------------------------------------------------------------------------- */
 
 static const char around[] = "around";
 
 static LwAddr address_elsewhere(const Make *m, guint segment) {
   for (guint i = 0; i < m->world->places->len; i++) {
     const LwProbePlace *place = place_at(m->world, i);
-    if (place->zone.kind == LW_ZONE_SEGMENT && place->zone.index != segment && lw_addr_is_set(&place->address))
+    if (place->zone.kind == LW_ZONE_SEGMENT && place->zone.index != segment &&
+        lw_addr_is_set(&place->address))
       return place->address;
   }
   return LW_ADDR_NONE;
@@ -512,7 +518,8 @@ static void by_false_sources(const Make *m, Way way) {
   } const claims[] = {
       {address_elsewhere(m, way.from.index), "another segment's", FALSE},
       {m->lab->host.management.address, "the host's", FALSE},
-      {near->len ? place_at(m->world, g_array_index(near, guint, 0))->address : LW_ADDR_NONE, "a neighbour's", TRUE},
+      {near->len ? place_at(m->world, g_array_index(near, guint, 0))->address : LW_ADDR_NONE, "a neighbour's",
+       TRUE},
   };
   way.column = around;
   for (guint i = 0; i < G_N_ELEMENTS(claims); i++) {
@@ -566,7 +573,8 @@ static void from_segment(const Make *m, guint index) {
   by_false_sources(m, way);
 }
 
-/* --- from the host and from outside --------------------------------------------------------------------------------- */
+/* --- from the host and from outside
+ * --------------------------------------------------------------------------------- */
 
 static void from_host(const Make *m, guint index) {
   Way way = from_place(m, index);
@@ -648,7 +656,8 @@ static void past_the_entrance(const Make *m, Way way) {
   add_flow(m, &way, LW_PROTO_TCP, 22);
 }
 
-/* The home router's place plays its own LAN and, with a foreign source, the internet that it would route in. */
+/* The home router's place plays its own LAN and, with a foreign source, the internet that it would route in.
+ */
 static void from_home_lan(const Make *m, guint index) {
   if (!lw_addr_is_set(&m->around->router_wan))
     return;

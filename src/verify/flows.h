@@ -1,4 +1,5 @@
-/* The flows that the live proof tries: one cell each, with how to send it and where it would have to arrive. */
+/* The flows that the live proof tries: one cell each, with how to send it and where it would have to arrive.
+ */
 #pragma once
 
 #include "verify/verify.h"
@@ -15,12 +16,13 @@ typedef enum {
 
 typedef struct {
   LwCell *cell; /* transfer: moves to the report */
-  guint place;    /* that sends */
-  guint receiver; /* place that must get it when it is allowed; LW_NONE: seen beyond the right exit is enough */
-  guint exit;     /* allowed to the internet: its tunnel, LW_NONE: wan */
+  guint place;  /* that sends */
+  guint
+      receiver; /* place that must get it when it is allowed; LW_NONE: seen beyond the right exit is enough */
+  guint exit;   /* allowed to the internet: its tunnel, LW_NONE: wan */
   LwVia via;
   guint8 family;
-  gboolean redirected;   /* foreign DNS: the router's own resolver gets it, and may */
+  gboolean redirected;    /* foreign DNS: the router's own resolver gets it, and may */
   gboolean cannot_answer; /* arrival is all that can be asked for */
 } LwFlow;
 

@@ -65,6 +65,8 @@ static gboolean is_on_the_way(const LwLive *live, const LwProbe *probe, const Lw
   LwZone zone = zone_of_station(live, seen->station), to = flow->cell->question.to;
   if (flow->receiver != LW_NONE && live->station_of[flow->receiver] == seen->station)
     return TRUE;
+  if (to.kind == LW_ZONE_NETWORK && zone.kind == LW_ZONE_HOST)
+    return TRUE; /* the host routes it on */
   if (to.kind == LW_ZONE_INTERNET || to.kind == LW_ZONE_HOME_LAN)
     return is_internet_by(&zone, flow->exit) || (zone.kind == LW_ZONE_INTERNET && zone.index == LW_NONE);
   return FALSE;
@@ -154,15 +156,51 @@ static void add_violation(LwLive *live, const LwProbe *probe, const char *text) 
   g_autofree char *destination = lw_addr_format(&cell->question.destination);
   g_autofree char *to = receiver_name(live, probe);
   g_autofree char *origin = lw_origin_format(&cell->origin);
-  g_ptr_array_add(live->report->violations, g_strdup_printf("%s (%s) -> %s %s %s: %s; %s", cell->from, source, to,
-                                                            destination, cell->service, text, origin));
+  g_ptr_array_add(live->report->violations, g_strdup_printf("%s (%s) -> %s %s %s: %s; %s", cell->from, source,
+                                                            to, destination, cell->service, text, origin));
 }
 
 static char *where(const LwLive *live, const LwSeenAt *seen) {
   return g_strdup(station_name(live, seen->station));
 }
 
-static void judge_forbidden(LwLive *live, LwProbe *probe) {
+/* What cannot be proved is told once for a source and a reason, not for each of its cells. */
+typedef struct {
+  guint place;
+  const char *why;
+  guint count;
+  LwProbe *first;
+} Unproved;
+
+static void note_unproved(GArray *list, LwProbe *probe, const char *why) {
+  for (guint i = 0; i < list->len; i++) {
+    Unproved *known = &g_array_index(list, Unproved, i);
+    if (known->place == probe->place && g_str_equal(known->why, why)) {
+      known->count++;
+      return;
+    }
+  }
+  Unproved one = {probe->place, why, 1, probe};
+  g_array_append_val(list, one);
+}
+
+static void tell_unproved(LwLive *live, const GArray *list) {
+  for (guint i = 0; i < list->len; i++) {
+    const Unproved *one = &g_array_index(list, Unproved, i);
+    const LwCell *cell = one->first->flow->cell;
+    if (one->count == 1) {
+      add_violation(live, one->first, cell->note);
+      continue;
+    }
+    g_autofree char *source = lw_addr_format(&lw_live_place(live, one->place)->address);
+    g_autofree char *origin = lw_origin_format(&cell->origin);
+    g_ptr_array_add(live->report->violations,
+                    g_strdup_printf("%s (%s): cannot prove %u of its cells: %s; %s", cell->from, source,
+                                    one->count, one->why, origin));
+  }
+}
+
+static void judge_forbidden(LwLive *live, LwProbe *probe, GArray *unproved) {
   LwCell *cell = probe->flow->cell;
   const LwSeenAt *seen = first_arrival(live, probe, FALSE);
   if (seen) {
@@ -179,7 +217,7 @@ static void judge_forbidden(LwLive *live, LwProbe *probe) {
   }
   cell->live = LW_CELL_UNTESTED;
   cell->note = g_strdup_printf("cannot prove that it is stopped: %s", why);
-  add_violation(live, probe, cell->note);
+  note_unproved(unproved, probe, why);
 }
 
 static void judge_allowed(LwLive *live, LwProbe *probe) {
@@ -212,6 +250,7 @@ static void judge_allowed(LwLive *live, LwProbe *probe) {
 }
 
 void lw_live_judge(LwLive *live) {
+  g_autoptr(GArray) unproved = g_array_new(FALSE, FALSE, sizeof(Unproved));
   for (guint i = 0; i < live->probes->len; i++) {
     LwProbe *probe = g_ptr_array_index(live->probes, i);
     if (probe->kind != LW_PROBE_CELL)
@@ -219,13 +258,14 @@ void lw_live_judge(LwLive *live) {
     if (probe->flow->cell->expect)
       judge_allowed(live, probe);
     else
-      judge_forbidden(live, probe);
+      judge_forbidden(live, probe, unproved);
   }
+  tell_unproved(live, unproved);
   for (guint i = 0; i < live->stations->len; i++) {
     guint lost = lw_station_lost(g_ptr_array_index(live->stations, i));
     if (lost)
       g_ptr_array_add(live->report->violations,
-                      g_strdup_printf("%s: cannot prove: the kernel dropped %u captured packets", station_name(live, i),
-                                      lost));
+                      g_strdup_printf("%s: cannot prove: the kernel dropped %u captured packets",
+                                      station_name(live, i), lost));
   }
 }

@@ -1,8 +1,8 @@
 /* The live half of the proof: one process, sockets in every namespace, one loop.
  *
- * First the ways are warmed up (neighbours resolved, handshakes made), so that what is sent then is not lost for
- * a reason that is no rule. Then everything is sent, and after it, by the same ways, sentinels that must come
- * back: only when they do does the silence of the others mean anything.
+ * First the ways are warmed up (neighbours resolved, handshakes made), so that what is sent then is not lost
+ * for a reason that is no rule. Then everything is sent, and after it, by the same ways, sentinels that must
+ * come back: only when they do does the silence of the others mean anything.
  */
 #include "verify/live.h"
 
@@ -18,8 +18,8 @@
 #define AGAIN_MS 200
 #define QUIET_MS 25
 #define BATCH 32
-#define ASK_PORTS 20000u
-#define CELL_PORTS 32768u
+#define FIRST_PORT 10240u
+#define PORTS 50000u
 
 static void probe_free(gpointer data) {
   LwProbe *probe = data;
@@ -55,7 +55,8 @@ static void station_free(gpointer data) {
   lw_station_free(data);
 }
 
-/* --- stations ------------------------------------------------------------------------------------------------- */
+/* --- stations
+ * ------------------------------------------------------------------------------------------------- */
 
 static guint find_name(const LwLive *live, const char *netns) {
   for (guint i = 0; i < live->names->len; i++)
@@ -100,7 +101,8 @@ static void look_around(LwLive *live) {
         first_address(lw_station_link_by_name(station_of_place(live, host), live->lab->host.bridge));
 }
 
-/* --- probes --------------------------------------------------------------------------------------------------- */
+/* --- probes
+ * --------------------------------------------------------------------------------------------------- */
 
 static const LwMac all_nodes = {{0x33, 0x33, 0, 0, 0, 1}};
 
@@ -140,12 +142,19 @@ static const char *aim_from_segment(const LwLive *live, LwProbe *probe) {
     if (!mac_at(live, probe->flow->receiver, &probe->flow->cell->question.destination, &probe->to))
       return "the receiver has no interface with the address";
   } else {
-    const LwLink *bridge = host == LW_NONE ? NULL : lw_station_link_by_name(station_of_place(live, host), s->bridge);
+    const LwLink *bridge =
+        host == LW_NONE ? NULL : lw_station_link_by_name(station_of_place(live, host), s->bridge);
     if (!bridge)
       return "the host has no such bridge";
     probe->to = bridge->mac;
   }
   return NULL;
+}
+
+static void aim(const LwLive *live, LwProbe *probe) {
+  if (probe->via == LW_VIA_ROUTES)
+    return;
+  probe->blocked = probe->via == LW_VIA_WAN ? aim_from_home_lan(live, probe) : aim_from_segment(live, probe);
 }
 
 LwProbe *lw_live_add_probe(LwLive *live, LwProbeKind kind, guint place, LwVia via) {
@@ -157,17 +166,12 @@ LwProbe *lw_live_add_probe(LwLive *live, LwProbeKind kind, guint place, LwVia vi
   probe->via = via;
   probe->ethertype = ETH_P_IP;
   probe->cookie = live->base + number;
-  /* Questions to real services are told apart by their port: those come first, and get ports of their own. */
-  gboolean ask = kind == LW_PROBE_ECHO || kind == LW_PROBE_DNS;
-  probe->sport = (guint16)(ask ? ASK_PORTS + number % 12000 : CELL_PORTS + number % 28000);
+  /* Not the ports of the run before: a flow that was open then may still be, and these must be new ones. */
+  probe->sport = (guint16)(FIRST_PORT + (live->base + number) % PORTS);
   g_ptr_array_add(live->probes, probe);
+  if (kind != LW_PROBE_CELL) /* a cell's is aimed by its flow */
+    aim(live, probe);
   return probe;
-}
-
-static void aim(const LwLive *live, LwProbe *probe) {
-  if (probe->via == LW_VIA_ROUTES)
-    return;
-  probe->blocked = probe->via == LW_VIA_WAN ? aim_from_home_lan(live, probe) : aim_from_segment(live, probe);
 }
 
 static void build_cell6(LwLive *live, LwProbe *probe) {
@@ -210,7 +214,6 @@ static LwProbe *add_sentinel(LwLive *live, guint place, LwVia via, LwAddr source
                      .cookie = probe->cookie};
   probe->destination = destination;
   probe->length = lw_packet_build(&packet, probe->bytes);
-  aim(live, probe);
   return probe;
 }
 
@@ -264,15 +267,19 @@ static void wake_tunnels(LwLive *live) {
     if (!lw_addr_is_set(&source))
       continue;
     guint8 bytes[LW_PACKET_MAX];
-    LwPacket packet = {
-        .role = LW_PACKET_REQUEST, .proto = LW_PROTO_ICMP, .source = source, .destination = far, .cookie = live->base - 1};
+    LwPacket packet = {.role = LW_PACKET_REQUEST,
+                       .proto = LW_PROTO_ICMP,
+                       .source = source,
+                       .destination = far,
+                       .cookie = live->base - 1};
     gsize length = lw_packet_build(&packet, bytes);
     if (lw_station_send_frame(station_of_place(live, router), link->index, NULL, ETH_P_IP, bytes, length))
       live->report->packets++;
   }
 }
 
-/* --- sending -------------------------------------------------------------------------------------------------- */
+/* --- sending
+ * -------------------------------------------------------------------------------------------------- */
 
 static void send_probe(LwLive *live, LwProbe *probe) {
   if (probe->blocked || probe->length == 0)
@@ -280,8 +287,8 @@ static void send_probe(LwLive *live, LwProbe *probe) {
   LwStation *station = g_ptr_array_index(live->stations, probe->station);
   gboolean sent = probe->via == LW_VIA_ROUTES
                       ? lw_station_send(station, &probe->destination, probe->bytes, probe->length)
-                      : lw_station_send_frame(station, probe->link, &probe->to, probe->ethertype, probe->bytes,
-                                              probe->length);
+                      : lw_station_send_frame(station, probe->link, &probe->to, probe->ethertype,
+                                              probe->bytes, probe->length);
   if (sent)
     live->report->packets++;
   else if (errno == EPERM || errno == EACCES)
@@ -290,7 +297,8 @@ static void send_probe(LwLive *live, LwProbe *probe) {
     probe->blocked = g_intern_string(g_strerror(errno));
 }
 
-/* --- listening ------------------------------------------------------------------------------------------------- */
+/* --- listening
+ * ------------------------------------------------------------------------------------------------- */
 
 typedef struct {
   LwLive *live;
@@ -331,6 +339,9 @@ static void hear_request(LwLive *live, guint station, const LwSighting *sighting
     probe->answered = TRUE; /* an echo service sent it back as it was */
     return;
   }
+  if (udp && probe->flow && packet->dport == probe->sport &&
+      lw_addr_equal(&packet->destination, &probe->flow->cell->question.source))
+    return; /* the same, on its way to whoever has the address that was written as the sender's */
   gboolean router = lw_live_place(live, live->place_of[station])->zone.kind == LW_ZONE_ROUTER;
   if (router && sighting->how == LW_SEEN_WIRE)
     probe->at_router = TRUE;
@@ -425,8 +436,7 @@ static void wait_for(LwLive *live, GArray *fds, Wanted wanted, gint64 limit_ms) 
 /* What is still on its way between two queues of one machine has this long after the last packet. */
 static void settle(LwLive *live, GArray *fds) {
   gint64 end = g_get_monotonic_time() + DECIDE_MS * 1000;
-  while (g_get_monotonic_time() < end &&
-         listen_for(live, fds, g_get_monotonic_time() + QUIET_MS * 1000))
+  while (g_get_monotonic_time() < end && listen_for(live, fds, g_get_monotonic_time() + QUIET_MS * 1000))
     ;
 }
 
@@ -463,7 +473,7 @@ static LwVerifyReport *report_new(const LwLab *lab) {
 }
 
 static void add_probes(LwLive *live) {
-  lw_live_add_asks(live); /* first: their ports must not repeat */
+  lw_live_add_asks(live); /* first: theirs tell them apart, and must not repeat */
   add_sentinels(live);
   for (guint i = 0; i < live->flows->len; i++)
     add_cell(live, g_ptr_array_index(live->flows, i));
@@ -476,7 +486,8 @@ static void take_cells(LwLive *live) {
   }
 }
 
-LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world, GError **error) {
+LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
+                               GError **error) {
   gint64 start = g_get_monotonic_time();
   guint places = world->places->len;
   g_auto(LwLive) live = {.lab = lab, .facts = facts, .world = world, .report = report_new(lab)};

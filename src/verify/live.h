@@ -24,13 +24,13 @@ typedef enum { LW_ASK_GATEWAY, LW_ASK_FOREIGN, LW_ASK_OTHER_GATEWAY } LwAskWhom;
 
 /* What an ECHO or DNS probe is after. */
 typedef struct {
-  guint check;      /* index into the report's exits */
-  LwAskWhom whom;   /* DNS */
-  LwAddr expected;  /* unset: see must_be_empty */
+  guint check;     /* index into the report's exits */
+  LwAskWhom whom;  /* DNS */
+  LwAddr expected; /* unset: see must_be_empty */
   gboolean must_be_empty;
   gboolean may_be_empty; /* refused is as good as redirected */
   LwOrigin origin;
-  LwAddr got;       /* unset: nothing came */
+  LwAddr got; /* unset: nothing came */
 } LwAsk;
 
 typedef struct {
@@ -59,14 +59,14 @@ typedef struct {
   const LwFacts *facts;
   const LwVerifyWorld *world;
   LwVerifyReport *report;
-  GPtrArray *stations;    /* of LwStation* */
-  GPtrArray *names;       /* of char*: their namespaces */
-  guint *station_of;      /* place -> station */
-  guint *place_of;        /* station -> its first place */
+  GPtrArray *stations; /* of LwStation* */
+  GPtrArray *names;    /* of char*: their namespaces */
+  guint *station_of;   /* place -> station */
+  guint *place_of;     /* station -> its first place */
   LwSurroundings around;
-  GPtrArray *flows;       /* of LwFlow* */
-  GPtrArray *probes;      /* of LwProbe*; cookie = base + index */
-  GHashTable *by_port;    /* source port -> ECHO or DNS probe */
+  GPtrArray *flows;    /* of LwFlow* */
+  GPtrArray *probes;   /* of LwProbe*; cookie = base + index */
+  GHashTable *by_port; /* source port -> ECHO or DNS probe */
   guint32 base;
   LwProbe **sentinel;     /* place -> its gateway's, nullable */
   LwProbe **far_sentinel; /* place -> one through its tunnel, nullable */
@@ -82,6 +82,7 @@ gboolean lw_live_ask_is_satisfied(const LwProbe *probe);
 void lw_live_judge_asks(LwLive *live);
 
 /* judge.c */
-gboolean lw_live_is_outer(const LwLive *live, const LwProbe *probe); /* from outside: the router's leg is its sentinel */
+gboolean lw_live_is_outer(const LwLive *live,
+                          const LwProbe *probe); /* from outside: the router's leg is its sentinel */
 gboolean lw_live_is_satisfied(const LwLive *live, const LwProbe *probe);
 void lw_live_judge(LwLive *live);

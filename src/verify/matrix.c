@@ -70,7 +70,8 @@ static GPtrArray *destinations_of(const LwVerifyReport *report, const LwLab *lab
 
 static gboolean is_bad(const LwCell *cell) {
   gboolean live = cell->live != LW_CELL_UNTESTED && (cell->live == LW_CELL_ALLOW) != cell->expect;
-  gboolean still = cell->statically != LW_CELL_UNTESTED && (cell->statically == LW_CELL_ALLOW) != cell->expect;
+  gboolean still =
+      cell->statically != LW_CELL_UNTESTED && (cell->statically == LW_CELL_ALLOW) != cell->expect;
   return live || still;
 }
 
@@ -129,7 +130,8 @@ static char *cell_text(const LwVerifyReport *report, const char *from, const cha
   tally(report, from, to, &t);
   *mark = mark_of(&t);
   GString *out = g_string_new(mark_text[*mark]);
-  for (guint i = 0; (*mark == MARK_PART || *mark == MARK_BAD) && i < MIN(t.services->len, SERVICES_SHOWN); i++) {
+  for (guint i = 0; (*mark == MARK_PART || *mark == MARK_BAD) && i < MIN(t.services->len, SERVICES_SHOWN);
+       i++) {
     g_string_append(out, i ? "," : " ");
     append_clean(out, t.services->pdata[i]);
   }
@@ -245,8 +247,12 @@ static void put_exits(const Paper *p, const LwVerifyReport *report) {
     char *sources = sources_text(report, i, &shown);
     if (shown)
       continue;
-    const char *row[COLUMNS] = {check->segment, sources, check->exit, check->seen ? check->seen : "-",
-                                check->resolver_seen ? check->resolver_seen : "-", mark_text[check->ok ? MARK_ALL : MARK_BAD]};
+    const char *row[COLUMNS] = {check->segment,
+                                sources,
+                                check->exit,
+                                check->seen ? check->seen : "-",
+                                check->resolver_seen ? check->resolver_seen : "-",
+                                mark_text[check->ok ? MARK_ALL : MARK_BAD]};
     for (guint j = 0; j < COLUMNS; j++) {
       widths[j] = MAX(widths[j], width_of(row[j]));
       g_ptr_array_add(texts, g_strdup(row[j]));
@@ -256,7 +262,8 @@ static void put_exits(const Paper *p, const LwVerifyReport *report) {
   g_string_append_c(p->out, '\n');
   for (guint k = 0; k < texts->len; k++) {
     gboolean last = k % COLUMNS == COLUMNS - 1, bad = g_str_equal(texts->pdata[k], mark_text[MARK_BAD]);
-    put(p, texts->pdata[k], widths[k % COLUMNS] + 2, last && k >= COLUMNS ? mark_colour[bad ? MARK_BAD : MARK_ALL] : "");
+    put(p, texts->pdata[k], widths[k % COLUMNS] + 2,
+        last && k >= COLUMNS ? mark_colour[bad ? MARK_BAD : MARK_ALL] : "");
     if (last)
       end_line(p);
   }
@@ -281,7 +288,7 @@ char *lw_verify_format(const LwVerifyReport *report, const LwLab *lab, gboolean 
     g_string_append_c(p.out, '\n');
   }
   g_string_append_printf(p.out, "\n%u packets, %u violation%s, %u untested, %.1f s\n", report->packets,
-                         report->violations->len, report->violations->len == 1 ? "" : "s", count_untested(report),
-                         (double)report->elapsed_ms / 1000);
+                         report->violations->len, report->violations->len == 1 ? "" : "s",
+                         count_untested(report), (double)report->elapsed_ms / 1000);
   return g_string_free(p.out, FALSE);
 }

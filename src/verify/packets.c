@@ -85,7 +85,8 @@ static gsize build_tcp(const LwPacket *packet, guint8 *at) {
   at[12] = (TCP_HEADER / 4) << 4;
   at[13] = TCP_SYN;
   put16(at + 14, 64240);
-  put16(at + 16, fold(sum_of(at, TCP_HEADER, pseudo(&packet->source, &packet->destination, PROTO_TCP, TCP_HEADER))));
+  put16(at + 16,
+        fold(sum_of(at, TCP_HEADER, pseudo(&packet->source, &packet->destination, PROTO_TCP, TCP_HEADER))));
   return TCP_HEADER;
 }
 
@@ -202,7 +203,8 @@ gboolean lw_packet_parse(const guint8 *bytes, gsize length, LwPacket *out) {
   return FALSE;
 }
 
-gsize lw_packet_build6(const LwAddr *source, const LwAddr *destination, guint32 cookie, guint8 out[LW_PACKET_MAX]) {
+gsize lw_packet_build6(const LwAddr *source, const LwAddr *destination, guint32 cookie,
+                       guint8 out[LW_PACKET_MAX]) {
   memset(out, 0, LW_PACKET_MAX);
   guint8 *at = out + IP6_HEADER;
   at[0] = 128;
@@ -232,6 +234,7 @@ gboolean lw_packet_parse6(const guint8 *bytes, gsize length, gboolean whole, gui
 
 LwAddr lw_packet_link_local(const LwMac *mac) {
   const guint8 *m = mac->bytes;
-  return (LwAddr){.family = 6,
-                  .bytes = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]}};
+  return (LwAddr){
+      .family = 6,
+      .bytes = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]}};
 }

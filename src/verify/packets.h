@@ -16,8 +16,8 @@ typedef struct {
   LwPacketRole role;
   LwProto proto;
   LwAddr source, destination;
-  guint16 sport, dport; /* tcp, udp */
-  guint32 cookie;       /* REQUEST and REPLY */
+  guint16 sport, dport;  /* tcp, udp */
+  guint32 cookie;        /* REQUEST and REPLY */
   const guint8 *payload; /* udp: into the bytes parsed */
   gsize payload_length;
 } LwPacket;
@@ -29,7 +29,8 @@ gsize lw_packet_build(const LwPacket *packet, guint8 out[LW_PACKET_MAX]);
 gboolean lw_packet_parse(const guint8 *bytes, gsize length, LwPacket *out);
 
 /* An ICMPv6 echo request with the cookie, IPv6 header included. */
-gsize lw_packet_build6(const LwAddr *source, const LwAddr *destination, guint32 cookie, guint8 out[LW_PACKET_MAX]);
+gsize lw_packet_build6(const LwAddr *source, const LwAddr *destination, guint32 cookie,
+                       guint8 out[LW_PACKET_MAX]);
 /* The cookie of an ICMPv6 echo request of ours; whole: with its IPv6 header. FALSE: none of ours. */
 gboolean lw_packet_parse6(const guint8 *bytes, gsize length, gboolean whole, guint32 *cookie);
 

@@ -56,8 +56,8 @@ static gboolean is_wanted_already(const Wish *w, const LwAddr *addr) {
 static gboolean is_usable(const Wish *w, guint segment, const LwAddr *addr) {
   const LwSegment *s = lw_lab_segment(w->lab, segment);
   LwRange whole = lw_prefix_range(&s->subnet);
-  return lw_range_contains(&whole, addr) && !lw_addr_equal(addr, &whole.first) && !lw_addr_equal(addr, &whole.last) &&
-         !lw_addr_equal(addr, &s->router);
+  return lw_range_contains(&whole, addr) && !lw_addr_equal(addr, &whole.first) &&
+         !lw_addr_equal(addr, &whole.last) && !lw_addr_equal(addr, &s->router);
 }
 
 /* Not the network, the broadcast, the gateway, nor anybody's. */

@@ -13,19 +13,19 @@ typedef enum { LW_CELL_UNTESTED, LW_CELL_ALLOW, LW_CELL_DENY } LwCellResult;
 /* One cell of the matrix: one flow. */
 typedef struct {
   LwFlowQuestion question;
-  char *from, *to;     /* segment names, host, router, internet, home-lan */
-  char *service;       /* "icmp", "tcp/445", "samba", … for people */
+  char *from, *to; /* segment names, host, router, internet, home-lan */
+  char *service;   /* "icmp", "tcp/445", "samba", … for people */
   gboolean expect;
   LwCellResult live, statically;
-  char *reason;        /* from intent */
-  char *note;          /* nullable: what was seen instead, or why it is untested */
+  char *reason; /* from intent */
+  char *note;   /* nullable: what was seen instead, or why it is untested */
   LwOrigin origin;
 } LwCell;
 
 /* One egress or DNS check. */
 typedef struct {
-  char *segment, *source, *exit; /* exit: tunnel name, "direct" or "none" */
-  char *seen;                    /* the address the far end saw; NULL: nothing came */
+  char *segment, *source, *exit;           /* exit: tunnel name, "direct" or "none" */
+  char *seen;                              /* the address the far end saw; NULL: nothing came */
   char *resolver_expected, *resolver_seen; /* nullable */
   gboolean ok;
 } LwExitCheck;
@@ -44,7 +44,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwVerifyReport, lw_verify_report_free)
 
 /* Places that packets can be sent from and seen at. */
 typedef struct {
-  char *netns;    /* NULL or "": our own */
+  char *netns; /* NULL or "": our own */
   LwZone zone;
   LwAddr address; /* of the place */
   char *name;     /* "vault", "probe-lan50-60" */
@@ -52,23 +52,28 @@ typedef struct {
 
 /* What the caller (cmd, for a twin or a host) knows of the world beyond the lab. */
 typedef struct {
-  GPtrArray *places;       /* of LwProbePlace*: machines' namespaces, probes, host, router, home router, internet,
-                              each tunnel's far end */
-  LwAddr echo;             /* UDP 7 answers with the address it saw, as text */
+  GPtrArray *places; /* of LwProbePlace*: machines' namespaces, probes, host, router, home router, internet,
+                        each tunnel's far end */
+  LwAddr echo;       /* UDP 7 answers with the address it saw, as text */
   LwAddr home_lan_host;    /* an address in the home LAN to try */
   LwAddr internet_host;    /* one that answers */
   LwAddr direct_public;    /* what the far end sees of direct flows */
   GHashTable *exit_public; /* tunnel name -> LwAddr* */
-  GHashTable *resolver;    /* tunnel name -> LwAddr*: what "resolver.test" A answers when asked of that resolver */
-  LwAddr direct_resolver;  /* the same for direct segments; unset: not checked */
+  GHashTable
+      *resolver; /* tunnel name -> LwAddr*: what "resolver.test" A answers when asked of that resolver */
+  LwAddr direct_resolver; /* the same for direct segments; unset: not checked */
 } LwVerifyWorld;
 
 /* The flows to try: for each source place and each destination, each service at the edges of its ports and
- * ranges, one inside and one outside. Sources it would like but that no machine has: lw_verify_wanted_probes. */
-GPtrArray *lw_verify_wanted_probes(const LwLab *lab, const LwFacts *facts); /* of LwProbePort* (facts.h), freeing */
+ * ranges, one inside and one outside. Sources it would like but that no machine has: lw_verify_wanted_probes.
+ */
+GPtrArray *lw_verify_wanted_probes(const LwLab *lab,
+                                   const LwFacts *facts); /* of LwProbePort* (facts.h), freeing */
 
-LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world, GError **error);
+LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
+                               GError **error);
 
 JsonNode *lw_verify_to_json(const LwVerifyReport *report);
-/* The matrix for a terminal: segments down, destinations across, a mark a cell, then violations. Transfer full. */
+/* The matrix for a terminal: segments down, destinations across, a mark a cell, then violations. Transfer
+ * full. */
 char *lw_verify_format(const LwVerifyReport *report, const LwLab *lab, gboolean colour);

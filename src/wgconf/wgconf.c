@@ -135,8 +135,8 @@ static gboolean is_key(const Piece *piece) {
 
 static LwSecretRef *keep_secret(Reader *reader, const Piece *value, const char *key) {
   if (!is_key(value)) {
-    note(reader, TRUE, reader->line, value->column, "%s is not a WireGuard key: 44 characters of base64 (32 bytes)",
-         key);
+    note(reader, TRUE, reader->line, value->column,
+         "%s is not a WireGuard key: 44 characters of base64 (32 bytes)", key);
     return NULL;
   }
   char *secret = g_strndup(value->start, value->length);
@@ -159,7 +159,8 @@ static gboolean read_prefixes(Reader *reader, Piece value, const char *key, gboo
     if (item.length == 0 && masked)
       continue;
     if (!lw_prefix_parse(text, &prefix)) {
-      note(reader, TRUE, reader->line, item.column, "%s: not an address with a length, as in 10.64.0.2/32", key);
+      note(reader, TRUE, reader->line, item.column, "%s: not an address with a length, as in 10.64.0.2/32",
+           key);
       continue;
     }
     if (masked)
@@ -169,7 +170,8 @@ static gboolean read_prefixes(Reader *reader, Piece value, const char *key, gboo
     g_array_append_val(out, prefix);
   }
   if (six)
-    note(reader, FALSE, reader->line, value.column, "%s: IPv6 is ignored, and dropped everywhere in the lab", key);
+    note(reader, FALSE, reader->line, value.column, "%s: IPv6 is ignored, and dropped everywhere in the lab",
+         key);
   return has_default;
 }
 
@@ -188,7 +190,8 @@ static void read_dns(Reader *reader, Piece value) {
       note(reader, FALSE, reader->line, item.column, "DNS: a search domain is ignored, only addresses count");
   }
   if (six)
-    note(reader, FALSE, reader->line, value.column, "DNS: IPv6 is ignored, and dropped everywhere in the lab");
+    note(reader, FALSE, reader->line, value.column,
+         "DNS: IPv6 is ignored, and dropped everywhere in the lab");
 }
 
 static gboolean endpoint_host_ok(const char *host, gboolean bracketed) {
@@ -252,7 +255,8 @@ static gboolean first_time(Reader *reader, guint *seen, OnceKey key, const Piece
   return TRUE;
 }
 
-static void read_number(Reader *reader, const Piece *value, const char *key, guint64 min, guint64 max, guint64 *out) {
+static void read_number(Reader *reader, const Piece *value, const char *key, guint64 min, guint64 max,
+                        guint64 *out) {
   if (!piece_number(value, max, out) || *out < min) {
     note(reader, TRUE, reader->line, value->column,
          "%s is not a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT, key, min, max);
@@ -277,8 +281,8 @@ static const char *const ignored_keys[] = {"PreUp", "PostUp", "PreDown", "PostDo
 static gboolean ignored_key(Reader *reader, const Piece *name) {
   for (guint i = 0; i < G_N_ELEMENTS(ignored_keys); i++)
     if (piece_is(name, ignored_keys[i])) {
-      note(reader, FALSE, reader->line, name->column, "%s is ignored: lanward runs no hooks and sets its own routes",
-           ignored_keys[i]);
+      note(reader, FALSE, reader->line, name->column,
+           "%s is ignored: lanward runs no hooks and sets its own routes", ignored_keys[i]);
       return TRUE;
     }
   return FALSE;
@@ -331,7 +335,8 @@ static void peer_key(Reader *reader, const Piece *name, const Piece *value) {
     if (read_prefixes(reader, *value, "AllowedIPs", TRUE, peer->allowed) && !peer->default_line)
       peer->default_line = reader->line;
   } else if (piece_is(name, "PersistentKeepalive")) {
-    if (first_time(reader, &peer->seen, KEY_KEEPALIVE, name, "PersistentKeepalive") && !piece_is(value, "off"))
+    if (first_time(reader, &peer->seen, KEY_KEEPALIVE, name, "PersistentKeepalive") &&
+        !piece_is(value, "off"))
       read_number(reader, value, "PersistentKeepalive", 0, 65535, &number);
     peer->keepalive = number ? (guint)number : peer->keepalive;
   } else {
@@ -435,13 +440,14 @@ static Peer *choose_peer(Reader *reader) {
 static void take_peer(Reader *reader, Peer *peer) {
   for (guint i = 0; i < reader->peers->len; i++) {
     Peer *other = reader->peers->pdata[i];
-    if (other != peer)
+    if (other != peer && !other->endpoint_line)
       note(reader, FALSE, other->line, 1, "this [Peer] has no Endpoint and is left out");
   }
   if (!has_family_4(peer->allowed))
     note(reader, TRUE, peer->line, 1, "[Peer] has no IPv4 AllowedIPs: nothing could be sent through it");
   else if (!peer->default_line)
-    note(reader, FALSE, peer->line, 1, "AllowedIPs lacks 0.0.0.0/0: only the prefixes it names are reachable");
+    note(reader, FALSE, peer->line, 1,
+         "AllowedIPs lacks 0.0.0.0/0: only the prefixes it names are reachable");
   LwWireguard *wg = &reader->wg;
   wg->peer_public_key = g_steal_pointer(&peer->public_key);
   wg->preshared_key = g_steal_pointer(&peer->preshared_key);

@@ -71,9 +71,9 @@ def count_meson(counts, path):
             if complete is None:
                 if good:
                     counts.passed += 1
-                elif result == "SKIP":
-                    counts.skip(name, output.strip().splitlines()[-1] if output.strip() else "")
-                else:
+                elif result == "SKIP" and output.strip():
+                    counts.skip(name, output.strip().splitlines()[-1])
+                else:  # a test that said nothing at all, too: it ran nothing
                     counts.fail(f"{name} ({result})", output + test.get("stderr", ""))
             elif counts.failed == before and not (good or result == "SKIP"):
                 counts.fail(f"{name} ({result})", output + test.get("stderr", ""))

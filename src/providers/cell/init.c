@@ -3,6 +3,7 @@
  * hook: no shell, and nothing to install. */
 #include "base/enter.h"
 #include "base/error.h"
+#include "base/title.h"
 #include "providers/cell/inside.h"
 
 #include <arpa/inet.h>
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -27,7 +27,7 @@
 #define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define RESPAWN_MS 300
 #define RETRIES 4
-#define RETRY_MS 700
+#define RETRY_MS 300
 
 #define BOOTP_OPTIONS 240 /* after the fixed part and the magic cookie: RFC 2131 */
 #define OPTION_PAD 0
@@ -84,8 +84,9 @@ static gboolean read_network(Init *init, GError **error) {
 }
 
 static gboolean write_client_conf(const Init *init, GError **error) {
-  /* clientid: by MAC, so that a cell made again is the same client to the DHCP server */
-  GString *text = g_string_new("ipv4only\nnoipv4ll\nnoarp\nnodelay\nclientid\ntimeout 0\nreboot 1\n"
+  /* clientid: by MAC, so that a cell made again is the same client to the DHCP server; nodev: there is no udev in a
+     namespace, and dhcpcd would wait for its word on each of several interfaces */
+  GString *text = g_string_new("nodev\nipv4only\nnoipv4ll\nnoarp\nnodelay\nclientid\ntimeout 0\nreboot 1\n"
                                "option routers, domain_name_servers, domain_name, subnet_mask\n"
                                "require dhcp_server_identifier\n");
   g_string_append_printf(text, "hostname %s\n", init->plan->name);
@@ -302,7 +303,6 @@ static gboolean set_up(Init *init, GError **error) {
 void lw_cell_init(const LwCellPlan *plan, int control) {
   g_autoptr(GError) error = NULL;
   Init init = {.plan = plan, .nics = g_ptr_array_new_with_free_func(g_free)};
-  prctl(PR_SET_NAME, "lanward-cell");
   umask(022);
   setsid();
   for (int s = 1; s < NSIG; s++)
@@ -314,6 +314,8 @@ void lw_cell_init(const LwCellPlan *plan, int control) {
     lw_tell_error(control, error);
     _exit(1);
   }
+  g_autofree char *title = g_strdup_printf("lanward-cell %s", plan->name);
+  lw_process_set_title(title); /* /proc is there only now */
   lw_tell_ready(control);
   close(control);
   if (init.nics->len > 0)

@@ -8,38 +8,34 @@
 #include <sys/socket.h>
 
 typedef struct {
-  const LwRange *inside, *spared;
-  guint spared_count;
+  LwFlowEnds ends;
+  gpointer data;
   GPtrArray *found; /* of struct nf_conntrack* */
 } Search;
 
-static gboolean has_end_in(struct nf_conntrack *flow, const LwRange *range) {
-  static const enum nf_conntrack_attr ends[] = {ATTR_ORIG_IPV4_SRC, ATTR_ORIG_IPV4_DST, ATTR_REPL_IPV4_SRC,
-                                                ATTR_REPL_IPV4_DST};
-  for (guint i = 0; i < G_N_ELEMENTS(ends); i++) {
-    if (!nfct_attr_is_set(flow, ends[i]))
-      continue;
-    LwAddr addr = lw_addr_from_v4(g_ntohl(nfct_get_attr_u32(flow, ends[i])));
-    if (lw_range_contains(range, &addr))
-      return TRUE;
-  }
-  return FALSE;
+static LwAddr addr_of(struct nf_conntrack *entry, enum nf_conntrack_attr attribute) {
+  return nfct_attr_is_set(entry, attribute) ? lw_addr_from_v4(g_ntohl(nfct_get_attr_u32(entry, attribute)))
+                                            : LW_ADDR_NONE;
 }
 
-static int on_flow(enum nf_conntrack_msg_type type, struct nf_conntrack *flow, void *data) {
+static int on_entry(enum nf_conntrack_msg_type type, struct nf_conntrack *entry, void *data) {
   (void)type;
   Search *search = data;
-  if (!has_end_in(flow, search->inside))
-    return NFCT_CB_CONTINUE;
-  for (guint i = 0; i < search->spared_count; i++)
-    if (has_end_in(flow, &search->spared[i]))
-      return NFCT_CB_CONTINUE;
-  g_ptr_array_add(search->found, nfct_clone(flow));
+  LwFlow flow = {
+      .source = addr_of(entry, ATTR_ORIG_IPV4_SRC),
+      .destination = addr_of(entry, ATTR_ORIG_IPV4_DST),
+      .target = addr_of(entry, ATTR_REPL_IPV4_SRC),
+      .protocol = nfct_get_attr_u8(entry, ATTR_ORIG_L4PROTO),
+      .port = nfct_attr_is_set(entry, ATTR_ORIG_PORT_DST) ? g_ntohs(nfct_get_attr_u16(entry, ATTR_ORIG_PORT_DST)) : 0,
+      .mark = nfct_attr_is_set(entry, ATTR_MARK) ? nfct_get_attr_u32(entry, ATTR_MARK) : 0,
+  };
+  if (search->ends(&flow, search->data))
+    g_ptr_array_add(search->found, nfct_clone(entry));
   return NFCT_CB_CONTINUE;
 }
 
-static void flow_free(gpointer flow) {
-  nfct_destroy(flow);
+static void entry_free(gpointer entry) {
+  nfct_destroy(entry);
 }
 
 static gboolean delete_found(struct nfct_handle *handle, const GPtrArray *found, GError **error) {
@@ -57,7 +53,7 @@ static gboolean search_and_delete(Search *search, GError **error) {
     lw_error_set_errno(error, "cannot reach connection tracking");
     return FALSE;
   }
-  nfct_callback_register(handle, NFCT_T_ALL, on_flow, search);
+  nfct_callback_register(handle, NFCT_T_ALL, on_entry, search);
   guint32 family = AF_INET;
   gboolean ok = nfct_query(handle, NFCT_Q_DUMP, &family) >= 0;
   if (!ok)
@@ -67,13 +63,12 @@ static gboolean search_and_delete(Search *search, GError **error) {
   return ok;
 }
 
-gboolean lw_conntrack_delete(const char *netns, const LwRange *inside, const LwRange *spared, guint spared_count,
-                             guint *ended, GError **error) {
+gboolean lw_conntrack_end(const char *netns, LwFlowEnds ends, gpointer data, guint *ended, GError **error) {
   int previous = lw_netns_enter(netns, error);
   if (previous < 0)
     return FALSE;
-  g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(flow_free);
-  Search search = {inside, spared, spared_count, found};
+  g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(entry_free);
+  Search search = {ends, data, found};
   gboolean ok = search_and_delete(&search, error);
   lw_netns_leave(previous);
   if (ok && ended)

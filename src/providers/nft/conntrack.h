@@ -5,7 +5,16 @@
 
 #include <glib.h>
 
-/* Every flow with an end inside `inside` (before or after translation), but for those that have an end inside one
- * of `spared`. IPv4. *ended (nullable): how many. */
-gboolean lw_conntrack_delete(const char *netns, const LwRange *inside, const LwRange *spared /* nullable */,
-                             guint spared_count, guint *ended, GError **error);
+/* One IPv4 flow, as it was opened. */
+typedef struct {
+  LwAddr source, destination; /* as the opener wrote them */
+  LwAddr target;              /* who answers: differs from destination when that was translated */
+  guint8 protocol;            /* IPPROTO_* */
+  guint16 port;               /* destination port as written; 0 for protocols without */
+  guint32 mark;               /* ct mark */
+} LwFlow;
+
+typedef gboolean (*LwFlowEnds)(const LwFlow *flow, gpointer data);
+
+/* Deletes every flow for which ends() says TRUE. *ended (nullable): how many. */
+gboolean lw_conntrack_end(const char *netns, LwFlowEnds ends, gpointer data, guint *ended, GError **error);

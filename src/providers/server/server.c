@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/netns.h"
 #include "base/process.h"
+#include "base/title.h"
 #include "providers/server/serve.h"
 
 #include <errno.h>
@@ -17,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -101,7 +101,8 @@ static void server_process(const LwResource *server, int netns, int control) {
     signal(s, SIG_DFL); /* those that cannot be changed do not matter */
   sigprocmask(SIG_SETMASK, &none, NULL);
   setsid();
-  prctl(PR_SET_NAME, "lanward-server");
+  g_autofree char *title = g_strdup_printf("lanward-server %s/%s", server->ns, server->name);
+  lw_process_set_title(title);
   if (setns(netns, CLONE_NEWNET) != 0 || chdir("/") != 0)
     lw_error_set_errno(&error, "cannot enter the network namespace %s", server->ns);
   else

@@ -235,7 +235,25 @@ static GBytes *wireguard_prepare(LwProvider *self, const GPtrArray *changes, GEr
   return lw_undo_from_changes(changes);
 }
 
-/* All are started before any is waited for. */
+static gboolean calls_out(const LwResource *tunnel) {
+  for (guint i = 0; i < tunnel->peers->len; i++)
+    if (lw_addr_is_set(&((LwPeer *)tunnel->peers->pdata[i])->endpoint))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean finish(const LwProvider *self, const GPtrArray *changes, gboolean callers, GError **error) {
+  for (guint i = 0; i < changes->len; i++) {
+    const LwChange *change = changes->pdata[i];
+    if (change->to && calls_out(change->to) == callers &&
+        (!wait_ready(self, change->to, error) || !configure(self, change->to, error) || !bring_up(change->to, error)))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* All are started before any is waited for; those that are called come up before those that call, since a first
+ * handshake that nobody answers is tried again only after five seconds. */
 static gboolean wireguard_apply(LwProvider *self, const GPtrArray *changes, GError **error) {
   for (guint i = 0; i < changes->len; i++) {
     const LwChange *change = changes->pdata[i];
@@ -246,13 +264,7 @@ static gboolean wireguard_apply(LwProvider *self, const GPtrArray *changes, GErr
     if (change->to && !link_there(change->to, &mtu, &up) && !start(self, change->to, error))
       return FALSE;
   }
-  for (guint i = 0; i < changes->len; i++) {
-    const LwChange *change = changes->pdata[i];
-    if (change->to && (!wait_ready(self, change->to, error) || !configure(self, change->to, error) ||
-                       !bring_up(change->to, error)))
-      return FALSE;
-  }
-  return TRUE;
+  return finish(self, changes, FALSE, error) && finish(self, changes, TRUE, error);
 }
 
 static gboolean wireguard_undo(LwProvider *self, GBytes *undo, GError **error) {

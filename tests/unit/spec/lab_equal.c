@@ -1,26 +1,40 @@
 #include "lab_equal.h"
 
 #define DIFFER(...) return g_strdup_printf(__VA_ARGS__)
-#define SAME_TEXT(field) if (g_strcmp0(a->field, b->field) != 0) DIFFER("%s: “%s” and “%s”", #field, a->field, b->field)
-#define SAME_NUMBER(field) if (a->field != b->field) DIFFER("%s: %d and %d", #field, (int)a->field, (int)b->field)
-#define SAME_ADDR(field) if (!lw_addr_equal(&a->field, &b->field)) DIFFER("%s", #field)
-#define SAME_PREFIX(field) if (!lw_prefix_equal(&a->field, &b->field)) DIFFER("%s", #field)
-#define SAME_RANGE(field) if (!lw_range_equal(&a->field, &b->field)) DIFFER("%s", #field)
-#define SAME_MAC(field) if (!lw_mac_equal(&a->field, &b->field)) DIFFER("%s", #field)
-#define SAME_LENGTH(field) if (a->field->len != b->field->len) DIFFER("%s: %u and %u", #field, a->field->len, b->field->len)
+#define SAME_TEXT(field)                                                                                     \
+  if (g_strcmp0(a->field, b->field) != 0)                                                                    \
+  DIFFER("%s: “%s” and “%s”", #field, a->field, b->field)
+#define SAME_NUMBER(field)                                                                                   \
+  if (a->field != b->field)                                                                                  \
+  DIFFER("%s: %d and %d", #field, (int)a->field, (int)b->field)
+#define SAME_ADDR(field)                                                                                     \
+  if (!lw_addr_equal(&a->field, &b->field))                                                                  \
+  DIFFER("%s", #field)
+#define SAME_PREFIX(field)                                                                                   \
+  if (!lw_prefix_equal(&a->field, &b->field))                                                                \
+  DIFFER("%s", #field)
+#define SAME_RANGE(field)                                                                                    \
+  if (!lw_range_equal(&a->field, &b->field))                                                                 \
+  DIFFER("%s", #field)
+#define SAME_MAC(field)                                                                                      \
+  if (!lw_mac_equal(&a->field, &b->field))                                                                   \
+  DIFFER("%s", #field)
+#define SAME_LENGTH(field)                                                                                   \
+  if (a->field->len != b->field->len)                                                                        \
+  DIFFER("%s: %u and %u", #field, a->field->len, b->field->len)
 
-#define SAME_ARRAY(field, TYPE, equal)                                                                                \
-  SAME_LENGTH(field);                                                                                                 \
-  for (guint i = 0; i < a->field->len; i++)                                                                           \
-    if (!equal(&g_array_index(a->field, TYPE, i), &g_array_index(b->field, TYPE, i)))                                 \
+#define SAME_ARRAY(field, TYPE, equal)                                                                       \
+  SAME_LENGTH(field);                                                                                        \
+  for (guint i = 0; i < a->field->len; i++)                                                                  \
+    if (!equal(&g_array_index(a->field, TYPE, i), &g_array_index(b->field, TYPE, i)))                        \
   DIFFER("%s[%u]", #field, i)
 
-#define SAME_EACH(field, difference)                                                                                  \
-  SAME_LENGTH(field);                                                                                                 \
-  for (guint i = 0; i < a->field->len; i++) {                                                                         \
-    g_autofree char *unlike = difference(a->field->pdata[i], b->field->pdata[i]);                                      \
-    if (unlike)                                                                                                      \
-      DIFFER("%s[%u].%s", #field, i, unlike);                                                                          \
+#define SAME_EACH(field, difference)                                                                         \
+  SAME_LENGTH(field);                                                                                        \
+  for (guint i = 0; i < a->field->len; i++) {                                                                \
+    g_autofree char *unlike = difference(a->field->pdata[i], b->field->pdata[i]);                            \
+    if (unlike)                                                                                              \
+      DIFFER("%s[%u].%s", #field, i, unlike);                                                                \
   }
 
 static gboolean ports_equal(const LwPorts *a, const LwPorts *b) {

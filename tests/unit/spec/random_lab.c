@@ -26,7 +26,8 @@ static void host(Maker *maker) {
   if (chance(maker, 40))
     g_string_append_printf(out, "  management: {subnet: 10.250.0.0/%u, router: 10.250.0.%u, bridge: br-x}\n",
                            chance(maker, 50) ? 24u : 20u, 1 + number(maker, 3));
-  g_string_append(out, "  services: {ping: icmp, samba: [tcp/445, udp/445], dns: tcp+udp/53, all: any, high: udp/8000-8100}\n");
+  g_string_append(out, "  services: {ping: icmp, samba: [tcp/445, udp/445], dns: tcp+udp/53, all: any, high: "
+                       "udp/8000-8100}\n");
   if (chance(maker, 50))
     g_string_append(out, "  networks: {containers: 172.16.0.0/12}\n");
   else
@@ -55,18 +56,21 @@ static void egress(Maker *maker, guint segment) {
     g_string_append(out, "]\n");
   }
   if (maker->tunnels && chance(maker, 50))
-    g_string_append_printf(out, "    pin: {.20-.29: t%u, .64/27: t0, .100: t0}\n", number(maker, maker->tunnels));
+    g_string_append_printf(out, "    pin: {.20-.29: t%u, .64/27: t0, .100: t0}\n",
+                           number(maker, maker->tunnels));
   if (chance(maker, 60))
-    g_string_append_printf(out, "    forward: [{port: tcp+udp/%u, to: m%u}, \"udp/%u-%u -> m%u:%u\"]\n", maker->exit_port, segment,
-                           maker->exit_port + 1, maker->exit_port + 9, segment, 1000 + number(maker, 2000));
+    g_string_append_printf(out, "    forward: [{port: tcp+udp/%u, to: m%u}, \"udp/%u-%u -> m%u:%u\"]\n",
+                           maker->exit_port, segment, maker->exit_port + 1, maker->exit_port + 9, segment,
+                           1000 + number(maker, 2000));
   maker->exit_port += 10;
 }
 
 static void allows(Maker *maker, guint segment) {
-  static const char *const targets[] = {"host/ping",       "host/samba from .0/26", "\"host/dns from .1, .7-.9\"",
-                                        "host:tcp/22",     "home-lan:tcp/80",       "router/ntp",
-                                        "containers",      "203.0.113.0/24:udp",    "\"198.51.100.7:tcp/80,udp/53\"",
-                                        "10.0.0.0/16:icmp"};
+  static const char *const targets[] = {
+      "host/ping",       "host/samba from .0/26", "\"host/dns from .1, .7-.9\"",
+      "host:tcp/22",     "home-lan:tcp/80",       "router/ntp",
+      "containers",      "203.0.113.0/24:udp",    "\"198.51.100.7:tcp/80,udp/53\"",
+      "10.0.0.0/16:icmp"};
   GString *out = maker->out;
   if (chance(maker, 70)) {
     g_string_append(out, "    allow:\n");
@@ -74,10 +78,12 @@ static void allows(Maker *maker, guint segment) {
       g_string_append_printf(out, "      - %s\n", targets[number(maker, G_N_ELEMENTS(targets))]);
     guint other = number(maker, maker->segments);
     if (other != segment)
-      g_string_append_printf(out, "      - s%u/m%u:tcp+udp/8080-8090 from .5\n      - s%u\n", other, other, other);
+      g_string_append_printf(out, "      - s%u/m%u:tcp+udp/8080-8090 from .5\n      - s%u\n", other, other,
+                             other);
   }
   if (chance(maker, 30))
-    g_string_append_printf(out, "    host: {allow: [\"s%u/m%u:tcp/22\", \"s%u:icmp\"]}\n", segment, segment, segment);
+    g_string_append_printf(out, "    host: {allow: [\"s%u/m%u:tcp/22\", \"s%u:icmp\"]}\n", segment, segment,
+                           segment);
 }
 
 static void segment(Maker *maker, guint index) {
@@ -98,16 +104,18 @@ static void segment(Maker *maker, guint index) {
 }
 
 static void machines(Maker *maker) {
-  static const char *const kinds[] = {"", "cell: true, ", "cell: {command: [sleep, '1']}, ", "kind: container, ",
-                                      "command: [a b, \"c:d\"], kind: cell, "};
+  static const char *const kinds[] = {"", "cell: true, ", "cell: {command: [sleep, '1']}, ",
+                                      "kind: container, ", "command: [a b, \"c:d\"], kind: cell, "};
   GString *out = maker->out;
   g_string_append(out, "machines:\n");
   for (guint i = 0; i < maker->segments; i++) {
     const char *kind = kinds[number(maker, G_N_ELEMENTS(kinds))];
     guint address = 20 + number(maker, 100);
     if (chance(maker, 30)) {
-      g_string_append_printf(out, "  m%u: {vm: VM %u, nics: [{segment: s%u, address: .%u}, ", i, i, i, address);
-      g_string_append_printf(out, "{segment: s%u, address: .%u, spoof: ok}]}\n", number(maker, maker->segments), i + 2);
+      g_string_append_printf(out, "  m%u: {vm: VM %u, nics: [{segment: s%u, address: .%u}, ", i, i, i,
+                             address);
+      g_string_append_printf(out, "{segment: s%u, address: .%u, spoof: ok}]}\n",
+                             number(maker, maker->segments), i + 2);
       continue;
     }
     g_string_append_printf(out, "  m%u: {%ssegment: s%u, address: .%u", i, kind, i, address);
@@ -130,7 +138,8 @@ char *random_lab(GRand *random) {
   for (guint i = 0; i < maker.segments; i++)
     segment(&maker, i);
   machines(&maker);
-  g_string_append(maker.out, "assert:\n  - deny s0 -> internet\n  - allow  s0/m0 -> host   tcp/22\n"
-                             "  - deny internet -> 10.1.0.0/24 tcp/1,udp/2-3\n  - deny router -> host/ping\n");
+  g_string_append(maker.out,
+                  "assert:\n  - deny s0 -> internet\n  - allow  s0/m0 -> host   tcp/22\n"
+                  "  - deny internet -> 10.1.0.0/24 tcp/1,udp/2-3\n  - deny router -> host/ping\n");
   return g_string_free(maker.out, FALSE);
 }

@@ -53,12 +53,13 @@ static void test_random(void) {
 
 /* Words and numbers that other YAML readers read a type into are quoted when printed. */
 static void test_quoting(void) {
-  static const char text[] = "lab: q\nhost: {uplink: eth0}\n"
-                             "segments: {yes: {subnet: 10.0.0.0/24, network: \"1e3\"}, n: {subnet: 10.0.1.0/24}}\n"
-                             "machines:\n"
-                             "  on: {cell: true, command: [\"\", \"a, b\", 'it''s', \"tab\\there\", \"no\", 12, 1.50, \"é\"],"
-                             " segment: yes, address: .5}\n"
-                             "  null-1: {vm: \"Gaming: PC #1\", segment: n, address: .7, mac: '52:54:00:12:34:56'}\n";
+  static const char text[] =
+      "lab: q\nhost: {uplink: eth0}\n"
+      "segments: {yes: {subnet: 10.0.0.0/24, network: \"1e3\"}, n: {subnet: 10.0.1.0/24}}\n"
+      "machines:\n"
+      "  on: {cell: true, command: [\"\", \"a, b\", 'it''s', \"tab\\there\", \"no\", 12, 1.50, \"é\"],"
+      " segment: yes, address: .5}\n"
+      "  null-1: {vm: \"Gaming: PC #1\", segment: n, address: .7, mac: '52:54:00:12:34:56'}\n";
   g_autofree char *fixed = g_strdup(text);
   char *empty = strstr(fixed, "\"\", "); /* a program needs a name */
   memcpy(empty, "\"x\",", 4);
@@ -66,8 +67,16 @@ static void test_quoting(void) {
   g_autoptr(LwSecretStore) store = lw_secret_store_new(NULL);
   g_autoptr(LwLab) lab = parse(fixed, NULL, store);
   g_autofree char *printed = lw_spec_print(lab);
-  static const char *const quoted[] = {"\"yes\":", "\"on\":", "\"n\":", "\"1e3\"", "\"no\"", "\"12\"", "\"1.50\"",
-                                       "\"tab\\u0009here\"", "\"52:54:00:12:34:56\"", "\"Gaming: PC #1\""};
+  static const char *const quoted[] = {"\"yes\":",
+                                       "\"on\":",
+                                       "\"n\":",
+                                       "\"1e3\"",
+                                       "\"no\"",
+                                       "\"12\"",
+                                       "\"1.50\"",
+                                       "\"tab\\u0009here\"",
+                                       "\"52:54:00:12:34:56\"",
+                                       "\"Gaming: PC #1\""};
   for (guint i = 0; i < G_N_ELEMENTS(quoted); i++)
     if (!strstr(printed, quoted[i]))
       g_error("%s is missing in:\n%s", quoted[i], printed);

@@ -1,0 +1,88 @@
+#include "cmd/flows.h"
+
+#include "policy/intent.h"
+#include "policy/names.h"
+#include "providers/nft/conntrack.h"
+
+#include <netinet/in.h>
+
+static LwZone zone_of(const LwSession *session, const LwAddr *addr) {
+  const LwLab *lab = session->lab;
+  for (guint i = 0; i < lab->segments->len; i++) {
+    const LwSegment *segment = lw_lab_segment(lab, i);
+    if (lw_prefix_contains(&segment->subnet, addr))
+      return lw_addr_equal(addr, &segment->router) ? (LwZone){LW_ZONE_ROUTER, i} : (LwZone){LW_ZONE_SEGMENT, i};
+  }
+  if (lw_addr_equal(addr, &lab->host.management.address))
+    return (LwZone){LW_ZONE_HOST, LW_NONE};
+  if (lw_addr_equal(addr, &lab->host.management.router))
+    return (LwZone){LW_ZONE_ROUTER, LW_NONE};
+  for (guint i = 0; i < lab->host.networks->len; i++)
+    if (lw_prefix_contains(&lw_lab_network(lab, i)->prefix, addr))
+      return (LwZone){LW_ZONE_NETWORK, i};
+  if (session->facts->home_lan.addr.family && lw_prefix_contains(&session->facts->home_lan, addr))
+    return (LwZone){LW_ZONE_HOME_LAN, LW_NONE};
+  return (LwZone){LW_ZONE_INTERNET, LW_NONE};
+}
+
+static LwProto proto_of(guint8 protocol) {
+  return protocol == IPPROTO_ICMP  ? LW_PROTO_ICMP
+         : protocol == IPPROTO_TCP ? LW_PROTO_TCP
+         : protocol == IPPROTO_UDP ? LW_PROTO_UDP
+                                   : LW_PROTO_ANY;
+}
+
+/* The tunnel whose mark a flow carries; LW_NONE: WAN's, or none. */
+static guint tunnel_of_mark(const LwSession *session, guint32 mark) {
+  for (guint i = 0; i < session->lab->tunnels->len; i++)
+    if (lw_mark_of_exit(session->facts, session->lab, i) == mark)
+      return i;
+  return LW_NONE;
+}
+
+static gboolean wrong_exit(const LwSession *session, const LwFlow *flow, const LwFlowAnswer *answer) {
+  guint32 mark = lw_mark_of_exit(session->facts, session->lab, answer->exit);
+  return flow->mark != mark;
+}
+
+static gboolean is_denied(const LwFlow *flow, gpointer data) {
+  const LwSession *session = data;
+  LwFlowQuestion question = {.from = zone_of(session, &flow->source),
+                             .to = zone_of(session, &flow->destination),
+                             .source = flow->source,
+                             .destination = flow->destination,
+                             .proto = proto_of(flow->protocol),
+                             .port = flow->port};
+  LwZone target = zone_of(session, &flow->target);
+  gboolean from_lab = question.from.kind == LW_ZONE_SEGMENT;
+  gboolean redirected = from_lab && target.kind == LW_ZONE_ROUTER;
+  if (redirected)
+    return FALSE; /* DHCP, DNS and ping of the gateway: the same whatever the file says */
+  if (!from_lab && question.from.kind != LW_ZONE_HOST && target.kind != LW_ZONE_SEGMENT)
+    return FALSE; /* the router's own flows, encrypted ones among them */
+  if (question.from.kind == LW_ZONE_INTERNET) { /* came in by a forward: asked of the exit it came by */
+    question.from.index = tunnel_of_mark(session, flow->mark);
+    question.to = (LwZone){LW_ZONE_ROUTER, LW_NONE};
+  }
+  LwFlowAnswer answer = {0};
+  lw_intent_answer(session->lab, session->facts, &question, &answer);
+  gboolean denied = !answer.allow ||
+                    (from_lab && question.to.kind == LW_ZONE_INTERNET && wrong_exit(session, flow, &answer));
+  lw_flow_answer_clear(&answer);
+  return denied;
+}
+
+gboolean lw_session_end_denied_flows(const LwSession *session, guint *ended, GError **error) {
+  return lw_conntrack_end(session->facts->router_ns, is_denied, (gpointer)session, ended, error);
+}
+
+static gboolean has_end(const LwFlow *flow, gpointer data) {
+  const LwAddr *address = data;
+  return lw_addr_equal(&flow->source, address) || lw_addr_equal(&flow->destination, address) ||
+         lw_addr_equal(&flow->target, address);
+}
+
+gboolean lw_session_end_address(const LwSession *session, const LwAddr *address, GError **error) {
+  return !lw_addr_is_set(address) ||
+         lw_conntrack_end(session->facts->router_ns, has_end, (gpointer)address, NULL, error);
+}

@@ -1,0 +1,231 @@
+/* The engine over an in-memory provider: order, undo at every step, recovery, the lock. */
+#include "engine/engine.h"
+
+#include "base/error.h"
+#include "base/files.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+static const LwResourceKind kinds[] = {LW_RES_NETNS, LW_RES_LINK, LW_RES_ADDRESS, LW_RES_LAST};
+
+typedef struct {
+  char *dir, *state, *lock;
+  LwResourceSet *world;
+  LwProviderContext context;
+  GPtrArray *providers;
+} Fixture;
+
+static void set_up(Fixture *f, gconstpointer data) {
+  (void)data;
+  f->dir = g_dir_make_tmp("lanward-engine-XXXXXX", NULL);
+  f->state = g_build_filename(f->dir, "state.db", NULL);
+  f->lock = g_build_filename(f->dir, "lock", NULL);
+  f->context = (LwProviderContext){.run_dir = f->dir, .owner = "lanward:test"};
+  f->providers = g_ptr_array_new_with_free_func((GDestroyNotify)lw_provider_free);
+  f->world = lw_resource_set_new();
+  g_ptr_array_add(f->providers, lw_fake_provider_new(&f->context, kinds, f->world));
+}
+
+static void tear_down(Fixture *f, gconstpointer data) {
+  (void)data;
+  g_ptr_array_unref(f->providers);
+  lw_resource_set_free(f->world);
+  g_assert_true(lw_tree_remove(f->dir, NULL));
+  g_free(f->dir);
+  g_free(f->state);
+  g_free(f->lock);
+}
+
+static LwEngine *open_engine(const Fixture *f, GError **error) {
+  LwEngineOptions options = {.state_path = f->state, .lock_path = f->lock, .lock_wait_ms = 20};
+  return lw_engine_open(&options, f->providers, error);
+}
+
+static void want_bridge(LwResourceSet *set, const char *name, guint8 host) {
+  LwResource *bridge = lw_resource_new(LW_RES_LINK, "", name);
+  bridge->link_type = LW_LINK_BRIDGE;
+  bridge->up = TRUE;
+  lw_resource_set_add(set, bridge);
+  LwResource *address = lw_resource_new(LW_RES_ADDRESS, "", NULL);
+  g_free(address->link);
+  address->link = g_strdup(name);
+  address->prefix = lw_prefix_make(lw_addr_from_v4(0x0a000000u + host), 24);
+  lw_resource_set_add(set, address);
+}
+
+static LwResourceSet *lab_a(void) {
+  LwResourceSet *set = lw_resource_set_new();
+  want_bridge(set, "br1", 1);
+  want_bridge(set, "br2", 2);
+  return set;
+}
+
+static LwResourceSet *lab_b(void) {
+  LwResourceSet *set = lw_resource_set_new();
+  want_bridge(set, "br2", 3);
+  want_bridge(set, "br3", 4);
+  lw_resource_set_add(set, lw_resource_new(LW_RES_NETNS, NULL, "router"));
+  return set;
+}
+
+static int by_text(gconstpointer a, gconstpointer b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static char *world_text(const Fixture *f) {
+  GPtrArray *lines = g_ptr_array_new_with_free_func(g_free);
+  for (guint i = 0; i < f->world->list->len; i++) {
+    g_autoptr(JsonNode) node = lw_resource_to_json(f->world->list->pdata[i]);
+    g_ptr_array_add(lines, json_to_string(node, FALSE));
+  }
+  g_ptr_array_sort(lines, by_text);
+  g_ptr_array_add(lines, NULL);
+  char *text = g_strjoinv("\n", (char **)lines->pdata);
+  g_ptr_array_unref(lines);
+  return text;
+}
+
+static gboolean apply(LwEngine *engine, const LwResourceSet *wanted, GError **error) {
+  g_autoptr(LwPlan) plan = lw_engine_plan(engine, wanted, error);
+  g_autoptr(LwFacts) facts = lw_facts_new();
+  return plan && lw_engine_apply(engine, plan, wanted, facts, NULL, NULL, error);
+}
+
+static void test_apply_twice(Fixture *f, gconstpointer data) {
+  (void)data;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwEngine) engine = open_engine(f, &error);
+  g_assert_no_error(error);
+  g_autoptr(LwResourceSet) a = lab_a();
+  g_assert_true(apply(engine, a, &error));
+  g_autoptr(LwPlan) again = lw_engine_plan(engine, a, &error);
+  g_assert_true(lw_plan_is_empty(again));
+  g_autoptr(LwResourceSet) b = lab_b();
+  g_assert_true(apply(engine, b, &error));
+  g_autoptr(LwPlan) rest = lw_engine_plan(engine, b, &error);
+  g_assert_true(lw_plan_is_empty(rest));
+  g_assert_null(lw_resource_set_find(f->world, "link:/br1"));
+}
+
+typedef struct {
+  guint countdown;
+  gboolean fired;
+} Fault;
+
+static gboolean inject(const LwProvider *provider, const char *phase, gpointer data, GError **error) {
+  (void)provider;
+  Fault *fault = data;
+  if (g_str_equal(phase, "undo") || fault->fired || fault->countdown-- > 0)
+    return TRUE;
+  fault->fired = TRUE;
+  g_set_error(error, LW_ERROR, LW_ERROR_INJECTED, "injected at %s", phase);
+  return FALSE;
+}
+
+/* A failure at each phase of each step in turn: the world is as before, and a later apply still works. */
+static void test_every_step(Fixture *f, gconstpointer data) {
+  (void)data;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwEngine) engine = open_engine(f, &error);
+  g_autoptr(LwResourceSet) a = lab_a();
+  g_autoptr(LwResourceSet) b = lab_b();
+  g_assert_true(apply(engine, a, &error));
+  g_autofree char *before = world_text(f);
+  guint steps = 0;
+  for (;; steps++) {
+    Fault fault = {.countdown = steps};
+    lw_engine_set_injector(engine, inject, &fault);
+    g_autoptr(GError) failure = NULL;
+    gboolean ok = apply(engine, b, &failure);
+    if (!fault.fired) {
+      g_assert_no_error(failure);
+      g_assert_true(ok);
+      break;
+    }
+    g_assert_error(failure, LW_ERROR, LW_ERROR_ROLLED_BACK);
+    g_autofree char *after = world_text(f);
+    g_assert_cmpstr(after, ==, before);
+  }
+  g_test_message("%u places failed at", steps);
+  g_assert_cmpuint(steps, >=, 6);
+}
+
+/* The process is killed in the middle: what a later process finds is the journal. */
+static void test_recovery(Fixture *f, gconstpointer data) {
+  (void)data;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwResourceSet) a = lab_a();
+  g_autoptr(LwResourceSet) b = lab_b();
+  g_autofree char *before = NULL;
+  {
+    g_autoptr(LwEngine) engine = open_engine(f, &error);
+    g_assert_true(apply(engine, a, &error));
+    before = world_text(f);
+  }
+  { /* the undo of every step fails too: the journal stays, as after a kill */
+    g_autoptr(LwEngine) engine = open_engine(f, &error);
+    g_autoptr(LwPlan) plan = lw_engine_plan(engine, b, &error);
+    Fault fault = {.countdown = 5};
+    lw_engine_set_injector(engine, inject, &fault);
+    g_autoptr(LwFacts) facts = lw_facts_new();
+    g_autoptr(GError) failure = NULL;
+    g_assert_false(lw_engine_apply(engine, plan, b, facts, NULL, NULL, &failure));
+  }
+  g_autoptr(LwEngine) engine = open_engine(f, &error);
+  g_assert_no_error(error);
+  g_autofree char *after = world_text(f);
+  g_assert_cmpstr(after, ==, before);
+}
+
+static void test_lock(Fixture *f, gconstpointer data) {
+  (void)data;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwEngine) engine = open_engine(f, &error);
+  g_assert_no_error(error);
+  g_autoptr(LwEngine) second = open_engine(f, &error);
+  g_assert_null(second);
+  g_assert_error(error, LW_ERROR, LW_ERROR_BUSY);
+}
+
+static void test_facts(void) {
+  g_autoptr(LwFacts) facts = lw_facts_new();
+  g_assert_cmpuint(lw_facts_number(facts, "exit", "direct"), ==, 1);
+  g_assert_cmpuint(lw_facts_number(facts, "exit", "se"), ==, 2);
+  g_hash_table_insert(facts->active, g_strdup("lan30"), g_strdup("de"));
+  g_hash_table_insert(facts->positions, g_strdup("roamer/0"), g_strdup("lan10"));
+  g_hash_table_add(facts->cut, g_strdup("vault"));
+  LwAddr addr = lw_addr_from_v4(0xc0a81ec8);
+  g_hash_table_insert(facts->leases, g_strdup("roamer/0/lan30"), g_memdup2(&addr, sizeof addr));
+  g_autofree char *text = lw_facts_to_text(facts);
+  g_autoptr(LwFacts) again = lw_facts_new();
+  g_autoptr(GError) error = NULL;
+  g_assert_true(lw_facts_from_text(again, text, &error));
+  g_autofree char *other = lw_facts_to_text(again);
+  g_assert_cmpuint(lw_facts_number(again, "exit", "se"), ==, 2);
+  g_assert_cmpuint(strlen(text), ==, strlen(other));
+  g_assert_true(g_hash_table_contains(again->cut, "vault"));
+  static const char *const damaged[] = {
+      "",
+      "[]",
+      "{}",
+      "{\"numbers\":{\"a\":\"x\"}}",
+      "{\"numbers\":{\"a\":-1},\"leases\":{},\"active\":{},\"positions\":{},\"cut\":[]}",
+  };
+  for (guint i = 0; i < G_N_ELEMENTS(damaged); i++) {
+    g_autoptr(LwFacts) fresh = lw_facts_new();
+    g_assert_false(lw_facts_from_text(fresh, damaged[i], NULL));
+  }
+}
+
+#define add(path, test) g_test_add(path, Fixture, NULL, set_up, test, tear_down)
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  add("/engine/apply-twice", test_apply_twice);
+  add("/engine/failure-at-every-step", test_every_step);
+  add("/engine/recovery", test_recovery);
+  add("/engine/lock", test_lock);
+  g_test_add_func("/engine/facts", test_facts);
+  return g_test_run();
+}

@@ -1,0 +1,152 @@
+#include "lab.h"
+
+#include "verify/packets.h"
+
+#include <string.h>
+
+static LwPacket sample(LwProto proto) {
+  return (LwPacket){.role = LW_PACKET_REQUEST,
+                    .proto = proto,
+                    .source = test_addr("192.168.10.31"),
+                    .destination = test_addr("8.7.6.5"),
+                    .sport = 40000,
+                    .dport = 443,
+                    .cookie = 0xdeadbeef};
+}
+
+static guint32 ones(const guint8 *bytes, gsize length, guint32 sum) {
+  for (gsize i = 0; i < length; i++)
+    sum += i % 2 ? bytes[i] : (guint32)bytes[i] << 8;
+  while (sum >> 16)
+    sum = (sum & 0xffff) + (sum >> 16);
+  return sum;
+}
+
+/* A right checksum makes the whole sum to 0xffff. */
+static void assert_checksums(const guint8 *bytes, gsize length, guint8 number) {
+  g_assert_cmphex(ones(bytes, 20, 0), ==, 0xffff);
+  guint32 pseudo = number == 1 ? 0 : ones(bytes + 12, 8, number + (guint32)(length - 20));
+  g_assert_cmphex(ones(bytes + 20, length - 20, pseudo), ==, 0xffff);
+}
+
+static void test_round_trip(void) {
+  const struct {
+    LwProto proto;
+    guint8 number;
+  } all[] = {{LW_PROTO_TCP, 6}, {LW_PROTO_UDP, 17}, {LW_PROTO_ICMP, 1}};
+  for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
+    guint8 bytes[LW_PACKET_MAX];
+    LwPacket in = sample(all[i].proto), out;
+    gsize length = lw_packet_build(&in, bytes);
+    assert_checksums(bytes, length, all[i].number);
+    g_assert_true(lw_packet_parse(bytes, length, &out));
+    g_assert_cmpint(out.role, ==, LW_PACKET_REQUEST);
+    g_assert_cmpint(out.proto, ==, in.proto);
+    g_assert_cmphex(out.cookie, ==, in.cookie);
+    g_assert_true(lw_addr_equal(&out.source, &in.source));
+    g_assert_true(lw_addr_equal(&out.destination, &in.destination));
+    if (in.proto != LW_PROTO_ICMP) {
+      g_assert_cmpuint(out.sport, ==, 40000);
+      g_assert_cmpuint(out.dport, ==, 443);
+    }
+  }
+}
+
+static void test_replies(void) {
+  guint8 bytes[LW_PACKET_MAX];
+  LwPacket in = sample(LW_PROTO_TCP), out;
+  gsize length = lw_packet_build(&in, bytes);
+  memset(bytes + 24, 0, 4);
+  const guint8 ack[] = {0xde, 0xad, 0xbe, 0xf0}; /* cookie + 1 */
+  memcpy(bytes + 28, ack, sizeof ack);
+  bytes[33] = 0x12;
+  g_assert_true(lw_packet_parse(bytes, length, &out));
+  g_assert_cmpint(out.role, ==, LW_PACKET_REPLY);
+  g_assert_cmphex(out.cookie, ==, 0xdeadbeef);
+  bytes[33] = 0x14; /* RST, ACK */
+  g_assert_true(lw_packet_parse(bytes, length, &out));
+  g_assert_cmpint(out.role, ==, LW_PACKET_REPLY);
+  bytes[33] = 0x04; /* RST alone acknowledges nothing */
+  g_assert_true(lw_packet_parse(bytes, length, &out));
+  g_assert_cmpint(out.role, ==, LW_PACKET_OTHER);
+  in = sample(LW_PROTO_ICMP);
+  in.role = LW_PACKET_REPLY;
+  length = lw_packet_build(&in, bytes);
+  g_assert_true(lw_packet_parse(bytes, length, &out));
+  g_assert_cmpint(out.role, ==, LW_PACKET_REPLY);
+  g_assert_cmphex(out.cookie, ==, 0xdeadbeef);
+  in = sample(LW_PROTO_UDP);
+  in.role = LW_PACKET_REPLY;
+  length = lw_packet_build(&in, bytes);
+  g_assert_true(lw_packet_parse(bytes, length, &out));
+  g_assert_cmpint(out.role, ==, LW_PACKET_REPLY);
+}
+
+static void test_foreign(void) {
+  guint8 bytes[LW_PACKET_MAX];
+  LwPacket in = sample(LW_PROTO_UDP), out;
+  static const guint8 text[] = "8.7.6.1\n";
+  in.payload = text;
+  in.payload_length = sizeof text - 1;
+  gsize length = lw_packet_build(&in, bytes);
+  g_assert_true(lw_packet_parse(bytes, length, &out));
+  g_assert_cmpint(out.role, ==, LW_PACKET_OTHER);
+  g_assert_cmpmem(out.payload, (int)out.payload_length, text, (int)sizeof text - 1);
+}
+
+/* Exactly as many bytes as there are, on the heap, so that reading past them is seen by a sanitizer. */
+static gboolean parse_copy(const guint8 *bytes, gsize length, LwPacket *out) {
+  g_autofree guint8 *copy = g_memdup2(bytes, length);
+  gboolean ok = lw_packet_parse(copy, length, out);
+  out->payload = NULL;
+  return ok;
+}
+
+static void test_hostile(void) {
+  const LwProto all[] = {LW_PROTO_TCP, LW_PROTO_UDP, LW_PROTO_ICMP};
+  for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
+    guint8 bytes[LW_PACKET_MAX];
+    LwPacket in = sample(all[i]), out;
+    gsize length = lw_packet_build(&in, bytes);
+    for (gsize cut = 0; cut < length; cut++)
+      g_assert_false(parse_copy(bytes, cut, &out));
+    for (gsize at = 0; at < length; at++)
+      for (guint value = 0; value < 256; value += 15) {
+        guint8 bent[LW_PACKET_MAX];
+        memcpy(bent, bytes, length);
+        bent[at] = (guint8)value;
+        parse_copy(bent, length, &out);
+      }
+    bytes[6] = 0x20; /* more fragments */
+    g_assert_false(parse_copy(bytes, length, &out));
+  }
+}
+
+static void test_ipv6(void) {
+  guint8 bytes[LW_PACKET_MAX];
+  LwMac mac = {{0x52, 0x54, 0, 1, 2, 3}};
+  LwAddr source = lw_packet_link_local(&mac), all = test_addr("ff02::1");
+  g_autofree char *text = lw_addr_format(&source);
+  g_assert_cmpstr(text, ==, "fe80::5054:ff:fe01:203");
+  gsize length = lw_packet_build6(&source, &all, 77, bytes);
+  g_assert_cmphex(ones(bytes + 40, length - 40, ones(bytes + 8, 32, 58 + (guint32)(length - 40))), ==,
+                  0xffff);
+  guint32 cookie = 0;
+  g_assert_true(lw_packet_parse6(bytes, length, TRUE, &cookie));
+  g_assert_cmpuint(cookie, ==, 77);
+  g_assert_true(lw_packet_parse6(bytes + 40, length - 40, FALSE, &cookie));
+  for (gsize cut = 0; cut < length; cut++) {
+    g_autofree guint8 *copy = g_memdup2(bytes, cut);
+    g_assert_false(lw_packet_parse6(copy, cut, TRUE, &cookie));
+  }
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  g_test_add_func("/verify/packets/round-trip", test_round_trip);
+  g_test_add_func("/verify/packets/replies", test_replies);
+  g_test_add_func("/verify/packets/foreign", test_foreign);
+  g_test_add_func("/verify/packets/hostile", test_hostile);
+  g_test_add_func("/verify/packets/ipv6", test_ipv6);
+  return g_test_run();
+}
