@@ -6,10 +6,8 @@
 #include "providers/dhcpcd/lease.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -126,14 +124,21 @@ gboolean lw_dhcpcd_start(const LwProviderContext *context, const LwDhcpClient *c
   return FALSE;
 }
 
+/* dhcpcd notes after the hook's own words only that it failed. */
+static gboolean says_nothing(const char *line) {
+  return *line == '\0' || g_str_has_prefix(line, "script_run:");
+}
+
 static char *last_log_line(const char *run_dir, const char *ns, const char *link) {
   g_autofree char *path = lw_dhcp_path(run_dir, "dhcp", ns, link, "log");
   g_autofree char *text = NULL;
   if (!g_file_get_contents(path, &text, NULL, NULL))
     return g_strdup("nothing");
-  g_strchomp(text);
-  const char *newline = strrchr(text, '\n');
-  char *line = g_utf8_make_valid(newline ? newline + 1 : text, -1);
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  guint last = g_strv_length(lines);
+  while (last > 0 && says_nothing(lines[last - 1]))
+    last--;
+  char *line = g_utf8_make_valid(last > 0 ? lines[last - 1] : "nothing", -1);
   for (char *c = line; *c; c++)
     if (g_ascii_iscntrl(*c))
       *c = ' ';
@@ -223,11 +228,22 @@ gboolean lw_dhcpcd_stop(const char *run_dir, const char *ns, const char *link, G
   return lw_dhcp_lease_remove(run_dir, ns, link, error) && remove_files(run_dir, ns, link, error);
 }
 
+/* A new dhcpcd, not a signal: told to rebind (SIGHUP) while it has an address of another network, dhcpcd 9 asks
+ * but does not hear the offer. This way the old address goes at once, too. */
 gboolean lw_dhcpcd_rebind(const char *run_dir, const char *ns, const char *link, GError **error) {
-  pid_t pid = lw_dhcpcd_pid(run_dir, ns, link);
-  if (pid > 0 && kill(pid, SIGHUP) == 0)
-    return TRUE;
-  g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "no DHCP client runs on %s%s%s", link, ns && *ns ? " of " : "",
-              ns && *ns ? ns : "");
-  return FALSE;
+  if (lw_dhcpcd_pid(run_dir, ns, link) == 0) {
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "no DHCP client runs on %s%s%s", link,
+                ns && *ns ? " of " : "", ns && *ns ? ns : "");
+    return FALSE;
+  }
+  g_autoptr(LwDhcpSettings) s = lw_dhcp_settings_load(run_dir, ns, link, error);
+  if (!s)
+    return FALSE;
+  g_autofree char *hook = g_build_filename(run_dir, LW_DHCP_HOOK, NULL);
+  g_autofree char *self_path = g_file_read_link(hook, error);
+  if (!self_path)
+    return FALSE;
+  LwProviderContext context = {.run_dir = run_dir, .self_path = self_path};
+  LwDhcpClient client = {s->ns, s->link, s->table, s->no_route, s->home_lan_set, s->resolv_conf, s->hostname};
+  return lw_dhcpcd_start(&context, &client, error);
 }

@@ -8,6 +8,7 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define TABLE 1000
@@ -275,6 +276,52 @@ static void test_provider(void) {
   }
 }
 
+/* A machine's root may hold links that lead out of it when followed from here: they must not. Its pid. */
+static pid_t start_hostile_machine(void) {
+  g_assert_cmpint(g_mkdir_with_parents("/tmp/cell", 0755), ==, 0);
+  g_assert_true(g_file_set_contents("/tmp/victim-file", "mine", -1, NULL));
+  g_assert_cmpint(symlink("/tmp/victim-folder", "/tmp/cell/etc"), ==, 0);
+  g_assert_cmpint(g_mkdir_with_parents("/tmp/cell/tmp/victim-folder", 0755), ==, 0);
+  g_assert_cmpint(g_mkdir_with_parents("/tmp/victim-folder", 0755), ==, 0);
+  g_assert_cmpint(symlink("/tmp/victim-file", "/tmp/cell/tmp/victim-folder/resolv.conf"), ==, 0);
+  int ready[2];
+  g_assert_cmpint(pipe(ready), ==, 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    if (chroot("/tmp/cell") != 0 || write(ready[1], "r", 1) != 1)
+      _exit(1);
+    for (;;)
+      pause();
+  }
+  char byte;
+  g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+  close(ready[0]);
+  close(ready[1]);
+  return pid;
+}
+
+static void test_resolv_conf_of_a_machine(void) {
+  g_autoptr(GError) error = NULL;
+  pid_t machine = start_hostile_machine();
+  g_autofree char *path = g_strdup_printf("/proc/%d/root/etc/resolv.conf", (int)machine);
+  LwDhcpClient client = {.ns = "two", .link = "eth0", .no_route = TRUE, .resolv_conf = path};
+  g_assert_true(lw_dhcpcd_start(&context, &client, &error));
+  lw_dhcpcd_wait(RUN_DIR, "two", "eth0", 5000, &error);
+  g_assert_no_error(error);
+  g_assert_false(tells("two", "ip route show table all", "default"));
+  g_autofree char *victim = NULL, *inside = NULL;
+  g_assert_true(g_file_get_contents("/tmp/victim-file", &victim, NULL, NULL));
+  g_assert_cmpstr(victim, ==, "mine");
+  g_assert_false(g_file_test("/tmp/victim-folder/resolv.conf", G_FILE_TEST_EXISTS));
+  g_assert_true(g_file_get_contents("/tmp/cell/tmp/victim-folder/resolv.conf", &inside, NULL, NULL));
+  g_assert_cmpstr(inside, ==, "nameserver 192.168.7.53\n");
+  kill(machine, SIGKILL);
+  waitpid(machine, NULL, 0);
+  lw_dhcpcd_stop(RUN_DIR, "two", "eth0", &error); /* although the machine has gone */
+  g_assert_no_error(error);
+  assert_no_files();
+}
+
 int main(int argc, char **argv) {
   g_autofree char *self = g_path_get_basename(argv[0]);
   if (g_str_equal(self, LW_DHCP_HOOK))
@@ -289,6 +336,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/dhcpcd/move", test_move);
   g_test_add_func("/dhcpcd/killed", test_killed);
   g_test_add_func("/dhcpcd/closed-when-unknown", test_closed_when_unknown);
+  g_test_add_func("/dhcpcd/resolv-conf-of-a-machine", test_resolv_conf_of_a_machine);
   g_test_add_func("/dhcpcd/provider", test_provider);
   int status = g_test_run();
   lw_process_stop(server_identity, 1000, NULL);
