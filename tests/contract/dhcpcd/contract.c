@@ -30,7 +30,7 @@ static char *run(const char *netns, const char *line, const char *input) {
 }
 
 static void must(const char *netns, const char *line) {
-  g_autofree char *unused = run(netns, line, NULL);
+  g_free(run(netns, line, NULL));
 }
 
 static gboolean tells(const char *netns, const char *line, const char *text) {
@@ -39,12 +39,23 @@ static gboolean tells(const char *netns, const char *line, const char *text) {
 }
 
 static void start_server(void) {
-  const char *argv[] = {"dnsmasq", "-k", "--conf-file=/dev/null", "--user=", "--group=", "--port=0", "--no-ping",
-                        "--dhcp-authoritative", "--bind-dynamic", "--interface=lan", "--interface=lan2",
+  const char *argv[] = {"dnsmasq",
+                        "-k",
+                        "--conf-file=/dev/null",
+                        "--user=",
+                        "--group=",
+                        "--port=0",
+                        "--no-ping",
+                        "--dhcp-authoritative",
+                        "--bind-dynamic",
+                        "--interface=lan",
+                        "--interface=lan2",
                         "--dhcp-range=192.168.7.100,192.168.7.150,255.255.255.0,1h",
                         "--dhcp-range=192.168.8.100,192.168.8.150,255.255.255.0,1h",
-                        "--dhcp-option=option:dns-server,192.168.7.53", "--dhcp-leasefile=/tmp/leases",
-                        "--pid-file=/tmp/dnsmasq.pid", NULL};
+                        "--dhcp-option=option:dns-server,192.168.7.53",
+                        "--dhcp-leasefile=/tmp/leases",
+                        "--pid-file=/tmp/dnsmasq.pid",
+                        NULL};
   LwCommand command = {.argv = argv, .netns = "server", .log = "/tmp/dnsmasq.log"};
   g_autoptr(GError) error = NULL;
   pid_t pid = lw_command_spawn(&command, &error);
@@ -65,7 +76,8 @@ static void make_world(void) {
   must("server", "ip link set lan up");
   must("server", "ip link set lan2 up");
   for (gsize i = 1; i < G_N_ELEMENTS(names); i++) {
-    g_autofree char *add = g_strdup_printf("ip link add eth0 netns %s type veth peer name %s", names[i], names[i]);
+    g_autofree char *add =
+        g_strdup_printf("ip link add eth0 netns %s type veth peer name %s", names[i], names[i]);
     g_autofree char *up = g_strdup_printf("ip link set %s master lan up", names[i]);
     must("server", add);
     must("server", up);
@@ -73,14 +85,19 @@ static void make_world(void) {
   }
   must("one", "ip rule add pref 100 lookup main suppress_prefixlength 0");
   g_free(run("one", "nft -f -",
-             "table inet lanward {\n set home_lan {\n type ipv4_addr\n flags interval\n elements = { 0.0.0.0/0 }\n }\n}\n"));
+             "table inet lanward {\n set home_lan {\n type ipv4_addr\n flags interval\n elements = { "
+             "0.0.0.0/0 }\n }\n}\n"));
   g_assert_cmpint(g_mkdir(RUN_DIR, 0700), ==, 0);
   start_server();
 }
 
 static LwDhcpClient client_one(void) {
-  return (LwDhcpClient){.ns = "one", .link = "eth0", .table = TABLE, .home_lan_set = "lanward home_lan",
-                        .resolv_conf = RESOLV, .hostname = "first"};
+  return (LwDhcpClient){.ns = "one",
+                        .link = "eth0",
+                        .table = TABLE,
+                        .home_lan_set = "lanward home_lan",
+                        .resolv_conf = RESOLV,
+                        .hostname = "first"};
 }
 
 static void assert_open(void) {

@@ -6,7 +6,8 @@
 #include <string.h>
 
 static void test_environment(void) {
-  const char *environment[] = {"new_ip_address=192.168.1.77", "new_subnet_cidr=24", "new_routers=192.168.1.1 192.168.1.2",
+  const char *environment[] = {"new_ip_address=192.168.1.77", "new_subnet_cidr=24",
+                               "new_routers=192.168.1.1 192.168.1.2",
                                "new_domain_name_servers=192.168.1.1 9.9.9.9", NULL};
   g_auto(LwDhcpLease) lease = {0};
   g_autoptr(GError) error = NULL;
@@ -38,11 +39,26 @@ static void test_mask(void) {
 
 static void test_hostile_addresses(void) {
   static const char *const cases[][2] = {
-      {"192.168.1.5", "0"},          {"192.168.1.5", "33"},    {"192.168.1.5", "-1"},    {"192.168.1.5", "24; flush ruleset"},
-      {"192.168.1.5", ""},           {"0.0.0.0", "24"},        {"127.0.0.1", "8"},       {"224.0.0.5", "24"},
-      {"255.255.255.255", "32"},     {"192.168.1.0", "24"},    {"192.168.1.255", "24"},  {"192.168.1.5 }", "24"},
-      {"192.168.1.5\nflush", "24"},  {"$(reboot)", "24"},      {"::1", "24"},            {"", "24"},
-      {"192.168.1.5/8", "24"},       {"fe80::1", "64"},        {"192.168.1.5", "0x18"},  {"192.168.1.5", "24 25"},
+      {"192.168.1.5", "0"},
+      {"192.168.1.5", "33"},
+      {"192.168.1.5", "-1"},
+      {"192.168.1.5", "24; flush ruleset"},
+      {"192.168.1.5", ""},
+      {"0.0.0.0", "24"},
+      {"127.0.0.1", "8"},
+      {"224.0.0.5", "24"},
+      {"255.255.255.255", "32"},
+      {"192.168.1.0", "24"},
+      {"192.168.1.255", "24"},
+      {"192.168.1.5 }", "24"},
+      {"192.168.1.5\nflush", "24"},
+      {"$(reboot)", "24"},
+      {"::1", "24"},
+      {"", "24"},
+      {"192.168.1.5/8", "24"},
+      {"fe80::1", "64"},
+      {"192.168.1.5", "0x18"},
+      {"192.168.1.5", "24 25"},
   };
   for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
     g_autofree char *address = g_strconcat("new_ip_address=", cases[i][0], NULL);
@@ -63,7 +79,8 @@ static void test_hostile_extras(void) {
   g_autoptr(GString) many = g_string_new("new_domain_name_servers=127.0.0.1 x 0.0.0.0 ::1 10.0.0.1\nsearch");
   for (int i = 1; i < 200; i++)
     g_string_append_printf(many, " 10.0.0.%d", i);
-  static const char *const routers[] = {"", "127.0.0.1", "224.0.0.1", "10.0.0.9" /* its own */, "10.0.0.1;x", "::1"};
+  static const char *const routers[] = {"",           "127.0.0.1", "224.0.0.1", "10.0.0.9" /* its own */,
+                                        "10.0.0.1;x", "::1"};
   for (gsize i = 0; i < G_N_ELEMENTS(routers); i++) {
     g_autofree char *router = g_strconcat("new_routers=", routers[i], NULL);
     const char *environment[] = {"new_ip_address=10.0.0.9", "new_subnet_cidr=24", router, many->str, NULL};
@@ -98,7 +115,11 @@ static void test_lease_file(void) {
 
   g_autofree char *path = g_build_filename(folder, "lease-router-wan.json", NULL);
   LwDhcpLease untouched = {0};
-  static const char *const damaged[] = {"", "{", "[]", "{\"address\":3,\"dns\":[]}", "{\"address\":\"x\",\"dns\":[]}",
+  static const char *const damaged[] = {"",
+                                        "{",
+                                        "[]",
+                                        "{\"address\":3,\"dns\":[]}",
+                                        "{\"address\":\"x\",\"dns\":[]}",
                                         "{\"address\":\"10.0.0.1/24\"}"};
   for (gsize i = 0; i < G_N_ELEMENTS(damaged); i++) {
     g_assert_true(g_file_set_contents(path, damaged[i], -1, NULL));
@@ -115,8 +136,12 @@ static void test_lease_file(void) {
 static void test_settings(void) {
   g_autofree char *folder = g_dir_make_tmp("dhcpcd-XXXXXX", NULL);
   g_autoptr(GError) error = NULL;
-  LwDhcpClient client = {.ns = "a-b", .link = "c", .table = 1000, .home_lan_set = "lanward home_lan",
-                         .resolv_conf = "/tmp/with space\\and=more", .hostname = "gaming"};
+  LwDhcpClient client = {.ns = "a-b",
+                         .link = "c",
+                         .table = 1000,
+                         .home_lan_set = "lanward home_lan",
+                         .resolv_conf = "/tmp/with space\\and=more",
+                         .hostname = "gaming"};
   g_autoptr(LwDhcpSettings) s = lw_dhcp_settings_new(folder, &client, &error);
   g_assert_no_error(error);
   g_assert_true(lw_dhcp_settings_save(s, &error));
