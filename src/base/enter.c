@@ -47,6 +47,18 @@ static void error_from_message(const char *message, GError **error) {
   g_set_error(error, LW_ERROR, code, "%s", *text == ' ' ? text + 1 : text);
 }
 
+void lw_tell_noted(int fd) {
+  (void)send(fd, "", 1, MSG_NOSIGNAL); /* one that died meanwhile is found dead by whoever looks next */
+}
+
+gboolean lw_hear_noted(int fd) {
+  char byte;
+  ssize_t got;
+  while ((got = recv(fd, &byte, 1, 0)) < 0 && errno == EINTR)
+    ;
+  return got == 1;
+}
+
 gboolean lw_hear(int fd, int timeout_ms, const char *silent, GError **error) {
   gboolean timed_out;
   g_autofree char *message = receive(fd, timeout_ms, &timed_out);

@@ -207,6 +207,8 @@ static gboolean start_finish(const char *run_dir, Start *start, GError **error) 
   pid_t init = take_pid(run_dir, start);
   gboolean ok = lw_hear(start->control, START_TIMEOUT_MS, silent, error) &&
                 write_state(run_dir, start->cell, init, error);
+  if (ok)
+    lw_tell_noted(start->control);
   close(start->control);
   if (!ok && init > 0)
     kill(init, SIGKILL);

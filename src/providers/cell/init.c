@@ -329,6 +329,8 @@ void lw_cell_init(const LwCellPlan *plan, int control) {
   g_autofree char *title = g_strdup_printf("lanward-cell %s", plan->name);
   lw_process_set_title(title); /* /proc is there only now */
   lw_tell_ready(control);
+  if (!lw_hear_noted(control))
+    _exit(1);
   close(control);
   if (init.nics->len > 0)
     start_client(&init);

@@ -90,21 +90,14 @@ static pid_t spawn(const LwDhcpSettings *s, const char *hook, GError **error) {
   const char *argv[] = {"dhcpcd", "-B", "-f", configuration, "--script", hook, s->link, NULL};
   const char *dirs[] = {"/run/dhcpcd", "/var/lib/dhcpcd", NULL};
   const char *files[] = {"/etc/passwd", passwd, NULL};
-  LwCommand command = {
-      .argv = argv, .netns = s->ns, .log = log, .private_dirs = dirs, .private_files = passwd ? files : NULL};
+  g_autofree char *pid_file = lw_dhcp_path(s->run_dir, "dhcp", s->ns, s->link, "pid");
+  LwCommand command = {.argv = argv,
+                       .netns = s->ns,
+                       .log = log,
+                       .pid_file = pid_file,
+                       .private_dirs = dirs,
+                       .private_files = passwd ? files : NULL};
   return lw_command_spawn(&command, error);
-}
-
-static gboolean record(const LwDhcpSettings *s, pid_t pid, GError **error) {
-  g_autofree char *identity = lw_process_identity(pid);
-  g_autofree char *line = g_strconcat(identity ? identity : "", "\n", NULL);
-  g_autofree char *path = lw_dhcp_path(s->run_dir, "dhcp", s->ns, s->link, "pid");
-  if (identity && lw_file_write_atomic(path, line, strlen(line), 0600, error))
-    return TRUE;
-  if (!identity)
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "dhcpcd of %s ended at once", s->link);
-  lw_process_stop(identity, GRACE_MS, NULL);
-  return FALSE;
 }
 
 gboolean lw_dhcpcd_start(const LwProviderContext *context, const LwDhcpClient *client, GError **error) {
@@ -120,8 +113,7 @@ gboolean lw_dhcpcd_start(const LwProviderContext *context, const LwDhcpClient *c
   if (!lw_dhcpcd_stop(s->run_dir, s->ns, s->link, error) ||
       !link_hook(s->run_dir, context->self_path, hook, error) || !lw_dhcp_settings_save(s, error))
     return FALSE;
-  pid_t pid = spawn(s, hook, error);
-  if (pid > 0 && record(s, pid, error))
+  if (spawn(s, hook, error) > 0)
     return TRUE;
   lw_dhcpcd_stop(s->run_dir, s->ns, s->link, NULL); /* the first error is the one to tell */
   return FALSE;

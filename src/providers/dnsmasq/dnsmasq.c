@@ -45,7 +45,7 @@ static void running_free(Running *running) {
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Running, running_free)
 
 typedef struct {
-  char *conf, *hosts, *leases, *pid, *log, *run;
+  char *conf, *hosts, *leases, *pid, *log, *run, *id;
 } Paths;
 
 static void paths_clear(Paths *paths) {
@@ -55,6 +55,7 @@ static void paths_clear(Paths *paths) {
   g_free(paths->pid);
   g_free(paths->log);
   g_free(paths->run);
+  g_free(paths->id);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Paths, paths_clear)
 
@@ -67,7 +68,8 @@ static Paths paths_of(const LwProvider *self, const LwResource *resolver) {
   g_autofree char *file = g_uri_escape_string(plain, NULL, FALSE);
   g_autofree char *stem = g_build_filename(self->context->run_dir, file, NULL);
   return (Paths){path_with(stem, ".conf"), path_with(stem, ".hosts"), path_with(stem, ".leases"),
-                 path_with(stem, ".pid"),  path_with(stem, ".log"),   path_with(stem, ".run")};
+                 path_with(stem, ".pid"),  path_with(stem, ".log"),   path_with(stem, ".run"),
+                 path_with(stem, ".id")};
 }
 
 static gboolean forget_file(const char *path, GError **error) {
@@ -89,8 +91,8 @@ static gboolean running_save(const Paths *paths, const char *identity, const LwR
   return lw_file_write_atomic(paths->run, text, strlen(text), 0600, error);
 }
 
-/* NULL: there is no note, or one that says nothing (of another version, damaged): then none of ours is known. */
-static Running *running_load(const Paths *paths) {
+/* The resource of the note, when it is of this very process. NULL: there is no such note. */
+static LwResource *noted_resource(const Paths *paths, const char *own_identity) {
   g_autofree char *text = lw_file_read(paths->run, FILE_MAX, NULL, NULL);
   g_autoptr(JsonParser) parser = json_parser_new();
   if (!text || !json_parser_load_from_data(parser, text, -1, NULL))
@@ -100,10 +102,20 @@ static Running *running_load(const Paths *paths) {
   JsonNode *identity = json ? json_object_get_member(json, "identity") : NULL;
   if (!identity || !JSON_NODE_HOLDS_VALUE(identity) || json_node_get_value_type(identity) != G_TYPE_STRING)
     return NULL;
-  g_autoptr(Running) running = g_new0(Running, 1);
-  running->identity = json_node_dup_string(identity);
-  running->resource = lw_resource_from_json(json_object_get_member(json, "resource"), NULL);
-  return g_steal_pointer(&running);
+  if (!g_str_equal(json_node_get_string(identity), own_identity))
+    return NULL;
+  return lw_resource_from_json(json_object_get_member(json, "resource"), NULL);
+}
+
+/* NULL: none was started. One without a resource was started by a lanward that did not live to note what for. */
+static Running *running_load(const Paths *paths) {
+  g_autofree char *identity = lw_file_read(paths->id, FILE_MAX, NULL, NULL);
+  if (!identity || !*g_strchomp(identity))
+    return NULL;
+  Running *running = g_new0(Running, 1);
+  running->resource = noted_resource(paths, identity);
+  running->identity = g_steal_pointer(&identity);
+  return running;
 }
 
 /* --- starting and stopping ---------------------------------------------------------------------------------- */
@@ -146,11 +158,13 @@ static gboolean spawn(const LwProvider *self, const Paths *paths, const LwResour
   const char *const *argv = ((const Dnsmasq *)self)->own_user ? own : alone;
   if (!forget_file(paths->pid, error))
     return FALSE;
-  pid_t pid = lw_command_spawn(&(LwCommand){.argv = argv, .netns = resolver->ns, .log = paths->log}, error);
-  g_autofree char *identity = pid > 0 ? lw_process_identity(pid) : NULL;
-  if (pid > 0 && !identity)
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "dnsmasq %s ended as soon as it had started", resolver->name);
-  return identity && running_save(paths, identity, resolver, error);
+  LwCommand command = {.argv = argv, .netns = resolver->ns, .log = paths->log, .pid_file = paths->id};
+  if (lw_command_spawn(&command, error) < 0)
+    return FALSE;
+  g_autoptr(Running) running = running_load(paths);
+  if (!running)
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "dnsmasq %s left no identity in %s", resolver->name, paths->id);
+  return running && running_save(paths, running->identity, resolver, error);
 }
 
 static char *last_words(const char *path) {
@@ -182,7 +196,7 @@ static gboolean wait_ready(const LwProvider *self, const LwResource *resolver, g
 
 static gboolean stop(const Paths *paths, const Running *running, GError **error) {
   return (!running || lw_process_stop(running->identity, STOP_GRACE_MS, error)) && forget_file(paths->run, error) &&
-         forget_file(paths->pid, error);
+         forget_file(paths->id, error) && forget_file(paths->pid, error);
 }
 
 static gboolean remove_resolver(const LwProvider *self, const LwResource *resolver, GError **error) {

@@ -113,6 +113,8 @@ static void server_process(const LwResource *server, int netns, int control) {
   }
   /* told before the descriptors go: what follows cannot fail for reasons of the caller's */
   lw_tell_ready(control);
+  if (!lw_hear_noted(control))
+    _exit(1);
   if (!keep_only(listeners, count))
     _exit(1);
   lw_serve(listeners, count);
@@ -190,6 +192,8 @@ static gboolean start_finish(const char *run_dir, Start *start, GError **error) 
   g_autofree char *silent = g_strdup_printf("server %s died at its start", start->server->name);
   gboolean ok = lw_hear(start->control, START_TIMEOUT_MS, silent, error) &&
                 write_state(run_dir, start->server, start->pid, error);
+  if (ok)
+    lw_tell_noted(start->control);
   close(start->control);
   if (!ok)
     kill(start->pid, SIGKILL);

@@ -56,15 +56,9 @@ static gboolean spawn_userspace(const LwProvider *self, const LwResource *tunnel
   g_autofree char *log = g_strdup_printf("%s/wg-%s-%s.log", self->context->run_dir, tunnel->ns, tunnel->name);
   const char *argv[] = {"wireguard-go", tunnel->name, NULL};
   const char *env[] = {"WG_PROCESS_FOREGROUND=1", "LOG_LEVEL=error", NULL};
-  LwCommand command = {.argv = argv, .env = env, .netns = tunnel->ns, .log = log};
-  pid_t pid = lw_command_spawn(&command, error);
-  g_autofree char *identity = pid > 0 ? lw_process_identity(pid) : NULL;
-  if (pid > 0 && !identity)
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "wireguard-go for %s ended at once: see %s", tunnel->name, log);
-  if (!identity)
-    return FALSE;
   g_autofree char *path = pid_path(self, tunnel);
-  return lw_file_write_atomic(path, identity, strlen(identity), 0600, error);
+  LwCommand command = {.argv = argv, .env = env, .netns = tunnel->ns, .log = log, .pid_file = path};
+  return lw_command_spawn(&command, error) > 0;
 }
 
 /* Kernel first; wireguard-go when the kernel says that it has none. */
@@ -82,7 +76,8 @@ static gboolean start(const LwProvider *self, const LwResource *tunnel, GError *
 /* The identity kept for a tunnel's wireguard-go; NULL: none was started. */
 static char *kept_identity(const LwProvider *self, const LwResource *tunnel) {
   g_autofree char *path = pid_path(self, tunnel);
-  return g_file_test(path, G_FILE_TEST_EXISTS) ? lw_file_read(path, 256, NULL, NULL) : NULL;
+  char *identity = g_file_test(path, G_FILE_TEST_EXISTS) ? lw_file_read(path, 256, NULL, NULL) : NULL;
+  return identity ? g_strchomp(identity) : NULL;
 }
 
 static gboolean wait_ready(const LwProvider *self, const LwResource *tunnel, GError **error) {

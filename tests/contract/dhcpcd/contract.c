@@ -86,7 +86,7 @@ static void make_world(void) {
   must("one", "ip rule add pref 100 lookup main suppress_prefixlength 0");
   g_free(run("one", "nft -f -",
              "table inet lanward {\n set home_lan {\n type ipv4_addr\n flags interval\n elements = { "
-             "0.0.0.0/0 }\n }\n}\n"));
+             "0.0.0.0/0 }\n }\n set home_lan_known {\n type ipv4_addr\n flags interval\n }\n}\n"));
   g_assert_cmpint(g_mkdir(RUN_DIR, 0700), ==, 0);
   start_server();
 }
@@ -104,6 +104,7 @@ static void assert_open(void) {
   g_assert_true(tells("one", "ip route show table 1000", "default via 192.168.7.1 dev eth0 proto dhcp"));
   g_assert_false(tells("one", "ip route show table main", "default"));
   g_assert_true(tells("one", "nft list set inet lanward home_lan", "192.168.7.0/24"));
+  g_assert_true(tells("one", "nft list set inet lanward home_lan_known", "192.168.7.0/24"));
   g_autofree char *resolvers = NULL;
   g_assert_true(g_file_get_contents(RESOLV, &resolvers, NULL, NULL));
   g_assert_cmpstr(resolvers, ==, "nameserver 192.168.7.53\n");
@@ -112,6 +113,7 @@ static void assert_open(void) {
 static void assert_closed(void) {
   g_assert_false(tells("one", "ip route show table all", "default"));
   g_assert_true(tells("one", "nft list set inet lanward home_lan", "0.0.0.0/0"));
+  g_assert_false(tells("one", "nft list set inet lanward home_lan_known", "elements"));
   g_assert_false(tells("one", "ip addr show eth0", "inet 192"));
   g_autofree char *resolvers = NULL;
   g_assert_true(g_file_get_contents(RESOLV, &resolvers, NULL, NULL));
