@@ -40,7 +40,8 @@ static gboolean read_seed(guint8 seed[32], GError **error) {
   return lw_file_write_atomic(path, (const char *)seed, 32, 0600, error);
 }
 
-/* --- the lab in force ---------------------------------------------------------------------------------------------- */
+/* --- the lab in force
+ * ---------------------------------------------------------------------------------------------- */
 
 static char *snapshot_wg_path(const LwTunnel *tunnel) {
   return g_strdup_printf("wg/%s.conf", tunnel->name);
@@ -115,7 +116,8 @@ static LwLab *load_in_force(const char *path, LwSecretStore *secrets, GError **e
   return g_str_equal(one, other) ? g_steal_pointer(&own) : g_steal_pointer(&kept);
 }
 
-/* --- the session ---------------------------------------------------------------------------------------------------- */
+/* --- the session
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void learn_home_lan(LwSession *session) {
   LwDhcpLease lease = {0};
@@ -137,7 +139,8 @@ static gboolean learn_world(LwSession *session, GError **error) {
                         g_memdup2(&endpoint, sizeof endpoint));
   }
   g_autofree char *seed = g_strdup_printf("%s/uplink", session->lab->name);
-  facts->uplink_mac = lw_mac_is_set(&session->lab->host.uplink_mac) ? session->lab->host.uplink_mac : lw_mac_derive(seed);
+  facts->uplink_mac =
+      lw_mac_is_set(&session->lab->host.uplink_mac) ? session->lab->host.uplink_mac : lw_mac_derive(seed);
   return lw_policy_assign(session->lab, facts, error);
 }
 
@@ -203,7 +206,8 @@ LwResourceSet *lw_session_wanted(LwSession *session, GError **error) {
   g_autoptr(LwResourceSet) wanted = lw_resource_set_new();
   if (!lw_policy_assign(session->lab, session->facts, error) ||
       !lw_policy_compile(session->lab, session->facts, wanted, error) ||
-      !lw_twin_world_add(session->world, session->lab, session->facts, session->seed, session->secrets, wanted, error))
+      !lw_twin_world_add(session->world, session->lab, session->facts, session->seed, session->secrets,
+                         wanted, error))
     return NULL;
   return g_steal_pointer(&wanted);
 }
@@ -228,7 +232,8 @@ gboolean lw_session_apply(LwSession *session, guint *changes, GError **error) {
   return lw_engine_apply(session->engine, plan, wanted, session->facts, NULL, NULL, error);
 }
 
-/* --- running a verb inside ------------------------------------------------------------------------------------------- */
+/* --- running a verb inside
+ * ------------------------------------------------------------------------------------------- */
 
 typedef struct {
   const LwInvocation *invocation;
@@ -270,7 +275,8 @@ guint lw_session_machine(const LwSession *session, const char *name, GError **er
   guint index = lw_lab_find_machine(session->lab, name);
   if (index == LW_NONE) {
     g_autofree char *names = names_of(session->lab->machines, G_STRUCT_OFFSET(LwMachine, name));
-    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "no machine “%s” in %s; it has %s", name, session->lab->name, names);
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "no machine “%s” in %s; it has %s", name,
+                session->lab->name, names);
   }
   return index;
 }
@@ -279,7 +285,8 @@ guint lw_session_segment(const LwSession *session, const char *name, GError **er
   guint index = lw_lab_find_segment(session->lab, name);
   if (index == LW_NONE) {
     g_autofree char *names = names_of(session->lab->segments, G_STRUCT_OFFSET(LwSegment, name));
-    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "no segment “%s” in %s; it has %s", name, session->lab->name, names);
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "no segment “%s” in %s; it has %s", name,
+                session->lab->name, names);
   }
   return index;
 }

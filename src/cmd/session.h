@@ -1,5 +1,5 @@
-/* What every verb that looks at or changes a running lab needs: the lab in force, its facts, the providers and
- * the engine. Lives inside the twin's namespaces. */
+/* What every verb that looks at or changes a running lab needs: the lab in force, its facts, the providers
+ * and the engine. Lives inside the twin's namespaces. */
 #pragma once
 
 #include "cmd/cmd.h"
@@ -20,8 +20,8 @@ typedef struct {
 } LwSession;
 
 /* lab nullable: then the one in force (LW_ERROR_NOT_FOUND when nothing was applied yet). Takes the lab. */
-LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretStore *loaded_secrets /* nullable */,
-                           gboolean read_only, GError **error);
+LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab,
+                           LwSecretStore *loaded_secrets /* nullable */, gboolean read_only, GError **error);
 void lw_session_free(LwSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwSession, lw_session_free)
 

@@ -1,5 +1,5 @@
-/* spec -> model -> policy -> nft and resources, for each example, compared with the files kept beside this one.
- * LW_REGENERATE=1 writes them anew: then read the difference before committing it. */
+/* spec -> model -> policy -> nft and resources, for each example, compared with the files kept beside this
+ * one. LW_REGENERATE=1 writes them anew: then read the difference before committing it. */
 #include "policy/names.h"
 #include "policy/policy.h"
 #include "providers/nft/translate.h"
@@ -29,7 +29,8 @@ static LwFacts *facts_for(const LwLab *lab) {
   g_array_append_val(facts->wan_resolvers, resolver);
   for (guint i = 0; i < lab->tunnels->len; i++) {
     LwAddr endpoint = lw_addr_from_v4(0x2d500001 + (i << 8)); /* 45.80.i.1 */
-    g_hash_table_insert(facts->endpoints, g_strdup(lw_lab_tunnel(lab, i)->name), g_memdup2(&endpoint, sizeof endpoint));
+    g_hash_table_insert(facts->endpoints, g_strdup(lw_lab_tunnel(lab, i)->name),
+                        g_memdup2(&endpoint, sizeof endpoint));
   }
   g_autoptr(GError) error = NULL;
   g_assert_true(lw_policy_assign(lab, facts, &error));

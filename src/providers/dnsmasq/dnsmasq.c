@@ -1,9 +1,9 @@
 /* RESOLVER resources: a dnsmasq each, for DHCP, DNS or both.
  *
- * A running one leaves "resolver-NS-NAME.run" in the run folder: its identity and the resource that it was started
- * with. That resource is what is seen as long as the process lives. Hosts are in a file of their own, read again
- * on SIGHUP; where dnsmasq changes to a user of its own, who cannot read the run folder, they are in the
- * configuration, and it is restarted.
+ * A running one leaves "resolver-NS-NAME.run" in the run folder: its identity and the resource that it was
+ * started with. That resource is what is seen as long as the process lives. Hosts are in a file of their own,
+ * read again on SIGHUP; where dnsmasq changes to a user of its own, who cannot read the run folder, they are
+ * in the configuration, and it is restarted.
  *
  * Undo: the generic one (the changes, reversed).
  */
@@ -63,7 +63,8 @@ static char *path_with(const char *stem, const char *ending) {
 }
 
 static Paths paths_of(const LwProvider *self, const LwResource *resolver) {
-  g_autofree char *plain = g_strdup_printf("resolver-%s-%s", resolver->ns ? resolver->ns : "", resolver->name);
+  g_autofree char *plain =
+      g_strdup_printf("resolver-%s-%s", resolver->ns ? resolver->ns : "", resolver->name);
   g_autofree char *file = g_uri_escape_string(plain, NULL, FALSE);
   g_autofree char *stem = g_build_filename(self->context->run_dir, file, NULL);
   return (Paths){path_with(stem, ".conf"), path_with(stem, ".hosts"), path_with(stem, ".leases"),
@@ -77,9 +78,11 @@ static gboolean forget_file(const char *path, GError **error) {
   return FALSE;
 }
 
-/* --- the note of a running one ------------------------------------------------------------------------------ */
+/* --- the note of a running one
+ * ------------------------------------------------------------------------------ */
 
-static gboolean running_save(const Paths *paths, const char *identity, const LwResource *resolver, GError **error) {
+static gboolean running_save(const Paths *paths, const char *identity, const LwResource *resolver,
+                             GError **error) {
   JsonObject *json = json_object_new();
   json_object_set_string_member(json, "identity", identity);
   json_object_set_member(json, "resource", lw_resource_to_json(resolver));
@@ -89,7 +92,8 @@ static gboolean running_save(const Paths *paths, const char *identity, const LwR
   return lw_file_write_atomic(paths->run, text, strlen(text), 0600, error);
 }
 
-/* NULL: there is no note, or one that says nothing (of another version, damaged): then none of ours is known. */
+/* NULL: there is no note, or one that says nothing (of another version, damaged): then none of ours is known.
+ */
 static Running *running_load(const Paths *paths) {
   g_autofree char *text = lw_file_read(paths->run, FILE_MAX, NULL, NULL);
   g_autoptr(JsonParser) parser = json_parser_new();
@@ -106,7 +110,8 @@ static Running *running_load(const Paths *paths) {
   return g_steal_pointer(&running);
 }
 
-/* --- starting and stopping ---------------------------------------------------------------------------------- */
+/* --- starting and stopping
+ * ---------------------------------------------------------------------------------- */
 
 static LwDnsmasqFiles files_of(const LwProvider *self, const Paths *paths) {
   gboolean own_user = ((const Dnsmasq *)self)->own_user;
@@ -123,7 +128,8 @@ static gboolean write_hosts(const Paths *paths, const LwResource *resolver, GErr
 }
 
 /* Leaves in the lease file only what still holds. */
-static gboolean write_leases(const Paths *paths, const LwResource *previous, const LwResource *resolver, GError **error) {
+static gboolean write_leases(const Paths *paths, const LwResource *previous, const LwResource *resolver,
+                             GError **error) {
   g_autofree char *leases = lw_file_read(paths->leases, FILE_MAX, NULL, NULL);
   guint dropped = 0;
   g_autofree char *kept = leases ? lw_dnsmasq_leases(leases, previous, resolver, &dropped) : NULL;
@@ -138,7 +144,8 @@ static gboolean write_files(const LwProvider *self, const Paths *paths, const Lw
          write_leases(paths, previous, resolver, error);
 }
 
-static gboolean spawn(const LwProvider *self, const Paths *paths, const LwResource *resolver, GError **error) {
+static gboolean spawn(const LwProvider *self, const Paths *paths, const LwResource *resolver,
+                      GError **error) {
   g_autofree char *conf = g_strconcat("--conf-file=", paths->conf, NULL);
   const char *own[] = {"dnsmasq", "--keep-in-foreground", conf, NULL};
   /* one user alone is mapped: there is nobody to become */
@@ -149,7 +156,8 @@ static gboolean spawn(const LwProvider *self, const Paths *paths, const LwResour
   pid_t pid = lw_command_spawn(&(LwCommand){.argv = argv, .netns = resolver->ns, .log = paths->log}, error);
   g_autofree char *identity = pid > 0 ? lw_process_identity(pid) : NULL;
   if (pid > 0 && !identity)
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "dnsmasq %s ended as soon as it had started", resolver->name);
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "dnsmasq %s ended as soon as it had started",
+                resolver->name);
   return identity && running_save(paths, identity, resolver, error);
 }
 
@@ -163,7 +171,8 @@ static char *last_words(const char *path) {
 }
 
 /* dnsmasq writes its pid file when its sockets are bound. */
-static gboolean wait_ready(const LwProvider *self, const LwResource *resolver, gint64 deadline, GError **error) {
+static gboolean wait_ready(const LwProvider *self, const LwResource *resolver, gint64 deadline,
+                           GError **error) {
   g_auto(Paths) paths = paths_of(self, resolver);
   g_autoptr(Running) running = running_load(&paths);
   while (access(paths.pid, F_OK) != 0) {
@@ -181,8 +190,8 @@ static gboolean wait_ready(const LwProvider *self, const LwResource *resolver, g
 }
 
 static gboolean stop(const Paths *paths, const Running *running, GError **error) {
-  return (!running || lw_process_stop(running->identity, STOP_GRACE_MS, error)) && forget_file(paths->run, error) &&
-         forget_file(paths->pid, error);
+  return (!running || lw_process_stop(running->identity, STOP_GRACE_MS, error)) &&
+         forget_file(paths->run, error) && forget_file(paths->pid, error);
 }
 
 static gboolean remove_resolver(const LwProvider *self, const LwResource *resolver, GError **error) {
@@ -192,7 +201,8 @@ static gboolean remove_resolver(const LwProvider *self, const LwResource *resolv
          forget_file(paths.leases, error);
 }
 
-/* --- changing ----------------------------------------------------------------------------------------------- */
+/* --- changing
+ * ----------------------------------------------------------------------------------------------- */
 
 /* Would some lease not hold any more? dnsmasq keeps those in memory: only a restart makes it forget one. */
 static gboolean leases_change(const Paths *paths, const LwResource *previous, const LwResource *resolver) {
@@ -205,25 +215,28 @@ static gboolean leases_change(const Paths *paths, const LwResource *previous, co
 
 static gboolean can_reload(const LwProvider *self, const Paths *paths, const Running *running,
                            const LwResource *resolver) {
-  return !((const Dnsmasq *)self)->own_user && running && running->resource && lw_process_alive(running->identity) &&
+  return !((const Dnsmasq *)self)->own_user && running && running->resource &&
+         lw_process_alive(running->identity) &&
          lw_resource_change_class(running->resource, resolver) == LW_CHANGE_LIVE &&
          !leases_change(paths, running->resource, resolver);
 }
 
-static gboolean reload(const Paths *paths, const Running *running, const LwResource *resolver, GError **error) {
+static gboolean reload(const Paths *paths, const Running *running, const LwResource *resolver,
+                       GError **error) {
   if (!write_hosts(paths, resolver, error))
     return FALSE;
   pid_t pid = lw_process_alive(running->identity);
   if (pid <= 0 || kill(pid, SIGHUP) != 0) {
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "dnsmasq for resolver %s ended before it could read its hosts again",
-                resolver->name);
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
+                "dnsmasq for resolver %s ended before it could read its hosts again", resolver->name);
     return FALSE;
   }
   return running_save(paths, running->identity, resolver, error);
 }
 
 /* Makes the resolver be there as wanted, whatever is there. `waiting` gets those that are on their way. */
-static gboolean begin_resolver(const LwProvider *self, LwResource *resolver, GPtrArray *waiting, GError **error) {
+static gboolean begin_resolver(const LwProvider *self, LwResource *resolver, GPtrArray *waiting,
+                               GError **error) {
   g_auto(Paths) paths = paths_of(self, resolver);
   g_autoptr(Running) running = running_load(&paths);
   if (can_reload(self, &paths, running, resolver))
@@ -252,7 +265,8 @@ static gboolean dnsmasq_apply(LwProvider *self, const GPtrArray *changes, GError
   return TRUE;
 }
 
-/* --- looking ------------------------------------------------------------------------------------------------ */
+/* --- looking
+ * ------------------------------------------------------------------------------------------------ */
 
 static gboolean observe_all(const LwProvider *self, const LwResourceSet *asked, LwResourceSet *seen) {
   for (guint i = 0; asked && i < asked->list->len; i++) {
@@ -265,8 +279,9 @@ static gboolean observe_all(const LwProvider *self, const LwResourceSet *asked, 
     if (!running || !lw_process_alive(running->identity))
       continue;
     /* one that was started with something unknown is there all the same, and equals nothing */
-    lw_resource_set_add(seen, running->resource ? lw_resource_ref(running->resource)
-                                                : lw_resource_new(LW_RES_RESOLVER, resource->ns, resource->name));
+    lw_resource_set_add(seen, running->resource
+                                  ? lw_resource_ref(running->resource)
+                                  : lw_resource_new(LW_RES_RESOLVER, resource->ns, resource->name));
   }
   return TRUE;
 }

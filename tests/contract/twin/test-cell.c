@@ -87,8 +87,7 @@ static void run(const char *first, ...) {
   va_end(args);
   g_ptr_array_add(argv, NULL);
   g_autoptr(GError) error = NULL;
-  g_autofree char *output =
-      lw_command_run(&(LwCommand){.argv = (const char *const *)argv->pdata}, &error);
+  g_autofree char *output = lw_command_run(&(LwCommand){.argv = (const char *const *)argv->pdata}, &error);
   g_assert_no_error(error);
 }
 
@@ -114,7 +113,8 @@ static gboolean keep_undo(const LwProvider *provider, GBytes *undo, gpointer dat
   return TRUE;
 }
 
-static void carry_out(LwProvider *provider, LwChangeClass klass, LwResource *from, LwResource *to, GBytes **undo) {
+static void carry_out(LwProvider *provider, LwChangeClass klass, LwResource *from, LwResource *to,
+                      GBytes **undo) {
   g_autoptr(GPtrArray) changes = lw_changes_new();
   g_autoptr(GError) error = NULL;
   g_ptr_array_add(changes, lw_change_new(klass, from, to));
@@ -168,8 +168,8 @@ static void body_cell(void) {
   g_assert_cmpint(in_cell("vault", "pgrep", "-x", "sleep", NULL), ==, 0);
   g_assert_cmpint(in_cell("vault", "pgrep", "lanward-twin", NULL), ==, 1);
   g_assert_cmpint(in_cell("vault", "touch", "/usr/probe-of-test", "/etc/probe-of-test", "/var/probe-of-test",
-                          "/var/log/probe-of-test", "/tmp/probe-of-test", "/run/probe-of-test", "/root/probe-of-test",
-                          "/opt/probe-of-test", NULL),
+                          "/var/log/probe-of-test", "/tmp/probe-of-test", "/run/probe-of-test",
+                          "/root/probe-of-test", "/opt/probe-of-test", NULL),
                   ==, 0);
   static const char *const folders[] = {"/usr", "/etc", "/var", "/var/log", "/tmp", "/run", "/root", "/opt"};
   for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
@@ -225,11 +225,21 @@ static LwResource *dhcp_cell(const char *name) {
 
 static pid_t start_dhcp_server(void) {
   g_autoptr(GError) error = NULL;
-  const char *const argv[] = {"dnsmasq",        "--keep-in-foreground", "--conf-file=/dev/null", "--user=", "--group=",
-                              "--port=0",       "--interface=lan",      "--bind-interfaces",     "--no-ping",
-                              "--dhcp-authoritative", "--dhcp-range=10.9.8.100,10.9.8.120,255.255.255.0",
-                              "--dhcp-option=option:dns-server,10.9.8.1", "--domain=lab.internal",
-                              "--dhcp-leasefile=/run/lanward/leases", NULL};
+  const char *const argv[] = {"dnsmasq",
+                              "--keep-in-foreground",
+                              "--conf-file=/dev/null",
+                              "--user=",
+                              "--group=",
+                              "--port=0",
+                              "--interface=lan",
+                              "--bind-interfaces",
+                              "--no-ping",
+                              "--dhcp-authoritative",
+                              "--dhcp-range=10.9.8.100,10.9.8.120,255.255.255.0",
+                              "--dhcp-option=option:dns-server,10.9.8.1",
+                              "--domain=lab.internal",
+                              "--dhcp-leasefile=/run/lanward/leases",
+                              NULL};
   pid_t pid = lw_command_spawn(&(LwCommand){.argv = argv, .log = "/run/lanward/dnsmasq.log"}, &error);
   g_assert_no_error(error);
   return pid;
@@ -369,7 +379,8 @@ static void body_server(void) {
   g_autoptr(LwProvider) provider = lw_server_provider_new(&context, &error);
   g_autoptr(GBytes) undo = NULL;
   g_autoptr(LwResource) server = lw_resource_new(LW_RES_SERVER, "far", "world");
-  const char *listeners[] = {"tcp/80/address", "udp/7/address", "udp/9/echo", "tcp/9/echo", "tcp/5201/discard"};
+  const char *listeners[] = {"tcp/80/address", "udp/7/address", "udp/9/echo", "tcp/9/echo",
+                             "tcp/5201/discard"};
   for (gsize i = 0; i < G_N_ELEMENTS(listeners); i++)
     g_ptr_array_add(server->listeners, g_strdup(listeners[i]));
   lw_netns_create("far", &error);
