@@ -85,7 +85,7 @@ static LwResourceSet *objects(guint count) {
 static void run_ip(const char *const *argv, const char *input) {
   g_autoptr(GError) error = NULL;
   g_autofree char *out = lw_command_run(&(LwCommand){.argv = argv, .input = input}, &error);
-  must(error);
+  must(out ? NULL : error);
 }
 
 static char *here_batch(const LwResourceSet *set) {

@@ -7,6 +7,7 @@
 #include "providers/nft/nflog.h"
 
 #include <glib-unix.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef struct {
@@ -139,7 +140,7 @@ static void print_json_drop(const char *machine, const LwLoggedPacket *packet, c
   g_print("%s\n", text);
 }
 
-static void print_drop(const LwLoggedPacket *packet, gpointer data) {
+static void print_one(const LwLoggedPacket *packet, gpointer data) {
   const LwSession *session = ((Source *)data)->watch->session;
   Header header;
   gboolean parsed = parse_header(packet->payload, packet->length, &header);
@@ -163,6 +164,11 @@ static void print_drop(const LwLoggedPacket *packet, gpointer data) {
   g_autofree char *port = header.port ? g_strdup_printf("/%u", header.port) : g_strdup("");
   g_print("%-12s %s -> %s (%s) %s%s: %s%s%s\n", machine, source, destination, to, lw_proto_name(header.proto),
           port, rule, says ? ": " : "", says ? says : "");
+}
+
+static void print_drop(const LwLoggedPacket *packet, gpointer data) {
+  print_one(packet, data);
+  fflush(stdout); /* it is watched as it happens, by a pipe too */
 }
 
 static gboolean on_readable(int fd, GIOCondition condition, gpointer data) {

@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "policy/names.h"
 #include "policy/policy.h"
+#include "providers/cell/cell.h"
 #include "providers/dhcpcd/dhcpcd.h"
 #include "providers/nft/nft.h"
 #include "twin/twin.h"
@@ -165,7 +166,7 @@ LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretS
   if (!session->self_path)
     return NULL;
   session->context = (LwProviderContext){
-      .secrets = session->secrets, .run_dir = RUN_DIR, .owner = "lanward", .self_path = session->self_path};
+      .secrets = session->secrets, .run_dir = RUN_DIR, .owner = LW_OWNER, .self_path = session->self_path};
   session->providers = lw_providers_new(&session->context, error);
   if (!session->providers)
     return NULL;
@@ -182,8 +183,6 @@ LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretS
     if (!session->lab)
       return NULL;
   }
-  session->owner = g_strconcat("lanward:", session->lab->name, NULL);
-  session->context.owner = session->owner;
   return learn_facts(session, error) ? g_steal_pointer(&session) : NULL;
 }
 
@@ -197,7 +196,6 @@ void lw_session_free(LwSession *session) {
   g_clear_pointer(&session->lab, lw_lab_free);
   g_clear_pointer(&session->secrets, lw_secret_store_free);
   explicit_bzero(session->seed, sizeof session->seed);
-  g_free(session->owner);
   g_free(session->self_path);
   g_free(session);
 }
@@ -232,8 +230,18 @@ gboolean lw_session_apply(LwSession *session, guint *changes, GError **error) {
   return lw_engine_apply(session->engine, plan, wanted, session->facts, NULL, NULL, error);
 }
 
-/* --- running a verb inside
- * ------------------------------------------------------------------------------------------- */
+void lw_session_wait_leases(const LwSession *session, guint timeout_ms) {
+  g_autoptr(GPtrArray) cells = g_ptr_array_new();
+  for (guint i = 0; i < session->lab->machines->len; i++) {
+    const LwMachine *machine = lw_lab_machine(session->lab, i);
+    if (!g_hash_table_contains(session->facts->cut, machine->name))
+      g_ptr_array_add(cells, machine->name);
+  }
+  g_ptr_array_add(cells, NULL);
+  (void)lw_cell_wait_leases(session->context.run_dir, (const char *const *)cells->pdata, timeout_ms, NULL);
+}
+
+/* --- running a verb inside ------------------------------------------------------------------------------------------- */
 
 typedef struct {
   const LwInvocation *invocation;

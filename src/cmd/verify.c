@@ -67,6 +67,13 @@ static LwVerifyWorld verify_world(const LwSession *session) {
   add_place(&v, session->facts->router_ns, LW_ZONE_ROUTER, LW_NONE, host->management.router, "router");
   add_place(&v, "home-router", LW_ZONE_HOME_LAN, LW_NONE, world->home_router, "home-router");
   add_place(&v, "internet", LW_ZONE_INTERNET, LW_NONE, world->echo, "internet");
+  for (guint i = 0; i < session->lab->host.networks->len; i++) {
+    const LwNetwork *network = lw_lab_network(session->lab, i);
+    g_autofree char *netns = lw_twin_network_ns(network);
+    LwPrefix prefix = lw_prefix_network(&network->prefix);
+    if (prefix.len <= 29)
+      add_place(&v, netns, LW_ZONE_NETWORK, i, lw_addr_add(&prefix.addr, 2), network->name);
+  }
   for (guint i = 0; i < session->lab->tunnels->len; i++) {
     const char *name = lw_lab_tunnel(session->lab, i)->name;
     g_autofree char *netns = g_strconcat("tun-", name, NULL);

@@ -15,7 +15,6 @@ typedef struct {
   const LwLab *lab;
   LwFacts *facts;
   LwResourceSet *wanted;
-  char *owner;
 } Compile;
 
 static LwResource *add(const Compile *c, LwResourceKind kind, const char *ns, const char *name,
@@ -52,7 +51,7 @@ static LwResource *add_bridge(const Compile *c, const char *name, LwOrigin origi
   bridge->link_type = LW_LINK_BRIDGE;
   bridge->up = TRUE;
   bridge->group = LINK_GROUP;
-  set_text(&bridge->alias, c->owner);
+  set_text(&bridge->alias, LW_OWNER);
   return bridge;
 }
 
@@ -66,7 +65,7 @@ static LwResource *add_cable(const Compile *c, const char *port, const char *bri
   set_text(&here->master, bridge);
   here->up = TRUE;
   here->group = LINK_GROUP;
-  set_text(&here->alias, c->owner);
+  set_text(&here->alias, LW_OWNER);
   LwResource *there = add(c, LW_RES_LINK, ns, end, origin);
   there->link_type = LW_LINK_VETH;
   set_text(&there->peer_ns, "");
@@ -428,8 +427,7 @@ gboolean lw_policy_compile(const LwLab *lab, LwFacts *facts, LwResourceSet *want
                 "router kind opnsense: this build runs the builtin router only");
     return FALSE;
   }
-  g_autofree char *owner = g_strconcat("lanward:", lab->name, NULL);
-  Compile c = {lab, facts, wanted, owner};
+  Compile c = {lab, facts, wanted};
   compile_guards(&c);
   compile_uplink(&c);
   compile_management(&c);

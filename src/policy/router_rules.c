@@ -498,6 +498,16 @@ static void build_mark_chain(const Build *b) {
   lw_rule_lookup(r, LW_ACTION_SET_MARK, "exit_active", LW_FIELD_IIF, LW_FIELD_LAST);
   r = rule(c, "pinned sources");
   lw_rule_lookup(r, LW_ACTION_SET_MARK, "exit_pinned", LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_LAST);
+  r = rule(c, "no exit: routing refuses it, here it is told");
+  lw_rule_match_set(r, "segments", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
+  lw_rule_match(r, LW_FIELD_MARK, lw_value_number(0));
+  lw_rule_match_set(r, "lab", TRUE, LW_FIELD_DADDR, LW_FIELD_LAST);
+  lw_rule_match_set(r, "home_lan_known", TRUE, LW_FIELD_DADDR, LW_FIELD_LAST);
+  lw_rule_match_not(r, LW_FIELD_DPORT, lw_value_number(53));
+  lw_rule_add_action(r, LW_ACTION_COUNT);
+  LwAction *log = lw_rule_add_action(r, LW_ACTION_LOG);
+  log->text = g_strdup("lanward no exit");
+  log->number = LW_LOG_GROUP;
   r = rule(c, "a flow remembers its exit: it is ended when that is no longer its own");
   lw_rule_match_set(r, "segments", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_rule_match(r, LW_FIELD_CT_STATE, lw_value_number(LW_CT_NEW));

@@ -182,3 +182,7 @@ LwAddr lw_twin_world_endpoint(const LwTwinWorld *world, const LwLab *lab, guint 
   const LwAddr *addr = g_hash_table_lookup(world->endpoint, lw_lab_tunnel(lab, tunnel)->name);
   return addr ? *addr : LW_ADDR_NONE;
 }
+
+char *lw_twin_network_ns(const LwNetwork *network) {
+  return g_strconcat("net-", network->name, NULL);
+}

@@ -29,6 +29,9 @@ LwTwinWorld *lw_twin_world_new(const LwLab *lab);
 void lw_twin_world_free(LwTwinWorld *world);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwTwinWorld, lw_twin_world_free)
 
+/* The namespace of the machine that stands for a network behind the host; its address is the prefix's .2. */
+char *lw_twin_network_ns(const LwNetwork *network);
+
 /* The address that an endpoint's name resolves to in the twin's world. */
 LwAddr lw_twin_world_endpoint(const LwTwinWorld *world, const LwLab *lab, guint tunnel);
 

@@ -2,6 +2,8 @@
  * of the N-th provider, the home router's "lan" to the host's uplink. */
 #include "twin/world.h"
 
+#include "policy/names.h"
+
 #include "base/error.h"
 
 #include <sodium.h>
@@ -24,7 +26,6 @@ typedef struct {
   const guint8 *seed;
   LwSecretStore *secrets;
   LwResourceSet *wanted;
-  char *owner;
 } World;
 
 static void set_text(char **member, const char *text) {
@@ -71,7 +72,7 @@ static void set_cable_end(LwResource *link, const char *peer_ns, const char *pee
 /* The end that is ours to mark; the other goes with it. */
 static void mark_owned(const World *w, LwResource *link) {
   link->group = LINK_GROUP;
-  set_text(&link->alias, w->owner);
+  set_text(&link->alias, LW_OWNER);
 }
 
 static void add_cable(const World *w, const char *ns, const char *name, const char *peer_ns,
@@ -341,6 +342,25 @@ static void add_home(const World *w) {
   add_server(w, HOME, "world", "tcp/80/address", "udp/7/address", "udp/9/echo", "tcp/9/echo", NULL);
 }
 
+/* --- behind the host --- */
+
+/* A network that the host routes: a cable to one machine in it, as a container would be. */
+static void add_host_network(const World *w, guint index) {
+  const LwNetwork *network = lw_lab_network(w->lab, index);
+  LwRange range = lw_prefix_range(&network->prefix);
+  if (network->prefix.len > 29)
+    return; /* no room for the host's address and a machine's */
+  g_autofree char *ns = lw_twin_network_ns(network);
+  g_autofree char *port = g_strdup_printf("lwn%u", index);
+  LwAddr gateway = lw_addr_add(&range.first, 1);
+  add_namespace(w, ns);
+  add_cable(w, "", port, ns, "eth0");
+  add_address(w, "", port, gateway, network->prefix.len);
+  add_address(w, ns, "eth0", lw_addr_add(&range.first, 2), network->prefix.len);
+  add_route(w, ns, 0, everything(), "eth0", gateway);
+  add_server(w, ns, "network", "tcp/80/address", "tcp/9/echo", "udp/9/echo", NULL);
+}
+
 /* --- providers --- */
 
 static gboolean client_public_key(const World *w, const LwResource *client, char **public_key,
@@ -549,13 +569,13 @@ static void add_machine(const World *w, guint machine) {
   lw_resource_set_add(w->wanted, server);
 }
 
-gboolean lw_twin_world_add(const LwTwinWorld *world, const LwLab *lab, const LwFacts *facts,
-                           const guint8 seed[32], LwSecretStore *secrets, LwResourceSet *wanted,
-                           GError **error) {
-  g_autofree char *owner = g_strconcat("lanward:", lab->name, NULL);
-  World w = {world, lab, facts, seed, secrets, wanted, owner};
+gboolean lw_twin_world_add(const LwTwinWorld *world, const LwLab *lab, const LwFacts *facts, const guint8 seed[32],
+                           LwSecretStore *secrets, LwResourceSet *wanted, GError **error) {
+  World w = {world, lab, facts, seed, secrets, wanted};
   add_internet(&w);
   add_home(&w);
+  for (guint i = 0; i < lab->host.networks->len; i++)
+    add_host_network(&w, i);
   for (guint i = 0; i < lab->tunnels->len; i++)
     if (!add_provider(&w, i, error))
       return FALSE;

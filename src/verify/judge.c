@@ -65,6 +65,8 @@ static gboolean is_on_the_way(const LwLive *live, const LwProbe *probe, const Lw
   LwZone zone = zone_of_station(live, seen->station), to = flow->cell->question.to;
   if (flow->receiver != LW_NONE && live->station_of[flow->receiver] == seen->station)
     return TRUE;
+  if (to.kind == LW_ZONE_NETWORK && zone.kind == LW_ZONE_HOST)
+    return TRUE; /* the host routes it on */
   if (to.kind == LW_ZONE_INTERNET || to.kind == LW_ZONE_HOME_LAN)
     return is_internet_by(&zone, flow->exit) || (zone.kind == LW_ZONE_INTERNET && zone.index == LW_NONE);
   return FALSE;

@@ -339,6 +339,9 @@ static void hear_request(LwLive *live, guint station, const LwSighting *sighting
     probe->answered = TRUE; /* an echo service sent it back as it was */
     return;
   }
+  if (udp && probe->flow && packet->dport == probe->sport &&
+      lw_addr_equal(&packet->destination, &probe->flow->cell->question.source))
+    return; /* the same, on its way to whoever has the address that was written as the sender's */
   gboolean router = lw_live_place(live, live->place_of[station])->zone.kind == LW_ZONE_ROUTER;
   if (router && sighting->how == LW_SEEN_WIRE)
     probe->at_router = TRUE;

@@ -25,7 +25,9 @@
 #define LEASES "/var/lib/dhcpcd"
 #define CLIENT_CONF "/etc/dhcpcd-cell.conf"
 #define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define RESPAWN_MS 300
+#define RESPAWN_MS 300        /* doubled for each death soon after a start */
+#define RESPAWN_MAX_DOUBLE 7
+#define SOON_MS 10000
 #define RETRIES 4
 #define RETRY_MS 300
 
@@ -41,6 +43,8 @@ typedef struct {
   char *first;     /* the first NIC of all: it has the default route */
   int signals, leases;
   pid_t client;
+  gint64 started; /* the client, last */
+  guint deaths;   /* soon after their starts, one after another */
   gint64 respawn; /* when the client is started again; 0: it runs, or none is wanted */
   gint64 retry;   /* when a client without a lease is told to ask again; 0: no more */
   guint retries;
@@ -84,9 +88,9 @@ static gboolean read_network(Init *init, GError **error) {
 }
 
 static gboolean write_client_conf(const Init *init, GError **error) {
-  /* clientid: by MAC, so that a cell made again is the same client to the DHCP server; nodev: there is no
-     udev in a namespace, and dhcpcd would wait for its word on each of several interfaces */
-  GString *text = g_string_new("nodev\nipv4only\nnoipv4ll\nnoarp\nnodelay\nclientid\ntimeout 0\nreboot 1\n"
+  /* clientid: by MAC, so that a cell made again is the same client to the DHCP server. nodev: no waiting for a udev
+     that does not run here. */
+  GString *text = g_string_new("ipv4only\nnoipv4ll\nnoarp\nnodelay\nnodev\nclientid\ntimeout 0\nreboot 1\n"
                                "option routers, domain_name_servers, domain_name, subnet_mask\n"
                                "require dhcp_server_identifier\n");
   g_string_append_printf(text, "hostname %s\n", init->plan->name);
@@ -115,6 +119,7 @@ static void start_client(Init *init) {
   for (guint i = 0; i < init->nics->len; i++)
     g_ptr_array_add(argv, init->nics->pdata[i]);
   g_ptr_array_add(argv, NULL);
+  init->started = g_get_monotonic_time();
   init->respawn = 0;
   init->retries = 0;
   init->retry = g_get_monotonic_time() + RETRY_MS * 1000;
@@ -187,14 +192,20 @@ static void start_command(const LwCellPlan *plan) {
   _exit(127);
 }
 
+static void client_ended(Init *init) {
+  gint64 now = g_get_monotonic_time();
+  gboolean soon = now - init->started < SOON_MS * 1000;
+  init->client = 0;
+  init->retry = 0;
+  init->respawn = init->nics->len > 0 ? now + ((gint64)RESPAWN_MS * 1000 << init->deaths) : 0;
+  init->deaths = soon ? MIN(init->deaths + 1, RESPAWN_MAX_DOUBLE) : 0;
+}
+
 static void reap(Init *init) {
   pid_t pid;
   while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-    if (pid == init->client) {
-      init->client = 0;
-      init->retry = 0;
-      init->respawn = init->nics->len > 0 ? g_get_monotonic_time() + RESPAWN_MS * 1000 : 0;
-    }
+    if (pid == init->client)
+      client_ended(init);
 }
 
 /* dhcpcd's own second try comes after four seconds: too long when the network was a moment behind the cell.
@@ -221,6 +232,7 @@ static void change_network(Init *init) {
   GError *error = NULL;
   if (!read_network(init, &error) || !write_client_conf(init, &error))
     complain(error);
+  init->deaths = 0;
   if (init->client)
     kill(init->client, SIGTERM); /* reap() sees to the rest */
   else if (init->nics->len > 0)

@@ -23,8 +23,12 @@ static gboolean set_home_lan(const LwDhcpSettings *settings, const char *ns, con
   if (!settings->home_lan_set)
     return TRUE;
   const char *set = settings->home_lan_set;
-  g_autofree char *script =
-      g_strdup_printf("flush set inet %s\nadd element inet %s { %s }\n", set, set, prefix);
+  /* SET says what is closed: everything, while nothing is known; SET_known what an allow: may open */
+  g_autofree char *known = g_str_equal(prefix, EVERYTHING)
+                               ? g_strdup("")
+                               : g_strdup_printf("add element inet %s_known { %s }\n", set, prefix);
+  g_autofree char *script = g_strdup_printf("flush set inet %s\nadd element inet %s { %s }\nflush set inet %s_known\n%s",
+                                            set, set, prefix, set, known);
   const char *argv[] = {"nft", "-f", "-", NULL};
   LwCommand command = {.argv = argv, .netns = ns, .input = script};
   g_autofree char *output = lw_command_run(&command, error);

@@ -12,6 +12,8 @@
 /* From so many links in a namespace on, they are taken away before it is: the kernel would do it in one go.
  */
 #define EMPTY_FROM 8
+/* How long the kernel may take to tell the other end of a cable that it was pulled: mostly under a millisecond. */
+#define UNPLUG_WAIT_US 100000
 
 typedef struct {
   Kernel *kernel;
@@ -470,6 +472,30 @@ static gboolean create_links(Apply *a, GError **error) {
 /* --- what changes in place
  * ---------------------------------------------------------------------------------------- */
 
+static void read_running(const struct nlmsghdr *nlh, gpointer data) {
+  LwLinkInfo info;
+  *(gboolean *)data = lw_nl_read_link(nlh, &info) && info.running;
+}
+
+/* The kernel publishes the loss of a carrier later, and not at all when it is back by then: so the other end's
+ * DHCP client would never know that it was moved. Waits until it was told; a kernel that takes too long is not
+ * waited for, the client's own timers have to do then. */
+static gboolean wait_unplugged(Apply *a, const LwResource *end, GError **error) {
+  guint8 buffer[LW_MESSAGE_MAX];
+  if (!*text(end->peer) || (*text(end->peer_ns) && !lw_netns_exists(end->peer_ns)))
+    return TRUE;
+  LwRtnl *rtnl = lw_kernel_socket(a->kernel, end->peer_ns, error);
+  gint64 deadline = g_get_monotonic_time() + UNPLUG_WAIT_US;
+  for (; rtnl && g_get_monotonic_time() < deadline; g_usleep(500)) {
+    gboolean running = FALSE; /* stays so when there is no such link */
+    if (!lw_rtnl_ask(rtnl, lw_nl_get_link(buffer, end->peer), read_running, &running, error))
+      return FALSE;
+    if (!running)
+      return TRUE;
+  }
+  return rtnl != NULL;
+}
+
 /* From one bridge to another: never on both, and whoever is at the other end sees the cable pulled. */
 static gboolean move_link(Apply *a, const LwResource *from, const LwResource *to, const LwLinkInfo *info,
                           GError **error) {
@@ -480,7 +506,7 @@ static gboolean move_link(Apply *a, const LwResource *from, const LwResource *to
   gboolean leaves = *text(from->master) != '\0';
   gboolean pull = info->up && (leaves || is_made_by_us(to));
   if (pull && (!queue(a, lw_nl_set_up(buffer, info->index, FALSE), "take down", to, LW_RTNL_STRICT, error) ||
-               !flush(a, error)))
+               !flush(a, error) || !wait_unplugged(a, to, error)))
     return FALSE;
   if (leaves && (!queue(a, lw_nl_set_master(buffer, info->index, 0), "release", to, LW_RTNL_STRICT, error) ||
                  !flush(a, error)))

@@ -10,7 +10,7 @@
  * the first waits outside. More to a batch or more workers are hardly faster, as the barriers queue up, and
  * stall longer. */
 #define BRIDGE_BATCH 1
-#define VETH_BATCH 64
+#define VETH_BATCH 32
 #define MAX_WORKERS 2
 
 LwLinks *lw_links_new(void) {

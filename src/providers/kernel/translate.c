@@ -72,6 +72,7 @@ gboolean lw_nl_read_link(const struct nlmsghdr *nlh, LwLinkInfo *out) {
   memset(out, 0, sizeof *out);
   out->index = info->ifi_index;
   out->up = (info->ifi_flags & IFF_UP) != 0;
+  out->running = (info->ifi_flags & IFF_RUNNING) != 0;
   out->peer_nsid = -1;
   const struct nlattr *attr;
   LW_FOREACH_ATTR(attr, nlh, sizeof *info) {

@@ -32,7 +32,8 @@ static int on_packet(struct nflog_g_handle *group, struct nfgenmsg *message, str
   LwLoggedPacket seen = {0};
   const char *prefix = nflog_get_prefix(packet);
   g_strlcpy(seen.prefix, prefix ? prefix : "", sizeof seen.prefix);
-  name_of(nflog_get_indev(packet), seen.in);
+  guint32 port = nflog_get_physindev(packet); /* bridged: indev is the bridge, this its port */
+  name_of(port ? port : nflog_get_indev(packet), seen.in);
   name_of(nflog_get_outdev(packet), seen.out);
   char *payload = NULL;
   int length = nflog_get_payload(packet, &payload);

@@ -228,7 +228,6 @@ static gboolean link_exists(const Fixture *f, const char *ns, const char *link) 
 }
 
 static void assert_placed(const Fixture *f, const LwResource *r) {
-  g_autofree char *key = lw_resource_key(r);
   if (*r->ns)
     g_assert_nonnull(find(f, LW_RES_NETNS, NULL, r->ns));
   if (r->kind == LW_RES_ADDRESS || (r->kind == LW_RES_ROUTE && r->link && *r->link))
