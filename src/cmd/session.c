@@ -241,7 +241,8 @@ void lw_session_wait_leases(const LwSession *session, guint timeout_ms) {
   (void)lw_cell_wait_leases(session->context.run_dir, (const char *const *)cells->pdata, timeout_ms, NULL);
 }
 
-/* --- running a verb inside ------------------------------------------------------------------------------------------- */
+/* --- running a verb inside
+ * ------------------------------------------------------------------------------------------- */
 
 typedef struct {
   const LwInvocation *invocation;

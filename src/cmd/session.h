@@ -32,8 +32,8 @@ LwPlan *lw_session_plan_from_nothing(LwLab *lab, LwSecretStore *secrets, GError 
 LwResourceSet *lw_session_wanted(LwSession *session, GError **error);
 /* Plans and applies that; *changes (nullable): how many changes it took. */
 gboolean lw_session_apply(LwSession *session, guint *changes, GError **error);
-/* Waits, at most so long, until the machines that changed have their leases: of use to whoever talks to them next. No
- * error when they do not come in time: the lab is applied all the same. */
+/* Waits, at most so long, until the machines that changed have their leases: of use to whoever talks to them
+ * next. No error when they do not come in time: the lab is applied all the same. */
 void lw_session_wait_leases(const LwSession *session, guint timeout_ms);
 /* Makes the session's lab the one in force: kept in the twin, WireGuard files with it. */
 gboolean lw_session_keep_spec(LwSession *session, const char *path, GError **error);

@@ -5,8 +5,8 @@
 #include "model/model.h"
 #include "resource/facts.h"
 
-/* The ownership mark of every object that can carry one (alias, comment): one lab a host, whatever its name, so that
- * a lab that is renamed, or undone before it is known which one it was, still owns what it made. */
+/* The ownership mark of every object that can carry one (alias, comment): one lab a host, whatever its name,
+ * so that a lab that is renamed, or undone before it is known which one it was, still owns what it made. */
 #define LW_OWNER "lanward"
 #define LW_ROUTER_WAN "wan"
 #define LW_ROUTER_MGMT "mgmt"

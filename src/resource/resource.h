@@ -137,8 +137,8 @@ typedef struct LwResource {
   gboolean log_queries;
 
   /* dhcp client: `link` of `ns`; keeps a lease; the default route goes to `table` (0: main, as usual);
-     `home_lan_set`: an nft set "TABLE SET" that the lease's prefix is written to before anything else (everything,
-     while there is none), and SET_known (nothing, while there is none) */
+     `home_lan_set`: an nft set "TABLE SET" that the lease's prefix is written to before anything else
+     (everything, while there is none), and SET_known (nothing, while there is none) */
   char *home_lan_set;
   gboolean wait; /* the step is done when the lease is there */
 

@@ -569,8 +569,9 @@ static void add_machine(const World *w, guint machine) {
   lw_resource_set_add(w->wanted, server);
 }
 
-gboolean lw_twin_world_add(const LwTwinWorld *world, const LwLab *lab, const LwFacts *facts, const guint8 seed[32],
-                           LwSecretStore *secrets, LwResourceSet *wanted, GError **error) {
+gboolean lw_twin_world_add(const LwTwinWorld *world, const LwLab *lab, const LwFacts *facts,
+                           const guint8 seed[32], LwSecretStore *secrets, LwResourceSet *wanted,
+                           GError **error) {
   World w = {world, lab, facts, seed, secrets, wanted};
   add_internet(&w);
   add_home(&w);

@@ -11,7 +11,8 @@ static const char *source_dir;
 
 static LwLab *load(const char *name) {
   gboolean ours = g_str_equal(name, "everything"); /* every key of the file: of no use as an example */
-  g_autofree char *path = g_strdup_printf("%s/%s/%s.yaml", source_dir, ours ? "tests/golden" : "examples", name);
+  g_autofree char *path =
+      g_strdup_printf("%s/%s/%s.yaml", source_dir, ours ? "tests/golden" : "examples", name);
   g_autoptr(LwSecretStore) secrets = lw_secret_store_new(NULL);
   g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
   LwLab *lab = lw_spec_load(path, LW_SPEC_TWIN, secrets, diagnostics);

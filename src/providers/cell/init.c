@@ -25,7 +25,7 @@
 #define LEASES "/var/lib/dhcpcd"
 #define CLIENT_CONF "/etc/dhcpcd-cell.conf"
 #define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define RESPAWN_MS 300        /* doubled for each death soon after a start */
+#define RESPAWN_MS 300 /* doubled for each death soon after a start */
 #define RESPAWN_MAX_DOUBLE 7
 #define SOON_MS 10000
 #define RETRIES 4
@@ -88,8 +88,8 @@ static gboolean read_network(Init *init, GError **error) {
 }
 
 static gboolean write_client_conf(const Init *init, GError **error) {
-  /* clientid: by MAC, so that a cell made again is the same client to the DHCP server. nodev: no waiting for a udev
-     that does not run here. */
+  /* clientid: by MAC, so that a cell made again is the same client to the DHCP server. nodev: no waiting for
+     a udev that does not run here. */
   GString *text = g_string_new("ipv4only\nnoipv4ll\nnoarp\nnodelay\nnodev\nclientid\ntimeout 0\nreboot 1\n"
                                "option routers, domain_name_servers, domain_name, subnet_mask\n"
                                "require dhcp_server_identifier\n");

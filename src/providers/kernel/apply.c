@@ -12,7 +12,8 @@
 /* From so many links in a namespace on, they are taken away before it is: the kernel would do it in one go.
  */
 #define EMPTY_FROM 8
-/* How long the kernel may take to tell the other end of a cable that it was pulled: mostly under a millisecond. */
+/* How long the kernel may take to tell the other end of a cable that it was pulled: mostly under a
+ * millisecond. */
 #define UNPLUG_WAIT_US 100000
 
 typedef struct {
@@ -477,9 +478,9 @@ static void read_running(const struct nlmsghdr *nlh, gpointer data) {
   *(gboolean *)data = lw_nl_read_link(nlh, &info) && info.running;
 }
 
-/* The kernel publishes the loss of a carrier later, and not at all when it is back by then: so the other end's
- * DHCP client would never know that it was moved. Waits until it was told; a kernel that takes too long is not
- * waited for, the client's own timers have to do then. */
+/* The kernel publishes the loss of a carrier later, and not at all when it is back by then: so the other
+ * end's DHCP client would never know that it was moved. Waits until it was told; a kernel that takes too long
+ * is not waited for, the client's own timers have to do then. */
 static gboolean wait_unplugged(Apply *a, const LwResource *end, GError **error) {
   guint8 buffer[LW_MESSAGE_MAX];
   if (!*text(end->peer) || (*text(end->peer_ns) && !lw_netns_exists(end->peer_ns)))

@@ -320,7 +320,8 @@ static void body_two_nics(void) {
     status = in_cell("two", "sh", "-c", "ip address show eth1 | grep -q 'inet 10.9.8.'", NULL);
   }
   g_assert_cmpint(status, ==, 0);
-  g_assert_cmpint(in_cell("two", "sh", "-c", "test \"$(ip route show default | cut -d' ' -f5)\" = eth0", NULL), ==, 0);
+  g_assert_cmpint(
+      in_cell("two", "sh", "-c", "test \"$(ip route show default | cut -d' ' -f5)\" = eth0", NULL), ==, 0);
 }
 
 /* Eight at once; the DHCP server comes late; a carrier that was lost brings the lease back. */
@@ -535,7 +536,10 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     Body body;
-  } tests[] = {{"view/without-overlay", body_view_without_overlay}, {"cell/life", body_cell}, {"cell/dhcp", body_dhcp}, {"cell/two-nics", body_two_nics},
+  } tests[] = {{"view/without-overlay", body_view_without_overlay},
+               {"cell/life", body_cell},
+               {"cell/dhcp", body_dhcp},
+               {"cell/two-nics", body_two_nics},
                {"server/answers", body_server}};
   for (guint i = 0; i < G_N_ELEMENTS(tests); i++) {
     g_autofree char *ordinary = g_strdup_printf("/%s/ordinary-user", tests[i].name);
