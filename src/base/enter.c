@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 void lw_tell_error(int fd, const GError *failure) {
-  g_autofree char *message = g_strdup_printf("E%d %s", failure->domain == LW_ERROR ? failure->code : LW_ERROR_FAILED,
-                                             failure->message);
+  g_autofree char *message = g_strdup_printf(
+      "E%d %s", failure->domain == LW_ERROR ? failure->code : LW_ERROR_FAILED, failure->message);
   (void)!send(fd, message, strlen(message), MSG_NOSIGNAL); /* nobody left to hear is nobody to tell */
 }
 
@@ -71,8 +71,8 @@ gboolean lw_hear(int fd, int timeout_ms, const char *silent, GError **error) {
   return FALSE;
 }
 
-/* Waits for the child, passing on what a person or a service manager sends us. What the terminal sends reaches
- * the child by itself: it is in our process group. */
+/* Waits for the child, passing on what a person or a service manager sends us. What the terminal sends
+ * reaches the child by itself: it is in our process group. */
 static int wait_forwarding(pid_t child, const sigset_t *watched) {
   for (;;) {
     siginfo_t info;
@@ -118,7 +118,8 @@ static void run_body(const Run *run) {
   _exit(status);
 }
 
-/* The process between us, outside, and the body, inside: a pid namespace is entered by one's children only. */
+/* The process between us, outside, and the body, inside: a pid namespace is entered by one's children only.
+ */
 static void run_between(const Run *run) {
   g_autoptr(GError) error = NULL;
   if (!enter(run->entry, &error))

@@ -78,8 +78,8 @@ static char *find_program(const char *name, GError **error) {
         return g_steal_pointer(&candidate);
     }
   }
-  g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "program %s is not installed (looked in PATH, /usr/sbin, /sbin)",
-              name);
+  g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND,
+              "program %s is not installed (looked in PATH, /usr/sbin, /sbin)", name);
   return NULL;
 }
 
@@ -275,10 +275,11 @@ static gboolean read_notes(int fd, const Launch *launch, pid_t *pid, GError **er
     }
     errno = note.value;
     if (ok)
-      lw_error_set_errno(error, note.kind == NOTE_NETNS   ? "cannot run %s in its network namespace"
-                                : note.kind == NOTE_MOUNTS ? "cannot mount the private folders of %s"
-                                : note.kind == NOTE_SETUP ? "cannot prepare the run of %s"
-                                                          : "cannot run %s",
+      lw_error_set_errno(error,
+                         note.kind == NOTE_NETNS    ? "cannot run %s in its network namespace"
+                         : note.kind == NOTE_MOUNTS ? "cannot mount the private folders of %s"
+                         : note.kind == NOTE_SETUP  ? "cannot prepare the run of %s"
+                                                    : "cannot run %s",
                          launch->program);
     ok = FALSE;
   }
@@ -330,8 +331,9 @@ static char *last_line(GString *text) {
 
 static void set_exit_error(const char *program, int status, GString *stderr_text, GError **error) {
   g_autofree char *line = last_line(stderr_text);
-  g_autofree char *how = WIFSIGNALED(status) ? g_strdup_printf("was killed by signal %d", WTERMSIG(status))
-                                             : g_strdup_printf("failed with exit status %d", WEXITSTATUS(status));
+  g_autofree char *how = WIFSIGNALED(status)
+                             ? g_strdup_printf("was killed by signal %d", WTERMSIG(status))
+                             : g_strdup_printf("failed with exit status %d", WEXITSTATUS(status));
   g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s %s%s%s", program, how, *line ? ": " : "", line);
 }
 

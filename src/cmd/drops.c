@@ -74,7 +74,10 @@ static gboolean parse_header(const guint8 *p, gsize length, Header *header) {
   memcpy(addr, p + 12, sizeof addr);
   header->source = lw_addr_from_v4(g_ntohl(addr[0]));
   header->destination = lw_addr_from_v4(g_ntohl(addr[1]));
-  header->proto = p[9] == 1 ? LW_PROTO_ICMP : p[9] == 6 ? LW_PROTO_TCP : p[9] == 17 ? LW_PROTO_UDP : LW_PROTO_ANY;
+  header->proto = p[9] == 1    ? LW_PROTO_ICMP
+                  : p[9] == 6  ? LW_PROTO_TCP
+                  : p[9] == 17 ? LW_PROTO_UDP
+                               : LW_PROTO_ANY;
   if ((header->proto == LW_PROTO_TCP || header->proto == LW_PROTO_UDP) && ihl >= 20 && length >= ihl + 4)
     header->port = (guint16)(p[ihl + 2] << 8 | p[ihl + 3]);
   return TRUE;
@@ -106,12 +109,15 @@ static char *file_says(const LwSession *session, const Header *header) {
   LwFlowAnswer answer = {0};
   lw_intent_answer(session->lab, session->facts, &question, &answer);
   g_autofree char *origin = lw_origin_format(&answer.origin);
-  char *text = answer.allow ? NULL : g_strdup_printf("%s (%s)", answer.reason ? answer.reason : "nothing allows it", origin);
+  char *text = answer.allow
+                   ? NULL
+                   : g_strdup_printf("%s (%s)", answer.reason ? answer.reason : "nothing allows it", origin);
   lw_flow_answer_clear(&answer);
   return text;
 }
 
-static void print_json_drop(const char *machine, const LwLoggedPacket *packet, const Header *header, const char *says) {
+static void print_json_drop(const char *machine, const LwLoggedPacket *packet, const Header *header,
+                            const char *says) {
   JsonObject *object = json_object_new();
   json_object_set_string_member(object, "machine", machine);
   json_object_set_string_member(object, "rule", packet->prefix);
@@ -139,7 +145,9 @@ static void print_one(const LwLoggedPacket *packet, gpointer data) {
   Header header;
   gboolean parsed = parse_header(packet->payload, packet->length, &header);
   const char *at_port = machine_at_port(session, packet->in);
-  g_autofree char *machine = at_port ? g_strdup(at_port) : parsed ? who_has(session, &header.source) : g_strdup(packet->in);
+  g_autofree char *machine = at_port  ? g_strdup(at_port)
+                             : parsed ? who_has(session, &header.source)
+                                      : g_strdup(packet->in);
   g_autofree char *says = parsed && !at_port ? file_says(session, &header) : NULL;
   const char *rule = g_str_has_prefix(packet->prefix, "lanward ") ? packet->prefix + 8 : packet->prefix;
   if (session->invocation->json) {
@@ -154,8 +162,8 @@ static void print_one(const LwLoggedPacket *packet, gpointer data) {
   g_autofree char *destination = lw_addr_format(&header.destination);
   g_autofree char *to = who_has(session, &header.destination);
   g_autofree char *port = header.port ? g_strdup_printf("/%u", header.port) : g_strdup("");
-  g_print("%-12s %s -> %s (%s) %s%s: %s%s%s\n", machine, source, destination, to, lw_proto_name(header.proto), port, rule,
-          says ? ": " : "", says ? says : "");
+  g_print("%-12s %s -> %s (%s) %s%s: %s%s%s\n", machine, source, destination, to, lw_proto_name(header.proto),
+          port, rule, says ? ": " : "", says ? says : "");
 }
 
 static void print_drop(const LwLoggedPacket *packet, gpointer data) {

@@ -11,7 +11,8 @@ static LwZone zone_of(const LwSession *session, const LwAddr *addr) {
   for (guint i = 0; i < lab->segments->len; i++) {
     const LwSegment *segment = lw_lab_segment(lab, i);
     if (lw_prefix_contains(&segment->subnet, addr))
-      return lw_addr_equal(addr, &segment->router) ? (LwZone){LW_ZONE_ROUTER, i} : (LwZone){LW_ZONE_SEGMENT, i};
+      return lw_addr_equal(addr, &segment->router) ? (LwZone){LW_ZONE_ROUTER, i}
+                                                   : (LwZone){LW_ZONE_SEGMENT, i};
   }
   if (lw_addr_equal(addr, &lab->host.management.address))
     return (LwZone){LW_ZONE_HOST, LW_NONE};
@@ -59,7 +60,7 @@ static gboolean is_denied(const LwFlow *flow, gpointer data) {
   if (redirected)
     return FALSE; /* DHCP, DNS and ping of the gateway: the same whatever the file says */
   if (!from_lab && question.from.kind != LW_ZONE_HOST && target.kind != LW_ZONE_SEGMENT)
-    return FALSE; /* the router's own flows, encrypted ones among them */
+    return FALSE;                               /* the router's own flows, encrypted ones among them */
   if (question.from.kind == LW_ZONE_INTERNET) { /* came in by a forward: asked of the exit it came by */
     question.from.index = tunnel_of_mark(session, flow->mark);
     question.to = (LwZone){LW_ZONE_ROUTER, LW_NONE};

@@ -3,8 +3,8 @@
 
 #include "cmd/session.h"
 
-/* Ends every flow through the router that the lab in force would not let open now, or would send by another exit.
- * A rule that closes something binds from here on for what was open before, too. */
+/* Ends every flow through the router that the lab in force would not let open now, or would send by another
+ * exit. A rule that closes something binds from here on for what was open before, too. */
 gboolean lw_session_end_denied_flows(const LwSession *session, guint *ended /* nullable */, GError **error);
 
 /* Ends every flow of an address that a machine has just left. Unset: nothing. */

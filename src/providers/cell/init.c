@@ -1,6 +1,6 @@
-/* Pid 1 of a cell: reaps, runs the cell's command, keeps a DHCP client, and carries the leases' resolvers into
- * /etc/resolv.conf. It reads the lease that dhcpcd stores (the DHCP message as it came) instead of running a
- * hook: no shell, and nothing to install. */
+/* Pid 1 of a cell: reaps, runs the cell's command, keeps a DHCP client, and carries the leases' resolvers
+ * into /etc/resolv.conf. It reads the lease that dhcpcd stores (the DHCP message as it came) instead of
+ * running a hook: no shell, and nothing to install. */
 #include "base/enter.h"
 #include "base/error.h"
 #include "base/title.h"
@@ -25,7 +25,7 @@
 #define LEASES "/var/lib/dhcpcd"
 #define CLIENT_CONF "/etc/dhcpcd-cell.conf"
 #define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define RESPAWN_MS 300        /* doubled for each death soon after a start */
+#define RESPAWN_MS 300 /* doubled for each death soon after a start */
 #define RESPAWN_MAX_DOUBLE 7
 #define SOON_MS 10000
 #define RETRIES 4
@@ -88,8 +88,8 @@ static gboolean read_network(Init *init, GError **error) {
 }
 
 static gboolean write_client_conf(const Init *init, GError **error) {
-  /* clientid: by MAC, so that a cell made again is the same client to the DHCP server. nodev: no waiting for a udev
-     that does not run here. */
+  /* clientid: by MAC, so that a cell made again is the same client to the DHCP server. nodev: no waiting for
+     a udev that does not run here. */
   GString *text = g_string_new("ipv4only\nnoipv4ll\nnoarp\nnodelay\nnodev\nclientid\ntimeout 0\nreboot 1\n"
                                "option routers, domain_name_servers, domain_name, subnet_mask\n"
                                "require dhcp_server_identifier\n");
@@ -151,10 +151,12 @@ static void append_lease(GString *text, const guint8 *message, gsize length) {
       return;
     if (message[at] == OPTION_DNS)
       for (gsize i = 0; i + 4 <= size; i += 4)
-        g_string_append_printf(text, "nameserver %u.%u.%u.%u\n", data[i], data[i + 1], data[i + 2], data[i + 3]);
+        g_string_append_printf(text, "nameserver %u.%u.%u.%u\n", data[i], data[i + 1], data[i + 2],
+                               data[i + 3]);
     if (message[at] == OPTION_DOMAIN) {
       g_autofree char *domain = g_strndup((const char *)data, size);
-      if (*domain && strspn(domain, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") == strlen(domain))
+      if (*domain && strspn(domain, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") ==
+                         strlen(domain))
         g_string_append_printf(text, "search %s\n", domain);
     }
     at += 2 + size;
@@ -206,7 +208,8 @@ static void reap(Init *init) {
       client_ended(init);
 }
 
-/* dhcpcd's own second try comes after four seconds: too long when the network was a moment behind the cell. */
+/* dhcpcd's own second try comes after four seconds: too long when the network was a moment behind the cell.
+ */
 static void retry(Init *init) {
   if (init->leased || !init->client || init->retries >= RETRIES) {
     init->retry = 0;
@@ -249,7 +252,8 @@ static gboolean read_signals(Init *init) {
 
 static void loop(Init *init) {
   for (;;) {
-    struct pollfd watched[] = {{.fd = init->signals, .events = POLLIN}, {.fd = init->leases, .events = POLLIN}};
+    struct pollfd watched[] = {{.fd = init->signals, .events = POLLIN},
+                               {.fd = init->leases, .events = POLLIN}};
     (void)poll(watched, G_N_ELEMENTS(watched), milliseconds_to(init->respawn, init->retry));
     if (!read_signals(init))
       return;
@@ -289,8 +293,8 @@ static gboolean set_up(Init *init, GError **error) {
   if (!lw_cell_root(init->plan, error))
     return FALSE;
   int log = open("/var/log/cell.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (log < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 || sethostname(init->plan->name, strlen(init->plan->name)) != 0 ||
-      !set_environment()) {
+  if (log < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 ||
+      sethostname(init->plan->name, strlen(init->plan->name)) != 0 || !set_environment()) {
     lw_error_set_errno(error, "cannot set cell %s up", init->plan->name);
     return FALSE;
   }

@@ -27,8 +27,9 @@ static gboolean set_home_lan(const LwDhcpSettings *settings, const char *ns, con
   g_autofree char *known = g_str_equal(prefix, EVERYTHING)
                                ? g_strdup("")
                                : g_strdup_printf("add element inet %s_known { %s }\n", set, prefix);
-  g_autofree char *script = g_strdup_printf("flush set inet %s\nadd element inet %s { %s }\nflush set inet %s_known\n%s",
-                                            set, set, prefix, set, known);
+  g_autofree char *script =
+      g_strdup_printf("flush set inet %s\nadd element inet %s { %s }\nflush set inet %s_known\n%s", set, set,
+                      prefix, set, known);
   const char *argv[] = {"nft", "-f", "-", NULL};
   LwCommand command = {.argv = argv, .netns = ns, .input = script};
   g_autofree char *output = lw_command_run(&command, error);

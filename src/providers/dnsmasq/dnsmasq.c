@@ -1,9 +1,9 @@
 /* RESOLVER resources: a dnsmasq each, for DHCP, DNS or both.
  *
- * A running one leaves "resolver-NS-NAME.run" in the run folder: its identity and the resource that it was started
- * with. That resource is what is seen as long as the process lives. Hosts are in a file of their own, read again
- * on SIGHUP; where dnsmasq changes to a user of its own, who cannot read the run folder, they are in the
- * configuration, and it is restarted.
+ * A running one leaves "resolver-NS-NAME.run" in the run folder: its identity and the resource that it was
+ * started with. That resource is what is seen as long as the process lives. Hosts are in a file of their own,
+ * read again on SIGHUP; where dnsmasq changes to a user of its own, who cannot read the run folder, they are
+ * in the configuration, and it is restarted.
  *
  * Undo: the generic one (the changes, reversed).
  */
@@ -64,7 +64,8 @@ static char *path_with(const char *stem, const char *ending) {
 }
 
 static Paths paths_of(const LwProvider *self, const LwResource *resolver) {
-  g_autofree char *plain = g_strdup_printf("resolver-%s-%s", resolver->ns ? resolver->ns : "", resolver->name);
+  g_autofree char *plain =
+      g_strdup_printf("resolver-%s-%s", resolver->ns ? resolver->ns : "", resolver->name);
   g_autofree char *file = g_uri_escape_string(plain, NULL, FALSE);
   g_autofree char *stem = g_build_filename(self->context->run_dir, file, NULL);
   return (Paths){path_with(stem, ".conf"), path_with(stem, ".hosts"), path_with(stem, ".leases"),
@@ -79,9 +80,11 @@ static gboolean forget_file(const char *path, GError **error) {
   return FALSE;
 }
 
-/* --- the note of a running one ------------------------------------------------------------------------------ */
+/* --- the note of a running one
+ * ------------------------------------------------------------------------------ */
 
-static gboolean running_save(const Paths *paths, const char *identity, const LwResource *resolver, GError **error) {
+static gboolean running_save(const Paths *paths, const char *identity, const LwResource *resolver,
+                             GError **error) {
   JsonObject *json = json_object_new();
   json_object_set_string_member(json, "identity", identity);
   json_object_set_member(json, "resource", lw_resource_to_json(resolver));
@@ -107,7 +110,8 @@ static LwResource *noted_resource(const Paths *paths, const char *own_identity) 
   return lw_resource_from_json(json_object_get_member(json, "resource"), NULL);
 }
 
-/* NULL: none was started. One without a resource was started by a lanward that did not live to note what for. */
+/* NULL: none was started. One without a resource was started by a lanward that did not live to note what for.
+ */
 static Running *running_load(const Paths *paths) {
   g_autofree char *identity = lw_file_read(paths->id, FILE_MAX, NULL, NULL);
   if (!identity || !*g_strchomp(identity))
@@ -118,7 +122,8 @@ static Running *running_load(const Paths *paths) {
   return running;
 }
 
-/* --- starting and stopping ---------------------------------------------------------------------------------- */
+/* --- starting and stopping
+ * ---------------------------------------------------------------------------------- */
 
 static LwDnsmasqFiles files_of(const LwProvider *self, const Paths *paths) {
   gboolean own_user = ((const Dnsmasq *)self)->own_user;
@@ -135,7 +140,8 @@ static gboolean write_hosts(const Paths *paths, const LwResource *resolver, GErr
 }
 
 /* Leaves in the lease file only what still holds. */
-static gboolean write_leases(const Paths *paths, const LwResource *previous, const LwResource *resolver, GError **error) {
+static gboolean write_leases(const Paths *paths, const LwResource *previous, const LwResource *resolver,
+                             GError **error) {
   g_autofree char *leases = lw_file_read(paths->leases, FILE_MAX, NULL, NULL);
   guint dropped = 0;
   g_autofree char *kept = leases ? lw_dnsmasq_leases(leases, previous, resolver, &dropped) : NULL;
@@ -150,7 +156,8 @@ static gboolean write_files(const LwProvider *self, const Paths *paths, const Lw
          write_leases(paths, previous, resolver, error);
 }
 
-static gboolean spawn(const LwProvider *self, const Paths *paths, const LwResource *resolver, GError **error) {
+static gboolean spawn(const LwProvider *self, const Paths *paths, const LwResource *resolver,
+                      GError **error) {
   g_autofree char *conf = g_strconcat("--conf-file=", paths->conf, NULL);
   const char *own[] = {"dnsmasq", "--keep-in-foreground", conf, NULL};
   /* one user alone is mapped: there is nobody to become */
@@ -163,7 +170,8 @@ static gboolean spawn(const LwProvider *self, const Paths *paths, const LwResour
     return FALSE;
   g_autoptr(Running) running = running_load(paths);
   if (!running)
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "dnsmasq %s left no identity in %s", resolver->name, paths->id);
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "dnsmasq %s left no identity in %s", resolver->name,
+                paths->id);
   return running && running_save(paths, running->identity, resolver, error);
 }
 
@@ -177,7 +185,8 @@ static char *last_words(const char *path) {
 }
 
 /* dnsmasq writes its pid file when its sockets are bound. */
-static gboolean wait_ready(const LwProvider *self, const LwResource *resolver, gint64 deadline, GError **error) {
+static gboolean wait_ready(const LwProvider *self, const LwResource *resolver, gint64 deadline,
+                           GError **error) {
   g_auto(Paths) paths = paths_of(self, resolver);
   g_autoptr(Running) running = running_load(&paths);
   while (access(paths.pid, F_OK) != 0) {
@@ -195,8 +204,8 @@ static gboolean wait_ready(const LwProvider *self, const LwResource *resolver, g
 }
 
 static gboolean stop(const Paths *paths, const Running *running, GError **error) {
-  return (!running || lw_process_stop(running->identity, STOP_GRACE_MS, error)) && forget_file(paths->run, error) &&
-         forget_file(paths->id, error) && forget_file(paths->pid, error);
+  return (!running || lw_process_stop(running->identity, STOP_GRACE_MS, error)) &&
+         forget_file(paths->run, error) && forget_file(paths->id, error) && forget_file(paths->pid, error);
 }
 
 static gboolean remove_resolver(const LwProvider *self, const LwResource *resolver, GError **error) {
@@ -206,7 +215,8 @@ static gboolean remove_resolver(const LwProvider *self, const LwResource *resolv
          forget_file(paths.leases, error);
 }
 
-/* --- changing ----------------------------------------------------------------------------------------------- */
+/* --- changing
+ * ----------------------------------------------------------------------------------------------- */
 
 /* Would some lease not hold any more? dnsmasq keeps those in memory: only a restart makes it forget one. */
 static gboolean leases_change(const Paths *paths, const LwResource *previous, const LwResource *resolver) {
@@ -219,25 +229,28 @@ static gboolean leases_change(const Paths *paths, const LwResource *previous, co
 
 static gboolean can_reload(const LwProvider *self, const Paths *paths, const Running *running,
                            const LwResource *resolver) {
-  return !((const Dnsmasq *)self)->own_user && running && running->resource && lw_process_alive(running->identity) &&
+  return !((const Dnsmasq *)self)->own_user && running && running->resource &&
+         lw_process_alive(running->identity) &&
          lw_resource_change_class(running->resource, resolver) == LW_CHANGE_LIVE &&
          !leases_change(paths, running->resource, resolver);
 }
 
-static gboolean reload(const Paths *paths, const Running *running, const LwResource *resolver, GError **error) {
+static gboolean reload(const Paths *paths, const Running *running, const LwResource *resolver,
+                       GError **error) {
   if (!write_hosts(paths, resolver, error))
     return FALSE;
   pid_t pid = lw_process_alive(running->identity);
   if (pid <= 0 || kill(pid, SIGHUP) != 0) {
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "dnsmasq for resolver %s ended before it could read its hosts again",
-                resolver->name);
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
+                "dnsmasq for resolver %s ended before it could read its hosts again", resolver->name);
     return FALSE;
   }
   return running_save(paths, running->identity, resolver, error);
 }
 
 /* Makes the resolver be there as wanted, whatever is there. `waiting` gets those that are on their way. */
-static gboolean begin_resolver(const LwProvider *self, LwResource *resolver, GPtrArray *waiting, GError **error) {
+static gboolean begin_resolver(const LwProvider *self, LwResource *resolver, GPtrArray *waiting,
+                               GError **error) {
   g_auto(Paths) paths = paths_of(self, resolver);
   g_autoptr(Running) running = running_load(&paths);
   if (can_reload(self, &paths, running, resolver))
@@ -266,7 +279,8 @@ static gboolean dnsmasq_apply(LwProvider *self, const GPtrArray *changes, GError
   return TRUE;
 }
 
-/* --- looking ------------------------------------------------------------------------------------------------ */
+/* --- looking
+ * ------------------------------------------------------------------------------------------------ */
 
 static gboolean observe_all(const LwProvider *self, const LwResourceSet *asked, LwResourceSet *seen) {
   for (guint i = 0; asked && i < asked->list->len; i++) {
@@ -279,8 +293,9 @@ static gboolean observe_all(const LwProvider *self, const LwResourceSet *asked, 
     if (!running || !lw_process_alive(running->identity))
       continue;
     /* one that was started with something unknown is there all the same, and equals nothing */
-    lw_resource_set_add(seen, running->resource ? lw_resource_ref(running->resource)
-                                                : lw_resource_new(LW_RES_RESOLVER, resource->ns, resource->name));
+    lw_resource_set_add(seen, running->resource
+                                  ? lw_resource_ref(running->resource)
+                                  : lw_resource_new(LW_RES_RESOLVER, resource->ns, resource->name));
   }
   return TRUE;
 }

@@ -1,6 +1,6 @@
-/* Kind SERVER. What is there is told by two files of the run folder, server-NS+NAME.pid (identity of the process)
- * and server-NS+NAME.json (the resource it was made from). The undo is the changes themselves; apply() and
- * undo() bring a server to the state wanted, from whatever it is in. */
+/* Kind SERVER. What is there is told by two files of the run folder, server-NS+NAME.pid (identity of the
+ * process) and server-NS+NAME.json (the resource it was made from). The undo is the changes themselves;
+ * apply() and undo() bring a server to the state wanted, from whatever it is in. */
 #include "providers/server/server.h"
 
 #include "base/enter.h"

@@ -86,7 +86,8 @@ static void add_address(LwResourceSet *set, const char *ns, const char *link, co
   lw_resource_set_add(set, address);
 }
 
-static LwResource *add_route(LwResourceSet *set, const char *ns, const char *to, guint32 table, guint32 metric) {
+static LwResource *add_route(LwResourceSet *set, const char *ns, const char *to, guint32 table,
+                             guint32 metric) {
   LwResource *route = lw_resource_new(LW_RES_ROUTE, ns, NULL);
   route->prefix = prefix(to);
   route->table = table;
@@ -294,9 +295,14 @@ static void test_unplug(Fixture *f, gconstpointer real) {
 static void test_delete_some(Fixture *f, gconstpointer real) {
   g_autoptr(LwResourceSet) wanted = lab();
   g_autoptr(LwResourceSet) fewer = lab();
-  static const char *const gone[] = {"link:/lw-lan20", "link:router/lan20",  "address:router/lan20/192.168.20.1/24",
-                                     "link:/br20",     "rule:router/110",    "address:router/lan20/fd00:20::1/64",
-                                     "route:router/1001/0.0.0.0/0/0",        "route:router/1001/10.0.0.0/8/0"};
+  static const char *const gone[] = {"link:/lw-lan20",
+                                     "link:router/lan20",
+                                     "address:router/lan20/192.168.20.1/24",
+                                     "link:/br20",
+                                     "rule:router/110",
+                                     "address:router/lan20/fd00:20::1/64",
+                                     "route:router/1001/0.0.0.0/0/0",
+                                     "route:router/1001/10.0.0.0/8/0"};
   for (guint i = 0; i < G_N_ELEMENTS(gone); i++)
     g_assert_true(lw_resource_set_remove(fewer, gone[i]));
   reach(f, wanted, NULL);
@@ -458,7 +464,11 @@ static void test_wrong_kind(Fixture *f, gconstpointer real) {
 }
 
 static void test_bad_undo(Fixture *f, gconstpointer real) {
-  static const char *const bad[] = {"", "{", "{}", "{\"version\":2,\"changes\":[]}", "{\"version\":1,\"changes\":[1]}",
+  static const char *const bad[] = {"",
+                                    "{",
+                                    "{}",
+                                    "{\"version\":2,\"changes\":[]}",
+                                    "{\"version\":1,\"changes\":[1]}",
                                     "{\"version\":1,\"changes\":[{}]}",
                                     "{\"version\":1,\"changes\":[{\"to\":{\"kind\":\"link\",\"what\":1}}]}"};
   for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {

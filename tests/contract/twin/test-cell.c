@@ -89,8 +89,7 @@ static void run(const char *first, ...) {
   va_end(args);
   g_ptr_array_add(argv, NULL);
   g_autoptr(GError) error = NULL;
-  g_autofree char *output =
-      lw_command_run(&(LwCommand){.argv = (const char *const *)argv->pdata}, &error);
+  g_autofree char *output = lw_command_run(&(LwCommand){.argv = (const char *const *)argv->pdata}, &error);
   g_assert_no_error(error);
   g_assert_nonnull(output);
 }
@@ -117,7 +116,8 @@ static gboolean keep_undo(const LwProvider *provider, GBytes *undo, gpointer dat
   return TRUE;
 }
 
-static void carry_out(LwProvider *provider, LwChangeClass klass, LwResource *from, LwResource *to, GBytes **undo) {
+static void carry_out(LwProvider *provider, LwChangeClass klass, LwResource *from, LwResource *to,
+                      GBytes **undo) {
   g_autoptr(GPtrArray) changes = lw_changes_new();
   g_autoptr(GError) error = NULL;
   g_ptr_array_add(changes, lw_change_new(klass, from, to));
@@ -175,8 +175,8 @@ static void body_cell(void) {
   g_assert_cmpint(status, ==, 0);
   g_assert_cmpint(in_cell("vault", "pgrep", "lanward-twin", NULL), ==, 1);
   g_assert_cmpint(in_cell("vault", "touch", "/usr/probe-of-test", "/etc/probe-of-test", "/var/probe-of-test",
-                          "/var/log/probe-of-test", "/tmp/probe-of-test", "/run/probe-of-test", "/root/probe-of-test",
-                          "/opt/probe-of-test", NULL),
+                          "/var/log/probe-of-test", "/tmp/probe-of-test", "/run/probe-of-test",
+                          "/root/probe-of-test", "/opt/probe-of-test", NULL),
                   ==, 0);
   static const char *const folders[] = {"/usr", "/etc", "/var", "/var/log", "/tmp", "/run", "/root", "/opt"};
   for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
@@ -275,11 +275,21 @@ static LwResource *dhcp_cell(const char *name) {
 
 static pid_t start_dhcp_server(void) {
   g_autoptr(GError) error = NULL;
-  const char *const argv[] = {"dnsmasq",        "--keep-in-foreground", "--conf-file=/dev/null", "--user=", "--group=",
-                              "--port=0",       "--interface=lan",      "--bind-interfaces",     "--no-ping",
-                              "--dhcp-authoritative", "--dhcp-range=10.9.8.100,10.9.8.120,255.255.255.0",
-                              "--dhcp-option=option:dns-server,10.9.8.1", "--domain=lab.internal",
-                              "--dhcp-leasefile=/run/lanward/leases", NULL};
+  const char *const argv[] = {"dnsmasq",
+                              "--keep-in-foreground",
+                              "--conf-file=/dev/null",
+                              "--user=",
+                              "--group=",
+                              "--port=0",
+                              "--interface=lan",
+                              "--bind-interfaces",
+                              "--no-ping",
+                              "--dhcp-authoritative",
+                              "--dhcp-range=10.9.8.100,10.9.8.120,255.255.255.0",
+                              "--dhcp-option=option:dns-server,10.9.8.1",
+                              "--domain=lab.internal",
+                              "--dhcp-leasefile=/run/lanward/leases",
+                              NULL};
   pid_t pid = lw_command_spawn(&(LwCommand){.argv = argv, .log = "/run/lanward/dnsmasq.log"}, &error);
   g_assert_no_error(error);
   return pid;
@@ -310,7 +320,8 @@ static void body_two_nics(void) {
     status = in_cell("two", "sh", "-c", "ip address show eth1 | grep -q 'inet 10.9.8.'", NULL);
   }
   g_assert_cmpint(status, ==, 0);
-  g_assert_cmpint(in_cell("two", "sh", "-c", "test \"$(ip route show default | cut -d' ' -f5)\" = eth0", NULL), ==, 0);
+  g_assert_cmpint(
+      in_cell("two", "sh", "-c", "test \"$(ip route show default | cut -d' ' -f5)\" = eth0", NULL), ==, 0);
 }
 
 /* Eight at once; the DHCP server comes late; a carrier that was lost brings the lease back. */
@@ -447,7 +458,8 @@ static void body_server(void) {
   g_autoptr(LwProvider) provider = lw_server_provider_new(&context, &error);
   g_autoptr(GBytes) undo = NULL;
   g_autoptr(LwResource) server = lw_resource_new(LW_RES_SERVER, "far", "world");
-  const char *listeners[] = {"tcp/80/address", "udp/7/address", "udp/9/echo", "tcp/9/echo", "tcp/5201/discard"};
+  const char *listeners[] = {"tcp/80/address", "udp/7/address", "udp/9/echo", "tcp/9/echo",
+                             "tcp/5201/discard"};
   for (gsize i = 0; i < G_N_ELEMENTS(listeners); i++)
     g_ptr_array_add(server->listeners, g_strdup(listeners[i]));
   lw_netns_create("far", &error);
@@ -524,7 +536,10 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     Body body;
-  } tests[] = {{"view/without-overlay", body_view_without_overlay}, {"cell/life", body_cell}, {"cell/dhcp", body_dhcp}, {"cell/two-nics", body_two_nics},
+  } tests[] = {{"view/without-overlay", body_view_without_overlay},
+               {"cell/life", body_cell},
+               {"cell/dhcp", body_dhcp},
+               {"cell/two-nics", body_two_nics},
                {"server/answers", body_server}};
   for (guint i = 0; i < G_N_ELEMENTS(tests); i++) {
     g_autofree char *ordinary = g_strdup_printf("/%s/ordinary-user", tests[i].name);
