@@ -489,6 +489,9 @@ static void build_mark_chain(const Build *b) {
   lw_rule_match_set(r, "exits", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_rule_match(r, LW_FIELD_CT_STATE, lw_value_number(LW_CT_NEW));
   lw_rule_lookup(r, LW_ACTION_SET_CT_MARK, "exit_marks", LW_FIELD_IIF, LW_FIELD_LAST);
+  r = rule(c, "what the router itself refuses of it is told by the same exit");
+  lw_rule_match_set(r, "exits", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
+  lw_rule_lookup(r, LW_ACTION_SET_MARK, "exit_marks", LW_FIELD_IIF, LW_FIELD_LAST);
   r = rule(c, "answers keep their flow's exit");
   lw_rule_match_set(r, "segments", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_rule_match(r, LW_FIELD_CT_DIRECTION, lw_value_number(1));

@@ -38,7 +38,7 @@ lacking() {
 }
 
 start_twin() {
-  export TWIN="test-$1-$$"
+  export TWIN="${TWIN_PREFIX:-test}-$1-$$"
   export LACKING
   LACKING=$(lacking)
   [ -z "$LACKING" ] || return 0

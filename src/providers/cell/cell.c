@@ -13,6 +13,7 @@
 #include "providers/cell/inside.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -106,12 +107,15 @@ static char **argv_of(const LwResource *cell) {
 /* A cell that is being started. */
 typedef struct {
   const LwResource *cell;
-  pid_t between; /* makes the namespaces and ends */
-  int control;   /* hears the init's pid, then how it went */
+  pid_t between; /* makes the namespaces, tells the init's pid, and ends */
+  int pid;       /* a pipe that hears that pid */
+  int control;   /* hears how it went */
 } Start;
 
-static void start_between(const LwCellPlan *plan, int netns, int control) G_GNUC_NORETURN;
-static void start_between(const LwCellPlan *plan, int netns, int control) {
+/* The pid goes by a pipe of its own: on the control it might come after the init's own message, and a file
+ * would lie in a folder that the init may just have covered, since both share their mounts. */
+static void start_between(const LwCellPlan *plan, int netns, int pid_out, int control) G_GNUC_NORETURN;
+static void start_between(const LwCellPlan *plan, int netns, int pid_out, int control) {
   g_autoptr(GError) error = NULL;
   int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC;
   if (setns(netns, CLONE_NEWNET) != 0 || unshare(flags) != 0) {
@@ -120,22 +124,23 @@ static void start_between(const LwCellPlan *plan, int netns, int control) {
     _exit(1);
   }
   pid_t init = fork();
-  if (init == 0)
+  if (init == 0) {
+    close(pid_out);
     lw_cell_init(plan, control);
-  if (init < 0) {
-    lw_error_set_errno(&error, "cannot start cell %s", plan->name);
-    lw_tell_error(control, error);
-    _exit(1);
   }
-  /* by exit status a pid cannot be told; by the pair, init's own message might come first */
-  g_autofree char *pid = g_strdup_printf("%s.starting", plan->folder);
-  g_autofree char *text = g_strdup_printf("%d", (int)init);
-  if (!g_file_set_contents(pid, text, -1, &error)) {
-    kill(init, SIGKILL);
+  if (init < 0 || write(pid_out, &init, sizeof init) != (ssize_t)sizeof init) {
+    lw_error_set_errno(&error, "cannot start cell %s", plan->name);
+    if (init > 0)
+      kill(init, SIGKILL);
     lw_tell_error(control, error);
     _exit(1);
   }
   _exit(0);
+}
+
+static void close_open(int fd) {
+  if (fd >= 0)
+    close(fd);
 }
 
 static gboolean start_spawn(const char *run_dir, const LwResource *cell, Start *start, GError **error) {
@@ -145,7 +150,7 @@ static gboolean start_spawn(const char *run_dir, const LwResource *cell, Start *
   g_auto(GStrv) argv = argv_of(cell);
   LwCellPlan plan = {
       .name = cell->name, .folder = folder, .argv = (const char *const *)argv, .network = network};
-  *start = (Start){.cell = cell, .between = -1, .control = -1};
+  *start = (Start){.cell = cell, .between = -1, .pid = -1, .control = -1};
   if (g_mkdir_with_parents(folder, 0700) != 0) {
     lw_error_set_errno(error, "cannot make %s", folder);
     return FALSE;
@@ -153,35 +158,38 @@ static gboolean start_spawn(const char *run_dir, const LwResource *cell, Start *
   int netns = lw_netns_open(ns, error);
   if (netns < 0)
     return FALSE;
-  int pair[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-    lw_error_set_errno(error, "cannot start cell %s", cell->name);
-    close(netns);
-    return FALSE;
-  }
+  int pair[2] = {-1, -1}, pid[2] = {-1, -1};
+  gboolean ok =
+      pipe2(pid, O_CLOEXEC) == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0;
   fflush(NULL);
-  start->between = fork();
+  start->between = ok ? fork() : -1;
   if (start->between == 0) {
     close(pair[0]);
-    start_between(&plan, netns, pair[1]);
+    close(pid[0]);
+    start_between(&plan, netns, pid[1], pair[1]);
   }
-  int saved = errno;
-  close(netns);
-  close(pair[1]);
-  start->control = pair[0];
-  errno = saved;
   if (start->between < 0)
     lw_error_set_errno(error, "cannot start cell %s", cell->name);
-  return start->between > 0;
+  close(netns);
+  close_open(pair[1]);
+  close_open(pid[1]);
+  start->control = pair[0];
+  start->pid = pid[0];
+  if (start->between > 0)
+    return TRUE;
+  close_open(start->control);
+  close_open(start->pid);
+  return FALSE;
 }
 
-/* The pid that start_between() left for us, 0 when it left none. */
-static pid_t take_pid(const char *run_dir, const Start *start) {
-  g_autofree char *path = g_strdup_printf("%s/cells/%s.starting", run_dir, start->cell->name);
-  g_autofree char *text = NULL;
-  pid_t pid = g_file_get_contents(path, &text, NULL, NULL) ? (pid_t)atoi(text) : 0;
-  unlink(path);
-  return pid;
+/* The pid that start_between() told, 0 when it told none. */
+static pid_t take_pid(const Start *start) {
+  pid_t pid = 0;
+  ssize_t n;
+  do
+    n = read(start->pid, &pid, sizeof pid);
+  while (n < 0 && errno == EINTR);
+  return n == (ssize_t)sizeof pid ? pid : 0;
 }
 
 static gboolean write_state(const char *run_dir, const LwResource *cell, pid_t pid, GError **error) {
@@ -205,12 +213,13 @@ static gboolean start_finish(const char *run_dir, Start *start, GError **error) 
   while (waitpid(start->between, NULL, 0) < 0 && errno == EINTR)
     ;
   g_autofree char *silent = g_strdup_printf("cell %s died at its start", start->cell->name);
-  pid_t init = take_pid(run_dir, start);
+  pid_t init = take_pid(start);
   gboolean ok = lw_hear(start->control, START_TIMEOUT_MS, silent, error) &&
                 write_state(run_dir, start->cell, init, error);
   if (ok)
     lw_tell_noted(start->control);
   close(start->control);
+  close(start->pid);
   if (!ok && init > 0)
     kill(init, SIGKILL);
   return ok;

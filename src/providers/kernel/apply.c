@@ -12,9 +12,9 @@
 /* From so many links in a namespace on, they are taken away before it is: the kernel would do it in one go.
  */
 #define EMPTY_FROM 8
-/* How long the kernel may take to tell the other end of a cable that it was pulled: mostly under a
- * millisecond. */
-#define UNPLUG_WAIT_US 100000
+/* News of a carrier that went come at once, or with the next of the kernel's rounds, one a second. */
+#define CARRIER_WAIT_MS 3000
+#define CARRIER_POLL_US 200
 
 typedef struct {
   Kernel *kernel;
@@ -470,31 +470,36 @@ static gboolean create_links(Apply *a, GError **error) {
   return dress_links(a, ends, error);
 }
 
+static void read_link(const struct nlmsghdr *nlh, gpointer data) {
+  (void)lw_nl_read_link(nlh, data);
+}
+
 /* --- what changes in place
  * ---------------------------------------------------------------------------------------- */
 
-static void read_running(const struct nlmsghdr *nlh, gpointer data) {
-  LwLinkInfo info;
-  *(gboolean *)data = lw_nl_read_link(nlh, &info) && info.running;
-}
-
-/* The kernel publishes the loss of a carrier later, and not at all when it is back by then: so the other
- * end's DHCP client would never know that it was moved. Waits until it was told; a kernel that takes too long
- * is not waited for, the client's own timers have to do then. */
-static gboolean wait_unplugged(Apply *a, const LwResource *end, GError **error) {
+/* The kernel tells of a lost carrier from a work queue, and of one that came back by then not at all: a
+ * machine would keep its old lease. So the other end is watched until the news is out. */
+static gboolean wait_until_seen(Apply *a, const LwResource *end, GError **error) {
   guint8 buffer[LW_MESSAGE_MAX];
+  gint64 deadline = g_get_monotonic_time() + CARRIER_WAIT_MS * 1000;
+  LwRtnl *rtnl = NULL;
   if (!*text(end->peer) || (*text(end->peer_ns) && !lw_netns_exists(end->peer_ns)))
     return TRUE;
-  LwRtnl *rtnl = lw_kernel_socket(a->kernel, end->peer_ns, error);
-  gint64 deadline = g_get_monotonic_time() + UNPLUG_WAIT_US;
-  for (; rtnl && g_get_monotonic_time() < deadline; g_usleep(500)) {
-    gboolean running = FALSE; /* stays so when there is no such link */
-    if (!lw_rtnl_ask(rtnl, lw_nl_get_link(buffer, end->peer), read_running, &running, error))
+  if (!(rtnl = lw_kernel_socket(a->kernel, end->peer_ns, error)))
+    return FALSE;
+  for (;;) {
+    LwLinkInfo info = {0};
+    if (!lw_rtnl_ask(rtnl, lw_nl_get_link(buffer, end->peer), read_link, &info, error))
       return FALSE;
-    if (!running)
+    if (!info.running)
       return TRUE;
+    if (g_get_monotonic_time() >= deadline) {
+      g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
+                  "%s did not notice within %d ms that its cable was pulled", end->peer, CARRIER_WAIT_MS);
+      return FALSE;
+    }
+    g_usleep(CARRIER_POLL_US);
   }
-  return rtnl != NULL;
 }
 
 /* From one bridge to another: never on both, and whoever is at the other end sees the cable pulled. */
@@ -507,10 +512,12 @@ static gboolean move_link(Apply *a, const LwResource *from, const LwResource *to
   gboolean leaves = *text(from->master) != '\0';
   gboolean pull = info->up && (leaves || is_made_by_us(to));
   if (pull && (!queue(a, lw_nl_set_up(buffer, info->index, FALSE), "take down", to, LW_RTNL_STRICT, error) ||
-               !flush(a, error) || !wait_unplugged(a, to, error)))
+               !flush(a, error)))
     return FALSE;
   if (leaves && (!queue(a, lw_nl_set_master(buffer, info->index, 0), "release", to, LW_RTNL_STRICT, error) ||
                  !flush(a, error)))
+    return FALSE;
+  if (pull && !wait_until_seen(a, to, error))
     return FALSE;
   if (master &&
       !queue(a, lw_nl_set_master(buffer, info->index, master), "plug in", to, LW_RTNL_STRICT, error))

@@ -34,7 +34,7 @@ typedef struct {
   int peer_nsid; /* -1: the other end is in the same namespace */
   guint mtu, group;
   gboolean up, isolated;
-  gboolean running; /* has told everybody that it has a carrier */
+  gboolean running; /* up, and its carrier as well, as far as its listeners were told */
   LwMac mac;
   char name[IFNAMSIZ];
   char kind[16];   /* "bridge", "veth", … or "" */
