@@ -1,7 +1,6 @@
 /* drops: what the rules refuse, as it happens: who, which packet, and what the file says of it. */
-#include "cmd/session.h"
+#include "cmd/flows.h"
 
-#include "policy/intent.h"
 #include "policy/names.h"
 #include "policy/rules_common.h"
 #include "providers/nft/nflog.h"
@@ -83,25 +82,10 @@ static gboolean parse_header(const guint8 *p, gsize length, Header *header) {
   return TRUE;
 }
 
-static LwZone zone_of(const LwSession *session, const LwAddr *addr) {
-  guint segment = segment_of(session->lab, addr);
-  if (segment != LW_NONE)
-    return lw_addr_equal(addr, &lw_lab_segment(session->lab, segment)->router)
-               ? (LwZone){LW_ZONE_ROUTER, segment}
-               : (LwZone){LW_ZONE_SEGMENT, segment};
-  if (lw_addr_equal(addr, &session->lab->host.management.address))
-    return (LwZone){LW_ZONE_HOST, LW_NONE};
-  if (lw_addr_equal(addr, &session->lab->host.management.router))
-    return (LwZone){LW_ZONE_ROUTER, LW_NONE};
-  if (lw_prefix_contains(&session->world->home_lan, addr))
-    return (LwZone){LW_ZONE_HOME_LAN, LW_NONE};
-  return (LwZone){LW_ZONE_INTERNET, LW_NONE};
-}
-
 /* What the file says of such a flow; NULL when the packet is no opening of one. Transfer full. */
 static char *file_says(const LwSession *session, const Header *header) {
-  LwFlowQuestion question = {.from = zone_of(session, &header->source),
-                             .to = zone_of(session, &header->destination),
+  LwFlowQuestion question = {.from = lw_session_zone_of(session, &header->source),
+                             .to = lw_session_zone_of(session, &header->destination),
                              .source = header->source,
                              .destination = header->destination,
                              .proto = header->proto,
