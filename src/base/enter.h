@@ -10,8 +10,8 @@ void lw_tell_ready(int fd);
  * timeout_ms -1: for ever. */
 gboolean lw_hear(int fd, int timeout_ms, const char *silent, GError **error);
 
-/* The answer to ready: the starter has noted who was started. A process that does not hear it was started by somebody
- * who was killed before that: nobody would ever find it, so it ends itself. */
+/* The answer to ready: the starter has noted who was started. A process that does not hear it was started by
+ * somebody who was killed before that: nobody would ever find it, so it ends itself. */
 void lw_tell_noted(int fd);
 gboolean lw_hear_noted(int fd);
 

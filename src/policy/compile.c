@@ -183,7 +183,8 @@ static void compile_router_base(const Compile *c) {
   add_sysctl(c, ns, "0", "net/ipv4/conf/all/send_redirects");
   add_sysctl(c, ns, "0", "net/ipv4/conf/default/send_redirects");
   /* a connection that was cut is not picked up again in its middle */
-  /* the reset that a late packet of a cut flow gets carries the packet's mark, and so finds its exit's route */
+  /* the reset that a late packet of a cut flow gets carries the packet's mark, and so finds its exit's route
+   */
   add_sysctl(c, ns, "1", "net/ipv4/fwmark_reflect");
   add_sysctl(c, ns, "0", "net/netfilter/nf_conntrack_tcp_loose");
   add_sysctl(c, ns, "1", "net/ipv4/ip_forward");
