@@ -1,8 +1,9 @@
 /* Bridges, veths and addresses: made and removed again, by the kernel provider and by ip(8), side by side.
  *
  * Each measurement has namespaces of its own. The rival makes the same objects by two runs of `ip -batch` in
- * ordered phases (the fastest that ip can do), and removes them one by one, as people do. While links are removed
- * another process does a little link work in a namespace of its own and notes how long it was ever kept waiting.
+ * ordered phases (the fastest that ip can do), and removes them one by one, as people do. While links are
+ * removed another process does a little link work in a namespace of its own and notes how long it was ever
+ * kept waiting.
  *
  *   links [--most N] [--rounds R]
  */
@@ -78,12 +79,13 @@ static LwResourceSet *objects(guint count) {
   return set;
 }
 
-/* --- the rival ------------------------------------------------------------------------------------------------------ */
+/* --- the rival
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void run_ip(const char *const *argv, const char *input) {
   g_autoptr(GError) error = NULL;
   g_autofree char *out = lw_command_run(&(LwCommand){.argv = argv, .input = input}, &error);
-  must(error);
+  must(out ? NULL : error);
 }
 
 static char *here_batch(const LwResourceSet *set) {
@@ -96,14 +98,16 @@ static char *here_batch(const LwResourceSet *set) {
     g_autofree char *mac = lw_mac_format(&r->mac);
     if (r->link_type == LW_LINK_BRIDGE) {
       g_string_append_printf(
-          bridges, "link add %s address %s group 77 type bridge stp_state 0 mcast_snooping 0 forward_delay 0\n",
+          bridges,
+          "link add %s address %s group 77 type bridge stp_state 0 mcast_snooping 0 forward_delay 0\n",
           r->name, mac);
       g_string_append_printf(dress, "link set dev %s alias %s addrgenmode none\n", r->name, OWNER);
     } else {
       LwMac other = lw_mac_derive(r->peer);
       g_autofree char *peer_mac = lw_mac_format(&other);
       g_string_append_printf(
-          veths, "link add %s address %s group 77 type veth peer name %s address %s group 77 netns " ROUTER "\n",
+          veths,
+          "link add %s address %s group 77 type veth peer name %s address %s group 77 netns " ROUTER "\n",
           r->name, mac, r->peer, peer_mac);
       g_string_append_printf(dress, "link set dev %s alias %s addrgenmode none master %s\n", r->name, OWNER,
                              r->master);
@@ -147,7 +151,8 @@ static void remove_one_by_one(const LwResourceSet *set) {
   }
 }
 
-/* --- the provider ---------------------------------------------------------------------------------------------------- */
+/* --- the provider
+ * ---------------------------------------------------------------------------------------------------- */
 
 static gboolean keep(const LwProvider *provider, GBytes *undo, gpointer data, GError **error) {
   g_bytes_unref(*(GBytes **)data);
@@ -175,7 +180,8 @@ static void reach(const LwResourceSet *wanted, const LwResourceSet *owned) {
   g_bytes_unref(undo);
 }
 
-/* --- the bystander ------------------------------------------------------------------------------------------------- */
+/* --- the bystander
+ * ------------------------------------------------------------------------------------------------- */
 
 typedef struct {
   pid_t pid;
@@ -231,7 +237,8 @@ static double bystander_stop(Bystander *bystander) {
   return longest;
 }
 
-/* --- one measurement, in a process and namespaces of its own -------------------------------------------------------- */
+/* --- one measurement, in a process and namespaces of its own
+ * -------------------------------------------------------- */
 
 static Sample measure(guint count, Maker maker, Remover remover) {
   g_autoptr(GError) error = NULL;
@@ -307,8 +314,10 @@ static double median(GArray *values) {
 }
 
 static void measure_size(guint count, guint rounds) {
-  g_autoptr(GArray) ours = g_array_new(FALSE, FALSE, sizeof(double)), batch = g_array_new(FALSE, FALSE, sizeof(double));
-  g_autoptr(GArray) removed = g_array_new(FALSE, FALSE, sizeof(double)), one = g_array_new(FALSE, FALSE, sizeof(double));
+  g_autoptr(GArray) ours = g_array_new(FALSE, FALSE, sizeof(double)),
+                    batch = g_array_new(FALSE, FALSE, sizeof(double));
+  g_autoptr(GArray) removed = g_array_new(FALSE, FALSE, sizeof(double)),
+                    one = g_array_new(FALSE, FALSE, sizeof(double));
   g_autoptr(GArray) again = g_array_new(FALSE, FALSE, sizeof(double));
   double stall = 0, rival_stall = 0;
   for (guint i = 0; i < rounds; i++) {
@@ -326,9 +335,11 @@ static void measure_size(guint count, guint rounds) {
       rival_stall = MAX(rival_stall, rival.stall_ms);
     }
   }
-  double create = median(ours), create_rival = median(batch), remove = median(removed), remove_rival = median(one);
+  double create = median(ours), create_rival = median(batch), remove = median(removed),
+         remove_rival = median(one);
   printf("%5u | %9.1f %9.1f %6.2f | %9.1f %10.1f %6.2f | %8.1f %10.1f | %9.1f\n", count, create, create_rival,
-         create / create_rival, remove, remove_rival, remove / remove_rival, stall, rival_stall, median(again));
+         create / create_rival, remove, remove_rival, remove / remove_rival, stall, rival_stall,
+         median(again));
 }
 
 int main(int argc, char **argv) {
@@ -345,8 +356,10 @@ int main(int argc, char **argv) {
   }
   lw_sandbox_enter();
   printf("medians of %d rounds, milliseconds; longest stall of a bystander's link work\n", rounds);
-  printf("      | create                     | remove                       | longest stall       | nothing\n");
-  printf("    N |  provider  ip-batch  ratio |  provider one-by-one  ratio | provider one-by-one | to change\n");
+  printf(
+      "      | create                     | remove                       | longest stall       | nothing\n");
+  printf(
+      "    N |  provider  ip-batch  ratio |  provider one-by-one  ratio | provider one-by-one | to change\n");
   for (guint count = 10; count <= (guint)most; count *= 10)
     measure_size(count, (guint)rounds);
   return 0;

@@ -39,7 +39,7 @@ int lw_addr_cmp(const LwAddr *a, const LwAddr *b);
 gboolean lw_addr_equal(const LwAddr *a, const LwAddr *b);
 gboolean lw_addr_is_set(const LwAddr *addr);
 LwAddr lw_addr_from_v4(guint32 host_order);
-guint32 lw_addr_v4(const LwAddr *addr); /* host order; only for family 4 */
+guint32 lw_addr_v4(const LwAddr *addr);                /* host order; only for family 4 */
 LwAddr lw_addr_add(const LwAddr *addr, gint64 offset); /* family 4 only; wraps */
 
 /* "192.168.1.0/24"; an address without a slash is a whole-length prefix. */
@@ -54,14 +54,14 @@ gboolean lw_prefix_overlaps(const LwPrefix *a, const LwPrefix *b);
 LwRange lw_prefix_range(const LwPrefix *prefix); /* network to broadcast, inclusive */
 
 gboolean lw_range_parse(const char *text, LwRange *out); /* "a-b", "a/len" or "a" */
-char *lw_range_format(const LwRange *range);              /* transfer full; "a-b", or "a" when one address */
+char *lw_range_format(const LwRange *range);             /* transfer full; "a-b", or "a" when one address */
 gboolean lw_range_equal(const LwRange *a, const LwRange *b);
 gboolean lw_range_contains(const LwRange *range, const LwAddr *addr);
 gboolean lw_range_overlaps(const LwRange *a, const LwRange *b);
 gboolean lw_range_within_prefix(const LwRange *range, const LwPrefix *prefix);
 
 gboolean lw_mac_parse(const char *text, LwMac *out); /* aa:bb:cc:dd:ee:ff, any case */
-char *lw_mac_format(const LwMac *mac);                /* transfer full, lower case */
+char *lw_mac_format(const LwMac *mac);               /* transfer full, lower case */
 gboolean lw_mac_equal(const LwMac *a, const LwMac *b);
 gboolean lw_mac_is_set(const LwMac *mac);
 /* A stable, locally administered unicast MAC (52:54:00:…, as QEMU's) derived from a text. */

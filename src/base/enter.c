@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 void lw_tell_error(int fd, const GError *failure) {
-  g_autofree char *message = g_strdup_printf("E%d %s", failure->domain == LW_ERROR ? failure->code : LW_ERROR_FAILED,
-                                             failure->message);
+  g_autofree char *message = g_strdup_printf(
+      "E%d %s", failure->domain == LW_ERROR ? failure->code : LW_ERROR_FAILED, failure->message);
   (void)!send(fd, message, strlen(message), MSG_NOSIGNAL); /* nobody left to hear is nobody to tell */
 }
 
@@ -47,6 +47,18 @@ static void error_from_message(const char *message, GError **error) {
   g_set_error(error, LW_ERROR, code, "%s", *text == ' ' ? text + 1 : text);
 }
 
+void lw_tell_noted(int fd) {
+  (void)send(fd, "", 1, MSG_NOSIGNAL); /* one that died meanwhile is found dead by whoever looks next */
+}
+
+gboolean lw_hear_noted(int fd) {
+  char byte;
+  ssize_t got;
+  while ((got = recv(fd, &byte, 1, 0)) < 0 && errno == EINTR)
+    ;
+  return got == 1;
+}
+
 gboolean lw_hear(int fd, int timeout_ms, const char *silent, GError **error) {
   gboolean timed_out;
   g_autofree char *message = receive(fd, timeout_ms, &timed_out);
@@ -59,8 +71,8 @@ gboolean lw_hear(int fd, int timeout_ms, const char *silent, GError **error) {
   return FALSE;
 }
 
-/* Waits for the child, passing on what a person or a service manager sends us. What the terminal sends reaches
- * the child by itself: it is in our process group. */
+/* Waits for the child, passing on what a person or a service manager sends us. What the terminal sends
+ * reaches the child by itself: it is in our process group. */
 static int wait_forwarding(pid_t child, const sigset_t *watched) {
   for (;;) {
     siginfo_t info;
@@ -106,7 +118,8 @@ static void run_body(const Run *run) {
   _exit(status);
 }
 
-/* The process between us, outside, and the body, inside: a pid namespace is entered by one's children only. */
+/* The process between us, outside, and the body, inside: a pid namespace is entered by one's children only.
+ */
 static void run_between(const Run *run) {
   g_autoptr(GError) error = NULL;
   if (!enter(run->entry, &error))

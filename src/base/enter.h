@@ -10,6 +10,11 @@ void lw_tell_ready(int fd);
  * timeout_ms -1: for ever. */
 gboolean lw_hear(int fd, int timeout_ms, const char *silent, GError **error);
 
+/* The answer to ready: the starter has noted who was started. A process that does not hear it was started by
+ * somebody who was killed before that: nobody would ever find it, so it ends itself. */
+void lw_tell_noted(int fd);
+gboolean lw_hear_noted(int fd);
+
 typedef struct {
   int pidfd;          /* of the process whose namespaces are entered */
   int flags;          /* CLONE_NEW… */
@@ -20,6 +25,7 @@ typedef struct {
   gpointer data;
 } LwEntry;
 
-/* Runs the body with our stdin, stdout, stderr and controlling terminal, passing on SIGINT, SIGTERM, SIGQUIT and
- * SIGHUP that somebody sends us. Returns its exit status (128+signal), or -1 and error. It dies with us. */
+/* Runs the body with our stdin, stdout, stderr and controlling terminal, passing on SIGINT, SIGTERM, SIGQUIT
+ * and SIGHUP that somebody sends us. Returns its exit status (128+signal), or -1 and error. It dies with us.
+ */
 int lw_enter_run(const LwEntry *entry, GError **error);

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-G_DEFINE_QUARK(lanward-error, lw_error)
+G_DEFINE_QUARK(lanward - error, lw_error)
 
 void lw_error_set_errno(GError **error, const char *format, ...) {
   int saved = errno;

@@ -39,7 +39,8 @@ static gboolean make_read_only(const char *target, GError **error) {
   struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
   if (syscall(SYS_mount_setattr, AT_FDCWD, target, AT_RECURSIVE, &attr, sizeof attr) == 0)
     return TRUE;
-  if (errno == ENOSYS && mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags_kept(target), NULL) == 0)
+  if (errno == ENOSYS &&
+      mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | flags_kept(target), NULL) == 0)
     return TRUE;
   lw_error_set_errno(error, "cannot make %s read-only", target);
   return FALSE;
@@ -81,8 +82,8 @@ static gboolean fill_file(const char *from, const char *to, const struct stat *s
   g_autofree char *data = NULL;
   gsize length = 0;
   if (S_ISREG(st->st_mode) && st->st_size <= COPY_MAX && g_file_get_contents(from, &data, &length, NULL))
-    return g_file_set_contents_full(to, data, (gssize)length, G_FILE_SET_CONTENTS_NONE, (int)(st->st_mode & 07777),
-                                    error);
+    return g_file_set_contents_full(to, data, (gssize)length, G_FILE_SET_CONTENTS_NONE,
+                                    (int)(st->st_mode & 07777), error);
   int fd = open(to, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
   if (fd < 0) {
     lw_error_set_errno(error, "cannot make %s", to);
@@ -137,7 +138,8 @@ gboolean lw_mount_view(const char *source, const char *target, const char *scrat
   }
   struct stat st;
   if (stat(source, &st) == 0)
-    (void)chmod(upper, st.st_mode & 07777); /* /root stays closed; failing leaves it as tight as the umask says */
+    (void)chmod(upper,
+                st.st_mode & 07777); /* /root stays closed; failing leaves it as tight as the umask says */
   if (mount_overlay(source, target, upper, work))
     return TRUE;
   return fill(source, upper, error) && lw_mount_bind(upper, target, FALSE, error);

@@ -35,6 +35,7 @@ typedef struct {
   char **env;
   char **private_dirs;
   char **private_files;
+  char *pid_file;
   int netns;
   int fds[3];
 } Launch;
@@ -51,6 +52,7 @@ static void launch_clear(Launch *launch) {
   g_strfreev(launch->env);
   g_strfreev(launch->private_dirs);
   g_strfreev(launch->private_files);
+  g_free(launch->pid_file);
   close_fd(&launch->netns);
   for (guint i = 0; i < 3; i++)
     close_fd(&launch->fds[i]);
@@ -76,8 +78,8 @@ static char *find_program(const char *name, GError **error) {
         return g_steal_pointer(&candidate);
     }
   }
-  g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "program %s is not installed (looked in PATH, /usr/sbin, /sbin)",
-              name);
+  g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND,
+              "program %s is not installed (looked in PATH, /usr/sbin, /sbin)", name);
   return NULL;
 }
 
@@ -129,6 +131,7 @@ static gboolean launch_prepare(Launch *launch, const LwCommand *command, GError 
   launch->env = make_environment(command->env);
   launch->private_dirs = g_strdupv((char **)command->private_dirs);
   launch->private_files = g_strdupv((char **)command->private_files);
+  launch->pid_file = g_strdup(command->pid_file);
   if (command->netns && *command->netns && (launch->netns = lw_netns_open(command->netns, error)) < 0)
     return FALSE;
   launch->fds[0] = open_input(command->input, error);
@@ -172,6 +175,50 @@ static gboolean make_private_mounts(const Launch *launch) {
 }
 
 /* Runs in the child, never returns. */
+/* Field 22 of /proc/self/stat; the name in field 2 may hold anything, so it is counted from the last ")". */
+static gboolean read_start_time(char *out, gsize size) {
+  char text[1024];
+  int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+  ssize_t length = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+  if (fd >= 0)
+    close(fd);
+  if (length <= 0)
+    return FALSE;
+  text[length] = '\0';
+  const char *at = strrchr(text, ')');
+  for (int field = 2; at && field < 22; field++)
+    at = strchr(at + 1, ' ');
+  if (!at)
+    return FALSE;
+  gsize digits = strspn(at + 1, "0123456789");
+  if (digits == 0 || digits + 1 > size)
+    return FALSE;
+  memcpy(out, at + 1, digits);
+  out[digits] = '\0';
+  return TRUE;
+}
+
+/* "PID START\n", as lw_process_identity() has it. Between fork() and exec(): no memory is allocated. */
+static gboolean write_own_identity(const char *path) {
+  char start[32], line[64], digits[16];
+  if (!read_start_time(start, sizeof start))
+    return FALSE;
+  int count = 0;
+  for (pid_t rest = getpid(); rest > 0; rest /= 10)
+    digits[count++] = (char)('0' + rest % 10);
+  char *at = line;
+  while (count > 0)
+    *at++ = digits[--count];
+  *at++ = ' ';
+  at = stpcpy(at, start);
+  *at++ = '\n';
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  gboolean ok = fd >= 0 && write(fd, line, (gsize)(at - line)) == at - line;
+  if (fd >= 0)
+    close(fd);
+  return ok;
+}
+
 static void become(const Launch *launch, int report) {
   int fds[3];
   /* the parent may run with 0, 1 or 2 closed: first out of their way, the report too */
@@ -191,6 +238,10 @@ static void become(const Launch *launch, int report) {
     ok = dup2(fds[i], i) >= 0;
   ok = ok && close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
   if (!ok) {
+    send_note(report, NOTE_SETUP, errno);
+    _exit(127);
+  }
+  if (launch->pid_file && !write_own_identity(launch->pid_file)) {
     send_note(report, NOTE_SETUP, errno);
     _exit(127);
   }
@@ -224,10 +275,11 @@ static gboolean read_notes(int fd, const Launch *launch, pid_t *pid, GError **er
     }
     errno = note.value;
     if (ok)
-      lw_error_set_errno(error, note.kind == NOTE_NETNS   ? "cannot run %s in its network namespace"
-                                : note.kind == NOTE_MOUNTS ? "cannot mount the private folders of %s"
-                                : note.kind == NOTE_SETUP ? "cannot prepare the run of %s"
-                                                          : "cannot run %s",
+      lw_error_set_errno(error,
+                         note.kind == NOTE_NETNS    ? "cannot run %s in its network namespace"
+                         : note.kind == NOTE_MOUNTS ? "cannot mount the private folders of %s"
+                         : note.kind == NOTE_SETUP  ? "cannot prepare the run of %s"
+                                                    : "cannot run %s",
                          launch->program);
     ok = FALSE;
   }
@@ -279,8 +331,9 @@ static char *last_line(GString *text) {
 
 static void set_exit_error(const char *program, int status, GString *stderr_text, GError **error) {
   g_autofree char *line = last_line(stderr_text);
-  g_autofree char *how = WIFSIGNALED(status) ? g_strdup_printf("was killed by signal %d", WTERMSIG(status))
-                                             : g_strdup_printf("failed with exit status %d", WEXITSTATUS(status));
+  g_autofree char *how = WIFSIGNALED(status)
+                             ? g_strdup_printf("was killed by signal %d", WTERMSIG(status))
+                             : g_strdup_printf("failed with exit status %d", WEXITSTATUS(status));
   g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s %s%s%s", program, how, *line ? ": " : "", line);
 }
 

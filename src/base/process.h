@@ -10,6 +10,10 @@ typedef struct {
   const char *netns;       /* nullable: name under the netns folder (lw_netns_open) */
   const char *input;       /* nullable: what stdin gives */
   const char *log;         /* nullable: file that stdout+stderr of a daemon are appended to (0600) */
+  /* nullable: file that the daemon's identity is written to before the program starts: so whoever started it
+     may be killed at any moment, and the next one still knows of it (and waits until then, if the lock's
+     descriptor is inherited: it is closed by the exec) */
+  const char *pid_file;
   /* Either of these gives it a mount namespace of its own, which still follows what is unmounted outside. */
   const char *const *private_dirs;  /* nullable: NULL-terminated; an own, empty tmpfs is mounted on each */
   const char *const *private_files; /* nullable: NULL-terminated pairs FILE, SOURCE: SOURCE is seen as FILE */

@@ -3,6 +3,8 @@
 #include "policy/policy.h"
 #include "twin/twin.h"
 
+#define LEASES_WAIT_MS 4000
+
 typedef struct {
   const LwInvocation *invocation;
   const char *path;
@@ -69,6 +71,8 @@ static int apply_inside(gpointer data) {
       !lw_session_keep_spec(session, apply->path, &error) ||
       (plan->changes->len && !lw_session_end_denied_flows(session, NULL, &error)))
     return lw_fail(error);
+  if (plan->changes->len)
+    lw_session_wait_leases(session, LEASES_WAIT_MS);
   print_applied(invocation, session->lab, plan->changes->len, g_get_monotonic_time() - start);
   return LW_EXIT_OK;
 }

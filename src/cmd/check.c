@@ -52,7 +52,8 @@ static void add_error(GPtrArray *diagnostics, const LwOrigin *origin, char *mess
   g_ptr_array_add(diagnostics, made);
 }
 
-/* Decided on the file alone: machines where it puts them, the home LAN not known. FALSE when one does not hold. */
+/* Decided on the file alone: machines where it puts them, the home LAN not known. FALSE when one does not
+ * hold. */
 static gboolean check_asserts(const LwLab *lab, GPtrArray *diagnostics) {
   g_autoptr(LwFacts) facts = lw_facts_new();
   g_autoptr(GError) error = NULL;
@@ -70,8 +71,8 @@ static gboolean check_asserts(const LwLab *lab, GPtrArray *diagnostics) {
   return broken->len == 0;
 }
 
-static LwLab *load(const LwInvocation *invocation, const char *path, LwSpecFlags flags, LwSecretStore *secrets,
-                   gboolean asserted) {
+static LwLab *load(const LwInvocation *invocation, const char *path, LwSpecFlags flags,
+                   LwSecretStore *secrets, gboolean asserted) {
   g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
   g_autoptr(LwLab) lab = lw_spec_load(path, flags, secrets, diagnostics);
   gboolean ok = lab && (!asserted || check_asserts(lab, diagnostics));
@@ -82,7 +83,8 @@ static LwLab *load(const LwInvocation *invocation, const char *path, LwSpecFlags
   return ok ? g_steal_pointer(&lab) : NULL;
 }
 
-LwLab *lw_load_spec(const LwInvocation *invocation, const char *path, LwSpecFlags flags, LwSecretStore *secrets) {
+LwLab *lw_load_spec(const LwInvocation *invocation, const char *path, LwSpecFlags flags,
+                    LwSecretStore *secrets) {
   return load(invocation, path, flags, secrets, FALSE);
 }
 

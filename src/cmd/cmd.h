@@ -48,7 +48,8 @@ int lw_fail_text(const char *format, ...) G_GNUC_PRINTF(1, 2);
 void lw_print_json(JsonObject *object);
 
 /* Loads a spec and prints its diagnostics to stderr; NULL when there were errors (already printed). */
-LwLab *lw_load_spec(const LwInvocation *invocation, const char *path, LwSpecFlags flags, LwSecretStore *secrets);
+LwLab *lw_load_spec(const LwInvocation *invocation, const char *path, LwSpecFlags flags,
+                    LwSecretStore *secrets);
 /* The same for a file that is to be put in force: its asserts must hold too. */
 LwLab *lw_load_asserted_spec(const LwInvocation *invocation, const char *path, LwSpecFlags flags,
                              LwSecretStore *secrets);

@@ -1,7 +1,6 @@
 /* drops: what the rules refuse, as it happens: who, which packet, and what the file says of it. */
-#include "cmd/session.h"
+#include "cmd/flows.h"
 
-#include "policy/intent.h"
 #include "policy/names.h"
 #include "policy/rules_common.h"
 #include "providers/nft/nflog.h"
@@ -74,31 +73,19 @@ static gboolean parse_header(const guint8 *p, gsize length, Header *header) {
   memcpy(addr, p + 12, sizeof addr);
   header->source = lw_addr_from_v4(g_ntohl(addr[0]));
   header->destination = lw_addr_from_v4(g_ntohl(addr[1]));
-  header->proto = p[9] == 1 ? LW_PROTO_ICMP : p[9] == 6 ? LW_PROTO_TCP : p[9] == 17 ? LW_PROTO_UDP : LW_PROTO_ANY;
+  header->proto = p[9] == 1    ? LW_PROTO_ICMP
+                  : p[9] == 6  ? LW_PROTO_TCP
+                  : p[9] == 17 ? LW_PROTO_UDP
+                               : LW_PROTO_ANY;
   if ((header->proto == LW_PROTO_TCP || header->proto == LW_PROTO_UDP) && ihl >= 20 && length >= ihl + 4)
     header->port = (guint16)(p[ihl + 2] << 8 | p[ihl + 3]);
   return TRUE;
 }
 
-static LwZone zone_of(const LwSession *session, const LwAddr *addr) {
-  guint segment = segment_of(session->lab, addr);
-  if (segment != LW_NONE)
-    return lw_addr_equal(addr, &lw_lab_segment(session->lab, segment)->router)
-               ? (LwZone){LW_ZONE_ROUTER, segment}
-               : (LwZone){LW_ZONE_SEGMENT, segment};
-  if (lw_addr_equal(addr, &session->lab->host.management.address))
-    return (LwZone){LW_ZONE_HOST, LW_NONE};
-  if (lw_addr_equal(addr, &session->lab->host.management.router))
-    return (LwZone){LW_ZONE_ROUTER, LW_NONE};
-  if (lw_prefix_contains(&session->world->home_lan, addr))
-    return (LwZone){LW_ZONE_HOME_LAN, LW_NONE};
-  return (LwZone){LW_ZONE_INTERNET, LW_NONE};
-}
-
 /* What the file says of such a flow; NULL when the packet is no opening of one. Transfer full. */
 static char *file_says(const LwSession *session, const Header *header) {
-  LwFlowQuestion question = {.from = zone_of(session, &header->source),
-                             .to = zone_of(session, &header->destination),
+  LwFlowQuestion question = {.from = lw_session_zone_of(session, &header->source),
+                             .to = lw_session_zone_of(session, &header->destination),
                              .source = header->source,
                              .destination = header->destination,
                              .proto = header->proto,
@@ -106,12 +93,15 @@ static char *file_says(const LwSession *session, const Header *header) {
   LwFlowAnswer answer = {0};
   lw_intent_answer(session->lab, session->facts, &question, &answer);
   g_autofree char *origin = lw_origin_format(&answer.origin);
-  char *text = answer.allow ? NULL : g_strdup_printf("%s (%s)", answer.reason ? answer.reason : "nothing allows it", origin);
+  char *text = answer.allow
+                   ? NULL
+                   : g_strdup_printf("%s (%s)", answer.reason ? answer.reason : "nothing allows it", origin);
   lw_flow_answer_clear(&answer);
   return text;
 }
 
-static void print_json_drop(const char *machine, const LwLoggedPacket *packet, const Header *header, const char *says) {
+static void print_json_drop(const char *machine, const LwLoggedPacket *packet, const Header *header,
+                            const char *says) {
   JsonObject *object = json_object_new();
   json_object_set_string_member(object, "machine", machine);
   json_object_set_string_member(object, "rule", packet->prefix);
@@ -139,7 +129,9 @@ static void print_one(const LwLoggedPacket *packet, gpointer data) {
   Header header;
   gboolean parsed = parse_header(packet->payload, packet->length, &header);
   const char *at_port = machine_at_port(session, packet->in);
-  g_autofree char *machine = at_port ? g_strdup(at_port) : parsed ? who_has(session, &header.source) : g_strdup(packet->in);
+  g_autofree char *machine = at_port  ? g_strdup(at_port)
+                             : parsed ? who_has(session, &header.source)
+                                      : g_strdup(packet->in);
   g_autofree char *says = parsed && !at_port ? file_says(session, &header) : NULL;
   const char *rule = g_str_has_prefix(packet->prefix, "lanward ") ? packet->prefix + 8 : packet->prefix;
   if (session->invocation->json) {
@@ -154,8 +146,8 @@ static void print_one(const LwLoggedPacket *packet, gpointer data) {
   g_autofree char *destination = lw_addr_format(&header.destination);
   g_autofree char *to = who_has(session, &header.destination);
   g_autofree char *port = header.port ? g_strdup_printf("/%u", header.port) : g_strdup("");
-  g_print("%-12s %s -> %s (%s) %s%s: %s%s%s\n", machine, source, destination, to, lw_proto_name(header.proto), port, rule,
-          says ? ": " : "", says ? says : "");
+  g_print("%-12s %s -> %s (%s) %s%s: %s%s%s\n", machine, source, destination, to, lw_proto_name(header.proto),
+          port, rule, says ? ": " : "", says ? says : "");
 }
 
 static void print_drop(const LwLoggedPacket *packet, gpointer data) {

@@ -20,7 +20,8 @@ static char *place_netns(const LwSession *session, const char *place, GError **e
   if (lw_lab_find_tunnel(session->lab, place) != LW_NONE)
     return g_strconcat("tun-", place, NULL);
   g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND,
-              "no place “@%s”: there are @host, @router, @home-router, @internet and @TUNNEL for each tunnel", place);
+              "no place “@%s”: there are @host, @router, @home-router, @internet and @TUNNEL for each tunnel",
+              place);
   return NULL;
 }
 

@@ -1,17 +1,17 @@
 #include "cmd/flows.h"
 
-#include "policy/intent.h"
 #include "policy/names.h"
 #include "providers/nft/conntrack.h"
 
 #include <netinet/in.h>
 
-static LwZone zone_of(const LwSession *session, const LwAddr *addr) {
+LwZone lw_session_zone_of(const LwSession *session, const LwAddr *addr) {
   const LwLab *lab = session->lab;
   for (guint i = 0; i < lab->segments->len; i++) {
     const LwSegment *segment = lw_lab_segment(lab, i);
     if (lw_prefix_contains(&segment->subnet, addr))
-      return lw_addr_equal(addr, &segment->router) ? (LwZone){LW_ZONE_ROUTER, i} : (LwZone){LW_ZONE_SEGMENT, i};
+      return lw_addr_equal(addr, &segment->router) ? (LwZone){LW_ZONE_ROUTER, i}
+                                                   : (LwZone){LW_ZONE_SEGMENT, i};
   }
   if (lw_addr_equal(addr, &lab->host.management.address))
     return (LwZone){LW_ZONE_HOST, LW_NONE};
@@ -47,19 +47,19 @@ static gboolean wrong_exit(const LwSession *session, const LwFlow *flow, const L
 
 static gboolean is_denied(const LwFlow *flow, gpointer data) {
   const LwSession *session = data;
-  LwFlowQuestion question = {.from = zone_of(session, &flow->source),
-                             .to = zone_of(session, &flow->destination),
+  LwFlowQuestion question = {.from = lw_session_zone_of(session, &flow->source),
+                             .to = lw_session_zone_of(session, &flow->destination),
                              .source = flow->source,
                              .destination = flow->destination,
                              .proto = proto_of(flow->protocol),
                              .port = flow->port};
-  LwZone target = zone_of(session, &flow->target);
+  LwZone target = lw_session_zone_of(session, &flow->target);
   gboolean from_lab = question.from.kind == LW_ZONE_SEGMENT;
   gboolean redirected = from_lab && target.kind == LW_ZONE_ROUTER;
   if (redirected)
     return FALSE; /* DHCP, DNS and ping of the gateway: the same whatever the file says */
   if (!from_lab && question.from.kind != LW_ZONE_HOST && target.kind != LW_ZONE_SEGMENT)
-    return FALSE; /* the router's own flows, encrypted ones among them */
+    return FALSE;                               /* the router's own flows, encrypted ones among them */
   if (question.from.kind == LW_ZONE_INTERNET) { /* came in by a forward: asked of the exit it came by */
     question.from.index = tunnel_of_mark(session, flow->mark);
     question.to = (LwZone){LW_ZONE_ROUTER, LW_NONE};

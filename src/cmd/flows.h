@@ -1,10 +1,14 @@
-/* Flows that outlived what allowed them. */
+/* Flows through the router: where their ends are, and those that outlived what allowed them. */
 #pragma once
 
 #include "cmd/session.h"
+#include "policy/intent.h"
 
-/* Ends every flow through the router that the lab in force would not let open now, or would send by another exit.
- * A rule that closes something binds from here on for what was open before, too. */
+/* The zone that an address belongs to. */
+LwZone lw_session_zone_of(const LwSession *session, const LwAddr *addr);
+
+/* Ends every flow through the router that the lab in force would not let open now, or would send by another
+ * exit. A rule that closes something binds from here on for what was open before, too. */
 gboolean lw_session_end_denied_flows(const LwSession *session, guint *ended /* nullable */, GError **error);
 
 /* Ends every flow of an address that a machine has just left. Unset: nothing. */

@@ -19,7 +19,8 @@ static const LwVerb verbs[] = {
     {"apply", lw_apply_main, TRUE, FALSE, "[FILE]", "make it so (starts the twin when it is not running)"},
     {"plan", lw_plan_main, TRUE, FALSE, "[FILE]", "what would apply change? (exit code 2: something)"},
     {"status", lw_status_main, TRUE, FALSE, "", "what runs, and what differs from the file in force"},
-    {"verify", lw_verify_main, TRUE, FALSE, "", "prove with packets who can reach whom (exit code 3: a violation)"},
+    {"verify", lw_verify_main, TRUE, FALSE, "",
+     "prove with packets who can reach whom (exit code 3: a violation)"},
     {"exec", lw_exec_main, TRUE, FALSE, "MACHINE|@PLACE -- COMMAND…",
      "run a command on a machine, or at @host, @router, @home-router, @internet, @TUNNEL"},
     {"switch", lw_switch_main, TRUE, FALSE, "SEGMENT EXIT", "use another exit of the segment's pool"},
@@ -60,13 +61,16 @@ void lw_print_json(JsonObject *object) {
 }
 
 static void print_help(void) {
-  g_print("lanward: one file describes a segmented lab; lanward builds it, changes it safely, and proves its isolation.\n\n");
+  g_print("lanward: one file describes a segmented lab; lanward builds it, changes it safely, and proves its "
+          "isolation.\n\n");
   for (int twin = 0; twin <= 1; twin++) {
-    g_print("%s\n", twin ? "\nIn a sandbox that needs no root and cannot change this machine:" : "On a file:");
+    g_print("%s\n",
+            twin ? "\nIn a sandbox that needs no root and cannot change this machine:" : "On a file:");
     for (const LwVerb *verb = verbs; verb->name; verb++) {
       if (twin ? !verb->on_twin : !verb->on_host)
         continue;
-      g_autofree char *usage = g_strdup_printf("lanward %s%s %s", twin ? "twin " : "", verb->name, verb->arguments);
+      g_autofree char *usage =
+          g_strdup_printf("lanward %s%s %s", twin ? "twin " : "", verb->name, verb->arguments);
       g_print("  %-52s %s\n", usage, verb->summary);
     }
   }
@@ -171,7 +175,8 @@ int main(int argc, char **argv) {
   g_autofree char *self = g_path_get_basename(argv[0]);
   if (g_str_equal(self, "lanward-dhcp-hook"))
     return lw_dhcp_hook_main();
-  if (argc == 2 && (g_str_equal(argv[1], "--help") || g_str_equal(argv[1], "-h") || g_str_equal(argv[1], "help"))) {
+  if (argc == 2 &&
+      (g_str_equal(argv[1], "--help") || g_str_equal(argv[1], "-h") || g_str_equal(argv[1], "help"))) {
     print_help();
     return LW_EXIT_OK;
   }

@@ -16,8 +16,8 @@ static int usage(const char *text) {
   return lw_fail_text("usage: lanward twin %s", text);
 }
 
-static int print_done(const LwSession *session, JsonObject *object /* transfer full */, const char *format, ...)
-    G_GNUC_PRINTF(3, 4);
+static int print_done(const LwSession *session, JsonObject *object /* transfer full */, const char *format,
+                      ...) G_GNUC_PRINTF(3, 4);
 static int print_done(const LwSession *session, JsonObject *object, const char *format, ...) {
   if (session->invocation->json) {
     json_object_set_string_member(object, "lab", session->lab->name);
@@ -34,9 +34,12 @@ static int print_done(const LwSession *session, JsonObject *object, const char *
   return LW_EXIT_OK;
 }
 
-/* --- switch --------------------------------------------------------------------------------------------------------- */
+/* --- switch
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
-static gboolean check_switch(const LwSession *session, guint segment, const char *exit, guint *tunnel, GError **error) {
+static gboolean check_switch(const LwSession *session, guint segment, const char *exit, guint *tunnel,
+                             GError **error) {
   const LwSegment *s = lw_lab_segment(session->lab, segment);
   *tunnel = lw_lab_find_tunnel(session->lab, exit);
   GString *pool = g_string_new(NULL);
@@ -47,10 +50,12 @@ static gboolean check_switch(const LwSession *session, guint segment, const char
     g_string_append_printf(pool, "%s%s", i ? ", " : "", lw_lab_tunnel(session->lab, candidate)->name);
   }
   if (s->egress != LW_EGRESS_TUNNELS)
-    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "%s has no pool of exits to switch among (its egress is %s)", s->name,
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND,
+                "%s has no pool of exits to switch among (its egress is %s)", s->name,
                 s->egress == LW_EGRESS_DIRECT ? "direct" : "none");
   else if (!found)
-    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "“%s” is no exit of %s; its pool is %s", exit, s->name, pool->str);
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "“%s” is no exit of %s; its pool is %s", exit, s->name,
+                pool->str);
   g_string_free(pool, TRUE);
   return s->egress == LW_EGRESS_TUNNELS && found;
 }
@@ -86,7 +91,9 @@ int lw_switch_main(const LwInvocation *invocation) {
   return lw_session_run(invocation, FALSE, switch_inside);
 }
 
-/* --- move ------------------------------------------------------------------------------------------------------------ */
+/* --- move
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 /* "MACHINE" or "MACHINE/NIC". */
 static guint parse_nic(const LwSession *session, const char *text, guint *nic, GError **error) {
@@ -152,7 +159,8 @@ int lw_move_main(const LwInvocation *invocation) {
   return lw_session_run(invocation, FALSE, move_inside);
 }
 
-/* --- cut and heal ------------------------------------------------------------------------------------------------------ */
+/* --- cut and heal
+ * ------------------------------------------------------------------------------------------------------ */
 
 static int cut_or_heal(LwSession *session, gboolean cut) {
   const char *name = arg(session, 0);
@@ -181,7 +189,8 @@ static int cut_or_heal(LwSession *session, gboolean cut) {
     return lw_fail(error);
   }
   if (cut)
-    return print_done(session, result, "%s: cut off everything; lanward twin heal %s plugs it in again", name, name);
+    return print_done(session, result, "%s: cut off everything; lanward twin heal %s plugs it in again", name,
+                      name);
   return print_done(session, result, "%s: plugged in again", name);
 }
 

@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "policy/names.h"
 #include "policy/policy.h"
+#include "providers/cell/cell.h"
 #include "providers/dhcpcd/dhcpcd.h"
 #include "providers/nft/nft.h"
 #include "twin/twin.h"
@@ -40,7 +41,8 @@ static gboolean read_seed(guint8 seed[32], GError **error) {
   return lw_file_write_atomic(path, (const char *)seed, 32, 0600, error);
 }
 
-/* --- the lab in force ---------------------------------------------------------------------------------------------- */
+/* --- the lab in force
+ * ---------------------------------------------------------------------------------------------- */
 
 static char *snapshot_wg_path(const LwTunnel *tunnel) {
   return g_strdup_printf("wg/%s.conf", tunnel->name);
@@ -115,7 +117,8 @@ static LwLab *load_in_force(const char *path, LwSecretStore *secrets, GError **e
   return g_str_equal(one, other) ? g_steal_pointer(&own) : g_steal_pointer(&kept);
 }
 
-/* --- the session ---------------------------------------------------------------------------------------------------- */
+/* --- the session
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void learn_home_lan(LwSession *session) {
   LwDhcpLease lease = {0};
@@ -137,7 +140,8 @@ static gboolean learn_world(LwSession *session, GError **error) {
                         g_memdup2(&endpoint, sizeof endpoint));
   }
   g_autofree char *seed = g_strdup_printf("%s/uplink", session->lab->name);
-  facts->uplink_mac = lw_mac_is_set(&session->lab->host.uplink_mac) ? session->lab->host.uplink_mac : lw_mac_derive(seed);
+  facts->uplink_mac =
+      lw_mac_is_set(&session->lab->host.uplink_mac) ? session->lab->host.uplink_mac : lw_mac_derive(seed);
   return lw_policy_assign(session->lab, facts, error);
 }
 
@@ -162,7 +166,7 @@ LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretS
   if (!session->self_path)
     return NULL;
   session->context = (LwProviderContext){
-      .secrets = session->secrets, .run_dir = RUN_DIR, .owner = "lanward", .self_path = session->self_path};
+      .secrets = session->secrets, .run_dir = RUN_DIR, .owner = LW_OWNER, .self_path = session->self_path};
   session->providers = lw_providers_new(&session->context, error);
   if (!session->providers)
     return NULL;
@@ -179,8 +183,6 @@ LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretS
     if (!session->lab)
       return NULL;
   }
-  session->owner = g_strconcat("lanward:", session->lab->name, NULL);
-  session->context.owner = session->owner;
   return learn_facts(session, error) ? g_steal_pointer(&session) : NULL;
 }
 
@@ -194,7 +196,6 @@ void lw_session_free(LwSession *session) {
   g_clear_pointer(&session->lab, lw_lab_free);
   g_clear_pointer(&session->secrets, lw_secret_store_free);
   explicit_bzero(session->seed, sizeof session->seed);
-  g_free(session->owner);
   g_free(session->self_path);
   g_free(session);
 }
@@ -203,7 +204,8 @@ LwResourceSet *lw_session_wanted(LwSession *session, GError **error) {
   g_autoptr(LwResourceSet) wanted = lw_resource_set_new();
   if (!lw_policy_assign(session->lab, session->facts, error) ||
       !lw_policy_compile(session->lab, session->facts, wanted, error) ||
-      !lw_twin_world_add(session->world, session->lab, session->facts, session->seed, session->secrets, wanted, error))
+      !lw_twin_world_add(session->world, session->lab, session->facts, session->seed, session->secrets,
+                         wanted, error))
     return NULL;
   return g_steal_pointer(&wanted);
 }
@@ -228,7 +230,19 @@ gboolean lw_session_apply(LwSession *session, guint *changes, GError **error) {
   return lw_engine_apply(session->engine, plan, wanted, session->facts, NULL, NULL, error);
 }
 
-/* --- running a verb inside ------------------------------------------------------------------------------------------- */
+void lw_session_wait_leases(const LwSession *session, guint timeout_ms) {
+  g_autoptr(GPtrArray) cells = g_ptr_array_new();
+  for (guint i = 0; i < session->lab->machines->len; i++) {
+    const LwMachine *machine = lw_lab_machine(session->lab, i);
+    if (!g_hash_table_contains(session->facts->cut, machine->name))
+      g_ptr_array_add(cells, machine->name);
+  }
+  g_ptr_array_add(cells, NULL);
+  (void)lw_cell_wait_leases(session->context.run_dir, (const char *const *)cells->pdata, timeout_ms, NULL);
+}
+
+/* --- running a verb inside
+ * ------------------------------------------------------------------------------------------- */
 
 typedef struct {
   const LwInvocation *invocation;
@@ -270,7 +284,8 @@ guint lw_session_machine(const LwSession *session, const char *name, GError **er
   guint index = lw_lab_find_machine(session->lab, name);
   if (index == LW_NONE) {
     g_autofree char *names = names_of(session->lab->machines, G_STRUCT_OFFSET(LwMachine, name));
-    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "no machine “%s” in %s; it has %s", name, session->lab->name, names);
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "no machine “%s” in %s; it has %s", name,
+                session->lab->name, names);
   }
   return index;
 }
@@ -279,7 +294,8 @@ guint lw_session_segment(const LwSession *session, const char *name, GError **er
   guint index = lw_lab_find_segment(session->lab, name);
   if (index == LW_NONE) {
     g_autofree char *names = names_of(session->lab->segments, G_STRUCT_OFFSET(LwSegment, name));
-    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "no segment “%s” in %s; it has %s", name, session->lab->name, names);
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "no segment “%s” in %s; it has %s", name,
+                session->lab->name, names);
   }
   return index;
 }

@@ -1,5 +1,5 @@
-/* What every verb that looks at or changes a running lab needs: the lab in force, its facts, the providers and
- * the engine. Lives inside the twin's namespaces. */
+/* What every verb that looks at or changes a running lab needs: the lab in force, its facts, the providers
+ * and the engine. Lives inside the twin's namespaces. */
 #pragma once
 
 #include "cmd/cmd.h"
@@ -11,7 +11,7 @@ typedef struct {
   LwLab *lab;
   LwSecretStore *secrets;
   LwProviderContext context;
-  char *owner, *self_path;
+  char *self_path;
   GPtrArray *providers;
   LwEngine *engine;
   LwFacts *facts;
@@ -20,8 +20,8 @@ typedef struct {
 } LwSession;
 
 /* lab nullable: then the one in force (LW_ERROR_NOT_FOUND when nothing was applied yet). Takes the lab. */
-LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretStore *loaded_secrets /* nullable */,
-                           gboolean read_only, GError **error);
+LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab,
+                           LwSecretStore *loaded_secrets /* nullable */, gboolean read_only, GError **error);
 void lw_session_free(LwSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwSession, lw_session_free)
 
@@ -32,6 +32,9 @@ LwPlan *lw_session_plan_from_nothing(LwLab *lab, LwSecretStore *secrets, GError 
 LwResourceSet *lw_session_wanted(LwSession *session, GError **error);
 /* Plans and applies that; *changes (nullable): how many changes it took. */
 gboolean lw_session_apply(LwSession *session, guint *changes, GError **error);
+/* Waits, at most so long, until the machines that changed have their leases: of use to whoever talks to them
+ * next. No error when they do not come in time: the lab is applied all the same. */
+void lw_session_wait_leases(const LwSession *session, guint timeout_ms);
 /* Makes the session's lab the one in force: kept in the twin, WireGuard files with it. */
 gboolean lw_session_keep_spec(LwSession *session, const char *path, GError **error);
 

@@ -19,7 +19,8 @@ static JsonArray *segments_json(const LwSession *session) {
     json_object_set_string_member(object, "name", s->name);
     json_object_set_string_member(object, "subnet", subnet);
     json_object_set_string_member(object, "exit", exit_name(session, i));
-    json_object_set_boolean_member(object, "switched", g_hash_table_contains(session->facts->active, s->name));
+    json_object_set_boolean_member(object, "switched",
+                                   g_hash_table_contains(session->facts->active, s->name));
     json_array_add_object_element(array, object);
   }
   return array;

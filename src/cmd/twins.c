@@ -14,7 +14,8 @@ int lw_down_main(const LwInvocation *invocation) {
     json_object_set_boolean_member(root, "was_running", was_running);
     lw_print_json(root);
   } else if (!invocation->quiet) {
-    g_print(was_running ? "twin “%s” is gone\n" : "no twin “%s” is running: nothing to do\n", invocation->name);
+    g_print(was_running ? "twin “%s” is gone\n" : "no twin “%s” is running: nothing to do\n",
+            invocation->name);
   }
   return LW_EXIT_OK;
 }
@@ -58,7 +59,11 @@ int lw_probe_main(const LwInvocation *invocation) {
     json_array_add_object_element(array, object);
     if (invocation->json || (invocation->quiet && c->ok))
       continue;
-    g_print("%-9s %-22s %s\n", c->ok ? "ok" : c->needed ? "MISSING" : "optional", c->what, c->detail ? c->detail : "");
+    g_print("%-9s %-22s %s\n",
+            c->ok       ? "ok"
+            : c->needed ? "MISSING"
+                        : "optional",
+            c->what, c->detail ? c->detail : "");
     if (!c->ok && c->remedy)
       g_print("%-9s %-22s to mend: %s\n", "", "", c->remedy);
   }

@@ -37,8 +37,8 @@ static void add_machines(const LwSession *session, LwVerifyWorld *world) {
 static void add_probes(const LwSession *session, LwVerifyWorld *world) {
   for (guint i = 0; i < session->facts->probes->len; i++) {
     const LwProbePort *probe = session->facts->probes->pdata[i];
-    add_place(world, probe->name, LW_ZONE_SEGMENT, lw_lab_find_segment(session->lab, probe->segment), probe->address,
-              probe->name);
+    add_place(world, probe->name, LW_ZONE_SEGMENT, lw_lab_find_segment(session->lab, probe->segment),
+              probe->address, probe->name);
   }
 }
 
@@ -106,7 +106,8 @@ static void add_broken_asserts(const LwSession *session, LwVerifyReport *report)
   }
 }
 
-/* Probes are machines for a moment: plugged in by one transaction, and out by another, whatever happens between. */
+/* Probes are machines for a moment: plugged in by one transaction, and out by another, whatever happens
+ * between. */
 static int verify_inside(LwSession *session) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GPtrArray) none = session->facts->probes;

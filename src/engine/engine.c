@@ -38,7 +38,8 @@ static LwProvider *provider_named(const LwEngine *engine, const char *name) {
   return NULL;
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------ */
+/* --- opening
+ * ------------------------------------------------------------------------------------------------------ */
 
 static gboolean take_lock(LwEngine *engine, const LwEngineOptions *options, GError **error) {
   engine->lock = open(options->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -53,7 +54,8 @@ static gboolean take_lock(LwEngine *engine, const LwEngineOptions *options, GErr
       return FALSE;
     }
     if (g_get_monotonic_time() >= deadline) {
-      g_set_error(error, LW_ERROR, LW_ERROR_BUSY, "another lanward is changing this lab (it holds %s): try again when it is done",
+      g_set_error(error, LW_ERROR, LW_ERROR_BUSY,
+                  "another lanward is changing this lab (it holds %s): try again when it is done",
                   options->lock_path);
       return FALSE;
     }
@@ -73,7 +75,8 @@ static gboolean undo_journal(LwEngine *engine, GError **error) {
     LwProvider *provider = provider_named(engine, entry->provider);
     if (!provider) {
       g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
-                  "the journal holds a step of “%s”, which this lanward does not know: finish it with the version that began it",
+                  "the journal holds a step of “%s”, which this lanward does not know: finish it with the "
+                  "version that began it",
                   entry->provider);
       return FALSE;
     }
@@ -82,7 +85,8 @@ static gboolean undo_journal(LwEngine *engine, GError **error) {
       first = g_steal_pointer(&local);
   }
   if (first) {
-    g_propagate_prefixed_error(error, g_steal_pointer(&first), "undo is not complete (the journal is kept, the next command tries again): ");
+    g_propagate_prefixed_error(error, g_steal_pointer(&first),
+                               "undo is not complete (the journal is kept, the next command tries again): ");
     return FALSE;
   }
   static const char *const nothing[] = {NULL};
@@ -145,7 +149,8 @@ gboolean lw_engine_set(LwEngine *engine, const char *name, const char *text, GEr
   return lw_state_set(engine->state, name, text, error);
 }
 
-/* --- owned resources ------------------------------------------------------------------------------------------------ */
+/* --- owned resources
+ * ------------------------------------------------------------------------------------------------ */
 
 static char *resources_to_text(const LwResourceSet *set) {
   g_autoptr(JsonNode) root = json_node_new(JSON_NODE_ARRAY);
@@ -181,7 +186,8 @@ static LwResourceSet *read_owned(LwEngine *engine, GError **error) {
   return text ? resources_from_text(text, error) : lw_resource_set_new();
 }
 
-/* --- plan and apply -------------------------------------------------------------------------------------------------- */
+/* --- plan and apply
+ * -------------------------------------------------------------------------------------------------- */
 
 LwPlan *lw_engine_plan(LwEngine *engine, const LwResourceSet *wanted, GError **error) {
   g_autoptr(LwResourceSet) owned = read_owned(engine, error);
@@ -196,7 +202,8 @@ LwPlan *lw_engine_plan(LwEngine *engine, const LwResourceSet *wanted, GError **e
 
 /* A step's changes by provider: most steps have one. */
 static gboolean for_each_batch(LwEngine *engine, const LwPlanStep *step,
-                               gboolean (*body)(LwEngine *engine, LwProvider *provider, GPtrArray *changes, GError **error),
+                               gboolean (*body)(LwEngine *engine, LwProvider *provider, GPtrArray *changes,
+                                                GError **error),
                                GError **error) {
   guint i = 0;
   while (i < step->changes->len) {
@@ -232,13 +239,15 @@ static gboolean undo_sink(const LwProvider *provider, GBytes *undo, gpointer dat
 }
 
 static gboolean carry_out_batch(LwEngine *engine, LwProvider *provider, GPtrArray *changes, GError **error) {
-  return lw_provider_carry_out(provider, changes, undo_sink, engine, engine->injector, engine->injector_data, error);
+  return lw_provider_carry_out(provider, changes, undo_sink, engine, engine->injector, engine->injector_data,
+                               error);
 }
 
 static gboolean undo_after(LwEngine *engine, GError *cause /* transfer full */, GError **error) {
   g_autoptr(GError) trouble = NULL;
   if (undo_journal(engine, &trouble)) {
-    g_set_error(error, LW_ERROR, LW_ERROR_ROLLED_BACK, "%s (everything was put back as it was)", cause->message);
+    g_set_error(error, LW_ERROR, LW_ERROR_ROLLED_BACK, "%s (everything was put back as it was)",
+                cause->message);
   } else {
     g_set_error(error, cause->domain, cause->code, "%s; and %s", cause->message, trouble->message);
   }
@@ -254,8 +263,8 @@ static gboolean finish(LwEngine *engine, const LwResourceSet *wanted, const LwFa
   return lw_state_finish(engine->state, names, texts, error);
 }
 
-gboolean lw_engine_apply(LwEngine *engine, const LwPlan *plan, const LwResourceSet *wanted, const LwFacts *facts,
-                         LwProgress progress, gpointer progress_data, GError **error) {
+gboolean lw_engine_apply(LwEngine *engine, const LwPlan *plan, const LwResourceSet *wanted,
+                         const LwFacts *facts, LwProgress progress, gpointer progress_data, GError **error) {
   for (guint i = 0; i < plan->steps->len; i++)
     if (!for_each_batch(engine, plan->steps->pdata[i], check_batch, error))
       return FALSE;

@@ -1,9 +1,9 @@
 /* Transactions over all providers.
  *
  * The engine holds the lock, the journal and the state (sqlite, one file), knows the providers only by their
- * interface, and carries a plan out step by step: the undo of a step is durable before the step runs. A step that
- * fails makes it undo all of them, the last first. A transaction that is found unfinished (the process was
- * killed) is undone when the engine is next opened.
+ * interface, and carries a plan out step by step: the undo of a step is durable before the step runs. A step
+ * that fails makes it undo all of them, the last first. A transaction that is found unfinished (the process
+ * was killed) is undone when the engine is next opened.
  */
 #pragma once
 
@@ -39,10 +39,11 @@ LwPlan *lw_engine_plan(LwEngine *engine, const LwResourceSet *wanted, GError **e
 
 typedef void (*LwProgress)(const LwPlanStep *step, guint index, guint count, gpointer data);
 
-/* Checks all steps (nothing is touched when one is refused), then carries them out and records `wanted` as owned and
- * `facts` as the state, in one go. On failure everything is undone and the error says so. */
-gboolean lw_engine_apply(LwEngine *engine, const LwPlan *plan, const LwResourceSet *wanted, const LwFacts *facts,
-                         LwProgress progress /* nullable */, gpointer progress_data, GError **error);
+/* Checks all steps (nothing is touched when one is refused), then carries them out and records `wanted` as
+ * owned and `facts` as the state, in one go. On failure everything is undone and the error says so. */
+gboolean lw_engine_apply(LwEngine *engine, const LwPlan *plan, const LwResourceSet *wanted,
+                         const LwFacts *facts, LwProgress progress /* nullable */, gpointer progress_data,
+                         GError **error);
 
 /* The facts as kept (numbers, leases, active exits, positions, cuts), or fresh ones. */
 LwFacts *lw_engine_facts(LwEngine *engine, GError **error);

@@ -1,4 +1,5 @@
-/* What of the facts is kept between commands, as JSON: numbers and addresses given, and the run-time state. */
+/* What of the facts is kept between commands, as JSON: numbers and addresses given, and the run-time state.
+ */
 #include "engine/engine.h"
 
 #include "base/error.h"
@@ -85,8 +86,9 @@ static gboolean read_numbers(LwFacts *facts, JsonObject *object) {
 }
 
 static const char *string_of(JsonNode *node) {
-  return JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING ? json_node_get_string(node)
-                                                                                      : NULL;
+  return JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING
+             ? json_node_get_string(node)
+             : NULL;
 }
 
 static gboolean read_leases(LwFacts *facts, JsonObject *object) {

@@ -11,7 +11,8 @@ struct LwState {
 };
 
 static gboolean fail(LwState *state, const char *doing, GError **error) {
-  g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "state file: cannot %s: %s", doing, sqlite3_errmsg(state->db));
+  g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "state file: cannot %s: %s", doing,
+              sqlite3_errmsg(state->db));
   return FALSE;
 }
 
@@ -34,18 +35,19 @@ static gboolean check_version(LwState *state, gboolean read_only, GError **error
   sqlite3_finalize(statement);
   if (version > STATE_VERSION) {
     g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED,
-                "the state file was written by a newer lanward (version %d, this one knows %d): upgrade", version,
-                STATE_VERSION);
+                "the state file was written by a newer lanward (version %d, this one knows %d): upgrade",
+                version, STATE_VERSION);
     return FALSE;
   }
   if (version == STATE_VERSION || read_only)
     return TRUE;
-  return run(state,
-             "CREATE TABLE IF NOT EXISTS kept(name TEXT PRIMARY KEY, text TEXT NOT NULL);"
-             "CREATE TABLE IF NOT EXISTS journal(seq INTEGER PRIMARY KEY AUTOINCREMENT, provider TEXT NOT NULL,"
-             " undo BLOB NOT NULL);"
-             "PRAGMA user_version=1;",
-             "make it", error);
+  return run(
+      state,
+      "CREATE TABLE IF NOT EXISTS kept(name TEXT PRIMARY KEY, text TEXT NOT NULL);"
+      "CREATE TABLE IF NOT EXISTS journal(seq INTEGER PRIMARY KEY AUTOINCREMENT, provider TEXT NOT NULL,"
+      " undo BLOB NOT NULL);"
+      "PRAGMA user_version=1;",
+      "make it", error);
 }
 
 LwState *lw_state_open(const char *path, gboolean read_only, GError **error) {

@@ -64,8 +64,8 @@ typedef enum { LW_ADOPT_NONE, LW_ADOPT_OBSERVE, LW_ADOPT_REPLACE } LwAdopt;
 
 typedef struct {
   LwRouterKind kind;
-  char *vm;      /* opnsense: the domain; nullable */
-  LwAdopt adopt; /* opnsense */
+  char *vm;           /* opnsense: the domain; nullable */
+  LwAdopt adopt;      /* opnsense */
   char *api_url;      /* nullable */
   char *api_key_file; /* nullable, as written */
   LwMac wan_mac;      /* router.wan-mac; unset: derived */
@@ -77,12 +77,12 @@ typedef enum { LW_MANAGE_HOST = 1, LW_MANAGE_MACHINES = 2, LW_MANAGE_ROUTER = 4,
 /* One [Peer] and [Interface] of a wg-quick file, what of it lanward uses. */
 typedef struct {
   LwSecretRef *private_key; /* NULL: the file is missing, unreadable or has none (twin only) */
-  GArray *addresses;        /* of LwPrefix; at least one of family 4; family 6 entries are ignored by policy */
-  GArray *dns;              /* of LwAddr; may be empty */
-  guint mtu;                /* 0: not given, then 1420 */
-  guint16 listen_port;      /* 0: not given */
-  guint32 fwmark;           /* the file's; only reported */
-  char *peer_public_key;    /* base64 */
+  GArray *addresses;     /* of LwPrefix; at least one of family 4; family 6 entries are ignored by policy */
+  GArray *dns;           /* of LwAddr; may be empty */
+  guint mtu;             /* 0: not given, then 1420 */
+  guint16 listen_port;   /* 0: not given */
+  guint32 fwmark;        /* the file's; only reported */
+  char *peer_public_key; /* base64 */
   LwSecretRef *preshared_key; /* nullable */
   char *endpoint_host;        /* a name or an address, as written */
   guint16 endpoint_port;
@@ -157,7 +157,7 @@ typedef struct {
   GArray *dns; /* of LwAddr: upstreams; empty: the exit's own */
   LwDnsForeign dns_foreign;
   LwEgressKind egress;
-  GArray *exits;    /* of guint tunnel index; LW_EGRESS_TUNNELS: one or more, the first is the initial active */
+  GArray *exits; /* of guint tunnel index; LW_EGRESS_TUNNELS: one or more, the first is the initial active */
   GPtrArray *pins;  /* of LwPin* */
   GPtrArray *allow; /* of LwAllow* */
   gboolean trust_host;
@@ -242,7 +242,7 @@ guint lw_lab_find_network(const LwLab *lab, const char *name);
 /* The NIC's MAC: as declared, else derived from "LAB/MACHINE/NIC". */
 LwMac lw_nic_mac(const LwLab *lab, guint machine, guint nic);
 
-const char *lw_proto_name(LwProto proto);      /* any, icmp, tcp, udp */
+const char *lw_proto_name(LwProto proto);       /* any, icmp, tcp, udp */
 char *lw_ports_format(const LwPorts *ports);    /* "tcp/445", "udp/8000-8100", "icmp", "any" */
 char *lw_origin_format(const LwOrigin *origin); /* "file:line:column", or "default" */
 /* A target as the file writes it: "host/samba", "lan20/seedbox", "internet", "10.0.0.0/8". */

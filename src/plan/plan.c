@@ -6,7 +6,7 @@ typedef enum {
   PHASE_NAMESPACE,
   PHASE_GLOBAL_SYSCTL,
   PHASE_RULES,
-  PHASE_DELETE, /* less the object's own phase: the last made goes first */
+  PHASE_DELETE,                        /* less the object's own phase: the last made goes first */
   PHASE_ANNOUNCE = PHASE_DELETE + 100, /* a resolver learns of a machine before its link moves */
   PHASE_LINKS,
   PHASE_ADDRESSING,
@@ -144,7 +144,8 @@ static void consider(GArray *entries, GHashTable *tunnels, LwChange *change) {
   g_array_append_val(entries, entry);
 }
 
-static void diff_wanted(const LwResourceSet *wanted, const LwResourceSet *seen, GHashTable *tunnels, GArray *entries) {
+static void diff_wanted(const LwResourceSet *wanted, const LwResourceSet *seen, GHashTable *tunnels,
+                        GArray *entries) {
   for (guint i = 0; i < wanted->list->len; i++) {
     LwResource *to = wanted->list->pdata[i];
     g_autofree char *key = lw_resource_key(to);
@@ -225,11 +226,12 @@ static const char *colour_of(LwChangeClass klass) {
 
 static void format_change(GString *text, const LwChange *change, gboolean colour) {
   g_autofree char *what = lw_resource_describe(change->to ? change->to : change->from);
-  g_string_append_printf(text, "  %s%s %s%s", colour ? colour_of(change->klass) : "", sign_of(change->klass), what,
-                         colour ? "\033[0m" : "");
+  g_string_append_printf(text, "  %s%s %s%s", colour ? colour_of(change->klass) : "", sign_of(change->klass),
+                         what, colour ? "\033[0m" : "");
   if (change->from && change->to) {
     g_autofree char *difference = lw_resource_difference(change->from, change->to);
-    g_string_append_printf(text, " (%s: %s)", lw_change_class_name(change->klass), difference ? difference : "");
+    g_string_append_printf(text, " (%s: %s)", lw_change_class_name(change->klass),
+                           difference ? difference : "");
   }
   g_string_append_c(text, '\n');
 }
@@ -242,7 +244,8 @@ char *lw_plan_format(const LwPlan *plan, gboolean colour) {
     counts[change->klass]++;
     format_change(text, change, colour);
   }
-  g_string_append_printf(text, "%u to create, %u to change live, %u to restart, %u to replace, %u to delete\n",
+  g_string_append_printf(text,
+                         "%u to create, %u to change live, %u to restart, %u to replace, %u to delete\n",
                          counts[LW_CHANGE_CREATE], counts[LW_CHANGE_LIVE], counts[LW_CHANGE_RESTART],
                          counts[LW_CHANGE_REPLACE], counts[LW_CHANGE_DELETE]);
   return g_string_free(text, FALSE);

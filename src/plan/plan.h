@@ -1,9 +1,9 @@
 /* What has to change, in which order.
  *
  * Order (each line before the next): namespaces and their global sysctls; rule tables, made or tightened;
- * objects that go, the last made first; reservations; links, addresses, routes; daemons that hand out addresses; leases;
- * tunnels and what hangs on them; resolvers; servers; cells; rule tables and namespaces that go. So rules are
- * there before a link comes up, and go only when the links are gone.
+ * objects that go, the last made first; reservations; links, addresses, routes; daemons that hand out
+ * addresses; leases; tunnels and what hangs on them; resolvers; servers; cells; rule tables and namespaces
+ * that go. So rules are there before a link comes up, and go only when the links are gone.
  */
 #pragma once
 
@@ -20,7 +20,8 @@ typedef struct {
   GPtrArray *steps;   /* of LwPlanStep*: the same, grouped */
 } LwPlan;
 
-/* wanted: what is to be; seen: what the providers report; owned: what lanward made before (and so may delete). */
+/* wanted: what is to be; seen: what the providers report; owned: what lanward made before (and so may
+ * delete). */
 LwPlan *lw_plan_diff(const LwResourceSet *wanted, const LwResourceSet *seen, const LwResourceSet *owned);
 void lw_plan_free(LwPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwPlan, lw_plan_free)

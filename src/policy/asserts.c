@@ -23,7 +23,8 @@ typedef struct {
   guint16 port;
 } Service;
 
-/* --- addresses ----------------------------------------------------------------------------------------------------- */
+/* --- addresses
+ * ----------------------------------------------------------------------------------------------------- */
 
 static gboolean knows_home_lan(const Check *check) {
   return check->facts->home_lan.addr.family == 4;
@@ -123,8 +124,8 @@ static gboolean is_in_zone(const Check *check, const End *end, const LwZone *fro
   case LW_ZONE_SEGMENT: {
     const LwSegment *s = lw_lab_segment(lab, end->zone.index);
     LwRange whole = lw_prefix_range(&s->subnet);
-    return lw_range_contains(&whole, addr) && !lw_addr_equal(addr, &whole.first) && !lw_addr_equal(addr, &whole.last) &&
-           !lw_addr_equal(addr, &s->router);
+    return lw_range_contains(&whole, addr) && !lw_addr_equal(addr, &whole.first) &&
+           !lw_addr_equal(addr, &whole.last) && !lw_addr_equal(addr, &s->router);
   }
   case LW_ZONE_HOST:
     return lw_addr_equal(addr, &lab->host.management.address);
@@ -248,8 +249,8 @@ static gboolean has_addr(const GArray *addrs, const LwAddr *addr) {
   return FALSE;
 }
 
-/* An address of the end for each part that the cuts divide it into: a part begins where a cut begins, or right after
- * one, and ends likewise. Two where the other end of the flow may need the first. */
+/* An address of the end for each part that the cuts divide it into: a part begins where a cut begins, or
+ * right after one, and ends likewise. Two where the other end of the flow may need the first. */
 static GArray *addresses_of(const Check *check, const End *end, const LwZone *from, const GArray *cuts) {
   g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(LwAddr));
   GArray *chosen = g_array_new(FALSE, FALSE, sizeof(LwAddr));
@@ -269,7 +270,8 @@ static GArray *addresses_of(const Check *check, const End *end, const LwZone *fr
   return chosen;
 }
 
-/* --- the lines that could tell flows apart --------------------------------------------------------------------------- */
+/* --- the lines that could tell flows apart
+ * --------------------------------------------------------------------------- */
 
 static gboolean concerns(const LwTarget *target, const LwZone *to) {
   switch (target->kind) {
@@ -344,7 +346,8 @@ static GArray *destinations_of(const Check *check, const End *from, const End *t
   return addresses_of(check, to, &from->zone, cuts);
 }
 
-/* --- services -------------------------------------------------------------------------------------------------------- */
+/* --- services
+ * -------------------------------------------------------------------------------------------------------- */
 
 static void add_ports(GArray *list, LwProto proto, guint first, guint last) {
   LwPorts ports = {proto, (guint16)first, (guint16)last};
@@ -374,7 +377,8 @@ static gboolean covers(const LwPorts *ports, LwProto proto, guint port) {
           (ports->first_port <= port && port <= ports->last_port));
 }
 
-static gboolean is_wanted(const Check *check, const GArray *wanted, const LwZone *to, LwProto proto, guint port) {
+static gboolean is_wanted(const Check *check, const GArray *wanted, const LwZone *to, LwProto proto,
+                          guint port) {
   gboolean dns = proto != LW_PROTO_ICMP && (port == 53 || port == 853);
   for (guint i = 0; i < wanted->len; i++) {
     const LwPorts *ports = &g_array_index(wanted, LwPorts, i);
@@ -390,7 +394,8 @@ static void cut_ports(GArray *cuts, const GArray *ports) {
 }
 
 /* Every range of ports that the flows of these lines could be told apart by, and those that need no line. */
-static GArray *port_cuts(const Check *check, const GPtrArray *lines, const GPtrArray *forwards, const GArray *wanted) {
+static GArray *port_cuts(const Check *check, const GPtrArray *lines, const GPtrArray *forwards,
+                         const GArray *wanted) {
   static const guint16 always[] = {22, 53, 67, 80, 123, 443, 853};
   GArray *cuts = g_array_new(FALSE, FALSE, sizeof(LwPorts));
   for (guint i = 0; i < lines->len; i++) {
@@ -410,8 +415,8 @@ static GArray *port_cuts(const Check *check, const GPtrArray *lines, const GPtrA
   return cuts;
 }
 
-static void add_services(GArray *services, const Check *check, const LwZone *to, const GArray *wanted, const GArray *cuts,
-                         LwProto proto) {
+static void add_services(GArray *services, const Check *check, const LwZone *to, const GArray *wanted,
+                         const GArray *cuts, LwProto proto) {
   g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
   g_autoptr(GHashTable) kinds = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   const guint first[] = {9, 1};
@@ -450,7 +455,8 @@ static GArray *services_of(const Check *check, const End *from, const End *to, c
   return services;
 }
 
-/* --- the answer for one flow ----------------------------------------------------------------------------------------- */
+/* --- the answer for one flow
+ * ----------------------------------------------------------------------------------------- */
 
 static gboolean same_place(const LwOrigin *a, const LwOrigin *b) {
   return a->file == b->file && a->line == b->line && a->column == b->column;
@@ -470,9 +476,11 @@ static const LwForward *forward_at(const Check *check, const LwOrigin *origin) {
 
 /* The port that the sender writes, for a flow that would arrive at this one. */
 static gboolean is_led_by(const LwForward *forward, const LwFlowQuestion *question, guint16 *port) {
-  gboolean proto = (forward->tcp && question->proto == LW_PROTO_TCP) || (forward->udp && question->proto == LW_PROTO_UDP);
+  gboolean proto =
+      (forward->tcp && question->proto == LW_PROTO_TCP) || (forward->udp && question->proto == LW_PROTO_UDP);
   guint offset = (guint)question->port - forward->to_port;
-  if (!proto || question->port < forward->to_port || offset > (guint)(forward->last_port - forward->first_port) ||
+  if (!proto || question->port < forward->to_port ||
+      offset > (guint)(forward->last_port - forward->first_port) ||
       !lw_addr_equal(&forward->address, &question->destination))
     return FALSE;
   *port = (guint16)(forward->first_port + offset);
@@ -500,7 +508,8 @@ static void ask_outside(const Check *check, LwFlowQuestion *question, LwFlowAnsw
     return;
   answer->allow = FALSE;
   g_free(answer->reason);
-  answer->reason = g_strdup_printf("a forward leads it on to %s", lw_lab_machine(check->lab, onward->machine)->name);
+  answer->reason =
+      g_strdup_printf("a forward leads it on to %s", lw_lab_machine(check->lab, onward->machine)->name);
 }
 
 static void ask(const Check *check, LwFlowQuestion *question, LwFlowAnswer *answer) {
@@ -509,7 +518,8 @@ static void ask(const Check *check, LwFlowQuestion *question, LwFlowAnswer *answ
     return;
   }
   ask_outside(check, question, answer);
-  for (guint i = 0; question->from.kind == LW_ZONE_INTERNET && !answer->allow && i < check->lab->tunnels->len; i++) {
+  for (guint i = 0; question->from.kind == LW_ZONE_INTERNET && !answer->allow && i < check->lab->tunnels->len;
+       i++) {
     LwFlowQuestion other = *question;
     other.from.index = i;
     LwFlowAnswer by_tunnel;
@@ -524,7 +534,8 @@ static void ask(const Check *check, LwFlowQuestion *question, LwFlowAnswer *answ
   }
 }
 
-/* --- one assert ------------------------------------------------------------------------------------------------------ */
+/* --- one assert
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void add_end(GArray *ends, LwZoneKind kind, guint index, const LwTarget *target, gboolean is_source) {
   End end = {{kind, index}, target, is_source};
@@ -596,7 +607,8 @@ static gboolean is_beside(const LwZone *from, const LwZone *to) {
   return FALSE;
 }
 
-static LwBrokenAssert *new_broken(const Check *check, const LwFlowQuestion *question, char *reason, LwOrigin origin) {
+static LwBrokenAssert *new_broken(const Check *check, const LwFlowQuestion *question, char *reason,
+                                  LwOrigin origin) {
   LwBrokenAssert *broken = g_new0(LwBrokenAssert, 1);
   broken->assert = check->assertion;
   broken->question = *question;
@@ -608,7 +620,8 @@ static LwBrokenAssert *new_broken(const Check *check, const LwFlowQuestion *ques
 /* NULL: this flow does not break the assert. */
 static LwBrokenAssert *try_flow(const Check *check, LwFlowQuestion question) {
   if (is_beside(&question.from, &question.to)) {
-    char *reason = g_strdup("it does not pass through the lab, lanward neither opens nor stops it: leave the assert out");
+    char *reason = g_strdup(
+        "it does not pass through the lab, lanward neither opens nor stops it: leave the assert out");
     LwBrokenAssert *broken = new_broken(check, &question, reason, (LwOrigin){0});
     broken->beside = TRUE;
     return broken;
@@ -665,7 +678,8 @@ static LwBrokenAssert *try_assert(const Check *check) {
   return beside;
 }
 
-/* --- all of them ------------------------------------------------------------------------------------------------------ */
+/* --- all of them
+ * ------------------------------------------------------------------------------------------------------ */
 
 static gboolean is_named(const LwLab *lab, const LwPrefix *prefix) {
   gboolean found = lw_prefix_overlaps(&lab->host.management.subnet, prefix);
@@ -750,7 +764,7 @@ char *lw_broken_assert_message(const LwLab *lab, const LwFacts *facts, const LwB
   g_autofree char *port = q->proto == LW_PROTO_ICMP ? g_strdup("") : g_strdup_printf("/%u", q->port);
   g_autofree char *line = broken->origin.file ? lw_origin_format(&broken->origin) : NULL;
   const char *fate = broken->beside ? "" : broken->assert->allow ? " would be stopped" : " would pass";
-  return g_strdup_printf("assert “%s” does not hold: %s -> %s %s%s%s: %s%s%s%s", broken->assert->text, from, to,
-                         lw_proto_name(q->proto), port, fate, broken->reason, line ? " (" : "", line ? line : "",
-                         line ? ")" : "");
+  return g_strdup_printf("assert “%s” does not hold: %s -> %s %s%s%s: %s%s%s%s", broken->assert->text, from,
+                         to, lw_proto_name(q->proto), port, fate, broken->reason, line ? " (" : "",
+                         line ? line : "", line ? ")" : "");
 }

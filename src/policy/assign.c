@@ -15,7 +15,8 @@ static void assign_numbers(const LwLab *lab, LwFacts *facts) {
       g_free(lw_name_nic_port(facts, lab, m, n));
 }
 
-/* Addresses of a segment that are spoken for: declared ones and kept ones. Text, so that a hash can hold them. */
+/* Addresses of a segment that are spoken for: declared ones and kept ones. Text, so that a hash can hold
+ * them. */
 static GHashTable *taken_addresses(const LwLab *lab, LwFacts *facts, guint segment) {
   GHashTable *taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   g_hash_table_add(taken, lw_addr_format(&lw_lab_segment(lab, segment)->router));
@@ -42,7 +43,8 @@ static GHashTable *taken_addresses(const LwLab *lab, LwFacts *facts, guint segme
 }
 
 static gboolean first_free(const LwSegment *segment, GHashTable *taken, LwAddr *out) {
-  for (LwAddr addr = segment->dhcp.first; lw_range_contains(&segment->dhcp, &addr); addr = lw_addr_add(&addr, 1)) {
+  for (LwAddr addr = segment->dhcp.first; lw_range_contains(&segment->dhcp, &addr);
+       addr = lw_addr_add(&addr, 1)) {
     g_autofree char *text = lw_addr_format(&addr);
     if (g_hash_table_contains(taken, text))
       continue;
@@ -53,7 +55,8 @@ static gboolean first_free(const LwSegment *segment, GHashTable *taken, LwAddr *
 }
 
 static char *lease_key(const LwLab *lab, guint machine, guint nic, guint segment) {
-  return g_strdup_printf("%s/%u/%s", lw_lab_machine(lab, machine)->name, nic, lw_lab_segment(lab, segment)->name);
+  return g_strdup_printf("%s/%u/%s", lw_lab_machine(lab, machine)->name, nic,
+                         lw_lab_segment(lab, segment)->name);
 }
 
 /* An address kept for a NIC that the segment's range no longer covers is given back. */
@@ -78,7 +81,8 @@ static gboolean assign_address(const LwLab *lab, LwFacts *facts, GHashTable **ta
     return TRUE;
   const LwSegment *s = lw_lab_segment(lab, segment);
   if (!s->has_dhcp) {
-    g_set_error(error, LW_ERROR, LW_ERROR_SPEC, "%s has no address in %s, and %s hands none out: give it dhcp:",
+    g_set_error(error, LW_ERROR, LW_ERROR_SPEC,
+                "%s has no address in %s, and %s hands none out: give it dhcp:",
                 lw_lab_machine(lab, machine)->name, s->name, s->name);
     return FALSE;
   }
@@ -87,8 +91,8 @@ static gboolean assign_address(const LwLab *lab, LwFacts *facts, GHashTable **ta
   LwAddr addr;
   if (!first_free(s, taken[segment], &addr)) {
     g_autofree char *range = lw_range_format(&s->dhcp);
-    g_set_error(error, LW_ERROR, LW_ERROR_SPEC, "%s: no address of %s is left for %s: widen dhcp:", s->name, range,
-                lw_lab_machine(lab, machine)->name);
+    g_set_error(error, LW_ERROR, LW_ERROR_SPEC, "%s: no address of %s is left for %s: widen dhcp:", s->name,
+                range, lw_lab_machine(lab, machine)->name);
     return FALSE;
   }
   g_hash_table_add(taken[segment], lw_addr_format(&addr));

@@ -1,5 +1,5 @@
-/* The lab's resources: host, router, resolvers, machines' cables. One function a layer of the lab; the order of
- * carrying them out is the plan's business. */
+/* The lab's resources: host, router, resolvers, machines' cables. One function a layer of the lab; the order
+ * of carrying them out is the plan's business. */
 #include "policy/names.h"
 #include "policy/policy.h"
 #include "policy/resolvers.h"
@@ -8,16 +8,17 @@
 
 #define LINK_GROUP 0x4c57u /* IFLA_GROUP of every link of ours: they can be deleted in one go */
 #define LEASE_SECONDS 3600
-#define METRIC_LAST G_MAXUINT32 /* a prohibit route behind every default route: it stays when the device goes */
+#define METRIC_LAST                                                                                          \
+  G_MAXUINT32 /* a prohibit route behind every default route: it stays when the device goes */
 
 typedef struct {
   const LwLab *lab;
   LwFacts *facts;
   LwResourceSet *wanted;
-  char *owner;
 } Compile;
 
-static LwResource *add(const Compile *c, LwResourceKind kind, const char *ns, const char *name, LwOrigin origin) {
+static LwResource *add(const Compile *c, LwResourceKind kind, const char *ns, const char *name,
+                       LwOrigin origin) {
   LwResource *resource = lw_resource_new(kind, ns, name);
   resource->origin = origin;
   return lw_resource_set_add(c->wanted, resource);
@@ -50,13 +51,13 @@ static LwResource *add_bridge(const Compile *c, const char *name, LwOrigin origi
   bridge->link_type = LW_LINK_BRIDGE;
   bridge->up = TRUE;
   bridge->group = LINK_GROUP;
-  set_text(&bridge->alias, c->owner);
+  set_text(&bridge->alias, LW_OWNER);
   return bridge;
 }
 
 /* A cable: `port` on a bridge of the host, `end` in a namespace. Returns the port. */
-static LwResource *add_cable(const Compile *c, const char *port, const char *bridge, const char *ns, const char *end,
-                             LwMac end_mac, LwOrigin origin) {
+static LwResource *add_cable(const Compile *c, const char *port, const char *bridge, const char *ns,
+                             const char *end, LwMac end_mac, LwOrigin origin) {
   LwResource *here = add(c, LW_RES_LINK, "", port, origin);
   here->link_type = LW_LINK_VETH;
   set_text(&here->peer_ns, ns);
@@ -64,7 +65,7 @@ static LwResource *add_cable(const Compile *c, const char *port, const char *bri
   set_text(&here->master, bridge);
   here->up = TRUE;
   here->group = LINK_GROUP;
-  set_text(&here->alias, c->owner);
+  set_text(&here->alias, LW_OWNER);
   LwResource *there = add(c, LW_RES_LINK, ns, end, origin);
   there->link_type = LW_LINK_VETH;
   set_text(&there->peer_ns, "");
@@ -74,15 +75,16 @@ static LwResource *add_cable(const Compile *c, const char *port, const char *bri
   return here;
 }
 
-static void add_address(const Compile *c, const char *ns, const char *link, LwAddr addr, guint8 len, LwOrigin origin) {
+static void add_address(const Compile *c, const char *ns, const char *link, LwAddr addr, guint8 len,
+                        LwOrigin origin) {
   LwResource *address = new_resource(LW_RES_ADDRESS, ns, NULL, origin);
   set_text(&address->link, link);
   address->prefix = lw_prefix_make(addr, len);
   lw_resource_set_add(c->wanted, address);
 }
 
-static void add_route(const Compile *c, const char *ns, guint32 table, LwPrefix prefix, const char *link, LwAddr via,
-                      LwOrigin origin) {
+static void add_route(const Compile *c, const char *ns, guint32 table, LwPrefix prefix, const char *link,
+                      LwAddr via, LwOrigin origin) {
   LwResource *route = new_resource(LW_RES_ROUTE, ns, NULL, origin);
   route->table = table;
   route->prefix = prefix;
@@ -112,7 +114,8 @@ static LwResource *add_rule(const Compile *c, guint32 priority, guint32 table) {
   return lw_resource_set_add(c->wanted, rule);
 }
 
-static void add_ruleset(const Compile *c, const char *ns, const char *name, LwRuleset *ruleset /* transfer full */) {
+static void add_ruleset(const Compile *c, const char *ns, const char *name,
+                        LwRuleset *ruleset /* transfer full */) {
   LwResource *resource = new_resource(LW_RES_RULESET, ns, name, (LwOrigin){0});
   resource->ruleset = ruleset; /* before it is added: its family is part of the key */
   lw_resource_set_add(c->wanted, resource);
@@ -123,7 +126,8 @@ static LwMac derived_mac(const Compile *c, const char *what) {
   return lw_mac_derive(seed);
 }
 
-/* --- the host --------------------------------------------------------------------------------------------------- */
+/* --- the host
+ * --------------------------------------------------------------------------------------------------- */
 
 static void compile_uplink(const Compile *c) {
   const LwHost *host = &c->lab->host;
@@ -161,7 +165,8 @@ static void compile_guards(const Compile *c) {
   add_ruleset(c, "", "lanward_guard/bridge", lw_policy_guard_bridge_rules(c->lab, c->facts));
 }
 
-/* --- the router ---------------------------------------------------------------------------------------------------- */
+/* --- the router
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void compile_router_base(const Compile *c) {
   const char *ns = c->facts->router_ns;
@@ -178,7 +183,8 @@ static void compile_router_base(const Compile *c) {
   add_sysctl(c, ns, "0", "net/ipv4/conf/all/send_redirects");
   add_sysctl(c, ns, "0", "net/ipv4/conf/default/send_redirects");
   /* a connection that was cut is not picked up again in its middle */
-  /* the reset that a late packet of a cut flow gets carries the packet's mark, and so finds its exit's route */
+  /* the reset that a late packet of a cut flow gets carries the packet's mark, and so finds its exit's route
+   */
   add_sysctl(c, ns, "1", "net/ipv4/fwmark_reflect");
   add_sysctl(c, ns, "0", "net/netfilter/nf_conntrack_tcp_loose");
   add_sysctl(c, ns, "1", "net/ipv4/ip_forward");
@@ -199,7 +205,8 @@ static void compile_wan(const Compile *c) {
   lw_resource_set_add(c->wanted, client);
 }
 
-/* Lab prefixes first, then the exit of the mark; a packet without one goes nowhere. main has no default route. */
+/* Lab prefixes first, then the exit of the mark; a packet without one goes nowhere. main has no default
+ * route. */
 static void compile_routing_rules(const Compile *c) {
   add_rule(c, 100, 254 /* main */)->suppress_default = TRUE;
   for (guint i = 0; i <= c->lab->tunnels->len; i++) {
@@ -228,7 +235,8 @@ static void compile_router_mgmt(const Compile *c) {
   const char *ns = c->facts->router_ns;
   add_cable(c, "lw-mgmt", host->management.bridge, ns, LW_ROUTER_MGMT, derived_mac(c, "router/mgmt"),
             host->management.origin);
-  add_address(c, ns, LW_ROUTER_MGMT, host->management.router, host->management.subnet.len, host->management.origin);
+  add_address(c, ns, LW_ROUTER_MGMT, host->management.router, host->management.subnet.len,
+              host->management.origin);
   for (guint i = 0; i < host->networks->len; i++) {
     const LwNetwork *network = lw_lab_network(c->lab, i);
     add_route(c, ns, 0, network->prefix, LW_ROUTER_MGMT, host->management.address, network->origin);
@@ -270,9 +278,11 @@ static void compile_tunnel(const Compile *c, guint index) {
   add_prohibit(c, table);
 }
 
-/* --- DHCP and DNS --------------------------------------------------------------------------------------------------- */
+/* --- DHCP and DNS
+ * --------------------------------------------------------------------------------------------------- */
 
-static void add_upstream(LwResource *resolver, const char *domain, LwAddr address, guint16 port, const char *device) {
+static void add_upstream(LwResource *resolver, const char *domain, LwAddr address, guint16 port,
+                         const char *device) {
   LwUpstream *upstream = lw_upstream_new();
   upstream->domain = g_strdup(domain);
   upstream->address = address;
@@ -334,14 +344,15 @@ static void compile_exit_resolver(const Compile *c, const LwResolverPlan *plan) 
   resolver->port = plan->port;
   for (guint i = 0; i < c->lab->segments->len; i++)
     g_ptr_array_add(resolver->links, lw_name_router_leg(lw_lab_segment(c->lab, i)));
-  g_autofree char *device = plan->tunnel == LW_NONE ? g_strdup(LW_ROUTER_WAN)
-                                                    : lw_name_tunnel(lw_lab_tunnel(c->lab, plan->tunnel));
+  g_autofree char *device =
+      plan->tunnel == LW_NONE ? g_strdup(LW_ROUTER_WAN) : lw_name_tunnel(lw_lab_tunnel(c->lab, plan->tunnel));
   for (guint i = 0; i < plan->upstreams->len; i++)
     add_upstream(resolver, NULL, g_array_index(plan->upstreams, LwAddr, i), 53, device);
   add_upstream(resolver, c->lab->domain, lw_addr_from_v4(0x7f000001), LW_LOCAL_RESOLVER_PORT, NULL);
 }
 
-/* --- machines -------------------------------------------------------------------------------------------------------- */
+/* --- machines
+ * -------------------------------------------------------------------------------------------------------- */
 
 static void compile_static_nic(const Compile *c, guint machine, guint nic, const char *ns, const char *end) {
   guint segment = lw_nic_segment(c->lab, c->facts, machine, nic);
@@ -415,11 +426,11 @@ static void compile_probe(const Compile *c, const LwProbePort *probe) {
 
 gboolean lw_policy_compile(const LwLab *lab, LwFacts *facts, LwResourceSet *wanted, GError **error) {
   if (lab->router.kind != LW_ROUTER_BUILTIN && !facts->cells_stand_in) {
-    g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED, "router kind opnsense: this build runs the builtin router only");
+    g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED,
+                "router kind opnsense: this build runs the builtin router only");
     return FALSE;
   }
-  g_autofree char *owner = g_strconcat("lanward:", lab->name, NULL);
-  Compile c = {lab, facts, wanted, owner};
+  Compile c = {lab, facts, wanted};
   compile_guards(&c);
   compile_uplink(&c);
   compile_management(&c);

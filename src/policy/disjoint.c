@@ -51,8 +51,8 @@ static gboolean overlap(const Box *a, const Box *b, guint fields) {
   return TRUE;
 }
 
-/* Appends what of `box` is outside `hole` to pieces: along each field in turn the part below the hole and the part
- * above it, then goes on with the slice between. */
+/* Appends what of `box` is outside `hole` to pieces: along each field in turn the part below the hole and the
+ * part above it, then goes on with the slice between. */
 static void subtract(Box box, const Box *hole, guint fields, GArray *pieces) {
   if (!overlap(&box, hole, fields)) {
     g_array_append_val(pieces, box);

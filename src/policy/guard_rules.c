@@ -1,9 +1,10 @@
 /* The host's guards: what the router cannot see.
  *
  * A bridge without an address is no isolation: with ip_forward=1 a machine that sends to the bridge's MAC is
- * forwarded by the host, round the router. And on a segment's wire only the bridge family sees who claims which
- * address. So: "lanward_guard" in the inet family closes the host's own IP stack on every segment's bridge, and
- * in the bridge family binds each machine's port to its MAC and addresses and drops rogue DHCP and IPv6.
+ * forwarded by the host, round the router. And on a segment's wire only the bridge family sees who claims
+ * which address. So: "lanward_guard" in the inet family closes the host's own IP stack on every segment's
+ * bridge, and in the bridge family binds each machine's port to its MAC and addresses and drops rogue DHCP
+ * and IPv6.
  */
 #include "policy/disjoint.h"
 #include "policy/policy.h"
@@ -27,7 +28,8 @@ LwRuleset *lw_policy_guard_host_rules(const LwLab *lab, LwFacts *facts) {
   (void)facts;
   LwRuleset *table = lw_ruleset_new(LW_FAMILY_INET, "lanward_guard");
   LwSet *bridges = lw_ruleset_add_set(table, LW_SET_PLAIN, "bridges", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
-  LwSet *wires = lw_ruleset_add_set(table, LW_SET_PLAIN, "wires", FALSE, LW_FIELD_IIF, LW_FIELD_OIF, LW_FIELD_LAST);
+  LwSet *wires =
+      lw_ruleset_add_set(table, LW_SET_PLAIN, "wires", FALSE, LW_FIELD_IIF, LW_FIELD_OIF, LW_FIELD_LAST);
   LwSet *lab_set = lw_ruleset_add_set(table, LW_SET_PLAIN, "lab", TRUE, LW_FIELD_SADDR, LW_FIELD_LAST);
   LwSet *networks = lw_ruleset_add_set(table, LW_SET_PLAIN, "networks", TRUE, LW_FIELD_DADDR, LW_FIELD_LAST);
   for (guint i = 0; i < lab->segments->len; i++) {
@@ -40,8 +42,10 @@ LwRuleset *lw_policy_guard_host_rules(const LwLab *lab, LwFacts *facts) {
     lw_set_put(networks, lw_lab_network(lab, i)->origin, lw_value_prefix(lw_lab_network(lab, i)->prefix));
   lw_set_make_disjoint(lab_set);
   lw_set_make_disjoint(networks);
-  LwChain *forward = lw_ruleset_add_base_chain(table, "forward", LW_HOOK_FORWARD, PRIORITY_GUARD, FALSE, FALSE);
-  LwRule *r = lw_chain_add_rule(forward, LW_ORIGIN_NONE, "on one wire: br_netfilter shows bridged frames here too");
+  LwChain *forward =
+      lw_ruleset_add_base_chain(table, "forward", LW_HOOK_FORWARD, PRIORITY_GUARD, FALSE, FALSE);
+  LwRule *r =
+      lw_chain_add_rule(forward, LW_ORIGIN_NONE, "on one wire: br_netfilter shows bridged frames here too");
   lw_rule_match_set(r, "wires", FALSE, LW_FIELD_IIF, LW_FIELD_OIF, LW_FIELD_LAST);
   lw_rule_accept(r);
   close_bridges(table, "input", LW_HOOK_INPUT, LW_FIELD_IIF);
@@ -56,7 +60,8 @@ LwRuleset *lw_policy_guard_host_rules(const LwLab *lab, LwFacts *facts) {
   return table;
 }
 
-/* --- the bridge family ---------------------------------------------------------------------------------------- */
+/* --- the bridge family
+ * ---------------------------------------------------------------------------------------- */
 
 typedef struct {
   LwSet *ports, *router_ports, *free_ports, *macs, *pinned, *claims;
@@ -130,8 +135,8 @@ static void build_source_chain(LwRuleset *table) {
   lw_rule_drop(guard_rule(c, "IPv6, other protocols, addresses out of place"), "lanward guard source");
 }
 
-/* Frames for the host itself: a segment's bridge is a wire, not a way in. Counted, not logged: every broadcast on
- * the wire comes by here too. */
+/* Frames for the host itself: a segment's bridge is a wire, not a way in. Counted, not logged: every
+ * broadcast on the wire comes by here too. */
 static void close_input(LwChain *c, const char *set, const char *comment) {
   LwRule *r = guard_rule(c, comment);
   lw_rule_match_set(r, set, FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
@@ -150,7 +155,8 @@ static void build_strangers(const LwLab *lab, LwRuleset *table) {
   LwSet *bridges = lw_ruleset_add_set(table, LW_SET_PLAIN, "bridges", FALSE, LW_FIELD_IBRIDGE, LW_FIELD_LAST);
   for (guint i = 0; i < lab->segments->len; i++)
     lw_set_put(bridges, lw_lab_segment(lab, i)->origin, lw_value_name(lw_lab_segment(lab, i)->bridge));
-  LwChain *c = lw_ruleset_add_base_chain(table, "strangers", LW_HOOK_PREROUTING, PRIORITY_GUARD + 1, FALSE, FALSE);
+  LwChain *c =
+      lw_ruleset_add_base_chain(table, "strangers", LW_HOOK_PREROUTING, PRIORITY_GUARD + 1, FALSE, FALSE);
   LwRule *r = guard_rule(c, "a port that is nobody's");
   lw_rule_match_set(r, "bridges", FALSE, LW_FIELD_IBRIDGE, LW_FIELD_LAST);
   lw_rule_match_set(r, "ports", TRUE, LW_FIELD_IIF, LW_FIELD_LAST);
@@ -162,9 +168,11 @@ LwRuleset *lw_policy_guard_bridge_rules(const LwLab *lab, LwFacts *facts) {
   LwRuleset *table = lw_ruleset_new(LW_FAMILY_BRIDGE, "lanward_guard");
   Guard g = {
       .ports = lw_ruleset_add_set(table, LW_SET_PLAIN, "ports", FALSE, LW_FIELD_IIF, LW_FIELD_LAST),
-      .router_ports = lw_ruleset_add_set(table, LW_SET_PLAIN, "router_ports", FALSE, LW_FIELD_IIF, LW_FIELD_LAST),
+      .router_ports =
+          lw_ruleset_add_set(table, LW_SET_PLAIN, "router_ports", FALSE, LW_FIELD_IIF, LW_FIELD_LAST),
       .free_ports = lw_ruleset_add_set(table, LW_SET_PLAIN, "free_ports", FALSE, LW_FIELD_IIF, LW_FIELD_LAST),
-      .macs = lw_ruleset_add_set(table, LW_SET_PLAIN, "macs", FALSE, LW_FIELD_IIF, LW_FIELD_ETH_SRC, LW_FIELD_LAST),
+      .macs = lw_ruleset_add_set(table, LW_SET_PLAIN, "macs", FALSE, LW_FIELD_IIF, LW_FIELD_ETH_SRC,
+                                 LW_FIELD_LAST),
       .pinned = lw_ruleset_add_set(table, LW_SET_PLAIN, "pinned", FALSE, LW_FIELD_IIF, LW_FIELD_ETH_SRC,
                                    LW_FIELD_SADDR, LW_FIELD_LAST),
       .claims = lw_ruleset_add_set(table, LW_SET_PLAIN, "claims", FALSE, LW_FIELD_IIF, LW_FIELD_ARP_MAC,

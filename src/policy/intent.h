@@ -8,7 +8,14 @@
 #include "model/model.h"
 #include "resource/facts.h"
 
-typedef enum { LW_ZONE_SEGMENT, LW_ZONE_HOST, LW_ZONE_ROUTER, LW_ZONE_INTERNET, LW_ZONE_HOME_LAN, LW_ZONE_NETWORK } LwZoneKind;
+typedef enum {
+  LW_ZONE_SEGMENT,
+  LW_ZONE_HOST,
+  LW_ZONE_ROUTER,
+  LW_ZONE_INTERNET,
+  LW_ZONE_HOME_LAN,
+  LW_ZONE_NETWORK
+} LwZoneKind;
 
 typedef struct {
   LwZoneKind kind;
@@ -29,7 +36,8 @@ typedef struct {
   char *reason;    /* one line for people; transfer full with lw_flow_answer_clear */
 } LwFlowAnswer;
 
-void lw_intent_answer(const LwLab *lab, const LwFacts *facts, const LwFlowQuestion *question, LwFlowAnswer *answer);
+void lw_intent_answer(const LwLab *lab, const LwFacts *facts, const LwFlowQuestion *question,
+                      LwFlowAnswer *answer);
 void lw_flow_answer_clear(LwFlowAnswer *answer);
 /* The special-purpose prefixes that “internet” never means, one by one; FALSE after the last. */
 gboolean lw_intent_special(guint index, LwPrefix *out);

@@ -32,7 +32,8 @@ char *lw_name_nic(guint nic) {
 guint32 lw_mark_of_exit(LwFacts *facts, const LwLab *lab, guint tunnel) {
   /* "direct" is numbered first, always: LW_MARK_DIRECT is a constant that other programs may rely on */
   guint direct = lw_facts_number(facts, "exit", "direct");
-  guint number = tunnel == LW_NONE ? direct : lw_facts_number(facts, "exit", lw_lab_tunnel(lab, tunnel)->name);
+  guint number =
+      tunnel == LW_NONE ? direct : lw_facts_number(facts, "exit", lw_lab_tunnel(lab, tunnel)->name);
   return LW_MARK_DIRECT - 1 + number;
 }
 

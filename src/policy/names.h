@@ -5,6 +5,9 @@
 #include "model/model.h"
 #include "resource/facts.h"
 
+/* The ownership mark of every object that can carry one (alias, comment): one lab a host, whatever its name,
+ * so that a lab that is renamed, or undone before it is known which one it was, still owns what it made. */
+#define LW_OWNER "lanward"
 #define LW_ROUTER_WAN "wan"
 #define LW_ROUTER_MGMT "mgmt"
 #define LW_MARK_DIRECT 0x4c01u
@@ -12,16 +15,17 @@
 char *lw_name_router_leg(const LwSegment *segment);  /* inside the router: the segment's name */
 char *lw_name_router_port(const LwSegment *segment); /* on the host's bridge: "lw-" + the segment's name */
 char *lw_name_tunnel(const LwTunnel *tunnel);        /* inside the router: "wg-" + the tunnel's name */
-char *lw_name_nic_port(LwFacts *facts, const LwLab *lab, guint machine, guint nic); /* host side: "lwm" + number */
-char *lw_name_cell_ns(const LwMachine *machine);     /* "cell-" + name */
-char *lw_name_nic(guint nic);                        /* inside a cell: "eth0" */
+char *lw_name_nic_port(LwFacts *facts, const LwLab *lab, guint machine,
+                       guint nic);               /* host side: "lwm" + number */
+char *lw_name_cell_ns(const LwMachine *machine); /* "cell-" + name */
+char *lw_name_nic(guint nic);                    /* inside a cell: "eth0" */
 guint32 lw_mark_of_exit(LwFacts *facts, const LwLab *lab, guint tunnel /* LW_NONE: direct */);
 guint32 lw_table_of_exit(LwFacts *facts, const LwLab *lab, guint tunnel);
 
 /* Where a NIC is now: its segment in the file, or where it was moved to. LW_NONE: cut off. */
 guint lw_nic_segment(const LwLab *lab, const LwFacts *facts, guint machine, guint nic);
-/* Its address there: declared (when it is in its own segment), else the one kept for it (facts->leases). Unset
- * when it has none. */
+/* Its address there: declared (when it is in its own segment), else the one kept for it (facts->leases).
+ * Unset when it has none. */
 LwAddr lw_nic_address(const LwLab *lab, const LwFacts *facts, guint machine, guint nic);
 /* The exit of a segment that is active now: LW_NONE for direct (and for none: look at the segment). */
 guint lw_active_exit(const LwLab *lab, const LwFacts *facts, guint segment);

@@ -10,23 +10,26 @@ static gboolean has_undeclared_range(const LwAllow *allow, const LwSegment *segm
 static void note_segment(const LwSegment *segment, GPtrArray *notes) {
   for (guint i = 0; i < segment->allow->len; i++)
     if (has_undeclared_range(segment->allow->pdata[i], segment))
-      g_ptr_array_add(notes, g_strdup_printf("%s: a “from” range reaches into dhcp:: it binds machines by the address "
-                                             "they were handed, so it can change hands",
-                                             segment->name));
+      g_ptr_array_add(
+          notes, g_strdup_printf("%s: a “from” range reaches into dhcp:: it binds machines by the address "
+                                 "they were handed, so it can change hands",
+                                 segment->name));
   for (guint i = 0; i < segment->pins->len; i++) {
     const LwPin *pin = segment->pins->pdata[i];
     if (segment->has_dhcp && lw_range_overlaps(&pin->range, &segment->dhcp))
-      g_ptr_array_add(notes, g_strdup_printf("%s: a pinned range reaches into dhcp:: which machine it binds depends on "
-                                             "the lease it got",
-                                             segment->name));
+      g_ptr_array_add(
+          notes, g_strdup_printf("%s: a pinned range reaches into dhcp:: which machine it binds depends on "
+                                 "the lease it got",
+                                 segment->name));
   }
 }
 
 static void note_tunnel(const LwTunnel *tunnel, GPtrArray *notes) {
   if (tunnel->wg.dns->len == 0)
-    g_ptr_array_add(notes, g_strdup_printf("tunnel %s: its file names no DNS: its segments resolve local names only, "
-                                           "unless they have dns: of their own",
-                                           tunnel->name));
+    g_ptr_array_add(
+        notes, g_strdup_printf("tunnel %s: its file names no DNS: its segments resolve local names only, "
+                               "unless they have dns: of their own",
+                               tunnel->name));
 }
 
 static void note_machine(const LwLab *lab, const LwMachine *machine, GPtrArray *notes) {
@@ -36,8 +39,9 @@ static void note_machine(const LwLab *lab, const LwMachine *machine, GPtrArray *
   for (guint i = 0; i < machine->nics->len; i++)
     g_string_append_printf(segments, "%s%s", i ? " and " : "",
                            lw_lab_segment(lab, lw_machine_nic(machine, i)->segment)->name);
-  g_ptr_array_add(notes, g_strdup_printf("%s has NICs in %s: it joins them, whatever the rules say of the segments",
-                                         machine->name, segments->str));
+  g_ptr_array_add(notes,
+                  g_strdup_printf("%s has NICs in %s: it joins them, whatever the rules say of the segments",
+                                  machine->name, segments->str));
   g_string_free(segments, TRUE);
 }
 

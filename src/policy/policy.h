@@ -1,5 +1,5 @@
-/* What a lab implies: (model, facts) -> wanted resources; and, by a way of its own that does not look at those,
- * (model, facts) -> the intended matrix (intent.h). */
+/* What a lab implies: (model, facts) -> wanted resources; and, by a way of its own that does not look at
+ * those, (model, facts) -> the intended matrix (intent.h). */
 #pragma once
 
 #include "model/model.h"

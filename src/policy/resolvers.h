@@ -16,5 +16,6 @@ typedef struct {
 
 /* Every resolver that some source of the lab uses, without the local one. Of LwResolverPlan*, freeing. */
 GPtrArray *lw_resolver_plans(const LwLab *lab, LwFacts *facts);
-/* The port that a segment's queries go to when they use this exit (LW_NONE: direct; egress none: the local one). */
+/* The port that a segment's queries go to when they use this exit (LW_NONE: direct; egress none: the local
+ * one). */
 guint16 lw_resolver_port(const LwLab *lab, LwFacts *facts, guint segment, guint tunnel);

@@ -1,9 +1,9 @@
 /* The router's table: default deny, exits by source, kill switch, NAT, DNS by exit.
  *
- * Cost must not grow with the number of segments, so what differs between segments is in sets and maps keyed by
- * interface names (never indexes: a tunnel that was made again has a new one) and the chains are the same for
- * every lab. The kill switch is rule 1 of `forward`: whatever leaves by an exit must be in `egress`, which holds
- * (ingress, mark, exit) triples; nothing reacts to anything.
+ * Cost must not grow with the number of segments, so what differs between segments is in sets and maps keyed
+ * by interface names (never indexes: a tunnel that was made again has a new one) and the chains are the same
+ * for every lab. The kill switch is rule 1 of `forward`: whatever leaves by an exit must be in `egress`,
+ * which holds (ingress, mark, exit) triples; nothing reacts to anything.
  */
 #include "policy/disjoint.h"
 #include "policy/policy.h"
@@ -23,9 +23,9 @@
 /* Not the internet: everything of the IANA IPv4 special-purpose registry that is not globally reachable
  * (RFC 6890 and its registry), and multicast (RFC 5771). */
 static const char *const special_prefixes[] = {
-    "0.0.0.0/8",      "10.0.0.0/8",    "100.64.0.0/10", "127.0.0.0/8",     "169.254.0.0/16",
-    "172.16.0.0/12",  "192.0.0.0/24",  "192.0.2.0/24",  "192.88.99.0/24",  "192.168.0.0/16",
-    "198.18.0.0/15",  "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",  "240.0.0.0/4",
+    "0.0.0.0/8",     "10.0.0.0/8",      "100.64.0.0/10",  "127.0.0.0/8",    "169.254.0.0/16",
+    "172.16.0.0/12", "192.0.0.0/24",    "192.0.2.0/24",   "192.88.99.0/24", "192.168.0.0/16",
+    "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",    "240.0.0.0/4",
 };
 
 typedef struct {
@@ -43,7 +43,8 @@ static LwValue leg(const LwSegment *segment) {
 }
 
 static LwValue exit_link(const Build *b, guint tunnel) {
-  return tunnel == LW_NONE ? lw_value_name(LW_ROUTER_WAN) : name_value(lw_name_tunnel(lw_lab_tunnel(b->lab, tunnel)));
+  return tunnel == LW_NONE ? lw_value_name(LW_ROUTER_WAN)
+                           : name_value(lw_name_tunnel(lw_lab_tunnel(b->lab, tunnel)));
 }
 
 static LwValue exit_mark(const Build *b, guint tunnel) {
@@ -72,10 +73,12 @@ static LwValue proto_value(LwProto proto) {
   return proto == LW_PROTO_ANY ? lw_value_numbers(0, 255) : lw_value_number(proto_number(proto));
 }
 
-/* --- exits ------------------------------------------------------------------------------------------------ */
+/* --- exits ------------------------------------------------------------------------------------------------
+ */
 
 static void put_egress(const Build *b, const LwSegment *segment, guint tunnel, LwOrigin origin) {
-  lw_set_put(lw_ruleset_find_set(b->table, "egress"), origin, leg(segment), exit_mark(b, tunnel), exit_link(b, tunnel));
+  lw_set_put(lw_ruleset_find_set(b->table, "egress"), origin, leg(segment), exit_mark(b, tunnel),
+             exit_link(b, tunnel));
   LwSet *pairs = lw_ruleset_find_set(b->table, "pairs");
   lw_set_put(pairs, origin, leg(segment), exit_link(b, tunnel));
   lw_set_put(pairs, origin, exit_link(b, tunnel), leg(segment));
@@ -94,9 +97,11 @@ static void fill_exits_of_segment(const Build *b, guint index) {
   put_egress(b, segment, active, segment->egress_origin);
   for (guint i = 0; i < segment->pins->len; i++) {
     const LwPin *pin = segment->pins->pdata[i];
-    lw_set_put(lw_ruleset_find_set(b->table, "exit_pinned"), pin->origin, leg(segment), lw_value_range(pin->range))
+    lw_set_put(lw_ruleset_find_set(b->table, "exit_pinned"), pin->origin, leg(segment),
+               lw_value_range(pin->range))
         ->data = exit_mark(b, pin->tunnel);
-    lw_set_put(lw_ruleset_find_set(b->table, "dns_pinned"), pin->origin, leg(segment), lw_value_range(pin->range))
+    lw_set_put(lw_ruleset_find_set(b->table, "dns_pinned"), pin->origin, leg(segment),
+               lw_value_range(pin->range))
         ->data = lw_value_number(lw_resolver_port(b->lab, b->facts, index, pin->tunnel));
     put_egress(b, segment, pin->tunnel, pin->origin);
   }
@@ -123,7 +128,8 @@ static guint segment_mtu(const LwLab *lab, const LwSegment *segment) {
   return mtu;
 }
 
-/* --- flows that lines of the file open ---------------------------------------------------------------------- */
+/* --- flows that lines of the file open
+ * ---------------------------------------------------------------------- */
 
 static void put_pair_both(const Build *b, const char *one, const char *other, LwOrigin origin) {
   LwSet *pairs = lw_ruleset_find_set(b->table, "pairs");
@@ -158,8 +164,8 @@ static const GArray *ports_of(const Build *b, const LwAllow *allow) {
 static const LwPorts any_port = {LW_PROTO_ANY, 0, 65535};
 
 /* Calls put for every (from range) x (ports) of an allow line. */
-static void allow_each(const Build *b, const LwSegment *segment, const LwAllow *allow, const char *link, LwValue to,
-                       const LwPorts *ports) {
+static void allow_each(const Build *b, const LwSegment *segment, const LwAllow *allow, const char *link,
+                       LwValue to, const LwPorts *ports) {
   if (allow->from->len == 0) {
     put_allowed_in(b, set_of(allow), link, lw_prefix_range(&segment->subnet), to, ports, allow->origin);
     return;
@@ -268,8 +274,8 @@ static void fill_host_allow(const Build *b, const LwSegment *segment, const LwAl
     to = lw_value_addr(address);
   }
   for (guint p = 0; p < MAX(allow->ports->len, 1u); p++)
-    put_allowed(b, LW_ROUTER_MGMT, host, to, allow->ports->len ? &g_array_index(allow->ports, LwPorts, p) : &any_port,
-                allow->origin);
+    put_allowed(b, LW_ROUTER_MGMT, host, to,
+                allow->ports->len ? &g_array_index(allow->ports, LwPorts, p) : &any_port, allow->origin);
   put_pair_both(b, segment->name, LW_ROUTER_MGMT, allow->origin);
 }
 
@@ -279,34 +285,38 @@ static void fill_forward(const Build *b, guint index, const LwForward *forward) 
   if (lw_nic_segment(b->lab, b->facts, forward->machine, forward->nic) != index)
     return; /* moved away or cut: nothing comes in for it */
   guint exit = lw_exit_of_source(b->lab, b->facts, index, &forward->address);
-  const LwProto protos[] = {forward->tcp ? LW_PROTO_TCP : LW_PROTO_ANY, forward->udp ? LW_PROTO_UDP : LW_PROTO_ANY};
+  const LwProto protos[] = {forward->tcp ? LW_PROTO_TCP : LW_PROTO_ANY,
+                            forward->udp ? LW_PROTO_UDP : LW_PROTO_ANY};
   guint16 shift = (guint16)(forward->to_port - forward->first_port);
   for (guint i = 0; i < G_N_ELEMENTS(protos); i++) {
     if (protos[i] == LW_PROTO_ANY)
       continue;
     LwValue ports = lw_value_numbers(forward->first_port, forward->last_port);
     if (shift == 0) {
-      LwElement *e = lw_set_put(lw_ruleset_find_set(b->table, "forward_same"), forward->origin, exit_link(b, exit),
-                                proto_value(protos[i]), ports);
+      LwElement *e = lw_set_put(lw_ruleset_find_set(b->table, "forward_same"), forward->origin,
+                                exit_link(b, exit), proto_value(protos[i]), ports);
       e->data = lw_value_addr(forward->address);
     }
     for (guint port = forward->first_port; shift && port <= forward->last_port; port++) {
-      LwElement *e = lw_set_put(lw_ruleset_find_set(b->table, "forward_other"), forward->origin, exit_link(b, exit),
-                                proto_value(protos[i]), lw_value_number(port));
+      LwElement *e = lw_set_put(lw_ruleset_find_set(b->table, "forward_other"), forward->origin,
+                                exit_link(b, exit), proto_value(protos[i]), lw_value_number(port));
       e->data = lw_value_addr(forward->address);
       e->data_port = lw_value_number((guint16)(port + shift));
     }
-    lw_set_put(lw_ruleset_find_set(b->table, "forwarded"), forward->origin, exit_link(b, exit), leg(segment),
-               lw_value_addr(forward->address), proto_value(protos[i]),
-               lw_value_numbers((guint16)(forward->first_port + shift), (guint16)(forward->last_port + shift)));
+    lw_set_put(
+        lw_ruleset_find_set(b->table, "forwarded"), forward->origin, exit_link(b, exit), leg(segment),
+        lw_value_addr(forward->address), proto_value(protos[i]),
+        lw_value_numbers((guint16)(forward->first_port + shift), (guint16)(forward->last_port + shift)));
   }
 }
 
 static void fill_segment(const Build *b, guint index) {
   const LwSegment *segment = lw_lab_segment(b->lab, index);
   lw_set_put(lw_ruleset_find_set(b->table, "segments"), segment->origin, leg(segment));
-  lw_set_put(lw_ruleset_find_set(b->table, "sources"), segment->origin, leg(segment), lw_value_prefix(segment->subnet));
-  lw_set_put(lw_ruleset_find_set(b->table, "gateways"), segment->origin, leg(segment), lw_value_addr(segment->router));
+  lw_set_put(lw_ruleset_find_set(b->table, "sources"), segment->origin, leg(segment),
+             lw_value_prefix(segment->subnet));
+  lw_set_put(lw_ruleset_find_set(b->table, "gateways"), segment->origin, leg(segment),
+             lw_value_addr(segment->router));
   if (segment->dns_foreign == LW_DNS_REDIRECT)
     lw_set_put(lw_ruleset_find_set(b->table, "dns_redirected"), segment->dns_origin, leg(segment));
   fill_exits_of_segment(b, index);
@@ -320,7 +330,8 @@ static void fill_segment(const Build *b, guint index) {
     fill_forward(b, index, segment->forwards->pdata[i]);
 }
 
-/* --- sets ----------------------------------------------------------------------------------------------------- */
+/* --- sets
+ * ----------------------------------------------------------------------------------------------------- */
 
 static void declare_sets(const Build *b) {
   LwRuleset *t = b->table;
@@ -335,10 +346,11 @@ static void declare_sets(const Build *b) {
   lw_ruleset_add_set(t, LW_SET_MAP, "exit_pinned", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_LAST)->data =
       LW_FIELD_MARK;
   lw_ruleset_add_set(t, LW_SET_MAP, "exit_marks", FALSE, LW_FIELD_IIF, LW_FIELD_LAST)->data = LW_FIELD_MARK;
-  lw_ruleset_add_set(t, LW_SET_PLAIN, "egress", FALSE, LW_FIELD_IIF, LW_FIELD_MARK, LW_FIELD_OIF, LW_FIELD_LAST);
+  lw_ruleset_add_set(t, LW_SET_PLAIN, "egress", FALSE, LW_FIELD_IIF, LW_FIELD_MARK, LW_FIELD_OIF,
+                     LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_PLAIN, "pairs", FALSE, LW_FIELD_IIF, LW_FIELD_OIF, LW_FIELD_LAST);
-  lw_ruleset_add_set(t, LW_SET_PLAIN, "allowed", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_DADDR, LW_FIELD_PROTO,
-                     LW_FIELD_DPORT, LW_FIELD_LAST);
+  lw_ruleset_add_set(t, LW_SET_PLAIN, "allowed", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_DADDR,
+                     LW_FIELD_PROTO, LW_FIELD_DPORT, LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_PLAIN, "allowed_out", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_DADDR,
                      LW_FIELD_PROTO, LW_FIELD_DPORT, LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_PLAIN, "allowed_home", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_PROTO,
@@ -350,14 +362,15 @@ static void declare_sets(const Build *b) {
   lw_ruleset_add_set(t, LW_SET_MAP, "dns_active", FALSE, LW_FIELD_IIF, LW_FIELD_LAST)->data = LW_FIELD_DPORT;
   lw_ruleset_add_set(t, LW_SET_MAP, "dns_pinned", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_LAST)->data =
       LW_FIELD_DPORT;
-  lw_ruleset_add_set(t, LW_SET_MAP, "forward_same", TRUE, LW_FIELD_IIF, LW_FIELD_PROTO, LW_FIELD_DPORT, LW_FIELD_LAST)
+  lw_ruleset_add_set(t, LW_SET_MAP, "forward_same", TRUE, LW_FIELD_IIF, LW_FIELD_PROTO, LW_FIELD_DPORT,
+                     LW_FIELD_LAST)
       ->data = LW_FIELD_DADDR;
   LwSet *other = lw_ruleset_add_set(t, LW_SET_MAP, "forward_other", FALSE, LW_FIELD_IIF, LW_FIELD_PROTO,
                                     LW_FIELD_DPORT, LW_FIELD_LAST);
   other->data = LW_FIELD_DADDR;
   other->data_with_port = TRUE;
-  lw_ruleset_add_set(t, LW_SET_PLAIN, "forwarded", TRUE, LW_FIELD_IIF, LW_FIELD_OIF, LW_FIELD_DADDR, LW_FIELD_PROTO,
-                     LW_FIELD_DPORT, LW_FIELD_LAST);
+  lw_ruleset_add_set(t, LW_SET_PLAIN, "forwarded", TRUE, LW_FIELD_IIF, LW_FIELD_OIF, LW_FIELD_DADDR,
+                     LW_FIELD_PROTO, LW_FIELD_DPORT, LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_PLAIN, "endpoints", FALSE, LW_FIELD_DADDR, LW_FIELD_DPORT, LW_FIELD_LAST);
   lw_ruleset_add_set(t, LW_SET_PLAIN, "resolvers", FALSE, LW_FIELD_OIF, LW_FIELD_DADDR, LW_FIELD_LAST);
 }
@@ -445,7 +458,8 @@ static void fill_sets(const Build *b) {
   }
 }
 
-/* --- chains --------------------------------------------------------------------------------------------------- */
+/* --- chains
+ * --------------------------------------------------------------------------------------------------- */
 
 static LwRule *rule(LwChain *chain, const char *comment) {
   return lw_chain_add_rule(chain, LW_ORIGIN_NONE, comment);
@@ -518,9 +532,11 @@ static void build_dnat_chain(const Build *b) {
   lw_rule_match_set(r, "dns_redirected", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_rule_verdict(r, LW_VERDICT_GOTO, "dns");
   r = rule(c, "forwarded ports");
-  lw_rule_lookup(r, LW_ACTION_DNAT, "forward_same", LW_FIELD_IIF, LW_FIELD_PROTO, LW_FIELD_DPORT, LW_FIELD_LAST);
+  lw_rule_lookup(r, LW_ACTION_DNAT, "forward_same", LW_FIELD_IIF, LW_FIELD_PROTO, LW_FIELD_DPORT,
+                 LW_FIELD_LAST);
   r = rule(c, "forwarded ports with another number");
-  lw_rule_lookup(r, LW_ACTION_DNAT, "forward_other", LW_FIELD_IIF, LW_FIELD_PROTO, LW_FIELD_DPORT, LW_FIELD_LAST);
+  lw_rule_lookup(r, LW_ACTION_DNAT, "forward_other", LW_FIELD_IIF, LW_FIELD_PROTO, LW_FIELD_DPORT,
+                 LW_FIELD_LAST);
 
   LwChain *dns = lw_ruleset_add_chain(b->table, "dns");
   lw_rule_lookup(rule(dns, "pinned sources"), LW_ACTION_REDIRECT, "dns_pinned", LW_FIELD_IIF, LW_FIELD_SADDR,
@@ -583,7 +599,8 @@ static void build_forward_chain(const Build *b) {
   lw_rule_match_set(r, "exits", FALSE, LW_FIELD_OIF, LW_FIELD_LAST);
   lw_rule_match_set(r, "egress", TRUE, LW_FIELD_IIF, LW_FIELD_MARK, LW_FIELD_OIF, LW_FIELD_LAST);
   lw_rule_drop(r, "lanward kill-switch");
-  r = match_states(rule(c, "flows that are open, between places that may talk"), LW_CT_ESTABLISHED | LW_CT_RELATED);
+  r = match_states(rule(c, "flows that are open, between places that may talk"),
+                   LW_CT_ESTABLISHED | LW_CT_RELATED);
   lw_rule_match_set(r, "pairs", FALSE, LW_FIELD_IIF, LW_FIELD_OIF, LW_FIELD_LAST);
   lw_rule_accept(r);
   r = rule(c, "a cut connection is told so, not adopted");
@@ -592,15 +609,16 @@ static void build_forward_chain(const Build *b) {
   lw_rule_match_set(r, "segments", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_rule_add_action(r, LW_ACTION_COUNT);
   lw_rule_add_action(r, LW_ACTION_REJECT_TCP);
-  r = match_states(rule(c, "nothing but new flows from here on"), LW_CT_ESTABLISHED | LW_CT_RELATED | LW_CT_INVALID);
+  r = match_states(rule(c, "nothing but new flows from here on"),
+                   LW_CT_ESTABLISHED | LW_CT_RELATED | LW_CT_INVALID);
   lw_rule_drop(r, "lanward no flow");
   r = rule(c, "of ICMP only ping opens a flow");
   lw_rule_match(r, LW_FIELD_PROTO, lw_value_number(PROTO_ICMP));
   lw_rule_match_not(r, LW_FIELD_ICMP_TYPE, lw_value_number(ICMP_ECHO_REQUEST));
   lw_rule_drop(r, "lanward icmp");
   r = rule(c, "allow: and trust: lines");
-  lw_rule_match_set(r, "allowed", FALSE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_DADDR, LW_FIELD_PROTO, LW_FIELD_DPORT,
-                    LW_FIELD_LAST);
+  lw_rule_match_set(r, "allowed", FALSE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_DADDR, LW_FIELD_PROTO,
+                    LW_FIELD_DPORT, LW_FIELD_LAST);
   lw_rule_accept(r);
   r = rule(c, "allow: lines that name a prefix beyond the exits");
   lw_rule_match_set(r, "exits", FALSE, LW_FIELD_OIF, LW_FIELD_LAST);
@@ -609,8 +627,8 @@ static void build_forward_chain(const Build *b) {
   lw_rule_accept(r);
   r = rule(c, "forward: lines");
   lw_rule_match(r, LW_FIELD_CT_DNAT, lw_value_number(1));
-  lw_rule_match_set(r, "forwarded", FALSE, LW_FIELD_IIF, LW_FIELD_OIF, LW_FIELD_DADDR, LW_FIELD_PROTO, LW_FIELD_DPORT,
-                    LW_FIELD_LAST);
+  lw_rule_match_set(r, "forwarded", FALSE, LW_FIELD_IIF, LW_FIELD_OIF, LW_FIELD_DADDR, LW_FIELD_PROTO,
+                    LW_FIELD_DPORT, LW_FIELD_LAST);
   lw_rule_accept(r);
   r = rule(c, "the home LAN is not the internet");
   lw_rule_match(r, LW_FIELD_OIF, lw_value_name(LW_ROUTER_WAN));
@@ -630,7 +648,8 @@ static void build_input_chain(const Build *b) {
   LwRule *r = rule(c, NULL);
   lw_rule_match(r, LW_FIELD_IIF, lw_value_name("lo"));
   lw_rule_accept(r);
-  lw_rule_accept(match_states(rule(c, "answers to the router's own flows"), LW_CT_ESTABLISHED | LW_CT_RELATED));
+  lw_rule_accept(
+      match_states(rule(c, "answers to the router's own flows"), LW_CT_ESTABLISHED | LW_CT_RELATED));
   r = rule(c, "late packets of a cut connection: tell the far end");
   lw_rule_match(r, LW_FIELD_IIF, lw_value_name("wg-*"));
   lw_rule_match(r, LW_FIELD_TCP_SYN, lw_value_number(0));

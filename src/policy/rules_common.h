@@ -7,8 +7,8 @@
 #define LW_LOG_GROUP 77 /* nflog group that every drop is told to; `lanward drops` listens there */
 
 /* lw_set_add() with the key written out. */
-#define lw_set_put(set, origin, ...)                                                                           \
-  lw_set_add((set), (LwValue[]){__VA_ARGS__}, (guint)(sizeof((LwValue[]){__VA_ARGS__}) / sizeof(LwValue)),      \
+#define lw_set_put(set, origin, ...)                                                                         \
+  lw_set_add((set), (LwValue[]){__VA_ARGS__}, (guint)(sizeof((LwValue[]){__VA_ARGS__}) / sizeof(LwValue)),   \
              (origin))
 
 #define LW_ORIGIN_NONE ((LwOrigin){0})

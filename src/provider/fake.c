@@ -149,7 +149,8 @@ static void fake_free(LwProvider *self) {
   g_free(self);
 }
 
-LwProvider *lw_fake_provider_new(const LwProviderContext *context, const LwResourceKind *kinds, LwResourceSet *world) {
+LwProvider *lw_fake_provider_new(const LwProviderContext *context, const LwResourceKind *kinds,
+                                 LwResourceSet *world) {
   Fake *fake = g_new0(Fake, 1);
   fake->ops = (LwProviderOps){.name = "fake",
                               .kinds = kinds,

@@ -15,7 +15,8 @@ gboolean lw_provider_handles(const LwProvider *provider, LwResourceKind kind) {
 }
 
 /* A provider that fails without saying why, or says why and does not fail, has failed. */
-static gboolean settle(const LwProvider *provider, const char *phase, gboolean ok, GError *inner, GError **error) {
+static gboolean settle(const LwProvider *provider, const char *phase, gboolean ok, GError *inner,
+                       GError **error) {
   if (ok && !inner)
     return TRUE;
   if (inner)
@@ -78,8 +79,9 @@ static GBytes *prepare(LwProvider *provider, const GPtrArray *changes, GError **
   return settle(provider, "prepare", undo != NULL, inner, error) ? g_steal_pointer(&undo) : NULL;
 }
 
-gboolean lw_provider_carry_out(LwProvider *provider, const GPtrArray *changes, LwUndoSink sink, gpointer sink_data,
-                               LwInjector injector, gpointer injector_data, GError **error) {
+gboolean lw_provider_carry_out(LwProvider *provider, const GPtrArray *changes, LwUndoSink sink,
+                               gpointer sink_data, LwInjector injector, gpointer injector_data,
+                               GError **error) {
   if (changes->len == 0)
     return TRUE;
   if (!changes_are_its_own(provider, changes, error) ||

@@ -23,8 +23,8 @@ typedef struct {
   /* Reads what is there of these kinds. `wanted` and `owned` (nullable) are hints: what the caller will
      compare with, and what lanward made before; a provider may look at those alone, but must report every one
      of them that exists. Adds to `seen`. No side effects. */
-  gboolean (*observe)(LwProvider *self, const LwResourceSet *wanted, const LwResourceSet *owned, LwResourceSet *seen,
-                      GError **error);
+  gboolean (*observe)(LwProvider *self, const LwResourceSet *wanted, const LwResourceSet *owned,
+                      LwResourceSet *seen, GError **error);
   /* Would this batch be possible? No side effects. A foreign object in the way: LW_ERROR_CONFLICT. */
   gboolean (*check)(LwProvider *self, const GPtrArray *changes /* of LwChange* */, GError **error);
   /* The undo of the batch, as bytes. No side effects. */
@@ -64,8 +64,9 @@ gboolean lw_provider_observe(LwProvider *provider, const LwResourceSet *wanted, 
                              LwResourceSet *seen, GError **error);
 gboolean lw_provider_check(LwProvider *provider, const GPtrArray *changes, GError **error);
 /* prepare -> sink -> apply. On failure nothing is rolled back here: the engine undoes from its journal. */
-gboolean lw_provider_carry_out(LwProvider *provider, const GPtrArray *changes, LwUndoSink sink, gpointer sink_data,
-                               LwInjector injector /* nullable */, gpointer injector_data, GError **error);
+gboolean lw_provider_carry_out(LwProvider *provider, const GPtrArray *changes, LwUndoSink sink,
+                               gpointer sink_data, LwInjector injector /* nullable */, gpointer injector_data,
+                               GError **error);
 gboolean lw_provider_undo(LwProvider *provider, GBytes *undo, LwInjector injector, gpointer injector_data,
                           GError **error);
 
@@ -75,12 +76,14 @@ GBytes *lw_undo_from_changes(const GPtrArray *changes);
 /* The reverse changes, last first (transfer full, of LwChange*). */
 GPtrArray *lw_undo_to_changes(GBytes *undo, GError **error);
 
-/* What is left to do of an undo, against what the provider's observe() sees now: nothing for what is as it was,
- * else create, live, replace or delete (transfer full, of LwChange*, last of the batch first). Applying the
- * result is an idempotent undo. */
+/* What is left to do of an undo, against what the provider's observe() sees now: nothing for what is as it
+ * was, else create, live, replace or delete (transfer full, of LwChange*, last of the batch first). Applying
+ * the result is an idempotent undo. */
 GPtrArray *lw_undo_pending(LwProvider *provider, GBytes *undo, GError **error);
 
 /* In-memory provider for unit tests and injected failures: keeps a LwResourceSet as its world.
- * `world` is the caller's, and outlives it. It behaves as a kernel would: a link that exists already and does not
- * carry the owner's alias is a conflict, a veth goes with its other end, addresses and routes with their link. */
-LwProvider *lw_fake_provider_new(const LwProviderContext *context, const LwResourceKind *kinds, LwResourceSet *world);
+ * `world` is the caller's, and outlives it. It behaves as a kernel would: a link that exists already and does
+ * not carry the owner's alias is a conflict, a veth goes with its other end, addresses and routes with their
+ * link. */
+LwProvider *lw_fake_provider_new(const LwProviderContext *context, const LwResourceKind *kinds,
+                                 LwResourceSet *world);

@@ -66,7 +66,8 @@ static JsonArray *changes_member(JsonNode *root, GError **error) {
   if (version == UNDO_VERSION && changes && JSON_NODE_HOLDS_ARRAY(changes))
     return json_node_get_array(changes);
   g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
-              "a stored undo is of version %" G_GINT64_FORMAT ", this program knows version %d", version, UNDO_VERSION);
+              "a stored undo is of version %" G_GINT64_FORMAT ", this program knows version %d", version,
+              UNDO_VERSION);
   return NULL;
 }
 

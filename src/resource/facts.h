@@ -32,7 +32,7 @@ typedef struct {
 
 /* A probe of verify: allowed by host-guard as if it were declared. */
 typedef struct {
-  char *name;    /* its port on the host side; at most 15 bytes */
+  char *name; /* its port on the host side; at most 15 bytes */
   char *segment;
   LwAddr address;
   LwMac mac;

@@ -48,7 +48,8 @@ struct Shape {
   const Member *members; /* ends in a NULL name */
 };
 
-#define END {NULL, 0, 0, 0, NULL, NULL}
+#define END                                                                                                  \
+  { NULL, 0, 0, 0, NULL, NULL }
 #define IN(type_name, member) G_STRUCT_OFFSET(type_name, member)
 
 static const char *const link_types[] = {"bridge", "veth", "external", NULL};
@@ -103,8 +104,10 @@ static const Member name_members[] = {
 static const Shape name_shape = {sizeof(LwHostName), name_members};
 
 #define OF(member) G_STRUCT_OFFSET(LwResource, member)
-#define NS {"ns", OF(ns), T_STRING, IS_KEY, NULL, NULL}
-#define NAME {"name", OF(name), T_STRING, IS_KEY, NULL, NULL}
+#define NS                                                                                                   \
+  { "ns", OF(ns), T_STRING, IS_KEY, NULL, NULL }
+#define NAME                                                                                                 \
+  { "name", OF(name), T_STRING, IS_KEY, NULL, NULL }
 
 static const Member netns_members[] = {NAME, END};
 
@@ -247,8 +250,8 @@ static const char *const family_names[] = {[LW_FAMILY_INET] = "inet", [LW_FAMILY
 static void object_clear(gpointer object, const Member *members);
 static gboolean object_equal(gconstpointer a, gconstpointer b, const Member *members);
 static JsonObject *object_to_json(gconstpointer object, const Member *members);
-static gboolean object_from_json(gpointer object, const Member *members, JsonObject *json, const char *ignored,
-                                 GError **error);
+static gboolean object_from_json(gpointer object, const Member *members, JsonObject *json,
+                                 const char *ignored, GError **error);
 
 static GPtrArray *structs_new(const Shape *shape);
 
@@ -285,10 +288,10 @@ static gpointer struct_new(const Shape *shape) {
 }
 
 /* GPtrArray's free function is told nothing but the element: one for each shape. */
-#define STRUCT_FREE(shape_name)                                                                                       \
-  static void free_##shape_name(gpointer object) {                                                                    \
-    object_clear(object, shape_name.members);                                                                         \
-    g_free(object);                                                                                                   \
+#define STRUCT_FREE(shape_name)                                                                              \
+  static void free_##shape_name(gpointer object) {                                                           \
+    object_clear(object, shape_name.members);                                                                \
+    g_free(object);                                                                                          \
   }
 STRUCT_FREE(peer_shape)
 STRUCT_FREE(range_shape)
@@ -345,11 +348,13 @@ LwResource *lw_resource_ref(LwResource *resource) {
 
 /* Members that are not the kind's are freed, too: somebody may have set them all the same. */
 static void free_all_members(LwResource *resource) {
-  char *strings[] = {resource->ns,    resource->name,  resource->link,   resource->peer_ns, resource->peer,
-                     resource->master, resource->alias, resource->iif,    resource->oif,     resource->value,
-                     resource->domain, resource->home_lan_set, resource->private_key};
-  GPtrArray *lists[] = {resource->peers, resource->links,     resource->ranges, resource->hosts,    resource->names,
-                        resource->argv,  resource->upstreams, resource->nics,   resource->listeners};
+  char *strings[] = {resource->ns,         resource->name,   resource->link,   resource->peer_ns,
+                     resource->peer,       resource->master, resource->alias,  resource->iif,
+                     resource->oif,        resource->value,  resource->domain, resource->home_lan_set,
+                     resource->private_key};
+  GPtrArray *lists[] = {resource->peers,     resource->links, resource->ranges,
+                        resource->hosts,     resource->names, resource->argv,
+                        resource->upstreams, resource->nics,  resource->listeners};
   for (guint i = 0; i < G_N_ELEMENTS(strings); i++)
     g_free(strings[i]);
   for (guint i = 0; i < G_N_ELEMENTS(lists); i++)
@@ -474,7 +479,8 @@ static gboolean text_lists_equal(gconstpointer a, gconstpointer b, const Member 
   return TRUE;
 }
 
-/* One element of x for each of y; both lists are short or in the same order, so that this is linear mostly. */
+/* One element of x for each of y; both lists are short or in the same order, so that this is linear mostly.
+ */
 static gboolean struct_lists_equal(gconstpointer a, gconstpointer b, const Member *m) {
   GPtrArray *x = AT_CONST(a, m, GPtrArray *), *y = AT_CONST(b, m, GPtrArray *);
   guint count = x ? x->len : 0;
@@ -611,11 +617,13 @@ static char *describe_object(const LwResource *r) {
   case LW_RES_NETNS:
     return g_strdup_printf("network namespace %s", name);
   case LW_RES_LINK:
-    return g_strdup_printf("%s %s", r->link_type == LW_LINK_EXTERNAL ? "interface" : link_types[r->link_type], name);
+    return g_strdup_printf("%s %s", r->link_type == LW_LINK_EXTERNAL ? "interface" : link_types[r->link_type],
+                           name);
   case LW_RES_ADDRESS:
     return g_strdup_printf("address %s on %s", prefix, link);
   case LW_RES_ROUTE:
-    return r->table ? g_strdup_printf("route %s in table %u", prefix, r->table) : g_strdup_printf("route %s", prefix);
+    return r->table ? g_strdup_printf("route %s in table %u", prefix, r->table)
+                    : g_strdup_printf("route %s", prefix);
   case LW_RES_RULE:
     return g_strdup_printf("routing rule %u", r->priority);
   case LW_RES_SYSCTL:
@@ -640,7 +648,8 @@ static char *describe_object(const LwResource *r) {
 
 char *lw_resource_describe(const LwResource *resource) {
   g_autofree char *object = describe_object(resource);
-  return *text_or_empty(resource->ns) ? g_strdup_printf("%s in %s", object, resource->ns) : g_steal_pointer(&object);
+  return *text_or_empty(resource->ns) ? g_strdup_printf("%s in %s", object, resource->ns)
+                                      : g_steal_pointer(&object);
 }
 
 static JsonNode *texts_to_json(GPtrArray *texts) {
@@ -662,8 +671,9 @@ static JsonNode *structs_to_json(GPtrArray *objects, const Shape *shape) {
 }
 
 static gint64 number_of(gconstpointer object, const Member *m) {
-  return m->type == T_U8 ? AT_CONST(object, m, guint8) : m->type == T_U16 ? AT_CONST(object, m, guint16)
-                                                                          : AT_CONST(object, m, guint32);
+  return m->type == T_U8    ? AT_CONST(object, m, guint8)
+         : m->type == T_U16 ? AT_CONST(object, m, guint16)
+                            : AT_CONST(object, m, guint32);
 }
 
 static void member_to_json(gconstpointer object, const Member *m, JsonObject *json) {
@@ -703,8 +713,9 @@ JsonNode *lw_resource_to_json(const LwResource *resource) {
 }
 
 static const char *json_text(JsonNode *node) {
-  return JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING ? json_node_get_string(node)
-                                                                                        : NULL;
+  return JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING
+             ? json_node_get_string(node)
+             : NULL;
 }
 
 static gboolean number_from_json(gpointer object, const Member *m, JsonNode *node) {
@@ -828,8 +839,8 @@ static const Member *find_member(const Member *members, const char *name) {
   return NULL;
 }
 
-static gboolean object_from_json(gpointer object, const Member *members, JsonObject *json, const char *ignored,
-                                 GError **error) {
+static gboolean object_from_json(gpointer object, const Member *members, JsonObject *json,
+                                 const char *ignored, GError **error) {
   JsonObjectIter iter;
   const char *name;
   JsonNode *node;
@@ -844,8 +855,9 @@ static gboolean object_from_json(gpointer object, const Member *members, JsonObj
     if (inner)
       g_propagate_error(error, g_steal_pointer(&inner));
     else
-      g_set_error(error, LW_ERROR, LW_ERROR_FAILED, m ? "a stored resource has a bad value for \"%s\""
-                                                      : "a stored resource has a member \"%s\" that is not known",
+      g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
+                  m ? "a stored resource has a bad value for \"%s\""
+                    : "a stored resource has a member \"%s\" that is not known",
                   name);
     return FALSE;
   }
@@ -869,7 +881,8 @@ LwResource *lw_resource_from_json(JsonNode *node, GError **error) {
     }
     return g_steal_pointer(&resource);
   }
-  g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "a stored resource is of no known kind (%s)", name ? name : "none");
+  g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "a stored resource is of no known kind (%s)",
+              name ? name : "none");
   return NULL;
 }
 
@@ -917,8 +930,10 @@ gboolean lw_resource_set_remove(LwResourceSet *set, const char *key) {
 }
 
 const char *lw_change_class_name(LwChangeClass klass) {
-  static const char *const names[] = {[LW_CHANGE_CREATE] = "create",   [LW_CHANGE_LIVE] = "live",
-                                      [LW_CHANGE_RESTART] = "restart", [LW_CHANGE_REPLACE] = "replace",
+  static const char *const names[] = {[LW_CHANGE_CREATE] = "create",
+                                      [LW_CHANGE_LIVE] = "live",
+                                      [LW_CHANGE_RESTART] = "restart",
+                                      [LW_CHANGE_REPLACE] = "replace",
                                       [LW_CHANGE_DELETE] = "delete"};
   return names[klass];
 }

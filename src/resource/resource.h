@@ -1,10 +1,11 @@
 /* Canonical resources: the objects that make a lab, whether wanted or seen.
  *
  * A resource is one struct with a kind; which members a kind uses, and which of them name it (its key) or
- * are compared, is a table in resource.c (lw_resource_fields): copying, comparing, printing, JSON and undo are
- * generic over it. `ns` is the network namespace it lives in: "" for the host's, else a name under
- * /run/netns. Strings that are NULL and strings that are "" mean the same: not set. lw_resource_new() makes the
- * lists of its kind (empty), and leaves strings NULL. Wanted and seen resources are kept in different lists (LwResourceSet), never mixed.
+ * are compared, is a table in resource.c (lw_resource_fields): copying, comparing, printing, JSON and undo
+ * are generic over it. `ns` is the network namespace it lives in: "" for the host's, else a name under
+ * /run/netns. Strings that are NULL and strings that are "" mean the same: not set. lw_resource_new() makes
+ * the lists of its kind (empty), and leaves strings NULL. Wanted and seen resources are kept in different
+ * lists (LwResourceSet), never mixed.
  */
 #pragma once
 
@@ -15,22 +16,26 @@
 #include <json-glib/json-glib.h>
 
 typedef enum {
-  LW_RES_NETNS,    /* name */
-  LW_RES_LINK,     /* ns, name | type, peer_ns, peer, mac, mtu, master, up, isolated, group, alias */
-  LW_RES_ADDRESS,  /* ns, link, prefix */
-  LW_RES_ROUTE,    /* ns, table, prefix, metric | route_type, via, link, source */
-  LW_RES_RULE,     /* ns, priority, | mark, iif, oif, table, action, suppress_default */
-  LW_RES_SYSCTL,   /* ns, name (net.ipv4.ip_forward) | value */
-  LW_RES_RULESET,  /* ns, name, family | ruleset */
-  LW_RES_TUNNEL,   /* ns, name (the link) | WireGuard settings, see below */
-  LW_RES_RESOLVER, /* ns, name | a dnsmasq: DHCP and/or DNS, see below */
+  LW_RES_NETNS,       /* name */
+  LW_RES_LINK,        /* ns, name | type, peer_ns, peer, mac, mtu, master, up, isolated, group, alias */
+  LW_RES_ADDRESS,     /* ns, link, prefix */
+  LW_RES_ROUTE,       /* ns, table, prefix, metric | route_type, via, link, source */
+  LW_RES_RULE,        /* ns, priority, | mark, iif, oif, table, action, suppress_default */
+  LW_RES_SYSCTL,      /* ns, name (net.ipv4.ip_forward) | value */
+  LW_RES_RULESET,     /* ns, name, family | ruleset */
+  LW_RES_TUNNEL,      /* ns, name (the link) | WireGuard settings, see below */
+  LW_RES_RESOLVER,    /* ns, name | a dnsmasq: DHCP and/or DNS, see below */
   LW_RES_DHCP_CLIENT, /* ns, link | hostname-less dhcpcd that keeps a lease, see below */
-  LW_RES_CELL,     /* name | a cell with its NICs' names, see below */
-  LW_RES_SERVER,   /* ns, name | listeners of the emulated world (twin), see below */
+  LW_RES_CELL,        /* name | a cell with its NICs' names, see below */
+  LW_RES_SERVER,      /* ns, name | listeners of the emulated world (twin), see below */
   LW_RES_LAST
 } LwResourceKind;
 
-typedef enum { LW_LINK_BRIDGE, LW_LINK_VETH, LW_LINK_EXTERNAL /* not ours: only enslaved or configured */ } LwLinkType;
+typedef enum {
+  LW_LINK_BRIDGE,
+  LW_LINK_VETH,
+  LW_LINK_EXTERNAL /* not ours: only enslaved or configured */
+} LwLinkType;
 typedef enum {
   LW_ROUTE_UNICAST,
   LW_ROUTE_LOCAL,
@@ -61,8 +66,8 @@ typedef struct {
 
 typedef struct {
   LwMac mac;
-  LwAddr address; /* unset: only a name */
-  char *name;     /* nullable */
+  LwAddr address;        /* unset: only a name */
+  char *name;            /* nullable */
   gboolean dynamic_only; /* no address here: it may take one of the range */
 } LwDhcpHost;
 
@@ -122,23 +127,24 @@ typedef struct LwResource {
   /* (mark: fwmark of its own encrypted packets; mtu, up as for a link) */
 
   /* resolver */
-  guint16 port;       /* DNS port; 0: no DNS */
-  GPtrArray *links;   /* of char*: interfaces it listens on; empty: all of the namespace */
-  GPtrArray *ranges;  /* of LwDhcpRange* */
-  GPtrArray *hosts;   /* of LwDhcpHost* */
-  GPtrArray *names;   /* of LwHostName*: address records */
+  guint16 port;         /* DNS port; 0: no DNS */
+  GPtrArray *links;     /* of char*: interfaces it listens on; empty: all of the namespace */
+  GPtrArray *ranges;    /* of LwDhcpRange* */
+  GPtrArray *hosts;     /* of LwDhcpHost* */
+  GPtrArray *names;     /* of LwHostName*: address records */
   GPtrArray *upstreams; /* of LwUpstream*; empty: answers only what it knows */
   char *domain;         /* nullable */
   gboolean log_queries;
 
   /* dhcp client: `link` of `ns`; keeps a lease; the default route goes to `table` (0: main, as usual);
-     `home_lan_set`: an nft set "TABLE SET" that the lease's prefix is written to before anything else */
+     `home_lan_set`: an nft set "TABLE SET" that the lease's prefix is written to before anything else
+     (everything, while there is none), and SET_known (nothing, while there is none) */
   char *home_lan_set;
   gboolean wait; /* the step is done when the lease is there */
 
   /* cell */
-  GPtrArray *argv;  /* of char*: what it runs; empty: nothing but its init */
-  GPtrArray *nics;  /* of char*: its interfaces, in order; each gets a DHCP client unless it has an ADDRESS */
+  GPtrArray *argv; /* of char*: what it runs; empty: nothing but its init */
+  GPtrArray *nics; /* of char*: its interfaces, in order; each gets a DHCP client unless it has an ADDRESS */
   guint32 static_nics; /* bit i: NIC i has a static address and no DHCP client */
   /* (value: the resolver of a cell whose first NIC is static; else its lease names it) */
 
@@ -147,7 +153,8 @@ typedef struct LwResource {
   GPtrArray *listeners; /* of char* "PROTO/PORT/ANSWER" */
 } LwResource;
 
-LwResource *lw_resource_new(LwResourceKind kind, const char *ns /* nullable */, const char *name /* nullable */);
+LwResource *lw_resource_new(LwResourceKind kind, const char *ns /* nullable */,
+                            const char *name /* nullable */);
 LwResource *lw_resource_ref(LwResource *resource);
 void lw_resource_unref(LwResource *resource);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwResource, lw_resource_unref)
@@ -168,8 +175,9 @@ const char *lw_resource_kind_name(LwResourceKind kind);
 /* For people: "bridge virbr-lan10", "tunnel wg-se in router". Transfer full. */
 char *lw_resource_describe(const LwResource *resource);
 
-/* JSON of all members of the kind that are set (secrets stay references); and back: NULL and error on anything
- * unknown. Of a ruleset only its name and family: what is read back has no rules and equals no other. */
+/* JSON of all members of the kind that are set (secrets stay references); and back: NULL and error on
+ * anything unknown. Of a ruleset only its name and family: what is read back has no rules and equals no
+ * other. */
 JsonNode *lw_resource_to_json(const LwResource *resource);
 LwResource *lw_resource_from_json(JsonNode *node, GError **error);
 

@@ -119,8 +119,8 @@ LwSet *lw_ruleset_find_set(const LwRuleset *ruleset, const char *name) {
   return NULL;
 }
 
-LwChain *lw_ruleset_add_base_chain(LwRuleset *ruleset, const char *name, LwHook hook, int priority, gboolean nat,
-                                   gboolean drop) {
+LwChain *lw_ruleset_add_base_chain(LwRuleset *ruleset, const char *name, LwHook hook, int priority,
+                                   gboolean nat, gboolean drop) {
   LwChain *chain = lw_ruleset_add_chain(ruleset, name);
   chain->hook = hook;
   chain->priority = priority;
@@ -366,8 +366,8 @@ static gboolean rule_equal(const LwRule *a, const LwRule *b) {
 }
 
 static gboolean chain_equal(const LwChain *a, const LwChain *b) {
-  if (!g_str_equal(a->name, b->name) || a->hook != b->hook || a->nat != b->nat || a->priority != b->priority ||
-      a->drop != b->drop || a->rules->len != b->rules->len)
+  if (!g_str_equal(a->name, b->name) || a->hook != b->hook || a->nat != b->nat ||
+      a->priority != b->priority || a->drop != b->drop || a->rules->len != b->rules->len)
     return FALSE;
   for (guint i = 0; i < a->rules->len; i++)
     if (!rule_equal(a->rules->pdata[i], b->rules->pdata[i]))
@@ -398,28 +398,17 @@ gboolean lw_ruleset_equal(const LwRuleset *a, const LwRuleset *b) {
 }
 
 static const char *const field_names[LW_FIELD_LAST] = {
-    [LW_FIELD_IIF] = "iif",
-    [LW_FIELD_OIF] = "oif",
-    [LW_FIELD_SADDR] = "saddr",
-    [LW_FIELD_DADDR] = "daddr",
-    [LW_FIELD_SADDR6] = "saddr6",
-    [LW_FIELD_DADDR6] = "daddr6",
-    [LW_FIELD_PROTO] = "proto",
-    [LW_FIELD_SPORT] = "sport",
-    [LW_FIELD_DPORT] = "dport",
-    [LW_FIELD_ICMP_TYPE] = "icmp-type",
-    [LW_FIELD_CT_STATE] = "ct-state",
-    [LW_FIELD_CT_DIRECTION] = "ct-direction",
-    [LW_FIELD_CT_DNAT] = "ct-dnat",
-    [LW_FIELD_CT_MARK] = "ct-mark",
-    [LW_FIELD_MARK] = "mark",
-    [LW_FIELD_NFPROTO] = "nfproto",
-    [LW_FIELD_ETH_SRC] = "eth-src",
-    [LW_FIELD_ETH_TYPE] = "eth-type",
-    [LW_FIELD_ARP_IP] = "arp-ip",
-    [LW_FIELD_ARP_MAC] = "arp-mac",
-    [LW_FIELD_TCP_SYN] = "tcp-syn",
-    [LW_FIELD_TCP_RST] = "tcp-rst",
+    [LW_FIELD_IIF] = "iif",           [LW_FIELD_OIF] = "oif",
+    [LW_FIELD_SADDR] = "saddr",       [LW_FIELD_DADDR] = "daddr",
+    [LW_FIELD_SADDR6] = "saddr6",     [LW_FIELD_DADDR6] = "daddr6",
+    [LW_FIELD_PROTO] = "proto",       [LW_FIELD_SPORT] = "sport",
+    [LW_FIELD_DPORT] = "dport",       [LW_FIELD_ICMP_TYPE] = "icmp-type",
+    [LW_FIELD_CT_STATE] = "ct-state", [LW_FIELD_CT_DIRECTION] = "ct-direction",
+    [LW_FIELD_CT_DNAT] = "ct-dnat",   [LW_FIELD_CT_MARK] = "ct-mark",
+    [LW_FIELD_MARK] = "mark",         [LW_FIELD_NFPROTO] = "nfproto",
+    [LW_FIELD_ETH_SRC] = "eth-src",   [LW_FIELD_ETH_TYPE] = "eth-type",
+    [LW_FIELD_ARP_IP] = "arp-ip",     [LW_FIELD_ARP_MAC] = "arp-mac",
+    [LW_FIELD_TCP_SYN] = "tcp-syn",   [LW_FIELD_TCP_RST] = "tcp-rst",
     [LW_FIELD_IBRIDGE] = "ibridge",
 };
 

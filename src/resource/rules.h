@@ -102,17 +102,17 @@ typedef struct {
 
 typedef enum {
   LW_ACTION_COUNT,
-  LW_ACTION_LOG,           /* text: prefix; number: nflog group */
-  LW_ACTION_VERDICT,       /* verdict */
-  LW_ACTION_VMAP,          /* fields looked up in set; no entry: next rule */
-  LW_ACTION_REJECT_TCP,    /* TCP reset */
-  LW_ACTION_REJECT,        /* ICMP administratively prohibited */
-  LW_ACTION_SET_MARK,      /* number, or fields looked up in set (no entry: the rule ends, next one) */
-  LW_ACTION_MARK_FROM_CT,  /* meta mark := ct mark */
-  LW_ACTION_CT_FROM_MARK,  /* ct mark := meta mark */
-  LW_ACTION_SET_CT_MARK,   /* number, or map */
-  LW_ACTION_DNAT,          /* fields looked up in map `set` -> address, or address . port */
-  LW_ACTION_REDIRECT,      /* to a local port: number, or fields looked up in map `set` */
+  LW_ACTION_LOG,          /* text: prefix; number: nflog group */
+  LW_ACTION_VERDICT,      /* verdict */
+  LW_ACTION_VMAP,         /* fields looked up in set; no entry: next rule */
+  LW_ACTION_REJECT_TCP,   /* TCP reset */
+  LW_ACTION_REJECT,       /* ICMP administratively prohibited */
+  LW_ACTION_SET_MARK,     /* number, or fields looked up in set (no entry: the rule ends, next one) */
+  LW_ACTION_MARK_FROM_CT, /* meta mark := ct mark */
+  LW_ACTION_CT_FROM_MARK, /* ct mark := meta mark */
+  LW_ACTION_SET_CT_MARK,  /* number, or map */
+  LW_ACTION_DNAT,         /* fields looked up in map `set` -> address, or address . port */
+  LW_ACTION_REDIRECT,     /* to a local port: number, or fields looked up in map `set` */
   LW_ACTION_MASQUERADE,
   LW_ACTION_CLAMP_MSS, /* number: bytes; of packets with SYN (with or without ACK), never raised */
   LW_ACTION_LIMIT,     /* number: packets a second; the rest falls through */
@@ -149,7 +149,7 @@ typedef struct {
   LwHook hook; /* NONE: reached by jumps alone */
   gboolean nat;
   int priority;
-  gboolean drop; /* policy */
+  gboolean drop;    /* policy */
   GPtrArray *rules; /* of LwRule* */
 } LwChain;
 
@@ -167,9 +167,11 @@ LwRuleset *lw_ruleset_ref(LwRuleset *ruleset);
 void lw_ruleset_unref(LwRuleset *ruleset);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwRuleset, lw_ruleset_unref)
 
-LwSet *lw_ruleset_add_set(LwRuleset *ruleset, LwSetKind kind, const char *name, gboolean interval, ... /* LwField, ends in LW_FIELD_LAST */);
+LwSet *lw_ruleset_add_set(LwRuleset *ruleset, LwSetKind kind, const char *name, gboolean interval,
+                          ... /* LwField, ends in LW_FIELD_LAST */);
 LwSet *lw_ruleset_find_set(const LwRuleset *ruleset, const char *name);
-LwChain *lw_ruleset_add_base_chain(LwRuleset *ruleset, const char *name, LwHook hook, int priority, gboolean nat, gboolean drop);
+LwChain *lw_ruleset_add_base_chain(LwRuleset *ruleset, const char *name, LwHook hook, int priority,
+                                   gboolean nat, gboolean drop);
 LwChain *lw_ruleset_add_chain(LwRuleset *ruleset, const char *name);
 LwChain *lw_ruleset_find_chain(const LwRuleset *ruleset, const char *name);
 

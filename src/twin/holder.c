@@ -92,9 +92,17 @@ static gboolean make_folders(GError **error) {
   static const struct {
     const char *path;
     mode_t mode;
-  } folders[] = {{"/run/netns", 0755}, {RUN_DIR, 0700},        {"/run/wireguard", 0700}, {"/run/dhcpcd", 0755},
-                 {"/run/lock", 0755},  {VIEWS, 0700},          {VIEWS "/etc", 0700},     {VIEWS "/etc/upper", 0755},
-                 {VIEWS "/lib", 0700}, {VIEWS "/lib/upper", 0755}, {VIEWS "/lib/upper/dhcpcd", 0755},
+  } folders[] = {{"/run/netns", 0755},
+                 {RUN_DIR, 0700},
+                 {"/run/wireguard", 0700},
+                 {"/run/dhcpcd", 0755},
+                 {"/run/lock", 0755},
+                 {VIEWS, 0700},
+                 {VIEWS "/etc", 0700},
+                 {VIEWS "/etc/upper", 0755},
+                 {VIEWS "/lib", 0700},
+                 {VIEWS "/lib/upper", 0755},
+                 {VIEWS "/lib/upper/dhcpcd", 0755},
                  {VIEWS "/lib/upper/misc", 0755}};
   for (gsize i = 0; i < G_N_ELEMENTS(folders); i++)
     if (mkdir(folders[i].path, folders[i].mode) != 0) {
@@ -107,7 +115,8 @@ static gboolean make_folders(GError **error) {
 static gboolean mount_etc(const char *name, GError **error) {
   g_autofree char *hosts = g_strdup_printf("127.0.0.1\tlocalhost\n127.0.1.1\t%s\n::1\tlocalhost\n", name);
   g_autofree char *hostname = g_strconcat(name, "\n", NULL);
-  /* Only root: one uid is mapped here, and dhcpcd and dnsmasq would drop to users of theirs if they found them. */
+  /* Only root: one uid is mapped here, and dhcpcd and dnsmasq would drop to users of theirs if they found
+   * them. */
   const char *files[][2] = {{"passwd", "root:x:0:0:root:/root:/bin/sh\n"},
                             {"group", "root:x:0:\n"},
                             {"hosts", hosts},
@@ -128,7 +137,8 @@ static gboolean set_up_mounts(const char *name, GError **error) {
   }
   if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0) {
     g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED,
-                "cannot mount /proc in a namespace (%s): parts of this machine's /proc are hidden, as a container does; "
+                "cannot mount /proc in a namespace (%s): parts of this machine's /proc are hidden, as a "
+                "container does; "
                 "in Docker start it with --security-opt systempaths=unconfined",
                 g_strerror(errno));
     return FALSE;
@@ -136,7 +146,8 @@ static gboolean set_up_mounts(const char *name, GError **error) {
   if (!mount_or_fail("tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755", error) || !make_folders(error) ||
       !mount_etc(name, error))
     return FALSE;
-  if (g_file_test("/var/lib", G_FILE_TEST_IS_DIR) && !lw_mount_view("/var/lib", "/var/lib", VIEWS "/lib", error))
+  if (g_file_test("/var/lib", G_FILE_TEST_IS_DIR) &&
+      !lw_mount_view("/var/lib", "/var/lib", VIEWS "/lib", error))
     return FALSE;
   /* The host's /sys would show the host's interfaces. Not all machines allow a new one; nothing of the lab
      depends on it. */
@@ -156,8 +167,9 @@ static gboolean bring_lo_up(void) {
   return ok;
 }
 
-/* Where a machine has br_netfilter loaded (Docker does it), every new namespace gets it switched on, and frames
- * between two ports of a bridge go through the rules of routing as well. A twin is the same on every machine. */
+/* Where a machine has br_netfilter loaded (Docker does it), every new namespace gets it switched on, and
+ * frames between two ports of a bridge go through the rules of routing as well. A twin is the same on every
+ * machine. */
 static gboolean leave_bridges_alone(void) {
   static const char *const files[] = {"/proc/sys/net/bridge/bridge-nf-call-iptables",
                                       "/proc/sys/net/bridge/bridge-nf-call-ip6tables",
@@ -172,8 +184,8 @@ static gboolean set_up(const char *name, GError **error) {
   if (!set_up_mounts(name, error))
     return FALSE;
   /* Forwarding on is the harder case for the isolation of the host's bridges: it is what gets proved. */
-  if (sethostname(name, strlen(name)) == 0 && bring_lo_up() && write_text("/proc/sys/net/ipv4/ip_forward", "1") &&
-      leave_bridges_alone())
+  if (sethostname(name, strlen(name)) == 0 && bring_lo_up() &&
+      write_text("/proc/sys/net/ipv4/ip_forward", "1") && leave_bridges_alone())
     return TRUE;
   lw_error_set_errno(error, "cannot set the twin's host up");
   return FALSE;
@@ -215,7 +227,7 @@ typedef struct {
   LwTwinRepair repair;
   gpointer repair_data;
   pid_t repairing;
-  gint64 due;     /* monotonic, 0: nothing to do */
+  gint64 due; /* monotonic, 0: nothing to do */
   gint64 earliest;
   guint failures;
   gboolean checking; /* whether the last repair held */
@@ -313,7 +325,8 @@ static void start_repair(Holder *holder) {
 
 static void loop(Holder *holder) {
   for (;;) {
-    struct pollfd watched[] = {{.fd = holder->signals, .events = POLLIN}, {.fd = holder->listener, .events = POLLIN}};
+    struct pollfd watched[] = {{.fd = holder->signals, .events = POLLIN},
+                               {.fd = holder->listener, .events = POLLIN}};
     int timeout = -1;
     if (holder->due && !holder->repairing)
       timeout = (int)CLAMP((holder->due - g_get_monotonic_time()) / 1000 + 1, 0, REPAIR_PAUSE_MAX_MS);

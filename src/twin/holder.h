@@ -12,5 +12,5 @@ const char *lw_twin_userns_remedy(int reason);
 /* Called in a fresh child of the starter: makes the namespaces and becomes the parent of the holder. listener
  * is bound and not yet listening. control: where the starter hears, and answers "go" with one byte; when it
  * closes instead, everything goes away. */
-void lw_holder_boot(const char *name, int listener, int control, LwTwinRepair repair, gpointer repair_data)
-    G_GNUC_NORETURN;
+void lw_holder_boot(const char *name, int listener, int control, LwTwinRepair repair,
+                    gpointer repair_data) G_GNUC_NORETURN;

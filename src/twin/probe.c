@@ -32,7 +32,8 @@ typedef struct {
 } LinkRequest;
 
 static struct rtattr *put_attribute(LinkRequest *request, unsigned short type, const char *data) {
-  struct rtattr *attribute = (struct rtattr *)(void *)((char *)request + NLMSG_ALIGN(request->head.nlmsg_len));
+  struct rtattr *attribute =
+      (struct rtattr *)(void *)((char *)request + NLMSG_ALIGN(request->head.nlmsg_len));
   gsize length = data ? strlen(data) + 1 : 0;
   attribute->rta_type = type;
   attribute->rta_len = (unsigned short)RTA_LENGTH(length);
@@ -80,8 +81,8 @@ static int try_overlay(void) {
   if (mount("tmpfs", "/run", "tmpfs", 0, NULL) != 0 || mkdir("/run/upper", 0700) != 0 ||
       mkdir("/run/work", 0700) != 0 || mkdir("/run/view", 0700) != 0)
     return errno;
-  return mount("overlay", "/run/view", "overlay", 0, "lowerdir=/usr,upperdir=/run/upper,workdir=/run/work,userxattr") ==
-                 0
+  return mount("overlay", "/run/view", "overlay", 0,
+               "lowerdir=/usr,upperdir=/run/upper,workdir=/run/work,userxattr") == 0
              ? 0
              : errno;
 }
@@ -225,10 +226,12 @@ static void add_namespace_tries(GPtrArray *list, const Found *found) {
   int links = found->bridge ? found->bridge : found->veth;
   add_tried(list, "bridges and veth cables", links, TRUE, "run as root: modprobe -a bridge veth");
   if (found->nft != ENOENT) /* else nft is named among the missing programs */
-    add_tried(list, "nftables", found->nft, TRUE, "run as root: modprobe -a nf_tables nft_chain_nat nf_conntrack");
+    add_tried(list, "nftables", found->nft, TRUE,
+              "run as root: modprobe -a nf_tables nft_chain_nat nf_conntrack");
   add_tun(list, found);
   add_tried(list, "overlay file systems", found->overlay, FALSE,
-            "without them cells see the host's folders read-only; kernel 5.11 or later, run as root: modprobe overlay");
+            "without them cells see the host's folders read-only; kernel 5.11 or later, run as root: "
+            "modprobe overlay");
 }
 
 GPtrArray *lw_twin_probe(void) {

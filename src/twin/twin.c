@@ -34,8 +34,8 @@ static gboolean name_is_good(const char *name, GError **error) {
   gsize length = strlen(name);
   if (length >= 1 && length <= 32 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == length)
     return TRUE;
-  g_set_error(error, LW_ERROR, LW_ERROR_USAGE,
-              "“%s” is no name for a twin: use 1 to 32 of a-z, 0-9 and “-”", name);
+  g_set_error(error, LW_ERROR, LW_ERROR_USAGE, "“%s” is no name for a twin: use 1 to 32 of a-z, 0-9 and “-”",
+              name);
   return FALSE;
 }
 
@@ -72,9 +72,10 @@ static pid_t peer_of(int fd, const char *name, GError **error) {
     return -1;
   }
   if (peer.pid <= 0) {
-    g_set_error(error, LW_ERROR, LW_ERROR_CONFLICT,
-                "twin “%s” runs in a pid namespace that cannot be seen from here: use it from where it was started",
-                name);
+    g_set_error(
+        error, LW_ERROR, LW_ERROR_CONFLICT,
+        "twin “%s” runs in a pid namespace that cannot be seen from here: use it from where it was started",
+        name);
     return -1;
   }
   return peer.pid;
@@ -89,7 +90,8 @@ pid_t lw_twin_find(const char *name, GError **error) {
   if (fd < 0)
     return -1;
   pid_t pid = 0;
-  /* A full queue of connections, which EAGAIN means, still tells who listens… only after a connect: try again. */
+  /* A full queue of connections, which EAGAIN means, still tells who listens… only after a connect: try
+   * again. */
   int tries = 0;
   while (connect(fd, (struct sockaddr *)&address, length) != 0) {
     if (errno == EINTR)
@@ -147,7 +149,8 @@ GPtrArray *lw_twin_list(void) {
   return list;
 }
 
-/* A listener with the name, bound: nobody else can start the twin now. -1 and no error: it runs (*running). */
+/* A listener with the name, bound: nobody else can start the twin now. -1 and no error: it runs (*running).
+ */
 static int claim(const char *name, pid_t *running, GError **error) {
   gint64 deadline = g_get_monotonic_time() + BUSY_TIMEOUT_MS * 1000;
   struct sockaddr_un address;
@@ -169,10 +172,11 @@ static int claim(const char *name, pid_t *running, GError **error) {
       return -1;
     }
     if (g_get_monotonic_time() > deadline) {
-      g_set_error(error, LW_ERROR, LW_ERROR_BUSY,
-                  "twin “%s” is being started by another command, or its name is held by another user: try again, or "
-                  "use --name",
-                  name);
+      g_set_error(
+          error, LW_ERROR, LW_ERROR_BUSY,
+          "twin “%s” is being started by another command, or its name is held by another user: try again, or "
+          "use --name",
+          name);
       return -1;
     }
     g_usleep(5000);
@@ -258,9 +262,10 @@ gboolean lw_twin_stop(const char *name, gboolean *was_running, GError **error) {
   while (ok && ready > 0 && lw_twin_find(name, NULL) == pid && g_get_monotonic_time() < deadline)
     g_usleep(2000);
   if (ok && ready <= 0) {
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
-                "twin %s was told to end and still runs: a command is using it (lanward twin exec); end that first",
-                name);
+    g_set_error(
+        error, LW_ERROR, LW_ERROR_FAILED,
+        "twin %s was told to end and still runs: a command is using it (lanward twin exec); end that first",
+        name);
     return FALSE;
   }
   return ok;
@@ -281,15 +286,16 @@ int lw_twin_run(const char *name, int (*body)(gpointer data), gpointer data, GEr
   pid_t pid;
   g_autofree char *folder = g_get_current_dir();
   Body call = {body, data};
-  LwEntry entry = {.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC |
-                            CLONE_NEWCGROUP,
+  LwEntry entry = {.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS |
+                            CLONE_NEWIPC | CLONE_NEWCGROUP,
                    .folder = folder,
                    .body = call_body,
                    .data = &call};
   entry.pidfd = pidfd_open_checked(name, &pid, error);
   if (entry.pidfd < 0) {
     if (pid == 0)
-      g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "no twin “%s” runs: start it with lanward twin apply", name);
+      g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "no twin “%s” runs: start it with lanward twin apply",
+                  name);
     return -1;
   }
   int status = lw_enter_run(&entry, error);

@@ -14,7 +14,7 @@
 
 /* What this machine can do, found by trying (user namespaces, nft, TUN, WireGuard, overlay, programs). */
 typedef struct {
-  char *what;      /* "user namespaces" */
+  char *what; /* "user namespaces" */
   gboolean ok;
   gboolean needed; /* else only slower or less faithful without it */
   char *detail;    /* what was found: "kernel has no WireGuard: wireguard-go 0.0.2022" */

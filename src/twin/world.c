@@ -8,11 +8,12 @@
 #define AT_RESOLVER 0x0a35u /* .10.53 */
 #define AT_HOME 0x1400u     /* .20.0/30: the internet's end, the home router's */
 #define AT_EXITS 0x2000u    /* .32.0 on: a /30 for each tunnel */
-#define AT_ENDPOINTS 0x8001u /* .128.1 on: one address for each tunnel whose file names none that can be used */
+#define AT_ENDPOINTS                                                                                         \
+  0x8001u /* .128.1 on: one address for each tunnel whose file names none that can be used */
 
 /* Not the internet: IANA's IPv4 special-purpose registry (RFC 6890) and multicast. */
-static const char *const special[] = {"0.0.0.0/8",      "10.0.0.0/8",   "100.64.0.0/10",   "127.0.0.0/8",
-                                      "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",   "192.0.2.0/24",
+static const char *const special[] = {"0.0.0.0/8",      "10.0.0.0/8",     "100.64.0.0/10", "127.0.0.0/8",
+                                      "169.254.0.0/16", "172.16.0.0/12",  "192.0.0.0/24",  "192.0.2.0/24",
                                       "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24",
                                       "203.0.113.0/24", "224.0.0.0/3"};
 
@@ -106,7 +107,8 @@ static gboolean literal_endpoint(const LwLab *lab, guint tunnel, const GArray *l
 
 /* Apart from the lab, and from the endpoints that its files name. */
 static LwPrefix choose_pool(const LwLab *lab, const GArray *lab_list) {
-  static const guint32 first_octets[] = {0x2d530000u /* 45.83 */, 0x92460000u /* 146.70 */, 0xb9410000u /* 185.65 */};
+  static const guint32 first_octets[] = {0x2d530000u /* 45.83 */, 0x92460000u /* 146.70 */,
+                                         0xb9410000u /* 185.65 */};
   g_autoptr(GArray) taken = g_array_copy((GArray *)lab_list);
   for (guint i = 0; i < lab->tunnels->len; i++) {
     LwAddr addr;
@@ -118,7 +120,8 @@ static LwPrefix choose_pool(const LwLab *lab, const GArray *lab_list) {
     if (!overlaps_any(&prefix, taken))
       return prefix;
   }
-  LwPrefix prefix = lw_prefix_make(lw_addr_from_v4(0x2e000000u), 16); /* 46.0 and on: none special up to 100.64 */
+  LwPrefix prefix =
+      lw_prefix_make(lw_addr_from_v4(0x2e000000u), 16); /* 46.0 and on: none special up to 100.64 */
   while (overlaps_any(&prefix, taken) && lw_addr_v4(&prefix.addr) < 0x64000000u)
     prefix.addr = lw_addr_add(&prefix.addr, 65536);
   return prefix;

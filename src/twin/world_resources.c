@@ -1,6 +1,8 @@
-/* The world outside as resources. The cables: "p0" of the internet to the home router's "wan", "pN" to "eth0" of
- * the N-th provider, the home router's "lan" to the host's uplink. */
+/* The world outside as resources. The cables: "p0" of the internet to the home router's "wan", "pN" to "eth0"
+ * of the N-th provider, the home router's "lan" to the host's uplink. */
 #include "twin/world.h"
+
+#include "policy/names.h"
 
 #include "base/error.h"
 
@@ -24,7 +26,6 @@ typedef struct {
   const guint8 *seed;
   LwSecretStore *secrets;
   LwResourceSet *wanted;
-  char *owner;
 } World;
 
 static void set_text(char **member, const char *text) {
@@ -71,10 +72,11 @@ static void set_cable_end(LwResource *link, const char *peer_ns, const char *pee
 /* The end that is ours to mark; the other goes with it. */
 static void mark_owned(const World *w, LwResource *link) {
   link->group = LINK_GROUP;
-  set_text(&link->alias, w->owner);
+  set_text(&link->alias, LW_OWNER);
 }
 
-static void add_cable(const World *w, const char *ns, const char *name, const char *peer_ns, const char *peer) {
+static void add_cable(const World *w, const char *ns, const char *name, const char *peer_ns,
+                      const char *peer) {
   LwResource *here = lw_resource_new(LW_RES_LINK, ns, name);
   set_cable_end(here, peer_ns, peer);
   mark_owned(w, here);
@@ -198,10 +200,10 @@ static gboolean leaves_by(const LwSegment *segment, guint tunnel) {
   return FALSE;
 }
 
-static void add_forwards(const World *w, LwRuleset *table, guint tunnel, const char *outside, LwAddr public_address,
-                         LwAddr to) {
-  LwSet *set = lw_ruleset_add_set(table, LW_SET_MAP, "forwards", TRUE, LW_FIELD_IIF, LW_FIELD_PROTO, LW_FIELD_DPORT,
-                                  LW_FIELD_LAST);
+static void add_forwards(const World *w, LwRuleset *table, guint tunnel, const char *outside,
+                         LwAddr public_address, LwAddr to) {
+  LwSet *set = lw_ruleset_add_set(table, LW_SET_MAP, "forwards", TRUE, LW_FIELD_IIF, LW_FIELD_PROTO,
+                                  LW_FIELD_DPORT, LW_FIELD_LAST);
   set->data = LW_FIELD_DADDR;
   for (guint i = 0; i < w->lab->segments->len; i++) {
     const LwSegment *segment = lw_lab_segment(w->lab, i);
@@ -216,7 +218,8 @@ static void add_forwards(const World *w, LwRuleset *table, guint tunnel, const c
   LwChain *dnat = lw_ruleset_add_base_chain(table, "dnat", LW_HOOK_PREROUTING, -100, TRUE, FALSE);
   LwRule *rule = lw_chain_add_rule(dnat, (LwOrigin){0}, "ports that the provider forwards");
   lw_rule_match(rule, LW_FIELD_DADDR, lw_value_addr(public_address));
-  lw_rule_lookup(rule, LW_ACTION_DNAT, "forwards", LW_FIELD_IIF, LW_FIELD_PROTO, LW_FIELD_DPORT, LW_FIELD_LAST);
+  lw_rule_lookup(rule, LW_ACTION_DNAT, "forwards", LW_FIELD_IIF, LW_FIELD_PROTO, LW_FIELD_DPORT,
+                 LW_FIELD_LAST);
 }
 
 /* --- internet --- */
@@ -252,14 +255,15 @@ static void add_any_resolver(const World *w) {
 
 static void add_internet(const World *w) {
   add_namespace(w, INTERNET);
-  /* Every public address is here and answers. The routes to those that are elsewhere must be in the same table: it
-     is the first that the kernel asks, and this default would end the search. */
+  /* Every public address is here and answers. The routes to those that are elsewhere must be in the same
+     table: it is the first that the kernel asks, and this default would end the search. */
   LwResource *any = add_route(w, INTERNET, TABLE_LOCAL, everything(), "lo", LW_ADDR_NONE);
   any->route_type = LW_ROUTE_LOCAL;
   add_internet_names(w, add_resolver(w, INTERNET, "dns"));
   add_any_resolver(w);
-  add_server(w, INTERNET, "world", "tcp/80/address", "udp/7/address", "tcp/7/echo", "udp/9/echo", "tcp/9/echo",
-             "tcp/443/echo", "tcp/853/echo", "udp/853/echo", "udp/123/echo", "tcp/5201/discard", NULL);
+  add_server(w, INTERNET, "world", "tcp/80/address", "udp/7/address", "tcp/7/echo", "udp/9/echo",
+             "tcp/9/echo", "tcp/443/echo", "tcp/853/echo", "udp/853/echo", "udp/123/echo", "tcp/5201/discard",
+             NULL);
 }
 
 /* A customer of the internet: cable, its address next to ours, and the way to it. */
@@ -285,8 +289,8 @@ static LwMac uplink_mac(const World *w) {
   return lw_mac_derive(seed);
 }
 
-/* The host's physical NIC, here a cable to the home router. Policy wants it as a port of the bridge already, when
- * the file gives its name. */
+/* The host's physical NIC, here a cable to the home router. Policy wants it as a port of the bridge already,
+ * when the file gives its name. */
 static void add_uplink(const World *w) {
   const char *name = w->lab->host.uplink ? w->lab->host.uplink : "uplink0";
   LwResource *uplink = find(w, LW_RES_LINK, "", name);
@@ -309,7 +313,8 @@ static void add_home_resolver(const World *w) {
   g_ptr_array_add(resolver->links, g_strdup("lan"));
   LwDhcpRange *range = lw_dhcp_range_new();
   range->link = g_strdup("lan");
-  range->range = (LwRange){lw_addr_add(&w->world->home_lan.addr, 100), lw_addr_add(&w->world->home_lan.addr, 199)};
+  range->range =
+      (LwRange){lw_addr_add(&w->world->home_lan.addr, 100), lw_addr_add(&w->world->home_lan.addr, 199)};
   range->prefix_len = w->world->home_lan.len;
   range->router = w->world->home_router;
   g_array_append_val(range->dns, w->world->home_router);
@@ -358,7 +363,8 @@ static void add_host_network(const World *w, guint index) {
 
 /* --- providers --- */
 
-static gboolean client_public_key(const World *w, const LwResource *client, char **public_key, GError **error) {
+static gboolean client_public_key(const World *w, const LwResource *client, char **public_key,
+                                  GError **error) {
   char *text = lw_secret_store_get(w->secrets, client->private_key, error);
   if (!text)
     return FALSE;
@@ -371,7 +377,8 @@ static gboolean client_public_key(const World *w, const LwResource *client, char
   sodium_memzero(secret, length);
   g_free(secret);
   if (!ok) {
-    g_set_error(error, LW_ERROR, LW_ERROR_SPEC, "the private key of tunnel %s is not a WireGuard key", client->name);
+    g_set_error(error, LW_ERROR, LW_ERROR_SPEC, "the private key of tunnel %s is not a WireGuard key",
+                client->name);
     return FALSE;
   }
   *public_key = g_base64_encode(point, sizeof point);
@@ -379,8 +386,8 @@ static gboolean client_public_key(const World *w, const LwResource *client, char
 }
 
 /* The router's end keeps the file's private key; where there is none, it gets one of the twin's. */
-static gboolean complete_client(const World *w, LwResource *client, const LwTunnel *tunnel, const char *provider_key,
-                                char **public_key, GError **error) {
+static gboolean complete_client(const World *w, LwResource *client, const LwTunnel *tunnel,
+                                const char *provider_key, char **public_key, GError **error) {
   for (guint i = 0; i < client->peers->len; i++)
     set_text(&((LwPeer *)client->peers->pdata[i])->public_key, provider_key);
   if (client->private_key)
@@ -412,14 +419,16 @@ static char *provider_link(const World *w, guint index) {
   return strlen(name) <= LINK_NAME_MAX ? g_steal_pointer(&name) : g_strdup_printf("wgs.%u", index);
 }
 
-/* Who calls must come after who answers: WireGuard repeats a handshake that was lost only after five seconds. */
+/* Who calls must come after who answers: WireGuard repeats a handshake that was lost only after five seconds.
+ */
 static void move_to_end(const World *w, LwResource *resource) {
   guint index;
   if (g_ptr_array_find(w->wanted->list, resource, &index))
     g_ptr_array_add(w->wanted->list, g_ptr_array_steal_index(w->wanted->list, index));
 }
 
-static gboolean add_provider_tunnel(const World *w, guint index, const char *ns, const char *link, GError **error) {
+static gboolean add_provider_tunnel(const World *w, guint index, const char *ns, const char *link,
+                                    GError **error) {
   const LwTunnel *tunnel = lw_lab_tunnel(w->lab, index);
   g_autofree char *client_link = g_strconcat("wg-", tunnel->name, NULL);
   LwResource *client = find(w, LW_RES_TUNNEL, w->facts->router_ns, client_link);
@@ -560,10 +569,10 @@ static void add_machine(const World *w, guint machine) {
   lw_resource_set_add(w->wanted, server);
 }
 
-gboolean lw_twin_world_add(const LwTwinWorld *world, const LwLab *lab, const LwFacts *facts, const guint8 seed[32],
-                           LwSecretStore *secrets, LwResourceSet *wanted, GError **error) {
-  g_autofree char *owner = g_strconcat("lanward:", lab->name, NULL);
-  World w = {world, lab, facts, seed, secrets, wanted, owner};
+gboolean lw_twin_world_add(const LwTwinWorld *world, const LwLab *lab, const LwFacts *facts,
+                           const guint8 seed[32], LwSecretStore *secrets, LwResourceSet *wanted,
+                           GError **error) {
+  World w = {world, lab, facts, seed, secrets, wanted};
   add_internet(&w);
   add_home(&w);
   for (guint i = 0; i < lab->host.networks->len; i++)

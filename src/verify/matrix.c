@@ -276,9 +276,22 @@ static guint count_untested(const LwVerifyReport *report) {
   return count;
 }
 
+/* What the marks and the columns that are no place of the file mean. */
+static void put_legend(const Paper *p) {
+  static const char *const lines[] = {
+      "✓ all that was tried passes   ◐ only what is named   · nothing   ✗ not as the file says",
+      "private: special addresses by the exit   around: past the router, false sources, IPv6",
+  };
+  for (guint i = 0; i < G_N_ELEMENTS(lines); i++) {
+    put(p, lines[i], 0, "\033[2m");
+    g_string_append_c(p->out, '\n');
+  }
+}
+
 char *lw_verify_format(const LwVerifyReport *report, const LwLab *lab, gboolean colour) {
   Paper p = {g_string_new(NULL), colour};
   put_matrix(&p, report, lab);
+  put_legend(&p);
   put_exits(&p, report);
   if (report->violations->len)
     g_string_append_c(p.out, '\n');

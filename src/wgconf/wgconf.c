@@ -133,6 +133,19 @@ static gboolean is_key(const Piece *piece) {
   return strchr("AEIMQUYcgkosw048", piece->start[42]) != NULL;
 }
 
+/* A private key as X25519 uses it (RFC 7748, 5): what wg(8) shows of an unclamped one, so that the two compare equal. */
+static void clamp(char *key /* canonical base64 */) {
+  gsize length;
+  guchar *bytes = g_base64_decode(key, &length);
+  bytes[0] &= 248;
+  bytes[length - 1] = (guchar)((bytes[length - 1] & 127) | 64);
+  char *clamped = g_base64_encode(bytes, length);
+  memcpy(key, clamped, strlen(key));
+  explicit_bzero(bytes, length);
+  g_free(bytes);
+  lw_secret_clear(clamped);
+}
+
 static LwSecretRef *keep_secret(Reader *reader, const Piece *value, const char *key) {
   if (!is_key(value)) {
     note(reader, TRUE, reader->line, value->column,
@@ -140,6 +153,8 @@ static LwSecretRef *keep_secret(Reader *reader, const Piece *value, const char *
     return NULL;
   }
   char *secret = g_strndup(value->start, value->length);
+  if (g_str_equal(key, "PrivateKey"))
+    clamp(secret);
   g_autoptr(GError) error = NULL;
   LwSecretRef *ref = lw_secret_store_put(reader->store, secret, &error);
   lw_secret_clear(secret);

@@ -1,5 +1,5 @@
-/* spec -> model -> policy -> nft and resources, for each example, compared with the files kept beside this one.
- * LW_REGENERATE=1 writes them anew: then read the difference before committing it. */
+/* spec -> model -> policy -> nft and resources, for each example, compared with the files kept beside this
+ * one. LW_REGENERATE=1 writes them anew: then read the difference before committing it. */
 #include "policy/names.h"
 #include "policy/policy.h"
 #include "providers/nft/translate.h"
@@ -10,7 +10,9 @@
 static const char *source_dir;
 
 static LwLab *load(const char *name) {
-  g_autofree char *path = g_strdup_printf("%s/examples/%s.yaml", source_dir, name);
+  gboolean ours = g_str_equal(name, "everything"); /* every key of the file: of no use as an example */
+  g_autofree char *path =
+      g_strdup_printf("%s/%s/%s.yaml", source_dir, ours ? "tests/golden" : "examples", name);
   g_autoptr(LwSecretStore) secrets = lw_secret_store_new(NULL);
   g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
   LwLab *lab = lw_spec_load(path, LW_SPEC_TWIN, secrets, diagnostics);
@@ -29,7 +31,8 @@ static LwFacts *facts_for(const LwLab *lab) {
   g_array_append_val(facts->wan_resolvers, resolver);
   for (guint i = 0; i < lab->tunnels->len; i++) {
     LwAddr endpoint = lw_addr_from_v4(0x2d500001 + (i << 8)); /* 45.80.i.1 */
-    g_hash_table_insert(facts->endpoints, g_strdup(lw_lab_tunnel(lab, i)->name), g_memdup2(&endpoint, sizeof endpoint));
+    g_hash_table_insert(facts->endpoints, g_strdup(lw_lab_tunnel(lab, i)->name),
+                        g_memdup2(&endpoint, sizeof endpoint));
   }
   g_autoptr(GError) error = NULL;
   g_assert_true(lw_policy_assign(lab, facts, &error));
@@ -107,6 +110,7 @@ int main(int argc, char **argv) {
   g_assert_nonnull(source_dir);
   g_test_add_data_func("/golden/homelab", "homelab", test_lab);
   g_test_add_data_func("/golden/small", "small", test_lab);
+  g_test_add_data_func("/golden/everything", "everything", test_lab);
   g_test_add_func("/golden/reordered", test_reordered);
   return g_test_run();
 }

@@ -46,7 +46,7 @@ setup_file() {
     >"$BATS_TEST_TMPDIR/lab.yaml"
   run "$lanward" check "$BATS_TEST_TMPDIR/lab.yaml"
   [ "$status" -eq 1 ]
-  for place in lab.yaml:4:15 lab.yaml:4:32 lab.yaml:5:15 lab.yaml:5:37; do
+  for place in lab.yaml:4:15 lab.yaml:4:31 lab.yaml:5:15 lab.yaml:5:37; do
     [[ $output == *"$place"* ]]
   done
 }

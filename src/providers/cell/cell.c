@@ -1,8 +1,8 @@
 /* Kind CELL. What is there is told by two files of the run folder, NAME being the cell's:
  *   cell-NAME.pid   identity of its init (pid 1 of its pid namespace); a dead init is no cell
  *   cell-NAME.json  the resource it was made from
- * The undo is the changes themselves. apply() and undo() both bring a cell to the state wanted, from whatever it
- * is in: nothing is done to one that is right. */
+ * The undo is the changes themselves. apply() and undo() both bring a cell to the state wanted, from whatever
+ * it is in: nothing is done to one that is right. */
 #include "providers/cell/cell.h"
 
 #include "base/enter.h"
@@ -112,8 +112,8 @@ typedef struct {
   int control;   /* hears how it went */
 } Start;
 
-/* The pid goes by a pipe of its own: on the control it might come after the init's own message, and a file would
- * lie in a folder that the init may just have covered, since both share their mounts. */
+/* The pid goes by a pipe of its own: on the control it might come after the init's own message, and a file
+ * would lie in a folder that the init may just have covered, since both share their mounts. */
 static void start_between(const LwCellPlan *plan, int netns, int pid_out, int control) G_GNUC_NORETURN;
 static void start_between(const LwCellPlan *plan, int netns, int pid_out, int control) {
   g_autoptr(GError) error = NULL;
@@ -148,7 +148,8 @@ static gboolean start_spawn(const char *run_dir, const LwResource *cell, Start *
   g_autofree char *folder = g_build_filename(run_dir, "cells", cell->name, NULL);
   g_autofree char *network = network_text(cell);
   g_auto(GStrv) argv = argv_of(cell);
-  LwCellPlan plan = {.name = cell->name, .folder = folder, .argv = (const char *const *)argv, .network = network};
+  LwCellPlan plan = {
+      .name = cell->name, .folder = folder, .argv = (const char *const *)argv, .network = network};
   *start = (Start){.cell = cell, .between = -1, .pid = -1, .control = -1};
   if (g_mkdir_with_parents(folder, 0700) != 0) {
     lw_error_set_errno(error, "cannot make %s", folder);
@@ -158,7 +159,8 @@ static gboolean start_spawn(const char *run_dir, const LwResource *cell, Start *
   if (netns < 0)
     return FALSE;
   int pair[2] = {-1, -1}, pid[2] = {-1, -1};
-  gboolean ok = pipe2(pid, O_CLOEXEC) == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0;
+  gboolean ok =
+      pipe2(pid, O_CLOEXEC) == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0;
   fflush(NULL);
   start->between = ok ? fork() : -1;
   if (start->between == 0) {
@@ -214,6 +216,8 @@ static gboolean start_finish(const char *run_dir, Start *start, GError **error) 
   pid_t init = take_pid(start);
   gboolean ok = lw_hear(start->control, START_TIMEOUT_MS, silent, error) &&
                 write_state(run_dir, start->cell, init, error);
+  if (ok)
+    lw_tell_noted(start->control);
   close(start->control);
   close(start->pid);
   if (!ok && init > 0)
@@ -329,8 +333,8 @@ static gboolean cell_check(LwProvider *self, const GPtrArray *changes, GError **
   for (guint i = 0; i < changes->len; i++) {
     const LwChange *change = changes->pdata[i];
     if (change->to && change->to->nics->len > 32) {
-      g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED, "cell %s has %u NICs: a cell can have 32", change->to->name,
-                  change->to->nics->len);
+      g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED, "cell %s has %u NICs: a cell can have 32",
+                  change->to->name, change->to->nics->len);
       return FALSE;
     }
   }
@@ -413,7 +417,8 @@ static const char *first_dhcp_nic(const LwResource *cell) {
   return NULL;
 }
 
-gboolean lw_cell_wait_leases(const char *run_dir, const char *const *cells, guint timeout_ms, GError **error) {
+gboolean lw_cell_wait_leases(const char *run_dir, const char *const *cells, guint timeout_ms,
+                             GError **error) {
   gint64 deadline = g_get_monotonic_time() + timeout_ms * (gint64)1000;
   for (guint i = 0; cells[i]; i++) {
     g_autoptr(LwResource) cell = read_cell(run_dir, cells[i]);
@@ -424,8 +429,8 @@ gboolean lw_cell_wait_leases(const char *run_dir, const char *const *cells, guin
     const char *nic = first_dhcp_nic(cell);
     while (nic && !has_address(cells[i], nic)) {
       if (g_get_monotonic_time() > deadline) {
-        g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s got no address by DHCP on %s within %u ms", cells[i], nic,
-                    timeout_ms);
+        g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s got no address by DHCP on %s within %u ms",
+                    cells[i], nic, timeout_ms);
         return FALSE;
       }
       g_usleep(3000);

@@ -15,5 +15,6 @@ LwProvider *lw_cell_provider_new(const LwProviderContext *context, GError **erro
  * (128+signal), or -1 and error. run_dir as in LwProviderContext. */
 int lw_cell_exec(const char *run_dir, const char *cell, const char *const *argv, GError **error);
 
-/* Waits until the first NIC of each of these cells (NULL-terminated names) that asks by DHCP has an address. */
+/* Waits until the first NIC of each of these cells (NULL-terminated names) that asks by DHCP has an address.
+ */
 gboolean lw_cell_wait_leases(const char *run_dir, const char *const *cells, guint timeout_ms, GError **error);

@@ -1,6 +1,6 @@
-/* Pid 1 of a cell: reaps, runs the cell's command, keeps a DHCP client, and carries the leases' resolvers into
- * /etc/resolv.conf. It reads the lease that dhcpcd stores (the DHCP message as it came) instead of running a
- * hook: no shell, and nothing to install. */
+/* Pid 1 of a cell: reaps, runs the cell's command, keeps a DHCP client, and carries the leases' resolvers
+ * into /etc/resolv.conf. It reads the lease that dhcpcd stores (the DHCP message as it came) instead of
+ * running a hook: no shell, and nothing to install. */
 #include "base/enter.h"
 #include "base/error.h"
 #include "base/title.h"
@@ -25,7 +25,9 @@
 #define LEASES "/var/lib/dhcpcd"
 #define CLIENT_CONF "/etc/dhcpcd-cell.conf"
 #define PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-#define RESPAWN_MS 300
+#define RESPAWN_MS 300 /* doubled for each death soon after a start */
+#define RESPAWN_MAX_DOUBLE 7
+#define SOON_MS 10000
 #define RETRIES 4
 #define RETRY_MS 300
 
@@ -41,6 +43,8 @@ typedef struct {
   char *first;     /* the first NIC of all: it has the default route */
   int signals, leases;
   pid_t client;
+  gint64 started; /* the client, last */
+  guint deaths;   /* soon after their starts, one after another */
   gint64 respawn; /* when the client is started again; 0: it runs, or none is wanted */
   gint64 retry;   /* when a client without a lease is told to ask again; 0: no more */
   guint retries;
@@ -84,9 +88,9 @@ static gboolean read_network(Init *init, GError **error) {
 }
 
 static gboolean write_client_conf(const Init *init, GError **error) {
-  /* clientid: by MAC, so that a cell made again is the same client to the DHCP server; nodev: there is no udev in a
-     namespace, and dhcpcd would wait for its word on each of several interfaces */
-  GString *text = g_string_new("nodev\nipv4only\nnoipv4ll\nnoarp\nnodelay\nclientid\ntimeout 0\nreboot 1\n"
+  /* clientid: by MAC, so that a cell made again is the same client to the DHCP server. nodev: no waiting for
+     a udev that does not run here. */
+  GString *text = g_string_new("ipv4only\nnoipv4ll\nnoarp\nnodelay\nnodev\nclientid\ntimeout 0\nreboot 1\n"
                                "option routers, domain_name_servers, domain_name, subnet_mask\n"
                                "require dhcp_server_identifier\n");
   g_string_append_printf(text, "hostname %s\n", init->plan->name);
@@ -115,6 +119,7 @@ static void start_client(Init *init) {
   for (guint i = 0; i < init->nics->len; i++)
     g_ptr_array_add(argv, init->nics->pdata[i]);
   g_ptr_array_add(argv, NULL);
+  init->started = g_get_monotonic_time();
   init->respawn = 0;
   init->retries = 0;
   init->retry = g_get_monotonic_time() + RETRY_MS * 1000;
@@ -146,10 +151,12 @@ static void append_lease(GString *text, const guint8 *message, gsize length) {
       return;
     if (message[at] == OPTION_DNS)
       for (gsize i = 0; i + 4 <= size; i += 4)
-        g_string_append_printf(text, "nameserver %u.%u.%u.%u\n", data[i], data[i + 1], data[i + 2], data[i + 3]);
+        g_string_append_printf(text, "nameserver %u.%u.%u.%u\n", data[i], data[i + 1], data[i + 2],
+                               data[i + 3]);
     if (message[at] == OPTION_DOMAIN) {
       g_autofree char *domain = g_strndup((const char *)data, size);
-      if (*domain && strspn(domain, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") == strlen(domain))
+      if (*domain && strspn(domain, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") ==
+                         strlen(domain))
         g_string_append_printf(text, "search %s\n", domain);
     }
     at += 2 + size;
@@ -185,17 +192,24 @@ static void start_command(const LwCellPlan *plan) {
   _exit(127);
 }
 
+static void client_ended(Init *init) {
+  gint64 now = g_get_monotonic_time();
+  gboolean soon = now - init->started < SOON_MS * 1000;
+  init->client = 0;
+  init->retry = 0;
+  init->respawn = init->nics->len > 0 ? now + ((gint64)RESPAWN_MS * 1000 << init->deaths) : 0;
+  init->deaths = soon ? MIN(init->deaths + 1, RESPAWN_MAX_DOUBLE) : 0;
+}
+
 static void reap(Init *init) {
   pid_t pid;
   while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-    if (pid == init->client) {
-      init->client = 0;
-      init->retry = 0;
-      init->respawn = init->nics->len > 0 ? g_get_monotonic_time() + RESPAWN_MS * 1000 : 0;
-    }
+    if (pid == init->client)
+      client_ended(init);
 }
 
-/* dhcpcd's own second try comes after four seconds: too long when the network was a moment behind the cell. */
+/* dhcpcd's own second try comes after four seconds: too long when the network was a moment behind the cell.
+ */
 static void retry(Init *init) {
   if (init->leased || !init->client || init->retries >= RETRIES) {
     init->retry = 0;
@@ -218,6 +232,7 @@ static void change_network(Init *init) {
   GError *error = NULL;
   if (!read_network(init, &error) || !write_client_conf(init, &error))
     complain(error);
+  init->deaths = 0;
   if (init->client)
     kill(init->client, SIGTERM); /* reap() sees to the rest */
   else if (init->nics->len > 0)
@@ -237,7 +252,8 @@ static gboolean read_signals(Init *init) {
 
 static void loop(Init *init) {
   for (;;) {
-    struct pollfd watched[] = {{.fd = init->signals, .events = POLLIN}, {.fd = init->leases, .events = POLLIN}};
+    struct pollfd watched[] = {{.fd = init->signals, .events = POLLIN},
+                               {.fd = init->leases, .events = POLLIN}};
     (void)poll(watched, G_N_ELEMENTS(watched), milliseconds_to(init->respawn, init->retry));
     if (!read_signals(init))
       return;
@@ -277,8 +293,8 @@ static gboolean set_up(Init *init, GError **error) {
   if (!lw_cell_root(init->plan, error))
     return FALSE;
   int log = open("/var/log/cell.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (log < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 || sethostname(init->plan->name, strlen(init->plan->name)) != 0 ||
-      !set_environment()) {
+  if (log < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 ||
+      sethostname(init->plan->name, strlen(init->plan->name)) != 0 || !set_environment()) {
     lw_error_set_errno(error, "cannot set cell %s up", init->plan->name);
     return FALSE;
   }
@@ -317,6 +333,8 @@ void lw_cell_init(const LwCellPlan *plan, int control) {
   g_autofree char *title = g_strdup_printf("lanward-cell %s", plan->name);
   lw_process_set_title(title); /* /proc is there only now */
   lw_tell_ready(control);
+  if (!lw_hear_noted(control))
+    _exit(1);
   close(control);
   if (init.nics->len > 0)
     start_client(&init);

@@ -11,8 +11,8 @@ typedef struct {
   const char *network;     /* see LW_CELL_NETWORK */
 } LwCellPlan;
 
-/* Inside the cell: a line "dns ADDRESS" or "dns -", then one "NIC dhcp" or "NIC static" for each NIC in order.
- * Init reads it at its start, and again at SIGHUP. */
+/* Inside the cell: a line "dns ADDRESS" or "dns -", then one "NIC dhcp" or "NIC static" for each NIC in
+ * order. Init reads it at its start, and again at SIGHUP. */
 #define LW_CELL_NETWORK "/run/cell-network"
 
 /* Turns the calling process's mount namespace, its own, into the cell's private root. */

@@ -38,13 +38,21 @@ static gboolean write_file(const char *folder, const char *name, const char *tex
 
 /* Folders made here can be written to by a cell of an ordinary user, who does not own the host's. */
 static gboolean prepare_uppers(const LwCellPlan *plan, const char *scratch, GError **error) {
-  static const Folder folders[] = {
-      {"etc", 0755},           {"etc/upper", 0755},         {"var", 0755},           {"var/upper", 0755},
-      {"var/upper/lib", 0755}, {"var/upper/lib/dhcpcd", 0755}, {"var/upper/lib/misc", 0755}, {"var/upper/log", 0755},
-      {"var/upper/cache", 0755}, {"var/upper/spool", 0755}, {"var/upper/tmp", 01777}};
+  static const Folder folders[] = {{"etc", 0755},
+                                   {"etc/upper", 0755},
+                                   {"var", 0755},
+                                   {"var/upper", 0755},
+                                   {"var/upper/lib", 0755},
+                                   {"var/upper/lib/dhcpcd", 0755},
+                                   {"var/upper/lib/misc", 0755},
+                                   {"var/upper/log", 0755},
+                                   {"var/upper/cache", 0755},
+                                   {"var/upper/spool", 0755},
+                                   {"var/upper/tmp", 01777}};
   g_autofree char *etc = g_build_filename(scratch, "etc/upper", NULL);
   g_autofree char *hostname = g_strconcat(plan->name, "\n", NULL);
-  g_autofree char *hosts = g_strdup_printf("127.0.0.1\tlocalhost\n127.0.1.1\t%s\n::1\tlocalhost\n", plan->name);
+  g_autofree char *hosts =
+      g_strdup_printf("127.0.0.1\tlocalhost\n127.0.1.1\t%s\n::1\tlocalhost\n", plan->name);
   return make_folders(scratch, folders, G_N_ELEMENTS(folders), error) &&
          write_file(etc, "hostname", hostname, error) && write_file(etc, "hosts", hosts, error) &&
          write_file(etc, "resolv.conf", "# filled by DHCP\n", error);
@@ -147,7 +155,8 @@ static gboolean mount_kernel_views(const char *root, GError **error) {
 }
 
 static gboolean pivot(const char *root, GError **error) {
-  if (chdir(root) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", MNT_DETACH) == 0 && chdir("/") == 0)
+  if (chdir(root) == 0 && syscall(SYS_pivot_root, ".", ".") == 0 && umount2(".", MNT_DETACH) == 0 &&
+      chdir("/") == 0)
     return TRUE;
   lw_error_set_errno(error, "cannot change to the root %s", root);
   return FALSE;
@@ -155,9 +164,9 @@ static gboolean pivot(const char *root, GError **error) {
 
 gboolean lw_cell_root(const LwCellPlan *plan, GError **error) {
   static const Folder base_folders[] = {{"root", 0755}, {"scratch", 0700}};
-  static const Folder root_folders[] = {{"proc", 0555},    {"sys", 0555},         {"dev", 0755},
-                                        {"dev/net", 0755}, {"dev/pts", 0755},     {"dev/shm", 01777},
-                                        {"run", 0755},     {"run/lock", 01777},   {"run/netns", 0755},
+  static const Folder root_folders[] = {{"proc", 0555},       {"sys", 0555},           {"dev", 0755},
+                                        {"dev/net", 0755},    {"dev/pts", 0755},       {"dev/shm", 01777},
+                                        {"run", 0755},        {"run/lock", 01777},     {"run/netns", 0755},
                                         {"run/dhcpcd", 0755}, {"run/wireguard", 0700}, {"tmp", 01777}};
   g_autofree char *root = g_build_filename(plan->folder, "root", NULL);
   g_autofree char *scratch = g_build_filename(plan->folder, "scratch", NULL);
@@ -169,8 +178,8 @@ gboolean lw_cell_root(const LwCellPlan *plan, GError **error) {
   if (!make_folders(plan->folder, base_folders, G_N_ELEMENTS(base_folders), error) ||
       !lw_mount_bind(root, root, FALSE, error) ||
       !make_folders(root, root_folders, G_N_ELEMENTS(root_folders), error) ||
-      !prepare_uppers(plan, scratch, error) || !mount_views(root, scratch, error) || !make_devices(root, error) ||
-      !mount_kernel_views(root, error))
+      !prepare_uppers(plan, scratch, error) || !mount_views(root, scratch, error) ||
+      !make_devices(root, error) || !mount_kernel_views(root, error))
     return FALSE;
   return pivot(root, error);
 }

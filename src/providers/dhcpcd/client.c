@@ -6,10 +6,8 @@
 #include "providers/dhcpcd/lease.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -30,14 +28,15 @@ pid_t lw_dhcpcd_pid(const char *run_dir, const char *ns, const char *link) {
   return lw_process_alive(identity);
 }
 
-/* The least that asks at once, and asks afresh: with `reboot 0` it does not insist on an address of the segment
- * that it was moved from. All but the address is left to the hook. */
+/* The least that asks at once, and asks afresh: with `reboot 0` it does not insist on an address of the
+ * segment that it was moved from. All but the address is left to the hook. */
 static gboolean write_configuration(const LwDhcpSettings *s, const char *path, GError **error) {
   g_autofree char *settings = lw_dhcp_path(s->run_dir, "dhcp", s->ns, s->link, "settings");
-  g_autoptr(GString) text = g_string_new("clientid\nipv4only\nnoipv6\nnoipv4ll\nnoarp\nnodelay\nnodev\nnogateway\n"
-                                         "timeout 0\nreboot 0\n"
-                                         "option domain_name_servers, routers, subnet_mask, interface_mtu\n"
-                                         "require dhcp_server_identifier\n");
+  g_autoptr(GString) text =
+      g_string_new("clientid\nipv4only\nnoipv6\nnoipv4ll\nnoarp\nnodelay\nnodev\nnogateway\n"
+                   "timeout 0\nreboot 0\n"
+                   "option domain_name_servers, routers, subnet_mask, interface_mtu\n"
+                   "require dhcp_server_identifier\n");
   g_string_append_printf(text, "env LANWARD_DHCP_SETTINGS=%s\n", settings);
   if (s->hostname)
     g_string_append_printf(text, "hostname %s\n", s->hostname);
@@ -64,7 +63,8 @@ static gboolean one_uid_only(void) {
     return FALSE;
   g_auto(GStrv) lines = g_strsplit(g_strstrip(map), "\n", -1);
   unsigned inside = 0, outside = 0, count = 0;
-  return g_strv_length(lines) == 1 && sscanf(lines[0], "%u %u %u", &inside, &outside, &count) == 3 && count == 1;
+  return g_strv_length(lines) == 1 && sscanf(lines[0], "%u %u %u", &inside, &outside, &count) == 3 &&
+         count == 1;
 }
 
 /* dhcpcd drops to a user of its own when there is one, which fails where only root is mapped. */
@@ -90,21 +90,14 @@ static pid_t spawn(const LwDhcpSettings *s, const char *hook, GError **error) {
   const char *argv[] = {"dhcpcd", "-B", "-f", configuration, "--script", hook, s->link, NULL};
   const char *dirs[] = {"/run/dhcpcd", "/var/lib/dhcpcd", NULL};
   const char *files[] = {"/etc/passwd", passwd, NULL};
-  LwCommand command = {.argv = argv, .netns = s->ns, .log = log, .private_dirs = dirs,
+  g_autofree char *pid_file = lw_dhcp_path(s->run_dir, "dhcp", s->ns, s->link, "pid");
+  LwCommand command = {.argv = argv,
+                       .netns = s->ns,
+                       .log = log,
+                       .pid_file = pid_file,
+                       .private_dirs = dirs,
                        .private_files = passwd ? files : NULL};
   return lw_command_spawn(&command, error);
-}
-
-static gboolean record(const LwDhcpSettings *s, pid_t pid, GError **error) {
-  g_autofree char *identity = lw_process_identity(pid);
-  g_autofree char *line = g_strconcat(identity ? identity : "", "\n", NULL);
-  g_autofree char *path = lw_dhcp_path(s->run_dir, "dhcp", s->ns, s->link, "pid");
-  if (identity && lw_file_write_atomic(path, line, strlen(line), 0600, error))
-    return TRUE;
-  if (!identity)
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "dhcpcd of %s ended at once", s->link);
-  lw_process_stop(identity, GRACE_MS, NULL);
-  return FALSE;
 }
 
 gboolean lw_dhcpcd_start(const LwProviderContext *context, const LwDhcpClient *client, GError **error) {
@@ -112,18 +105,23 @@ gboolean lw_dhcpcd_start(const LwProviderContext *context, const LwDhcpClient *c
   if (!s)
     return FALSE;
   if (!context->self_path || !g_path_is_absolute(context->self_path)) {
-    g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED, "dhcpcd has no program to call back: the path of lanward is unknown");
+    g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED,
+                "dhcpcd has no program to call back: the path of lanward is unknown");
     return FALSE;
   }
   g_autofree char *hook = g_build_filename(s->run_dir, LW_DHCP_HOOK, NULL);
-  if (!lw_dhcpcd_stop(s->run_dir, s->ns, s->link, error) || !link_hook(s->run_dir, context->self_path, hook, error) ||
-      !lw_dhcp_settings_save(s, error))
+  if (!lw_dhcpcd_stop(s->run_dir, s->ns, s->link, error) ||
+      !link_hook(s->run_dir, context->self_path, hook, error) || !lw_dhcp_settings_save(s, error))
     return FALSE;
-  pid_t pid = spawn(s, hook, error);
-  if (pid > 0 && record(s, pid, error))
+  if (spawn(s, hook, error) > 0)
     return TRUE;
   lw_dhcpcd_stop(s->run_dir, s->ns, s->link, NULL); /* the first error is the one to tell */
   return FALSE;
+}
+
+/* dhcpcd notes after the hook's own words only that it failed. */
+static gboolean says_nothing(const char *line) {
+  return *line == '\0' || g_str_has_prefix(line, "script_run:");
 }
 
 static char *last_log_line(const char *run_dir, const char *ns, const char *link) {
@@ -131,16 +129,19 @@ static char *last_log_line(const char *run_dir, const char *ns, const char *link
   g_autofree char *text = NULL;
   if (!g_file_get_contents(path, &text, NULL, NULL))
     return g_strdup("nothing");
-  g_strchomp(text);
-  const char *newline = strrchr(text, '\n');
-  char *line = g_utf8_make_valid(newline ? newline + 1 : text, -1);
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  guint last = g_strv_length(lines);
+  while (last > 0 && says_nothing(lines[last - 1]))
+    last--;
+  char *line = g_utf8_make_valid(last > 0 ? lines[last - 1] : "nothing", -1);
   for (char *c = line; *c; c++)
     if (g_ascii_iscntrl(*c))
       *c = ' ';
   return line;
 }
 
-static gboolean no_lease(const char *run_dir, const char *ns, const char *link, const char *why, GError **error) {
+static gboolean no_lease(const char *run_dir, const char *ns, const char *link, const char *why,
+                         GError **error) {
   g_autofree char *line = last_log_line(run_dir, ns, link);
   g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "no DHCP lease on %s%s%s: %s; dhcpcd said last: %.500s", link,
               ns && *ns ? " of " : "", ns && *ns ? ns : "", why, line);
@@ -163,7 +164,8 @@ static void sleep_until_change(int watch, int process, gint64 deadline) {
     continue;
 }
 
-gboolean lw_dhcpcd_wait(const char *run_dir, const char *ns, const char *link, guint timeout_ms, GError **error) {
+gboolean lw_dhcpcd_wait(const char *run_dir, const char *ns, const char *link, guint timeout_ms,
+                        GError **error) {
   gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
   pid_t pid = lw_dhcpcd_pid(run_dir, ns, link);
   int process = pid > 0 ? pidfd_open(pid, 0) : -1;
@@ -223,11 +225,22 @@ gboolean lw_dhcpcd_stop(const char *run_dir, const char *ns, const char *link, G
   return lw_dhcp_lease_remove(run_dir, ns, link, error) && remove_files(run_dir, ns, link, error);
 }
 
+/* A new dhcpcd, not a signal: told to rebind (SIGHUP) while it has an address of another network, dhcpcd 9
+ * asks but does not hear the offer. This way the old address goes at once, too. */
 gboolean lw_dhcpcd_rebind(const char *run_dir, const char *ns, const char *link, GError **error) {
-  pid_t pid = lw_dhcpcd_pid(run_dir, ns, link);
-  if (pid > 0 && kill(pid, SIGHUP) == 0)
-    return TRUE;
-  g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "no DHCP client runs on %s%s%s", link, ns && *ns ? " of " : "",
-              ns && *ns ? ns : "");
-  return FALSE;
+  if (lw_dhcpcd_pid(run_dir, ns, link) == 0) {
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "no DHCP client runs on %s%s%s", link,
+                ns && *ns ? " of " : "", ns && *ns ? ns : "");
+    return FALSE;
+  }
+  g_autoptr(LwDhcpSettings) s = lw_dhcp_settings_load(run_dir, ns, link, error);
+  if (!s)
+    return FALSE;
+  g_autofree char *hook = g_build_filename(run_dir, LW_DHCP_HOOK, NULL);
+  g_autofree char *self_path = g_file_read_link(hook, error);
+  if (!self_path)
+    return FALSE;
+  LwProviderContext context = {.run_dir = run_dir, .self_path = self_path};
+  LwDhcpClient client = {s->ns, s->link, s->table, s->no_route, s->home_lan_set, s->resolv_conf, s->hostname};
+  return lw_dhcpcd_start(&context, &client, error);
 }

@@ -30,15 +30,17 @@ static void observe_hints(LwProvider *self, const LwResourceSet *hints, LwResour
   }
 }
 
-static gboolean observe(LwProvider *self, const LwResourceSet *wanted, const LwResourceSet *owned, LwResourceSet *seen,
-                        GError **error) {
+static gboolean observe(LwProvider *self, const LwResourceSet *wanted, const LwResourceSet *owned,
+                        LwResourceSet *seen, GError **error) {
   observe_hints(self, wanted, seen);
   observe_hints(self, owned, seen);
   return TRUE;
 }
 
 static LwDhcpClient client_of(const LwResource *resource) {
-  return (LwDhcpClient){.ns = resource->ns, .link = resource->link, .table = resource->table,
+  return (LwDhcpClient){.ns = resource->ns,
+                        .link = resource->link,
+                        .table = resource->table,
                         .home_lan_set = resource->home_lan_set};
 }
 
@@ -110,7 +112,8 @@ LwProvider *lw_dhcpcd_provider_new(const LwProviderContext *context, GError **er
   static const LwResourceKind kinds[] = {LW_RES_DHCP_CLIENT, LW_RES_LAST};
   static const LwProviderOps ops = {"dhcpcd", kinds, observe, check, prepare, apply, undo, provider_free};
   if (!is_installed()) {
-    g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED, "dhcpcd is not installed (Debian: apt install dhcpcd-base)");
+    g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED,
+                "dhcpcd is not installed (Debian: apt install dhcpcd-base)");
     return NULL;
   }
   LwProvider *self = g_new0(LwProvider, 1);

@@ -1,5 +1,5 @@
-/* dhcpcd's hook. The order is the safety: the home LAN is known to the ruleset before a route leads there, and
- * the lease file, which others wait for, comes last. */
+/* dhcpcd's hook. The order is the safety: the home LAN is known to the ruleset before a route leads there,
+ * and the lease file, which others wait for, comes last. */
 #include "providers/dhcpcd/hook.h"
 
 #include "base/error.h"
@@ -18,12 +18,18 @@
 
 #define EVERYTHING "0.0.0.0/0"
 
-static gboolean set_home_lan(const LwDhcpSettings *settings, const char *ns, const char *prefix, GError **error) {
+static gboolean set_home_lan(const LwDhcpSettings *settings, const char *ns, const char *prefix,
+                             GError **error) {
   if (!settings->home_lan_set)
     return TRUE;
   const char *set = settings->home_lan_set;
+  /* SET says what is closed: everything, while nothing is known; SET_known what an allow: may open */
+  g_autofree char *known = g_str_equal(prefix, EVERYTHING)
+                               ? g_strdup("")
+                               : g_strdup_printf("add element inet %s_known { %s }\n", set, prefix);
   g_autofree char *script =
-      g_strdup_printf("flush set inet %s\nadd element inet %s { %s }\n", set, set, prefix);
+      g_strdup_printf("flush set inet %s\nadd element inet %s { %s }\nflush set inet %s_known\n%s", set, set,
+                      prefix, set, known);
   const char *argv[] = {"nft", "-f", "-", NULL};
   LwCommand command = {.argv = argv, .netns = ns, .input = script};
   g_autofree char *output = lw_command_run(&command, error);
@@ -44,9 +50,10 @@ static gboolean close_home_lan(const LwDhcpSettings *settings, const char *ns, G
   LwCommand command = {.argv = argv, .netns = ns, .env = env};
   g_autoptr(GError) missing = NULL;
   g_autofree char *listing = lw_command_run(&command, &missing);
-  /* the last line of nft's message only points at the word that it did not find, so any refusal to list counts;
-     one who may not list may not change either, and then the first error says so */
-  if (!listing && g_error_matches(missing, LW_ERROR, LW_ERROR_FAILED) && !strstr(inner->message, "not permitted"))
+  /* the last line of nft's message only points at the word that it did not find, so any refusal to list
+     counts; one who may not list may not change either, and then the first error says so */
+  if (!listing && g_error_matches(missing, LW_ERROR, LW_ERROR_FAILED) &&
+      !strstr(inner->message, "not permitted"))
     return TRUE;
   g_propagate_error(error, g_steal_pointer(&inner));
   return FALSE;
@@ -59,8 +66,8 @@ static int open_in(int root, const char *path, guint64 flags, guint64 mode) {
   return (int)syscall(SYS_openat2, root >= 0 ? root : AT_FDCWD, path, &how, sizeof how);
 }
 
-/* The folder of `path`. Below /proc/PID/root the links belong to whoever lives there: they are followed as seen
- * from inside, never to a file of ours. */
+/* The folder of `path`. Below /proc/PID/root the links belong to whoever lives there: they are followed as
+ * seen from inside, never to a file of ours. */
 static int open_folder(const char *path) {
   g_autofree char *folder = g_path_get_dirname(path);
   const char *inside = g_str_has_prefix(path, "/proc/") ? strstr(folder, "/root") : NULL;
@@ -203,8 +210,8 @@ static gboolean open_lease(const LwDhcpSettings *settings, char **environment, G
 
 static gboolean run_hook(char **environment, GError **error) {
   static const char *const good[] = {"BOUND", "RENEW", "REBIND", "REBOOT", "TIMEOUT", "INFORM", NULL};
-  static const char *const bad[] = {"EXPIRE", "NOCARRIER", "NOCARRIER_ROAMING", "RELEASE", "STOP",   "FAIL",
-                                    "NAK",    "STOPPED",   "DEPARTED",          NULL};
+  static const char *const bad[] = {"EXPIRE", "NOCARRIER", "NOCARRIER_ROAMING", "RELEASE",  "STOP",
+                                    "FAIL",   "NAK",       "STOPPED",           "DEPARTED", NULL};
   const char *reason = g_environ_getenv(environment, "reason");
   const char *path = g_environ_getenv(environment, "LANWARD_DHCP_SETTINGS");
   const char *interface = g_environ_getenv(environment, "interface");
@@ -212,7 +219,8 @@ static gboolean run_hook(char **environment, GError **error) {
   if (!opens && !is_one_of(reason, bad))
     return TRUE;
   if (!path) {
-    g_set_error(error, LW_ERROR, LW_ERROR_USAGE, "%s is for dhcpcd to run, as lanward starts it", LW_DHCP_HOOK);
+    g_set_error(error, LW_ERROR, LW_ERROR_USAGE, "%s is for dhcpcd to run, as lanward starts it",
+                LW_DHCP_HOOK);
     return FALSE;
   }
   g_autoptr(LwDhcpSettings) settings = lw_dhcp_settings_load_file(path, error);

@@ -78,7 +78,8 @@ gboolean lw_dhcp_lease_from_environment(char **environment, LwDhcpLease *out, GE
     return refuse(error, address, cidr ? cidr : mask);
   lease.dns = g_array_new(FALSE, FALSE, sizeof(LwAddr));
   g_auto(GStrv) router = g_strsplit(routers ? routers : "", " ", 2);
-  if (router[0] && parse_unicast(router[0], &lease.router) && lw_addr_equal(&lease.router, &lease.address.addr))
+  if (router[0] && parse_unicast(router[0], &lease.router) &&
+      lw_addr_equal(&lease.router, &lease.address.addr))
     lease.router = LW_ADDR_NONE;
   g_auto(GStrv) dns = g_strsplit(servers ? servers : "", " ", 64);
   for (guint i = 0; dns[i]; i++)
@@ -123,8 +124,8 @@ static gboolean lease_from_json(JsonNode *root, LwDhcpLease *lease) {
   const char *address = string_member(json, "address");
   const char *router = string_member(json, "router");
   JsonNode *dns = json_object_get_member(json, "dns");
-  if (!address || !lw_prefix_parse(address, &lease->address) || (router && !parse_unicast(router, &lease->router)) ||
-      !dns || !JSON_NODE_HOLDS_ARRAY(dns))
+  if (!address || !lw_prefix_parse(address, &lease->address) ||
+      (router && !parse_unicast(router, &lease->router)) || !dns || !JSON_NODE_HOLDS_ARRAY(dns))
     return FALSE;
   lease->dns = g_array_new(FALSE, FALSE, sizeof(LwAddr));
   JsonArray *servers = json_node_get_array(dns);
@@ -136,11 +137,12 @@ static gboolean lease_from_json(JsonNode *root, LwDhcpLease *lease) {
   return TRUE;
 }
 
-gboolean lw_dhcp_lease_read(const char *run_dir, const char *ns, const char *link, LwDhcpLease *out, GError **error) {
+gboolean lw_dhcp_lease_read(const char *run_dir, const char *ns, const char *link, LwDhcpLease *out,
+                            GError **error) {
   g_autofree char *path = lw_dhcp_path(run_dir, "lease", ns, link, "json");
   if (access(path, F_OK) != 0 && errno == ENOENT) {
-    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "%s%s%s has no DHCP lease", link, ns && *ns ? " of " : "",
-                ns && *ns ? ns : "");
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "%s%s%s has no DHCP lease", link,
+                ns && *ns ? " of " : "", ns && *ns ? ns : "");
     return FALSE;
   }
   g_autofree char *text = lw_file_read(path, MAX_FILE, NULL, error);
@@ -148,8 +150,10 @@ gboolean lw_dhcp_lease_read(const char *run_dir, const char *ns, const char *lin
   if (!text)
     return FALSE;
   g_auto(LwDhcpLease) lease = {0};
-  if (!json_parser_load_from_data(parser, text, -1, NULL) || !lease_from_json(json_parser_get_root(parser), &lease)) {
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s is damaged; it is written anew when the lease is renewed", path);
+  if (!json_parser_load_from_data(parser, text, -1, NULL) ||
+      !lease_from_json(json_parser_get_root(parser), &lease)) {
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
+                "%s is damaged; it is written anew when the lease is renewed", path);
     return FALSE;
   }
   *out = lease;

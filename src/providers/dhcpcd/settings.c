@@ -22,7 +22,8 @@ void lw_dhcp_settings_free(LwDhcpSettings *settings) {
   g_free(settings);
 }
 
-char *lw_dhcp_path(const char *run_dir, const char *stem, const char *ns, const char *link, const char *extension) {
+char *lw_dhcp_path(const char *run_dir, const char *stem, const char *ns, const char *link,
+                   const char *extension) {
   g_autofree char *name = g_strdup_printf("%s-%s-%s.%s", stem, ns ? ns : "", link, extension);
   return g_build_filename(run_dir, name, NULL);
 }
@@ -45,8 +46,8 @@ static gboolean refuse(GError **error, const char *what, const char *value) {
 }
 
 static gboolean check_settings(const LwDhcpSettings *s, GError **error) {
-  if (!s->link || !only_of(s->link, WORD "_.@+-", IFNAMSIZ - 1) || *s->link == '-' || g_str_equal(s->link, ".") ||
-      g_str_equal(s->link, ".."))
+  if (!s->link || !only_of(s->link, WORD "_.@+-", IFNAMSIZ - 1) || *s->link == '-' ||
+      g_str_equal(s->link, ".") || g_str_equal(s->link, ".."))
     return refuse(error, "interface", s->link);
   if (*s->ns && !only_of(s->ns, WORD "_.@+-", 200))
     return refuse(error, "network namespace", s->ns);
@@ -141,6 +142,7 @@ LwDhcpSettings *lw_dhcp_settings_load(const char *run_dir, const char *ns, const
   /* "a-b" of "c" and "a" of "b-c" share a file's name */
   if (g_str_equal(s->ns, ns ? ns : "") && g_str_equal(s->link, link))
     return g_steal_pointer(&s);
-  g_set_error(error, LW_ERROR, LW_ERROR_CONFLICT, "%s belongs to the DHCP client of %s in \"%s\"", path, s->link, s->ns);
+  g_set_error(error, LW_ERROR, LW_ERROR_CONFLICT, "%s belongs to the DHCP client of %s in \"%s\"", path,
+              s->link, s->ns);
   return NULL;
 }

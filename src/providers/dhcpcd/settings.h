@@ -1,4 +1,5 @@
-/* What a running client was started with, kept beside its pid file: the hook reads it, and observe compares it. */
+/* What a running client was started with, kept beside its pid file: the hook reads it, and observe compares
+ * it. */
 #pragma once
 
 #include "providers/dhcpcd/dhcpcd.h"
@@ -26,4 +27,5 @@ LwDhcpSettings *lw_dhcp_settings_load(const char *run_dir, const char *ns, const
 LwDhcpSettings *lw_dhcp_settings_load_file(const char *path, GError **error);
 
 /* RUN_DIR/STEM-NS-LINK.EXTENSION; transfer full. */
-char *lw_dhcp_path(const char *run_dir, const char *stem, const char *ns, const char *link, const char *extension);
+char *lw_dhcp_path(const char *run_dir, const char *stem, const char *ns, const char *link,
+                   const char *extension);

@@ -1,9 +1,9 @@
 /* RESOLVER resources: a dnsmasq each, for DHCP, DNS or both.
  *
- * A running one leaves "resolver-NS-NAME.run" in the run folder: its identity and the resource that it was started
- * with. That resource is what is seen as long as the process lives. Hosts are in a file of their own, read again
- * on SIGHUP; where dnsmasq changes to a user of its own, who cannot read the run folder, they are in the
- * configuration, and it is restarted.
+ * A running one leaves "resolver-NS-NAME.run" in the run folder: its identity and the resource that it was
+ * started with. That resource is what is seen as long as the process lives. Hosts are in a file of their own,
+ * read again on SIGHUP; where dnsmasq changes to a user of its own, who cannot read the run folder, they are
+ * in the configuration, and it is restarted.
  *
  * Undo: the generic one (the changes, reversed).
  */
@@ -45,7 +45,7 @@ static void running_free(Running *running) {
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Running, running_free)
 
 typedef struct {
-  char *conf, *hosts, *leases, *pid, *log, *run;
+  char *conf, *hosts, *leases, *pid, *log, *run, *id;
 } Paths;
 
 static void paths_clear(Paths *paths) {
@@ -55,6 +55,7 @@ static void paths_clear(Paths *paths) {
   g_free(paths->pid);
   g_free(paths->log);
   g_free(paths->run);
+  g_free(paths->id);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Paths, paths_clear)
 
@@ -63,11 +64,13 @@ static char *path_with(const char *stem, const char *ending) {
 }
 
 static Paths paths_of(const LwProvider *self, const LwResource *resolver) {
-  g_autofree char *plain = g_strdup_printf("resolver-%s-%s", resolver->ns ? resolver->ns : "", resolver->name);
+  g_autofree char *plain =
+      g_strdup_printf("resolver-%s-%s", resolver->ns ? resolver->ns : "", resolver->name);
   g_autofree char *file = g_uri_escape_string(plain, NULL, FALSE);
   g_autofree char *stem = g_build_filename(self->context->run_dir, file, NULL);
   return (Paths){path_with(stem, ".conf"), path_with(stem, ".hosts"), path_with(stem, ".leases"),
-                 path_with(stem, ".pid"),  path_with(stem, ".log"),   path_with(stem, ".run")};
+                 path_with(stem, ".pid"),  path_with(stem, ".log"),   path_with(stem, ".run"),
+                 path_with(stem, ".id")};
 }
 
 static gboolean forget_file(const char *path, GError **error) {
@@ -77,9 +80,11 @@ static gboolean forget_file(const char *path, GError **error) {
   return FALSE;
 }
 
-/* --- the note of a running one ------------------------------------------------------------------------------ */
+/* --- the note of a running one
+ * ------------------------------------------------------------------------------ */
 
-static gboolean running_save(const Paths *paths, const char *identity, const LwResource *resolver, GError **error) {
+static gboolean running_save(const Paths *paths, const char *identity, const LwResource *resolver,
+                             GError **error) {
   JsonObject *json = json_object_new();
   json_object_set_string_member(json, "identity", identity);
   json_object_set_member(json, "resource", lw_resource_to_json(resolver));
@@ -89,8 +94,8 @@ static gboolean running_save(const Paths *paths, const char *identity, const LwR
   return lw_file_write_atomic(paths->run, text, strlen(text), 0600, error);
 }
 
-/* NULL: there is no note, or one that says nothing (of another version, damaged): then none of ours is known. */
-static Running *running_load(const Paths *paths) {
+/* The resource of the note, when it is of this very process. NULL: there is no such note. */
+static LwResource *noted_resource(const Paths *paths, const char *own_identity) {
   g_autofree char *text = lw_file_read(paths->run, FILE_MAX, NULL, NULL);
   g_autoptr(JsonParser) parser = json_parser_new();
   if (!text || !json_parser_load_from_data(parser, text, -1, NULL))
@@ -100,13 +105,25 @@ static Running *running_load(const Paths *paths) {
   JsonNode *identity = json ? json_object_get_member(json, "identity") : NULL;
   if (!identity || !JSON_NODE_HOLDS_VALUE(identity) || json_node_get_value_type(identity) != G_TYPE_STRING)
     return NULL;
-  g_autoptr(Running) running = g_new0(Running, 1);
-  running->identity = json_node_dup_string(identity);
-  running->resource = lw_resource_from_json(json_object_get_member(json, "resource"), NULL);
-  return g_steal_pointer(&running);
+  if (!g_str_equal(json_node_get_string(identity), own_identity))
+    return NULL;
+  return lw_resource_from_json(json_object_get_member(json, "resource"), NULL);
 }
 
-/* --- starting and stopping ---------------------------------------------------------------------------------- */
+/* NULL: none was started. One without a resource was started by a lanward that did not live to note what for.
+ */
+static Running *running_load(const Paths *paths) {
+  g_autofree char *identity = lw_file_read(paths->id, FILE_MAX, NULL, NULL);
+  if (!identity || !*g_strchomp(identity))
+    return NULL;
+  Running *running = g_new0(Running, 1);
+  running->resource = noted_resource(paths, identity);
+  running->identity = g_steal_pointer(&identity);
+  return running;
+}
+
+/* --- starting and stopping
+ * ---------------------------------------------------------------------------------- */
 
 static LwDnsmasqFiles files_of(const LwProvider *self, const Paths *paths) {
   gboolean own_user = ((const Dnsmasq *)self)->own_user;
@@ -123,7 +140,8 @@ static gboolean write_hosts(const Paths *paths, const LwResource *resolver, GErr
 }
 
 /* Leaves in the lease file only what still holds. */
-static gboolean write_leases(const Paths *paths, const LwResource *previous, const LwResource *resolver, GError **error) {
+static gboolean write_leases(const Paths *paths, const LwResource *previous, const LwResource *resolver,
+                             GError **error) {
   g_autofree char *leases = lw_file_read(paths->leases, FILE_MAX, NULL, NULL);
   guint dropped = 0;
   g_autofree char *kept = leases ? lw_dnsmasq_leases(leases, previous, resolver, &dropped) : NULL;
@@ -138,7 +156,8 @@ static gboolean write_files(const LwProvider *self, const Paths *paths, const Lw
          write_leases(paths, previous, resolver, error);
 }
 
-static gboolean spawn(const LwProvider *self, const Paths *paths, const LwResource *resolver, GError **error) {
+static gboolean spawn(const LwProvider *self, const Paths *paths, const LwResource *resolver,
+                      GError **error) {
   g_autofree char *conf = g_strconcat("--conf-file=", paths->conf, NULL);
   const char *own[] = {"dnsmasq", "--keep-in-foreground", conf, NULL};
   /* one user alone is mapped: there is nobody to become */
@@ -146,11 +165,14 @@ static gboolean spawn(const LwProvider *self, const Paths *paths, const LwResour
   const char *const *argv = ((const Dnsmasq *)self)->own_user ? own : alone;
   if (!forget_file(paths->pid, error))
     return FALSE;
-  pid_t pid = lw_command_spawn(&(LwCommand){.argv = argv, .netns = resolver->ns, .log = paths->log}, error);
-  g_autofree char *identity = pid > 0 ? lw_process_identity(pid) : NULL;
-  if (pid > 0 && !identity)
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "dnsmasq %s ended as soon as it had started", resolver->name);
-  return identity && running_save(paths, identity, resolver, error);
+  LwCommand command = {.argv = argv, .netns = resolver->ns, .log = paths->log, .pid_file = paths->id};
+  if (lw_command_spawn(&command, error) < 0)
+    return FALSE;
+  g_autoptr(Running) running = running_load(paths);
+  if (!running)
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "dnsmasq %s left no identity in %s", resolver->name,
+                paths->id);
+  return running && running_save(paths, running->identity, resolver, error);
 }
 
 static char *last_words(const char *path) {
@@ -163,7 +185,8 @@ static char *last_words(const char *path) {
 }
 
 /* dnsmasq writes its pid file when its sockets are bound. */
-static gboolean wait_ready(const LwProvider *self, const LwResource *resolver, gint64 deadline, GError **error) {
+static gboolean wait_ready(const LwProvider *self, const LwResource *resolver, gint64 deadline,
+                           GError **error) {
   g_auto(Paths) paths = paths_of(self, resolver);
   g_autoptr(Running) running = running_load(&paths);
   while (access(paths.pid, F_OK) != 0) {
@@ -181,8 +204,8 @@ static gboolean wait_ready(const LwProvider *self, const LwResource *resolver, g
 }
 
 static gboolean stop(const Paths *paths, const Running *running, GError **error) {
-  return (!running || lw_process_stop(running->identity, STOP_GRACE_MS, error)) && forget_file(paths->run, error) &&
-         forget_file(paths->pid, error);
+  return (!running || lw_process_stop(running->identity, STOP_GRACE_MS, error)) &&
+         forget_file(paths->run, error) && forget_file(paths->id, error) && forget_file(paths->pid, error);
 }
 
 static gboolean remove_resolver(const LwProvider *self, const LwResource *resolver, GError **error) {
@@ -192,7 +215,8 @@ static gboolean remove_resolver(const LwProvider *self, const LwResource *resolv
          forget_file(paths.leases, error);
 }
 
-/* --- changing ----------------------------------------------------------------------------------------------- */
+/* --- changing
+ * ----------------------------------------------------------------------------------------------- */
 
 /* Would some lease not hold any more? dnsmasq keeps those in memory: only a restart makes it forget one. */
 static gboolean leases_change(const Paths *paths, const LwResource *previous, const LwResource *resolver) {
@@ -205,25 +229,28 @@ static gboolean leases_change(const Paths *paths, const LwResource *previous, co
 
 static gboolean can_reload(const LwProvider *self, const Paths *paths, const Running *running,
                            const LwResource *resolver) {
-  return !((const Dnsmasq *)self)->own_user && running && running->resource && lw_process_alive(running->identity) &&
+  return !((const Dnsmasq *)self)->own_user && running && running->resource &&
+         lw_process_alive(running->identity) &&
          lw_resource_change_class(running->resource, resolver) == LW_CHANGE_LIVE &&
          !leases_change(paths, running->resource, resolver);
 }
 
-static gboolean reload(const Paths *paths, const Running *running, const LwResource *resolver, GError **error) {
+static gboolean reload(const Paths *paths, const Running *running, const LwResource *resolver,
+                       GError **error) {
   if (!write_hosts(paths, resolver, error))
     return FALSE;
   pid_t pid = lw_process_alive(running->identity);
   if (pid <= 0 || kill(pid, SIGHUP) != 0) {
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "dnsmasq for resolver %s ended before it could read its hosts again",
-                resolver->name);
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
+                "dnsmasq for resolver %s ended before it could read its hosts again", resolver->name);
     return FALSE;
   }
   return running_save(paths, running->identity, resolver, error);
 }
 
 /* Makes the resolver be there as wanted, whatever is there. `waiting` gets those that are on their way. */
-static gboolean begin_resolver(const LwProvider *self, LwResource *resolver, GPtrArray *waiting, GError **error) {
+static gboolean begin_resolver(const LwProvider *self, LwResource *resolver, GPtrArray *waiting,
+                               GError **error) {
   g_auto(Paths) paths = paths_of(self, resolver);
   g_autoptr(Running) running = running_load(&paths);
   if (can_reload(self, &paths, running, resolver))
@@ -252,7 +279,8 @@ static gboolean dnsmasq_apply(LwProvider *self, const GPtrArray *changes, GError
   return TRUE;
 }
 
-/* --- looking ------------------------------------------------------------------------------------------------ */
+/* --- looking
+ * ------------------------------------------------------------------------------------------------ */
 
 static gboolean observe_all(const LwProvider *self, const LwResourceSet *asked, LwResourceSet *seen) {
   for (guint i = 0; asked && i < asked->list->len; i++) {
@@ -265,8 +293,9 @@ static gboolean observe_all(const LwProvider *self, const LwResourceSet *asked, 
     if (!running || !lw_process_alive(running->identity))
       continue;
     /* one that was started with something unknown is there all the same, and equals nothing */
-    lw_resource_set_add(seen, running->resource ? lw_resource_ref(running->resource)
-                                                : lw_resource_new(LW_RES_RESOLVER, resource->ns, resource->name));
+    lw_resource_set_add(seen, running->resource
+                                  ? lw_resource_ref(running->resource)
+                                  : lw_resource_new(LW_RES_RESOLVER, resource->ns, resource->name));
   }
   return TRUE;
 }

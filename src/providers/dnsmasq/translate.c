@@ -19,8 +19,10 @@ static gboolean is_word(const char *text) {
 static gboolean check_word(const char *what, const char *text, GError **error) {
   if (is_word(text))
     return TRUE;
-  g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s \"%s\" cannot be told to dnsmasq: it has a character that means "
-              "something there", what, text ? text : "");
+  g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
+              "%s \"%s\" cannot be told to dnsmasq: it has a character that means "
+              "something there",
+              what, text ? text : "");
   return FALSE;
 }
 
@@ -32,7 +34,8 @@ static gboolean check_words(const char *what, const GPtrArray *texts, GError **e
 }
 
 static gboolean check_names(const LwResource *r, GError **error) {
-  if (!check_words("interface", r->links, error) || (r->domain && *r->domain && !check_word("domain", r->domain, error)))
+  if (!check_words("interface", r->links, error) ||
+      (r->domain && *r->domain && !check_word("domain", r->domain, error)))
     return FALSE;
   for (guint i = 0; i < r->ranges->len; i++)
     if (!check_word("interface", ((LwDhcpRange *)r->ranges->pdata[i])->link, error))
@@ -60,8 +63,9 @@ static gboolean listens_on(const LwResource *r, const char *link) {
   return FALSE;
 }
 
-/* bind-dynamic, as interfaces may come later and go; but without any named it listens on the wildcard address, which is
- * what a namespace that answers on every address needs. Loopback is added by dnsmasq itself unless it is told. */
+/* bind-dynamic, as interfaces may come later and go; but without any named it listens on the wildcard
+ * address, which is what a namespace that answers on every address needs. Loopback is added by dnsmasq itself
+ * unless it is told. */
 static void append_listening(GString *out, const LwResource *r) {
   g_string_append_printf(out, "port=%u\n%s", r->port, r->links->len ? "bind-dynamic\n" : "");
   for (guint i = 0; i < r->links->len; i++)
@@ -113,8 +117,10 @@ static void append_range(GString *out, const LwDhcpRange *range) {
   g_autofree char *last = lw_addr_format(&range->range.last);
   g_autofree char *mask = netmask(range->prefix_len);
   g_autofree char *router = lw_addr_format(&range->router);
-  g_string_append_printf(out, "dhcp-range=set:%s,%s,%s,%s,%us\n", range->link, first, last, mask, range->lease_seconds);
-  g_string_append_printf(out, "dhcp-option=tag:%s,option:router%s%s\n", range->link, *router ? "," : "", router);
+  g_string_append_printf(out, "dhcp-range=set:%s,%s,%s,%s,%us\n", range->link, first, last, mask,
+                         range->lease_seconds);
+  g_string_append_printf(out, "dhcp-option=tag:%s,option:router%s%s\n", range->link, *router ? "," : "",
+                         router);
   g_string_append_printf(out, "dhcp-option=tag:%s,option:dns-server", range->link);
   for (guint i = 0; i < range->dns->len; i++) {
     g_autofree char *dns = lw_addr_format(&g_array_index(range->dns, LwAddr, i));
@@ -177,7 +183,8 @@ char *lw_dnsmasq_hosts(const LwResource *resolver, GError **error) {
   return append_hosts(out, resolver, "", error) ? g_string_free(g_steal_pointer(&out), FALSE) : NULL;
 }
 
-/* --- leases ------------------------------------------------------------------------------------------------- */
+/* --- leases
+ * ------------------------------------------------------------------------------------------------- */
 
 static const LwDhcpHost *host_of(const LwResource *r, const LwMac *mac) {
   for (guint i = 0; r && i < r->hosts->len; i++) {
@@ -219,7 +226,8 @@ static gboolean lease_holds(const char *line, const LwResource *previous, const 
   return is_in_a_range(next, &address) && !is_reserved(next, &address);
 }
 
-char *lw_dnsmasq_leases(const char *leases, const LwResource *previous, const LwResource *next, guint *dropped) {
+char *lw_dnsmasq_leases(const char *leases, const LwResource *previous, const LwResource *next,
+                        guint *dropped) {
   GString *out = g_string_new(NULL);
   guint gone = 0;
   g_auto(GStrv) lines = g_strsplit(leases, "\n", -1);

@@ -1,6 +1,6 @@
-/* Carrying changes out, in an order that never opens more than it closes: what goes away first (routes that use a
- * link, links, then rules and the routes that block); then namespaces, links (made and dressed while down),
- * addresses, blocking routes and rules; then links come up, and last the routes that use them. */
+/* Carrying changes out, in an order that never opens more than it closes: what goes away first (routes that
+ * use a link, links, then rules and the routes that block); then namespaces, links (made and dressed while
+ * down), addresses, blocking routes and rules; then links come up, and last the routes that use them. */
 #include "base/error.h"
 #include "base/netns.h"
 #include "providers/kernel/kernel-internal.h"
@@ -9,7 +9,8 @@
 
 /* From so many changes of one namespace on, a dump is cheaper than asking for each link. */
 #define DUMP_FROM 16
-/* From so many links in a namespace on, they are taken away before it is: the kernel would do it in one go. */
+/* From so many links in a namespace on, they are taken away before it is: the kernel would do it in one go.
+ */
 #define EMPTY_FROM 8
 /* News of a carrier that went come at once, or with the next of the kernel's rounds, one a second. */
 #define CARRIER_WAIT_MS 3000
@@ -49,7 +50,8 @@ static const LwResource *comes(const LwChange *change, LwResourceKind kind) {
   return makes && change->to && change->to->kind == kind ? change->to : NULL;
 }
 
-/* --- what is known of links while this batch runs ------------------------------------------------------------- */
+/* --- what is known of links while this batch runs
+ * ------------------------------------------------------------- */
 
 static void count_changes(Apply *a) {
   for (guint i = 0; i < a->changes->len; i++) {
@@ -70,13 +72,15 @@ static LwLinks *links_of(Apply *a, const char *ns, LwRtnl *rtnl, GError **error)
     return links;
   links = lw_links_new();
   g_hash_table_insert(a->links, g_strdup(text(ns)), links);
-  if (GPOINTER_TO_INT(g_hash_table_lookup(a->counts, text(ns))) >= DUMP_FROM && !lw_links_dump(links, rtnl, error))
+  if (GPOINTER_TO_INT(g_hash_table_lookup(a->counts, text(ns))) >= DUMP_FROM &&
+      !lw_links_dump(links, rtnl, error))
     return NULL;
   return links;
 }
 
 /* FALSE on trouble; *out NULL when there is no such link (or namespace). */
-static gboolean find_link(Apply *a, const char *ns, const char *name, const LwLinkInfo **out, GError **error) {
+static gboolean find_link(Apply *a, const char *ns, const char *name, const LwLinkInfo **out,
+                          GError **error) {
   *out = NULL;
   if (*text(ns) && !lw_netns_exists(ns))
     return TRUE;
@@ -91,7 +95,8 @@ static const LwLinkInfo *need_link(Apply *a, const LwResource *user, const char 
     return NULL;
   if (!info) {
     g_autofree char *what = lw_resource_describe(user);
-    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "there is no interface %s, which %s needs", text(name), what);
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "there is no interface %s, which %s needs", text(name),
+                what);
   }
   return info;
 }
@@ -116,7 +121,8 @@ static gboolean queue(Apply *a, const struct nlmsghdr *nlh, const char *verb, co
   return rtnl != NULL;
 }
 
-/* --- what goes ------------------------------------------------------------------------------------------------------ */
+/* --- what goes
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* Names of namespaces, and "NS/NAME" of links, that this batch deletes: what hangs on them goes by itself. */
 static GHashTable *collect_going(const Apply *a) {
@@ -143,7 +149,8 @@ static gboolean delete_address(Apply *a, const LwResource *address, GError **err
   const LwLinkInfo *info = NULL;
   if (!find_link(a, address->ns, address->link, &info, error))
     return FALSE;
-  return !info || queue(a, lw_nl_address(buffer, FALSE, address, info->index), "delete", address, LW_RTNL_GONE, error);
+  return !info ||
+         queue(a, lw_nl_address(buffer, FALSE, address, info->index), "delete", address, LW_RTNL_GONE, error);
 }
 
 static gboolean delete_route(Apply *a, const LwResource *route, GError **error) {
@@ -153,7 +160,8 @@ static gboolean delete_route(Apply *a, const LwResource *route, GError **error) 
     return FALSE;
   if (*text(route->link) && !info)
     return TRUE;
-  return queue(a, lw_nl_route(buffer, FALSE, route, info ? info->index : 0), "delete", route, LW_RTNL_GONE, error);
+  return queue(a, lw_nl_route(buffer, FALSE, route, info ? info->index : 0), "delete", route, LW_RTNL_GONE,
+               error);
 }
 
 static gboolean delete_rule(Apply *a, const LwResource *rule, GError **error) {
@@ -188,7 +196,8 @@ static gboolean release_link(Apply *a, const LwResource *link, GError **error) {
   const LwLinkInfo *info = NULL, *master = NULL;
   if (!*text(link->master))
     return TRUE;
-  if (!find_link(a, link->ns, link->name, &info, error) || !find_link(a, link->ns, link->master, &master, error))
+  if (!find_link(a, link->ns, link->name, &info, error) ||
+      !find_link(a, link->ns, link->master, &master, error))
     return FALSE;
   return !info || !master || info->master != master->index ||
          queue(a, lw_nl_set_master(buffer, info->index, 0), "release", link, LW_RTNL_GONE, error);
@@ -282,7 +291,8 @@ static gboolean delete_namespaces(Apply *a, GError **error) {
   return TRUE;
 }
 
-/* --- what comes ----------------------------------------------------------------------------------------------------- */
+/* --- what comes
+ * ----------------------------------------------------------------------------------------------------- */
 
 static gboolean create_namespaces(Apply *a, GError **error) {
   for (guint i = 0; i < a->changes->len; i++) {
@@ -339,7 +349,8 @@ static gboolean is_there(Apply *a, const LwResource *link, gboolean *there, GErr
   if (!*there) {
     g_autofree char *what = lw_resource_describe(link);
     g_set_error(error, LW_ERROR, LW_ERROR_CONFLICT,
-                "%s exists already and is not lanward's: rename it, or give the lab another name for it", what);
+                "%s exists already and is not lanward's: rename it, or give the lab another name for it",
+                what);
   }
   return *there;
 }
@@ -413,14 +424,15 @@ static gboolean dress_one(Apply *a, const LwResource *link, GError **error) {
   if (!info || !master_index(a, link, &master, error))
     return FALSE;
   const char *alias = *text(link->alias) ? link->alias : owner;
-  if (!queue(a, lw_nl_dress(buffer, info->index, alias, master, a->kernel->ipv6), "set up", link, LW_RTNL_STRICT,
-             error))
+  if (!queue(a, lw_nl_dress(buffer, info->index, alias, master, a->kernel->ipv6), "set up", link,
+             LW_RTNL_STRICT, error))
     return FALSE;
   return !link->isolated ||
          queue(a, lw_nl_set_isolated(buffer, info->index, TRUE), "isolate", link, LW_RTNL_STRICT, error);
 }
 
-/* The other end of a veth that comes, when no change of this batch speaks of it: it must carry the mark, too. */
+/* The other end of a veth that comes, when no change of this batch speaks of it: it must carry the mark, too.
+ */
 static gboolean mark_lone_peer(Apply *a, const LwResource *end, GHashTable *ends, GError **error) {
   guint8 buffer[LW_MESSAGE_MAX];
   const LwLinkInfo *info = NULL;
@@ -431,9 +443,9 @@ static gboolean mark_lone_peer(Apply *a, const LwResource *end, GHashTable *ends
     return FALSE;
   LwRtnl *rtnl = info ? lw_kernel_socket(a->kernel, end->peer_ns, error) : NULL;
   if (rtnl)
-    lw_rtnl_queue(rtnl,
-                  lw_nl_dress(buffer, info->index, a->kernel->base.context->owner, info->master, a->kernel->ipv6),
-                  "mark the other end of", end, LW_RTNL_STRICT);
+    lw_rtnl_queue(
+        rtnl, lw_nl_dress(buffer, info->index, a->kernel->base.context->owner, info->master, a->kernel->ipv6),
+        "mark the other end of", end, LW_RTNL_STRICT);
   return !info || rtnl;
 }
 
@@ -442,7 +454,8 @@ static gboolean dress_links(Apply *a, GHashTable *ends, GError **error) {
     const LwResource *link = comes(a->changes->pdata[i], LW_RES_LINK);
     if (!link || !is_made_by_us(link))
       continue;
-    if (!dress_one(a, link, error) || (link->link_type == LW_LINK_VETH && !mark_lone_peer(a, link, ends, error)))
+    if (!dress_one(a, link, error) ||
+        (link->link_type == LW_LINK_VETH && !mark_lone_peer(a, link, ends, error)))
       return FALSE;
   }
   return flush(a, error);
@@ -450,7 +463,8 @@ static gboolean dress_links(Apply *a, GHashTable *ends, GError **error) {
 
 static gboolean create_links(Apply *a, GError **error) {
   g_autoptr(GHashTable) ends = collect_ends(a);
-  if (!create_links_of_type(a, LW_LINK_BRIDGE, ends, error) || !create_links_of_type(a, LW_LINK_VETH, ends, error))
+  if (!create_links_of_type(a, LW_LINK_BRIDGE, ends, error) ||
+      !create_links_of_type(a, LW_LINK_VETH, ends, error))
     return FALSE;
   forget_links(a); /* their indexes are known only now */
   return dress_links(a, ends, error);
@@ -460,10 +474,11 @@ static void read_link(const struct nlmsghdr *nlh, gpointer data) {
   (void)lw_nl_read_link(nlh, data);
 }
 
-/* --- what changes in place ---------------------------------------------------------------------------------------- */
+/* --- what changes in place
+ * ---------------------------------------------------------------------------------------- */
 
-/* The kernel tells of a lost carrier from a work queue, and of one that came back by then not at all: a machine
- * would keep its old lease. So the other end is watched until the news is out. */
+/* The kernel tells of a lost carrier from a work queue, and of one that came back by then not at all: a
+ * machine would keep its old lease. So the other end is watched until the news is out. */
 static gboolean wait_until_seen(Apply *a, const LwResource *end, GError **error) {
   guint8 buffer[LW_MESSAGE_MAX];
   gint64 deadline = g_get_monotonic_time() + CARRIER_WAIT_MS * 1000;
@@ -479,8 +494,8 @@ static gboolean wait_until_seen(Apply *a, const LwResource *end, GError **error)
     if (!info.running)
       return TRUE;
     if (g_get_monotonic_time() >= deadline) {
-      g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s did not notice within %d ms that its cable was pulled",
-                  end->peer, CARRIER_WAIT_MS);
+      g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
+                  "%s did not notice within %d ms that its cable was pulled", end->peer, CARRIER_WAIT_MS);
       return FALSE;
     }
     g_usleep(CARRIER_POLL_US);
@@ -504,7 +519,8 @@ static gboolean move_link(Apply *a, const LwResource *from, const LwResource *to
     return FALSE;
   if (pull && !wait_until_seen(a, to, error))
     return FALSE;
-  if (master && !queue(a, lw_nl_set_master(buffer, info->index, master), "plug in", to, LW_RTNL_STRICT, error))
+  if (master &&
+      !queue(a, lw_nl_set_master(buffer, info->index, master), "plug in", to, LW_RTNL_STRICT, error))
     return FALSE;
   if (to->isolated && master &&
       !queue(a, lw_nl_set_isolated(buffer, info->index, TRUE), "isolate", to, LW_RTNL_STRICT, error))
@@ -527,9 +543,8 @@ static gboolean change_link(Apply *a, const LwResource *from, const LwResource *
   if (!moves && from->isolated != to->isolated &&
       !queue(a, lw_nl_set_isolated(buffer, info->index, to->isolated), "isolate", to, LW_RTNL_STRICT, error))
     return FALSE;
-  return from->up == to->up ||
-         queue(a, lw_nl_set_up(buffer, info->index, to->up), to->up ? "bring up" : "take down", to, LW_RTNL_STRICT,
-               error);
+  return from->up == to->up || queue(a, lw_nl_set_up(buffer, info->index, to->up),
+                                     to->up ? "bring up" : "take down", to, LW_RTNL_STRICT, error);
 }
 
 /* An interface that is not ours, first mentioned now: as it is, but for what we want of it. */
@@ -567,7 +582,8 @@ static gboolean change_links(Apply *a, GError **error) {
   return flush(a, error);
 }
 
-/* --- addresses, routes, rules ---------------------------------------------------------------------------------- */
+/* --- addresses, routes, rules
+ * ---------------------------------------------------------------------------------- */
 
 static gboolean add_addresses(Apply *a, GError **error) {
   guint8 buffer[LW_MESSAGE_MAX];
@@ -586,8 +602,8 @@ static gboolean add_addresses(Apply *a, GError **error) {
 static gboolean add_route(Apply *a, const LwResource *route, GError **error) {
   guint8 buffer[LW_MESSAGE_MAX];
   const LwLinkInfo *info = *text(route->link) ? need_link(a, route, route->link, error) : NULL;
-  return (!*text(route->link) || info) && queue(a, lw_nl_route(buffer, TRUE, route, info ? info->index : 0), "set",
-                                                route, LW_RTNL_THERE, error);
+  return (!*text(route->link) || info) && queue(a, lw_nl_route(buffer, TRUE, route, info ? info->index : 0),
+                                                "set", route, LW_RTNL_THERE, error);
 }
 
 static gboolean add_routes(Apply *a, gboolean with_link, GError **error) {
@@ -649,7 +665,8 @@ gboolean lw_kernel_apply(Kernel *kernel, const GPtrArray *changes, GError **erro
   return ok;
 }
 
-/* --- would it be possible? -------------------------------------------------------------------------------------- */
+/* --- would it be possible?
+ * -------------------------------------------------------------------------------------- */
 
 static gboolean refuse(GError **error, const LwResource *r, const char *why) {
   g_autofree char *what = lw_resource_describe(r);
@@ -670,7 +687,8 @@ static gboolean check_link(Apply *a, const LwChange *change, GError **error) {
     return TRUE;
   if (change->klass == LW_CHANGE_DELETE)
     return refuse(error, r, "is not lanward's (its alias says so): it is left alone");
-  return refuse(error, r, "exists already and is not lanward's: rename it, or give the lab another name for it");
+  return refuse(error, r,
+                "exists already and is not lanward's: rename it, or give the lab another name for it");
 }
 
 static gboolean check_change(Apply *a, const LwChange *change, GError **error) {

@@ -27,7 +27,8 @@ void lw_links_free(LwLinks *links);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwLinks, lw_links_free)
 gboolean lw_links_dump(LwLinks *links, LwRtnl *rtnl, GError **error);
 /* Asks for one link unless it is known. FALSE only on trouble; *out is NULL when there is no such link. */
-gboolean lw_links_find(LwLinks *links, LwRtnl *rtnl, const char *name, const LwLinkInfo **out, GError **error);
+gboolean lw_links_find(LwLinks *links, LwRtnl *rtnl, const char *name, const LwLinkInfo **out,
+                       GError **error);
 const LwLinkInfo *lw_links_at(const LwLinks *links, int index); /* nullable */
 
 /* Deletes links of one type in batches so small that nobody else waits long for the kernel's lock.
@@ -40,6 +41,7 @@ gboolean lw_kernel_observe(Kernel *kernel, const LwResourceSet *wanted, const Lw
 gboolean lw_kernel_check(Kernel *kernel, const GPtrArray *changes, GError **error);
 gboolean lw_kernel_apply(Kernel *kernel, const GPtrArray *changes, GError **error);
 
-/* Settings of one namespace: reads into a list of the same length (NULL: there is none of that name); writes. */
+/* Settings of one namespace: reads into a list of the same length (NULL: there is none of that name); writes.
+ */
 GPtrArray *lw_kernel_read_sysctls(const char *ns, const GPtrArray *resources, GError **error);
 gboolean lw_kernel_write_sysctls(const char *ns, const GPtrArray *resources, GError **error);

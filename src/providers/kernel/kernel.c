@@ -1,9 +1,10 @@
 /* The kernel's own objects: namespaces, bridges, veths, addresses, routes, routing rules, settings.
  *
- * Kinds: NETNS, LINK, ADDRESS, ROUTE, RULE, SYSCTL. Its undo is the generic one: the changes themselves, carried
- * out backwards against what is there then. A link that it makes carries the owner's mark as its alias, routes and
- * rules carry a protocol number of their own; others' are never deleted. A setting that is no longer wanted stays
- * as it is: what it was before nobody knows by then (the undo of its change does, and puts that back).
+ * Kinds: NETNS, LINK, ADDRESS, ROUTE, RULE, SYSCTL. Its undo is the generic one: the changes themselves,
+ * carried out backwards against what is there then. A link that it makes carries the owner's mark as its
+ * alias, routes and rules carry a protocol number of their own; others' are never deleted. A setting that is
+ * no longer wanted stays as it is: what it was before nobody knows by then (the undo of its change does, and
+ * puts that back).
  */
 #include "providers/kernel/kernel-internal.h"
 
@@ -80,6 +81,7 @@ LwProvider *lw_kernel_provider_new(const LwProviderContext *context, GError **er
   if (lw_kernel_socket(kernel, "", &inner))
     return g_steal_pointer(&provider);
   g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED,
-              "the kernel's network settings cannot be reached (%s): run as root, or in the twin", inner->message);
+              "the kernel's network settings cannot be reached (%s): run as root, or in the twin",
+              inner->message);
   return NULL;
 }

@@ -4,12 +4,13 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
-/* Each bridge waits for an rcu_barrier (16 ms where this was measured) under the lock that all link work of the
- * machine takes, and each batch for one more outside of it; veths wait once a batch, however many there are. A
- * stall is felt from 100 ms on: so bridges go one by one, with a second worker that has the lock while the first
- * waits outside. More to a batch or more workers are hardly faster, as the barriers queue up, and stall longer. */
+/* Each bridge waits for an rcu_barrier (16 ms where this was measured) under the lock that all link work of
+ * the machine takes, and each batch for one more outside of it; veths wait once a batch, however many there
+ * are. A stall is felt from 100 ms on: so bridges go one by one, with a second worker that has the lock while
+ * the first waits outside. More to a batch or more workers are hardly faster, as the barriers queue up, and
+ * stall longer. */
 #define BRIDGE_BATCH 1
-#define VETH_BATCH 64
+#define VETH_BATCH 32
 #define MAX_WORKERS 2
 
 LwLinks *lw_links_new(void) {
@@ -47,7 +48,8 @@ gboolean lw_links_dump(LwLinks *links, LwRtnl *rtnl, GError **error) {
   return lw_rtnl_dump(rtnl, RTM_GETLINK, AF_UNSPEC, add_link, links, error);
 }
 
-gboolean lw_links_find(LwLinks *links, LwRtnl *rtnl, const char *name, const LwLinkInfo **out, GError **error) {
+gboolean lw_links_find(LwLinks *links, LwRtnl *rtnl, const char *name, const LwLinkInfo **out,
+                       GError **error) {
   *out = g_hash_table_lookup(links->by_name, name);
   if (*out || links->complete || !*name || strlen(name) >= IFNAMSIZ)
     return TRUE;
@@ -72,11 +74,13 @@ typedef struct {
   GError *error; /* the first */
 } Deletion;
 
-static gboolean regroup(LwRtnl *rtnl, const GPtrArray *infos, guint32 first_group, guint batch, GError **error) {
+static gboolean regroup(LwRtnl *rtnl, const GPtrArray *infos, guint32 first_group, guint batch,
+                        GError **error) {
   guint8 buffer[LW_MESSAGE_MAX];
   for (guint i = 0; i < infos->len; i++) {
     const LwLinkInfo *info = infos->pdata[i];
-    lw_rtnl_queue(rtnl, lw_nl_set_group(buffer, info->index, first_group + i / batch), "regroup", NULL, LW_RTNL_GONE);
+    lw_rtnl_queue(rtnl, lw_nl_set_group(buffer, info->index, first_group + i / batch), "regroup", NULL,
+                  LW_RTNL_GONE);
   }
   return lw_rtnl_flush(rtnl, error);
 }

@@ -96,7 +96,8 @@ static Scope *scope_of(Observation *o, const char *ns) {
   scope->sysctls = g_ptr_array_new();
   scope->order = g_ptr_array_new();
   scope->interest = g_hash_table_new(interest_hash, interest_equal);
-  scope->found = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, (GDestroyNotify)lw_resource_unref);
+  scope->found =
+      g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, (GDestroyNotify)lw_resource_unref);
   scope->nsids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   scope->present = !*scope->ns || lw_netns_exists(scope->ns);
   g_hash_table_insert(o->scopes, scope->ns, scope);
@@ -158,7 +159,8 @@ static void read_nsid(const struct nlmsghdr *nlh, gpointer data) {
   }
 }
 
-/* The number by which the links of `scope` call another namespace: -1 for itself, or for one it does not know. */
+/* The number by which the links of `scope` call another namespace: -1 for itself, or for one it does not
+ * know. */
 static gboolean nsid_of(Observation *o, Scope *scope, const char *ns, int *out, GError **error) {
   gpointer known = g_hash_table_lookup(scope->nsids, ns);
   *out = known ? GPOINTER_TO_INT(known) - 2 : -1;
@@ -173,15 +175,16 @@ static gboolean nsid_of(Observation *o, Scope *scope, const char *ns, int *out, 
   return TRUE;
 }
 
-/* Is the other end of this veth the one that `asked` names? Indexes must point at each other, through the right
- * namespaces. */
+/* Is the other end of this veth the one that `asked` names? Indexes must point at each other, through the
+ * right namespaces. */
 static gboolean is_connected(Observation *o, Scope *scope, const LwResource *asked, const LwLinkInfo *info,
                              gboolean *out, GError **error) {
   *out = FALSE;
   Scope *other = scope_of(o, asked->peer_ns);
   if (!dump_links(o, other, error))
     return FALSE;
-  const LwLinkInfo *peer = other->links ? g_hash_table_lookup(other->links->by_name, text(asked->peer)) : NULL;
+  const LwLinkInfo *peer =
+      other->links ? g_hash_table_lookup(other->links->by_name, text(asked->peer)) : NULL;
   if (!peer || peer->index != info->peer || peer->peer != info->index)
     return TRUE;
   int there = -1, back = -1;
@@ -195,8 +198,8 @@ static char *text_or_null(const char *value) {
   return value && *value ? g_strdup(value) : NULL;
 }
 
-static gboolean see_kind(Observation *o, Scope *scope, const LwResource *asked, const LwLinkInfo *info, LwResource *r,
-                         GError **error) {
+static gboolean see_kind(Observation *o, Scope *scope, const LwResource *asked, const LwLinkInfo *info,
+                         LwResource *r, GError **error) {
   gboolean connected = FALSE;
   r->link_type = strcmp(info->kind, "bridge") == 0 ? LW_LINK_BRIDGE
                  : strcmp(info->kind, "veth") == 0 ? LW_LINK_VETH
@@ -233,7 +236,8 @@ static LwResource *see_link(Observation *o, Scope *scope, const LwResource *aske
   }
   r->group = info->group;
   /* every link that is made carries the mark, whether the resource mentions it or not */
-  gboolean only_marked = !*text(asked->alias) && strcmp(info->alias, text(o->kernel->base.context->owner)) == 0;
+  gboolean only_marked =
+      !*text(asked->alias) && strcmp(info->alias, text(o->kernel->base.context->owner)) == 0;
   r->alias = only_marked ? NULL : text_or_null(info->alias);
   return see_kind(o, scope, asked, info, r, error) ? g_steal_pointer(&r) : NULL;
 }
@@ -281,7 +285,8 @@ static void see_route(const struct nlmsghdr *nlh, gpointer data) {
   LwRouteInfo info;
   if (!lw_nl_read_route(nlh, &info))
     return;
-  LwResource probe = {.kind = LW_RES_ROUTE, .prefix = info.prefix, .table = info.table, .metric = info.metric};
+  LwResource probe = {
+      .kind = LW_RES_ROUTE, .prefix = info.prefix, .table = info.table, .metric = info.metric};
   LwResource *asked = g_hash_table_lookup(scope->interest, &probe);
   if (!asked || (info.protocol != LW_RTPROT && g_hash_table_contains(scope->found, asked)))
     return;
@@ -347,8 +352,9 @@ static gboolean see_sysctls(Scope *scope, LwResourceSet *seen, GError **error) {
 static gboolean observe_scope(Observation *o, Scope *scope, LwResourceSet *seen, GError **error) {
   if (!scope->present)
     return TRUE;
-  if (scope->order->len > 0 && ((scope->needs_links && (!dump_links(o, scope, error) || !see_links(o, scope, error))) ||
-                                !dump_tables(o, scope, error)))
+  if (scope->order->len > 0 &&
+      ((scope->needs_links && (!dump_links(o, scope, error) || !see_links(o, scope, error))) ||
+       !dump_tables(o, scope, error)))
     return FALSE;
   for (guint i = 0; i < scope->order->len; i++) {
     LwResource *r = g_hash_table_lookup(scope->found, scope->order->pdata[i]);

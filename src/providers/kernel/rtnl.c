@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Messages in one sendmsg: their answers must fit into the socket's receive buffer, as the kernel writes them all
- * before the call returns. */
+/* Messages in one sendmsg: their answers must fit into the socket's receive buffer, as the kernel writes them
+ * all before the call returns. */
 #define BATCH_MESSAGES 128
 #define RECEIVE_BYTES (64 * 1024)
 #define SOCKET_BYTES (1024 * 1024)
@@ -248,7 +248,8 @@ static ReadState read_all(LwRtnl *rtnl, guint32 seq, gboolean dump, LwRtnlReader
   }
 }
 
-gboolean lw_rtnl_dump(LwRtnl *rtnl, guint16 type, guint8 family, LwRtnlReader reader, gpointer data, GError **error) {
+gboolean lw_rtnl_dump(LwRtnl *rtnl, guint16 type, guint8 family, LwRtnlReader reader, gpointer data,
+                      GError **error) {
   guint8 buffer[LW_MESSAGE_MAX];
   /* A dump that changed under way is repeated: readers take the last word on an object. When the world never
      rests, the last attempt stands: the caller compares, acts and looks again. */

@@ -19,8 +19,8 @@ typedef enum {
   LW_RTNL_THERE, /* what is to be made is there already: fine */
 } LwRtnlTolerance;
 
-/* Copies the message. verb and resource are for the text of an error: "cannot VERB bridge br0: …"; resource is
- * borrowed until the flush, nullable. */
+/* Copies the message. verb and resource are for the text of an error: "cannot VERB bridge br0: …"; resource
+ * is borrowed until the flush, nullable. */
 void lw_rtnl_queue(LwRtnl *rtnl, const struct nlmsghdr *nlh, const char *verb, const LwResource *resource,
                    LwRtnlTolerance tolerance);
 /* Sends all that is queued, in order, and waits until the kernel has done it. The first failure that is not
@@ -29,6 +29,7 @@ gboolean lw_rtnl_flush(LwRtnl *rtnl, GError **error);
 
 /* Called for each message of an answer. */
 typedef void (*LwRtnlReader)(const struct nlmsghdr *nlh, gpointer data);
-gboolean lw_rtnl_dump(LwRtnl *rtnl, guint16 type, guint8 family, LwRtnlReader reader, gpointer data, GError **error);
+gboolean lw_rtnl_dump(LwRtnl *rtnl, guint16 type, guint8 family, LwRtnlReader reader, gpointer data,
+                      GError **error);
 /* One request, one answer. A link that is not there: success, the reader is not called. */
 gboolean lw_rtnl_ask(LwRtnl *rtnl, struct nlmsghdr *nlh, LwRtnlReader reader, gpointer data, GError **error);

@@ -450,12 +450,14 @@ static void put_addr(struct nlmsghdr *nlh, guint16 type, const LwAddr *addr) {
 
 struct nlmsghdr *lw_nl_address(void *buffer, gboolean add, const LwResource *address, int index) {
   const LwPrefix *prefix = &address->prefix;
-  struct nlmsghdr *nlh = add ? put_header(buffer, RTM_NEWADDR, CREATE_FLAGS) : put_header(buffer, RTM_DELADDR, 0);
+  struct nlmsghdr *nlh =
+      add ? put_header(buffer, RTM_NEWADDR, CREATE_FLAGS) : put_header(buffer, RTM_DELADDR, 0);
   struct ifaddrmsg *info = mnl_nlmsg_put_extra_header(nlh, sizeof *info);
   info->ifa_family = (guint8)af_of(&prefix->addr);
   info->ifa_prefixlen = prefix->len;
   info->ifa_index = (guint32)index;
-  info->ifa_scope = prefix->addr.family == 4 && prefix->addr.bytes[0] == 127 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+  info->ifa_scope =
+      prefix->addr.family == 4 && prefix->addr.bytes[0] == 127 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
   if (add && prefix->addr.family == 6)
     info->ifa_flags = IFA_F_NODAD; /* the lab hands its addresses out itself; waiting would only make a gap */
   put_addr(nlh, IFA_LOCAL, &prefix->addr);
@@ -469,8 +471,8 @@ struct nlmsghdr *lw_nl_address(void *buffer, gboolean add, const LwResource *add
 
 struct nlmsghdr *lw_nl_route(void *buffer, gboolean add, const LwResource *route, int oif) {
   const LwPrefix network = lw_prefix_network(&route->prefix);
-  struct nlmsghdr *nlh =
-      add ? put_header(buffer, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE) : put_header(buffer, RTM_DELROUTE, 0);
+  struct nlmsghdr *nlh = add ? put_header(buffer, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE)
+                             : put_header(buffer, RTM_DELROUTE, 0);
   struct rtmsg *info = mnl_nlmsg_put_extra_header(nlh, sizeof *info);
   guint32 table = route->table ? route->table : RT_TABLE_MAIN;
   info->rtm_family = (guint8)af_of(&network.addr);
@@ -478,11 +480,11 @@ struct nlmsghdr *lw_nl_route(void *buffer, gboolean add, const LwResource *route
   info->rtm_table = table < 256 ? (guint8)table : RT_TABLE_COMPAT;
   info->rtm_protocol = LW_RTPROT;
   info->rtm_type = route_type_number(route->route_type);
-  info->rtm_scope = !add                                       ? RT_SCOPE_NOWHERE
-                    : route->route_type == LW_ROUTE_LOCAL      ? RT_SCOPE_HOST
-                    : route->route_type != LW_ROUTE_UNICAST    ? RT_SCOPE_UNIVERSE
+  info->rtm_scope = !add                                                          ? RT_SCOPE_NOWHERE
+                    : route->route_type == LW_ROUTE_LOCAL                         ? RT_SCOPE_HOST
+                    : route->route_type != LW_ROUTE_UNICAST                       ? RT_SCOPE_UNIVERSE
                     : lw_addr_is_set(&route->via) || info->rtm_family == AF_INET6 ? RT_SCOPE_UNIVERSE
-                                                               : RT_SCOPE_LINK;
+                                                                                  : RT_SCOPE_LINK;
   if (table >= 256)
     mnl_attr_put_u32(nlh, RTA_TABLE, table);
   if (network.len > 0)
@@ -499,7 +501,8 @@ struct nlmsghdr *lw_nl_route(void *buffer, gboolean add, const LwResource *route
 }
 
 struct nlmsghdr *lw_nl_rule(void *buffer, gboolean add, const LwResource *rule) {
-  struct nlmsghdr *nlh = add ? put_header(buffer, RTM_NEWRULE, CREATE_FLAGS) : put_header(buffer, RTM_DELRULE, 0);
+  struct nlmsghdr *nlh =
+      add ? put_header(buffer, RTM_NEWRULE, CREATE_FLAGS) : put_header(buffer, RTM_DELRULE, 0);
   struct fib_rule_hdr *info = mnl_nlmsg_put_extra_header(nlh, sizeof *info);
   gboolean lookup = rule->action == LW_RULE_LOOKUP;
   guint32 table = !lookup ? 0 : rule->table ? rule->table : RT_TABLE_MAIN;

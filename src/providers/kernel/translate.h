@@ -6,7 +6,8 @@
 #include <libmnl/libmnl.h>
 #include <net/if.h>
 
-/* Marks routes and rules as lanward's (rtm_protocol, FRA_PROTOCOL): above the numbers that others registered. */
+/* Marks routes and rules as lanward's (rtm_protocol, FRA_PROTOCOL): above the numbers that others registered.
+ */
 #define LW_RTPROT 0x4c
 
 /* Room that every message of this file fits into. */
@@ -17,20 +18,20 @@ static inline gboolean lw_nl_attr_ok(const struct nlattr *attr, const void *tail
   return mnl_attr_ok(attr, (int)((const char *)tail - (const char *)attr));
 }
 
-#define LW_FOREACH_ATTR(attr, nlh, offset)                                                                           \
-  for ((attr) = mnl_nlmsg_get_payload_offset((nlh), (offset));                                                        \
+#define LW_FOREACH_ATTR(attr, nlh, offset)                                                                   \
+  for ((attr) = mnl_nlmsg_get_payload_offset((nlh), (offset));                                               \
        lw_nl_attr_ok((attr), mnl_nlmsg_get_payload_tail(nlh)); (attr) = mnl_attr_next(attr))
 
-#define LW_FOREACH_NESTED(attr, nest)                                                                                \
-  for ((attr) = mnl_attr_get_payload(nest);                                                                           \
-       lw_nl_attr_ok((attr), (const char *)mnl_attr_get_payload(nest) + mnl_attr_get_payload_len(nest));              \
+#define LW_FOREACH_NESTED(attr, nest)                                                                        \
+  for ((attr) = mnl_attr_get_payload(nest);                                                                  \
+       lw_nl_attr_ok((attr), (const char *)mnl_attr_get_payload(nest) + mnl_attr_get_payload_len(nest));     \
        (attr) = mnl_attr_next(attr))
 
 typedef struct {
   int index;
-  int master;     /* 0: none */
-  int peer;       /* veth: index of the other end, in its own namespace; else 0 */
-  int peer_nsid;  /* -1: the other end is in the same namespace */
+  int master;    /* 0: none */
+  int peer;      /* veth: index of the other end, in its own namespace; else 0 */
+  int peer_nsid; /* -1: the other end is in the same namespace */
   guint mtu, group;
   gboolean up, isolated;
   gboolean running; /* up, and its carrier as well, as far as its listeners were told */
@@ -63,7 +64,8 @@ typedef struct {
   gboolean plain; /* has nothing that a RULE resource cannot say */
 } LwRuleInfo;
 
-/* Read a message of a dump; FALSE for what no resource can be (another type of message, a multipath route, …). */
+/* Read a message of a dump; FALSE for what no resource can be (another type of message, a multipath route,
+ * …). */
 gboolean lw_nl_read_link(const struct nlmsghdr *nlh, LwLinkInfo *out);
 gboolean lw_nl_read_address(const struct nlmsghdr *nlh, LwAddressInfo *out);
 gboolean lw_nl_read_route(const struct nlmsghdr *nlh, LwRouteInfo *out);
@@ -99,8 +101,8 @@ struct nlmsghdr *lw_nl_rule(void *buffer, gboolean add, const LwResource *rule);
 void lw_route_fill(LwResource *route, const LwRouteInfo *info, const char *link /* nullable */);
 void lw_rule_fill(LwResource *rule, const LwRuleInfo *info);
 
-/* /proc/sys path of a name, as sysctl(8) reads it: with slashes as it is, or dotted, then "/" stands for a dot
- * within a part. NULL for one that leads elsewhere. Transfer full. */
+/* /proc/sys path of a name, as sysctl(8) reads it: with slashes as it is, or dotted, then "/" stands for a
+ * dot within a part. NULL for one that leads elsewhere. Transfer full. */
 char *lw_sysctl_path(const char *name);
 /* As compared: no end of line, one space between words. Transfer full. */
 char *lw_sysctl_normalize(const char *text);

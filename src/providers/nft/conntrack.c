@@ -26,7 +26,9 @@ static int on_entry(enum nf_conntrack_msg_type type, struct nf_conntrack *entry,
       .destination = addr_of(entry, ATTR_ORIG_IPV4_DST),
       .target = addr_of(entry, ATTR_REPL_IPV4_SRC),
       .protocol = nfct_get_attr_u8(entry, ATTR_ORIG_L4PROTO),
-      .port = nfct_attr_is_set(entry, ATTR_ORIG_PORT_DST) ? g_ntohs(nfct_get_attr_u16(entry, ATTR_ORIG_PORT_DST)) : 0,
+      .port = nfct_attr_is_set(entry, ATTR_ORIG_PORT_DST)
+                  ? g_ntohs(nfct_get_attr_u16(entry, ATTR_ORIG_PORT_DST))
+                  : 0,
       .mark = nfct_attr_is_set(entry, ATTR_MARK) ? nfct_get_attr_u32(entry, ATTR_MARK) : 0,
   };
   if (search->ends(&flow, search->data))

@@ -63,8 +63,9 @@ static JsonArray *listing_of(JsonParser *parser, const char *json, GError **erro
   if (!json_parser_load_from_data(parser, json, -1, error))
     return NULL;
   JsonNode *root = json_parser_get_root(parser);
-  JsonNode *node =
-      root && JSON_NODE_HOLDS_OBJECT(root) ? json_object_get_member(json_node_get_object(root), "nftables") : NULL;
+  JsonNode *node = root && JSON_NODE_HOLDS_OBJECT(root)
+                       ? json_object_get_member(json_node_get_object(root), "nftables")
+                       : NULL;
   if (node && JSON_NODE_HOLDS_ARRAY(node))
     return json_node_get_array(node);
   g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "nftables: its listing is not understood");
@@ -116,7 +117,8 @@ static char *range_text(JsonNode *range) {
 
 static char *prefix_text(JsonObject *prefix) {
   const char *addr = prefix ? text_of(json_object_get_member(prefix, "addr")) : NULL;
-  return addr ? g_strdup_printf("%s/%" G_GINT64_FORMAT, addr, json_object_get_int_member_with_default(prefix, "len", -1))
+  return addr ? g_strdup_printf("%s/%" G_GINT64_FORMAT, addr,
+                                json_object_get_int_member_with_default(prefix, "len", -1))
               : NULL;
 }
 

@@ -24,7 +24,8 @@ static void name_of(guint32 index, char name[17]) {
     name[0] = '\0';
 }
 
-static int on_packet(struct nflog_g_handle *group, struct nfgenmsg *message, struct nflog_data *packet, void *data) {
+static int on_packet(struct nflog_g_handle *group, struct nfgenmsg *message, struct nflog_data *packet,
+                     void *data) {
   (void)group;
   (void)message;
   LwPacketLog *log = data;
@@ -52,7 +53,8 @@ static gboolean bind_group(LwPacketLog *log, guint16 group, GError **error) {
   }
   log->group = nflog_bind_group(log->handle, group);
   if (!log->group || nflog_set_mode(log->group, NFULNL_COPY_PACKET, COPY_BYTES) < 0) {
-    lw_error_set_errno(error, "cannot listen to packet log group %u (is another lanward drops running?)", group);
+    lw_error_set_errno(error, "cannot listen to packet log group %u (is another lanward drops running?)",
+                       group);
     return FALSE;
   }
   nflog_callback_register(log->group, on_packet, log);

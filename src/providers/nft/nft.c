@@ -1,11 +1,13 @@
 /* RULESET resources: one table each, loaded as one transaction.
  *
- * A table cannot be read back into the rules that it was made of, so each load leaves a record in the run folder:
- * the text that was loaded and a digest of what the kernel lists for it. A table is what was wanted when the text
- * of the record is that of the wanted rules and the listing still has its digest; else it is reported as an empty
- * ruleset, which equals none. The elements of run-time sets are outside of all that, and outlive a new load.
+ * A table cannot be read back into the rules that it was made of, so each load leaves a record in the run
+ * folder: the text that was loaded and a digest of what the kernel lists for it. A table is what was wanted
+ * when the text of the record is that of the wanted rules and the listing still has its digest; else it is
+ * reported as an empty ruleset, which equals none. The elements of run-time sets are outside of all that, and
+ * outlive a new load.
  *
- * Undo: for each table the text that the kernel listed before and, when the table was as recorded, the record.
+ * Undo: for each table the text that the kernel listed before and, when the table was as recorded, the
+ * record.
  */
 #include "providers/nft/nft.h"
 
@@ -162,8 +164,9 @@ static gboolean table_exists(const TableId *id, gboolean *exists, GError **error
   if (!json || !json_parser_load_from_data(parser, json, -1, error))
     return FALSE;
   JsonNode *root = json_parser_get_root(parser);
-  JsonNode *list =
-      root && JSON_NODE_HOLDS_OBJECT(root) ? json_object_get_member(json_node_get_object(root), "nftables") : NULL;
+  JsonNode *list = root && JSON_NODE_HOLDS_OBJECT(root)
+                       ? json_object_get_member(json_node_get_object(root), "nftables")
+                       : NULL;
   if (!list || !JSON_NODE_HOLDS_ARRAY(list)) {
     g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "nftables: its list of tables is not understood");
     return FALSE;
@@ -196,8 +199,8 @@ static char *wanted_text(const LwProvider *self, const LwRuleset *ruleset) {
   return lw_nft_print_with(ruleset, &(LwNftOptions){.mark = self->context->owner, .without_runtime = TRUE});
 }
 
-static gboolean observe_one(LwProvider *self, const LwResource *asked, const LwRuleset *wanted, LwResourceSet *seen,
-                            GError **error) {
+static gboolean observe_one(LwProvider *self, const LwResource *asked, const LwRuleset *wanted,
+                            LwResourceSet *seen, GError **error) {
   g_auto(TableId) id = table_of(asked);
   g_autofree char *json = NULL;
   if (!list_table(&id, LW_NFT_JSON | LW_NFT_STATELESS, &json, error))
@@ -217,8 +220,8 @@ static gboolean observe_one(LwProvider *self, const LwResource *asked, const LwR
   return TRUE;
 }
 
-static gboolean observe_all(LwProvider *self, const LwResourceSet *asked, gboolean as_wanted, LwResourceSet *seen,
-                            GError **error) {
+static gboolean observe_all(LwProvider *self, const LwResourceSet *asked, gboolean as_wanted,
+                            LwResourceSet *seen, GError **error) {
   for (guint i = 0; asked && i < asked->list->len; i++) {
     const LwResource *resource = asked->list->pdata[i];
     g_autofree char *key = resource->kind == LW_RES_RULESET ? lw_resource_key(resource) : NULL;
@@ -244,11 +247,12 @@ static gboolean check_owner(LwProvider *self, const TableId *id, GError **error)
   g_autofree char *mark = text ? lw_nft_listing_mark(text) : NULL;
   if (!text || g_strcmp0(mark, self->context->owner) == 0)
     return TRUE;
-  g_set_error(error, LW_ERROR, LW_ERROR_CONFLICT,
-              "table %s %s is there already and is not ours (its comment is %s, not \"%s\"): rename or delete it, "
-              "for example with: %s%s%snft delete table %s %s",
-              lw_nft_family(id->family), id->name, mark ? mark : "missing", self->context->owner,
-              *id->ns ? "ip netns exec " : "", id->ns, *id->ns ? " " : "", lw_nft_family(id->family), id->name);
+  g_set_error(
+      error, LW_ERROR, LW_ERROR_CONFLICT,
+      "table %s %s is there already and is not ours (its comment is %s, not \"%s\"): rename or delete it, "
+      "for example with: %s%s%snft delete table %s %s",
+      lw_nft_family(id->family), id->name, mark ? mark : "missing", self->context->owner,
+      *id->ns ? "ip netns exec " : "", id->ns, *id->ns ? " " : "", lw_nft_family(id->family), id->name);
   return FALSE;
 }
 
@@ -287,7 +291,8 @@ static char **runtime_names(const LwRuleset *ruleset) {
 }
 
 /* Remembers what has been loaded just now. */
-static gboolean record_now(LwProvider *self, const TableId *id, const char *text, char **runtime, GError **error) {
+static gboolean record_now(LwProvider *self, const TableId *id, const char *text, char **runtime,
+                           GError **error) {
   g_autofree char *json = NULL;
   if (!list_table(id, LW_NFT_JSON | LW_NFT_STATELESS, &json, error))
     return FALSE;
@@ -303,8 +308,8 @@ static gboolean record_now(LwProvider *self, const TableId *id, const char *text
   return record->listing && record_save(self, id, record, error);
 }
 
-/* The elements alone, when the table is what the record says and the rest is the same. Anything in the way means
- * "not by delta": the whole table is loaded then, in one transaction as well. */
+/* The elements alone, when the table is what the record says and the rest is the same. Anything in the way
+ * means "not by delta": the whole table is loaded then, in one transaction as well. */
 static gboolean load_delta(LwProvider *self, const TableId *id, const char *json, const char *text) {
   g_autoptr(Record) record = record_load(self, id);
   if (!record || !matches_record(record, json))
@@ -351,7 +356,8 @@ static gboolean nft_apply(LwProvider *self, const GPtrArray *changes, GError **e
     g_auto(TableId) id = table_of(change->to ? change->to : change->from);
     gboolean ok = change->to ? load(self, &id, change->to->ruleset, error) : delete_table(self, &id, error);
     if (!ok) {
-      g_prefix_error(error, "table %s %s%s%s: ", lw_nft_family(id.family), id.name, *id.ns ? " in " : "", id.ns);
+      g_prefix_error(error, "table %s %s%s%s: ", lw_nft_family(id.family), id.name, *id.ns ? " in " : "",
+                     id.ns);
       return FALSE;
     }
   }
@@ -396,7 +402,8 @@ static GBytes *nft_prepare(LwProvider *self, const GPtrArray *changes, GError **
   return g_bytes_new_take(text, strlen(text));
 }
 
-static gboolean restore(LwProvider *self, const TableId *id, const char *text, JsonNode *record_node, GError **error) {
+static gboolean restore(LwProvider *self, const TableId *id, const char *text, JsonNode *record_node,
+                        GError **error) {
   if (!text)
     return delete_table(self, id, error);
   const char *family = lw_nft_family(id->family);
@@ -433,7 +440,8 @@ static gboolean nft_undo(LwProvider *self, GBytes *undo, GError **error) {
   JsonNode *tables = json ? json_object_get_member(json, "tables") : NULL;
   if (!tables || !JSON_NODE_HOLDS_ARRAY(tables) ||
       json_object_get_int_member_with_default(json, "version", 0) != UNDO_VERSION) {
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "a stored undo of nftables is damaged or of another version");
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
+                "a stored undo of nftables is damaged or of another version");
     return FALSE;
   }
   JsonArray *array = json_node_get_array(tables);
@@ -448,9 +456,11 @@ static void nft_free(LwProvider *self) {
 }
 
 gboolean lw_nft_has_bridge_meta(GError **error) {
-  static const char empty[] = "table bridge lanward_probe {\n chain c {\n  type filter hook prerouting priority 0;\n }\n}\n";
-  static const char meta[] = "table bridge lanward_probe {\n chain c {\n  type filter hook prerouting priority 0;\n"
-                             "  meta ibrname \"x\" drop\n }\n}\n";
+  static const char empty[] =
+      "table bridge lanward_probe {\n chain c {\n  type filter hook prerouting priority 0;\n }\n}\n";
+  static const char meta[] =
+      "table bridge lanward_probe {\n chain c {\n  type filter hook prerouting priority 0;\n"
+      "  meta ibrname \"x\" drop\n }\n}\n";
   /* a failure of the second means something only where the first works */
   return lw_nft_try_fresh(empty, error) && lw_nft_try_fresh(meta, NULL);
 }

@@ -6,6 +6,6 @@
  * (LW_ERROR_UNSUPPORTED) when this machine lacks what it needs. */
 LwProvider *lw_nft_provider_new(const LwProviderContext *context, GError **error);
 
-/* Does nft know the bridge of a port (meta ibrname)? Tried without touching anything. FALSE with error set: it
- * could not be tried. */
+/* Does nft know the bridge of a port (meta ibrname)? Tried without touching anything. FALSE with error set:
+ * it could not be tried. */
 gboolean lw_nft_has_bridge_meta(GError **error);

@@ -9,8 +9,8 @@ typedef enum {
   LW_NFT_STATELESS = 4, /* no counters in the output */
 } LwNftFlags;
 
-/* Carries out `commands` as one transaction. ns NULL or "": where we are. Returns the output (transfer full), or
- * NULL and error (LW_ERROR_FAILED with nft's first complaint). */
+/* Carries out `commands` as one transaction. ns NULL or "": where we are. Returns the output (transfer full),
+ * or NULL and error (LW_ERROR_FAILED with nft's first complaint). */
 char *lw_nft_run(const char *ns, const char *commands, guint flags, GError **error);
 /* Would these commands work in a network namespace that is new? */
 gboolean lw_nft_try_fresh(const char *commands, GError **error);

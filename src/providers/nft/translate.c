@@ -66,20 +66,25 @@ static const NumberName number_names[] = {
 
 /* Words of nft's grammar that cannot name a set or a chain there, in any version from 1.0.6 on; sorted. */
 static const char *const reserved[] = {
-    "accept", "add", "ah", "all", "and", "arp", "bridge", "cgroup", "chain", "comment", "comp", "constant",
-    "continue", "counter", "cpu", "create", "ct", "day", "dccp", "define", "delete", "describe", "destroy",
-    "device", "devices", "dnat", "drop", "dst", "dup", "dynamic", "ecn", "element", "elements", "esp",
-    "ether", "exists", "expires", "exthdr", "fib", "flags", "flow", "flowtable", "flush", "frag", "fwd",
-    "geneve", "get", "goto", "gre", "gretap", "handle", "hbh", "hook", "hour", "ibridgename", "ibriport",
-    "ibrname", "ibrpvid", "icmp", "icmpv6", "igmp", "iif", "iifgroup", "iifname", "iiftype", "include",
-    "index", "inet", "inner", "insert", "interval", "ip", "ip6", "ipsec", "jhash", "jump", "last", "limit",
-    "list", "log", "lt", "map", "mark", "masquerade", "meta", "mh", "missing", "monitor", "ne", "netdev",
-    "nftrace", "not", "notrack", "numgen", "obridgename", "obriport", "obrname", "offload", "oif",
-    "oifgroup", "oifname", "oiftype", "or", "osf", "pkttype", "policy", "position", "priority", "queue",
-    "quota", "random", "redefine", "redirect", "reject", "rename", "replace", "reset", "return", "rt",
-    "rtclassid", "rule", "ruleset", "sctp", "secmark", "set", "size", "skgid", "skuid", "snat", "socket",
-    "srh", "symhash", "synproxy", "table", "tcp", "th", "time", "timeout", "tproxy", "type", "typeof",
-    "udp", "udplite", "undefine", "update", "vlan", "vmap", "vxlan", "xt",
+    "accept",   "add",       "ah",       "all",        "and",      "arp",      "bridge",      "cgroup",
+    "chain",    "comment",   "comp",     "constant",   "continue", "counter",  "cpu",         "create",
+    "ct",       "day",       "dccp",     "define",     "delete",   "describe", "destroy",     "device",
+    "devices",  "dnat",      "drop",     "dst",        "dup",      "dynamic",  "ecn",         "element",
+    "elements", "esp",       "ether",    "exists",     "expires",  "exthdr",   "fib",         "flags",
+    "flow",     "flowtable", "flush",    "frag",       "fwd",      "geneve",   "get",         "goto",
+    "gre",      "gretap",    "handle",   "hbh",        "hook",     "hour",     "ibridgename", "ibriport",
+    "ibrname",  "ibrpvid",   "icmp",     "icmpv6",     "igmp",     "iif",      "iifgroup",    "iifname",
+    "iiftype",  "include",   "index",    "inet",       "inner",    "insert",   "interval",    "ip",
+    "ip6",      "ipsec",     "jhash",    "jump",       "last",     "limit",    "list",        "log",
+    "lt",       "map",       "mark",     "masquerade", "meta",     "mh",       "missing",     "monitor",
+    "ne",       "netdev",    "nftrace",  "not",        "notrack",  "numgen",   "obridgename", "obriport",
+    "obrname",  "offload",   "oif",      "oifgroup",   "oifname",  "oiftype",  "or",          "osf",
+    "pkttype",  "policy",    "position", "priority",   "queue",    "quota",    "random",      "redefine",
+    "redirect", "reject",    "rename",   "replace",    "reset",    "return",   "rt",          "rtclassid",
+    "rule",     "ruleset",   "sctp",     "secmark",    "set",      "size",     "skgid",       "skuid",
+    "snat",     "socket",    "srh",      "symhash",    "synproxy", "table",    "tcp",         "th",
+    "time",     "timeout",   "tproxy",   "type",       "typeof",   "udp",      "udplite",     "undefine",
+    "update",   "vlan",      "vmap",     "vxlan",      "xt",
 };
 
 static int compare_word(gconstpointer key, gconstpointer word) {
@@ -275,11 +280,13 @@ static void append_set(GString *out, const LwSet *set, const LwNftOptions *optio
   if (set->kind == LW_SET_VMAP)
     g_string_append(out, " : verdict");
   else if (set->kind == LW_SET_MAP)
-    g_string_append_printf(out, " : %s%s", field_texts[set->data].type, set->data_with_port ? " . inet_service" : "");
+    g_string_append_printf(out, " : %s%s", field_texts[set->data].type,
+                           set->data_with_port ? " . inet_service" : "");
   g_string_append_c(out, '\n');
   if (set->interval)
     g_string_append(out, "\t\tflags interval\n");
-  const char *kept = set->runtime && options->runtime ? g_hash_table_lookup(options->runtime, set->name) : NULL;
+  const char *kept =
+      set->runtime && options->runtime ? g_hash_table_lookup(options->runtime, set->name) : NULL;
   g_autoptr(GPtrArray) texts = element_texts(set);
   if (kept && *kept)
     g_string_append_printf(out, "\t\telements = { %s }\n", kept);
@@ -394,7 +401,8 @@ static void append_dnat(GString *out, const LwRuleset *ruleset, const LwRule *ru
   append_operand(out, action, LW_FIELD_DADDR);
 }
 
-static void append_action(GString *out, const LwRuleset *ruleset, const LwRule *rule, const LwAction *action) {
+static void append_action(GString *out, const LwRuleset *ruleset, const LwRule *rule,
+                          const LwAction *action) {
   switch (action->kind) {
   case LW_ACTION_COUNT:
     g_string_append(out, "counter");
@@ -474,14 +482,16 @@ static void append_rule(GString *out, const LwRuleset *ruleset, const LwRule *ru
 
 static void append_chain(GString *out, const LwRuleset *ruleset, const LwChain *chain) {
   static const char *const hooks[] = {
-      [LW_HOOK_NONE] = "",         [LW_HOOK_PREROUTING] = "prerouting", [LW_HOOK_INPUT] = "input",
-      [LW_HOOK_FORWARD] = "forward", [LW_HOOK_OUTPUT] = "output",       [LW_HOOK_POSTROUTING] = "postrouting",
+      [LW_HOOK_NONE] = "",         [LW_HOOK_PREROUTING] = "prerouting",
+      [LW_HOOK_INPUT] = "input",   [LW_HOOK_FORWARD] = "forward",
+      [LW_HOOK_OUTPUT] = "output", [LW_HOOK_POSTROUTING] = "postrouting",
   };
   append_object(out, "\tchain ", chain->name);
   g_string_append(out, " {\n");
   if (chain->hook != LW_HOOK_NONE)
-    g_string_append_printf(out, "\t\ttype %s hook %s priority %d; policy %s;\n", chain->nat ? "nat" : "filter",
-                           hooks[chain->hook], chain->priority, chain->drop ? "drop" : "accept");
+    g_string_append_printf(out, "\t\ttype %s hook %s priority %d; policy %s;\n",
+                           chain->nat ? "nat" : "filter", hooks[chain->hook], chain->priority,
+                           chain->drop ? "drop" : "accept");
   for (guint i = 0; i < chain->rules->len; i++)
     append_rule(out, ruleset, chain->rules->pdata[i]);
   g_string_append(out, "\t}\n\n");
@@ -495,7 +505,8 @@ char *lw_nft_print_with(const LwRuleset *ruleset, const LwNftOptions *options) {
   g_autofree char *mark = sane_text(options->mark ? options->mark : "lanward", COMMENT_MAX);
   g_autofree char *name = lw_nft_table_name(ruleset);
   GString *out = g_string_new(NULL);
-  g_string_append_printf(out, "table %s %s {\n\tcomment \"%s\"\n\n", lw_nft_family(ruleset->family), name, mark);
+  g_string_append_printf(out, "table %s %s {\n\tcomment \"%s\"\n\n", lw_nft_family(ruleset->family), name,
+                         mark);
   for (guint i = 0; i < ruleset->sets->len; i++)
     append_set(out, ruleset->sets->pdata[i], options);
   for (guint i = 0; i < ruleset->chains->len; i++)
@@ -523,9 +534,9 @@ char *lw_nft_replace(const LwRuleset *ruleset) {
 /* Deltas: on the text that this file prints, since that is what is kept of a table that was loaded. */
 
 typedef struct {
-  GString *skeleton;  /* all but the elements */
-  GPtrArray *names;   /* of char*: sets, in order */
-  GHashTable *sets;   /* name -> GHashTable of element -> key */
+  GString *skeleton; /* all but the elements */
+  GPtrArray *names;  /* of char*: sets, in order */
+  GHashTable *sets;  /* name -> GHashTable of element -> key */
 } Table;
 
 static void table_clear(Table *table) {
@@ -544,7 +555,8 @@ static void take_elements(GHashTable *elements, const char *text) {
       element[strlen(element) - 1] = '\0';
     const char *data = strstr(element, " : ");
     if (*element)
-      g_hash_table_replace(elements, g_strdup(element), data ? g_strndup(element, (gsize)(data - element)) : g_strdup(element));
+      g_hash_table_replace(elements, g_strdup(element),
+                           data ? g_strndup(element, (gsize)(data - element)) : g_strdup(element));
   }
 }
 
@@ -584,7 +596,8 @@ static void read_table(Table *table, const char *text) {
   }
 }
 
-static void append_statement(GString *out, const char *verb, const char *table, const char *set, GPtrArray *elements) {
+static void append_statement(GString *out, const char *verb, const char *table, const char *set,
+                             GPtrArray *elements) {
   if (elements->len == 0)
     return;
   g_ptr_array_sort(elements, compare_texts);

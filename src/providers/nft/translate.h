@@ -9,7 +9,7 @@ char *lw_nft_print(const LwRuleset *ruleset);
 typedef struct {
   const char *mark;         /* the table's comment; NULL: "lanward" */
   gboolean without_runtime; /* leave the elements of run-time sets out */
-  GHashTable *runtime;      /* nullable: name of a run-time set -> its elements as nft text, in place of its own */
+  GHashTable *runtime; /* nullable: name of a run-time set -> its elements as nft text, in place of its own */
 } LwNftOptions;
 
 char *lw_nft_print_with(const LwRuleset *ruleset, const LwNftOptions *options);

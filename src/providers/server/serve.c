@@ -1,5 +1,5 @@
-/* The listeners of the emulated world. Whoever talks to them may be slow, hostile or gone: buffers are bounded,
- * clients are counted, and one that says nothing is dropped. */
+/* The listeners of the emulated world. Whoever talks to them may be slow, hostile or gone: buffers are
+ * bounded, clients are counted, and one that says nothing is dropped. */
 #include "providers/server/serve.h"
 
 #include "base/error.h"
@@ -75,12 +75,14 @@ gboolean lw_listener_bind(LwListener *listener, GError **error) {
   int type = listener->udp ? SOCK_DGRAM : SOCK_STREAM;
   int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   gboolean ok = fd >= 0;
-  /* An answer must come from the address that was asked: with any address local, the kernel would choose another. */
+  /* An answer must come from the address that was asked: with any address local, the kernel would choose
+   * another. */
   if (ok && listener->udp)
     ok = setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof one) == 0;
   if (ok && !listener->udp)
     ok = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0;
-  ok = ok && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && (listener->udp || listen(fd, 128) == 0);
+  ok = ok && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+       (listener->udp || listen(fd, 128) == 0);
   if (!ok) {
     lw_error_set_errno(error, "cannot listen on %s port %u", listener->udp ? "udp" : "tcp", listener->port);
     if (fd >= 0)
@@ -126,7 +128,8 @@ static void format_address(const struct sockaddr_in *address, char out[INET_ADDR
 }
 
 /* An answer to a datagram, from the address that it was sent to. */
-static void answer_datagram(const LwListener *listener, struct msghdr *message, gsize length, const char *packet) {
+static void answer_datagram(const LwListener *listener, struct msghdr *message, gsize length,
+                            const char *packet) {
   struct sockaddr_in *peer = message->msg_name;
   char text[INET_ADDRSTRLEN];
   struct iovec data = {.iov_base = (void *)packet, .iov_len = length};
@@ -177,8 +180,8 @@ static void read_datagrams(Server *server, const LwListener *listener) {
       continue;
     if (n < 0 && errno == EAGAIN)
       return;
-    /* other errors are ICMP's, of earlier answers. Port to same port is another echo server: never answer it, or
-       two of them talk for ever */
+    /* other errors are ICMP's, of earlier answers. Port to same port is another echo server: never answer it,
+       or two of them talk for ever */
     if (n >= 0 && listener->answer != LW_ANSWER_DISCARD && ntohs(peer.sin_port) != listener->port)
       answer_datagram(listener, &message, (gsize)n, server->packet);
   }

@@ -1,6 +1,6 @@
-/* Kind SERVER. What is there is told by two files of the run folder, server-NS+NAME.pid (identity of the process)
- * and server-NS+NAME.json (the resource it was made from). The undo is the changes themselves; apply() and
- * undo() bring a server to the state wanted, from whatever it is in. */
+/* Kind SERVER. What is there is told by two files of the run folder, server-NS+NAME.pid (identity of the
+ * process) and server-NS+NAME.json (the resource it was made from). The undo is the changes themselves;
+ * apply() and undo() bring a server to the state wanted, from whatever it is in. */
 #include "providers/server/server.h"
 
 #include "base/enter.h"
@@ -113,6 +113,8 @@ static void server_process(const LwResource *server, int netns, int control) {
   }
   /* told before the descriptors go: what follows cannot fail for reasons of the caller's */
   lw_tell_ready(control);
+  if (!lw_hear_noted(control))
+    _exit(1);
   if (!keep_only(listeners, count))
     _exit(1);
   lw_serve(listeners, count);
@@ -190,6 +192,8 @@ static gboolean start_finish(const char *run_dir, Start *start, GError **error) 
   g_autofree char *silent = g_strdup_printf("server %s died at its start", start->server->name);
   gboolean ok = lw_hear(start->control, START_TIMEOUT_MS, silent, error) &&
                 write_state(run_dir, start->server, start->pid, error);
+  if (ok)
+    lw_tell_noted(start->control);
   close(start->control);
   if (!ok)
     kill(start->pid, SIGKILL);

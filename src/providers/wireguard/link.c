@@ -22,7 +22,10 @@ static int talk(struct nlmsghdr *message) {
       mnl_socket_sendto(socket, message, message->nlmsg_len) >= 0) {
     ssize_t n = mnl_socket_recvfrom(socket, buffer, sizeof buffer);
     if (n > 0)
-      result = mnl_cb_run(buffer, (size_t)n, message->nlmsg_seq, mnl_socket_get_portid(socket), NULL, NULL) < 0 ? -1 : 0;
+      result =
+          mnl_cb_run(buffer, (size_t)n, message->nlmsg_seq, mnl_socket_get_portid(socket), NULL, NULL) < 0
+              ? -1
+              : 0;
   }
   int saved = errno;
   mnl_socket_close(socket);

@@ -33,8 +33,8 @@ static gboolean append_peer(GString *text, const LwPeer *peer, LwSecretStore *se
     return FALSE;
   if (lw_addr_is_set(&peer->endpoint)) {
     g_autofree char *endpoint = lw_addr_format(&peer->endpoint);
-    g_string_append_printf(text, peer->endpoint.family == 6 ? "Endpoint = [%s]:%u\n" : "Endpoint = %s:%u\n", endpoint,
-                           peer->endpoint_port);
+    g_string_append_printf(text, peer->endpoint.family == 6 ? "Endpoint = [%s]:%u\n" : "Endpoint = %s:%u\n",
+                           endpoint, peer->endpoint_port);
   }
   append_allowed(text, peer->allowed);
   g_string_append_printf(text, "PersistentKeepalive = %u\n", peer->keepalive);
@@ -55,7 +55,8 @@ char *lw_wireguard_config(const LwResource *tunnel, LwSecretStore *secrets, GErr
   return NULL;
 }
 
-/* --- wg show all dump: tab-separated, see wg(8) ---------------------------------------------------------------------- */
+/* --- wg show all dump: tab-separated, see wg(8)
+ * ---------------------------------------------------------------------- */
 
 static char *reference_of(const char *key) {
   if (g_str_equal(key, "(none)"))
@@ -92,7 +93,8 @@ static gboolean parse_endpoint(const char *text, LwPeer *peer) {
   if (!colon || !number_of(colon + 1, G_MAXUINT16, &port))
     return FALSE;
   gboolean bracketed = text[0] == '[' && colon > text + 2;
-  g_autofree char *host = bracketed ? g_strndup(text + 1, (gsize)(colon - text) - 2) : g_strndup(text, (gsize)(colon - text));
+  g_autofree char *host =
+      bracketed ? g_strndup(text + 1, (gsize)(colon - text) - 2) : g_strndup(text, (gsize)(colon - text));
   peer->endpoint_port = (guint16)port;
   return lw_addr_parse(host, &peer->endpoint);
 }
@@ -116,7 +118,8 @@ static gboolean parse_peer(char **field, LwResource *tunnel) {
   g_ptr_array_add(tunnel->peers, peer);
   peer->public_key = g_strdup(field[1]);
   peer->preshared_key = reference_of(field[2]);
-  if (!parse_endpoint(field[3], peer) || !parse_allowed(field[4], peer) || !number_of(field[8], G_MAXUINT16, &keepalive))
+  if (!parse_endpoint(field[3], peer) || !parse_allowed(field[4], peer) ||
+      !number_of(field[8], G_MAXUINT16, &keepalive))
     return FALSE;
   peer->keepalive = (guint)keepalive;
   return TRUE;
@@ -176,6 +179,7 @@ void lw_wireguard_normalise(LwResource *seen, const LwResource *wanted) {
   g_free(seen->alias);
   seen->alias = g_strdup(wanted->alias);
   for (guint i = 0; i < MIN(seen->peers->len, wanted->peers->len); i++)
-    if (g_strcmp0(((LwPeer *)seen->peers->pdata[i])->public_key, ((LwPeer *)wanted->peers->pdata[i])->public_key) == 0)
+    if (g_strcmp0(((LwPeer *)seen->peers->pdata[i])->public_key,
+                  ((LwPeer *)wanted->peers->pdata[i])->public_key) == 0)
       normalise_peer(seen->peers->pdata[i], wanted->peers->pdata[i]);
 }

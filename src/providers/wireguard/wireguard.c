@@ -18,7 +18,9 @@
 
 static const LwResourceKind kinds[] = {LW_RES_TUNNEL, LW_RES_LAST};
 
-/* --- one tunnel --------------------------------------------------------------------------------------------------------- */
+/* --- one tunnel
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static char *pid_path(const LwProvider *self, const LwResource *tunnel) {
   return g_strdup_printf("%s/wg-%s-%s.pid", self->context->run_dir, tunnel->ns, tunnel->name);
@@ -56,15 +58,9 @@ static gboolean spawn_userspace(const LwProvider *self, const LwResource *tunnel
   g_autofree char *log = g_strdup_printf("%s/wg-%s-%s.log", self->context->run_dir, tunnel->ns, tunnel->name);
   const char *argv[] = {"wireguard-go", tunnel->name, NULL};
   const char *env[] = {"WG_PROCESS_FOREGROUND=1", "LOG_LEVEL=error", NULL};
-  LwCommand command = {.argv = argv, .env = env, .netns = tunnel->ns, .log = log};
-  pid_t pid = lw_command_spawn(&command, error);
-  g_autofree char *identity = pid > 0 ? lw_process_identity(pid) : NULL;
-  if (pid > 0 && !identity)
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "wireguard-go for %s ended at once: see %s", tunnel->name, log);
-  if (!identity)
-    return FALSE;
   g_autofree char *path = pid_path(self, tunnel);
-  return lw_file_write_atomic(path, identity, strlen(identity), 0600, error);
+  LwCommand command = {.argv = argv, .env = env, .netns = tunnel->ns, .log = log, .pid_file = path};
+  return lw_command_spawn(&command, error) > 0;
 }
 
 /* Kernel first; wireguard-go when the kernel says that it has none. */
@@ -82,7 +78,8 @@ static gboolean start(const LwProvider *self, const LwResource *tunnel, GError *
 /* The identity kept for a tunnel's wireguard-go; NULL: none was started. */
 static char *kept_identity(const LwProvider *self, const LwResource *tunnel) {
   g_autofree char *path = pid_path(self, tunnel);
-  return g_file_test(path, G_FILE_TEST_EXISTS) ? lw_file_read(path, 256, NULL, NULL) : NULL;
+  char *identity = g_file_test(path, G_FILE_TEST_EXISTS) ? lw_file_read(path, 256, NULL, NULL) : NULL;
+  return identity ? g_strchomp(identity) : NULL;
 }
 
 static gboolean wait_ready(const LwProvider *self, const LwResource *tunnel, GError **error) {
@@ -93,9 +90,10 @@ static gboolean wait_ready(const LwProvider *self, const LwResource *tunnel, GEr
   gint64 deadline = g_get_monotonic_time() + START_TIMEOUT_US;
   while (!g_file_test(socket, G_FILE_TEST_EXISTS)) {
     if (!lw_process_alive(identity) || g_get_monotonic_time() > deadline) {
-      g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
-                  "wireguard-go for %s did not come up (is /dev/net/tun there and writable?): see %s/wg-%s-%s.log",
-                  tunnel->name, self->context->run_dir, tunnel->ns, tunnel->name);
+      g_set_error(
+          error, LW_ERROR, LW_ERROR_FAILED,
+          "wireguard-go for %s did not come up (is /dev/net/tun there and writable?): see %s/wg-%s-%s.log",
+          tunnel->name, self->context->run_dir, tunnel->ns, tunnel->name);
       return FALSE;
     }
     g_usleep(START_POLL_US);
@@ -118,8 +116,8 @@ static gboolean configure(const LwProvider *self, const LwResource *tunnel, GErr
   if (g_error_matches(local, LW_ERROR, LW_ERROR_NOT_FOUND))
     g_propagate_error(error, g_steal_pointer(&local));
   else
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "wg refused the settings of %s (a key, an endpoint or a prefix)",
-                tunnel->name);
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
+                "wg refused the settings of %s (a key, an endpoint or a prefix)", tunnel->name);
   return FALSE;
 }
 
@@ -155,7 +153,8 @@ static gboolean stop(const LwProvider *self, const LwResource *tunnel, GError **
   return ok;
 }
 
-/* --- the interface -------------------------------------------------------------------------------------------------------- */
+/* --- the interface
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* wireguard-go's sockets are seen from every namespace: mostly one call tells all. */
 static gboolean dump_namespace(const char *ns, GHashTable *tunnels, GError **error) {
@@ -169,7 +168,8 @@ static gboolean dump_namespace(const char *ns, GHashTable *tunnels, GError **err
   return ok;
 }
 
-static void report(LwResource *dumped, const LwResource *asked, guint32 mtu, gboolean up, LwResourceSet *seen) {
+static void report(LwResource *dumped, const LwResource *asked, guint32 mtu, gboolean up,
+                   LwResourceSet *seen) {
   LwResource *tunnel = lw_resource_ref(dumped);
   g_free(tunnel->ns);
   tunnel->ns = g_strdup(asked->ns);
@@ -179,7 +179,8 @@ static void report(LwResource *dumped, const LwResource *asked, guint32 mtu, gbo
   lw_resource_set_add(seen, tunnel);
 }
 
-static gboolean observe_list(const LwResourceSet *asked, GHashTable *dumped, LwResourceSet *seen, GError **error) {
+static gboolean observe_list(const LwResourceSet *asked, GHashTable *dumped, LwResourceSet *seen,
+                             GError **error) {
   for (guint i = 0; asked && i < asked->list->len; i++) {
     const LwResource *tunnel = asked->list->pdata[i];
     guint32 mtu = 0;
@@ -202,7 +203,8 @@ static gboolean observe_list(const LwResourceSet *asked, GHashTable *dumped, LwR
 static gboolean wireguard_observe(LwProvider *self, const LwResourceSet *wanted, const LwResourceSet *owned,
                                   LwResourceSet *seen, GError **error) {
   (void)self;
-  g_autoptr(GHashTable) dumped = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)lw_resource_unref);
+  g_autoptr(GHashTable) dumped =
+      g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)lw_resource_unref);
   return observe_list(wanted, dumped, seen, error) && observe_list(owned, dumped, seen, error);
 }
 
@@ -218,7 +220,8 @@ static gboolean wireguard_check(LwProvider *self, const GPtrArray *changes, GErr
       return FALSE;
     }
     if (change->klass == LW_CHANGE_CREATE && link_there(change->to, &mtu, &up)) {
-      g_set_error(error, LW_ERROR, LW_ERROR_CONFLICT, "there is an interface %s already, and it is not lanward's", change->to->name);
+      g_set_error(error, LW_ERROR, LW_ERROR_CONFLICT,
+                  "there is an interface %s already, and it is not lanward's", change->to->name);
       return FALSE;
     }
     char *config = lw_wireguard_config(change->to, self->context->secrets, error);
@@ -246,20 +249,22 @@ static gboolean finish(const LwProvider *self, const GPtrArray *changes, gboolea
   for (guint i = 0; i < changes->len; i++) {
     const LwChange *change = changes->pdata[i];
     if (change->to && calls_out(change->to) == callers &&
-        (!wait_ready(self, change->to, error) || !configure(self, change->to, error) || !bring_up(change->to, error)))
+        (!wait_ready(self, change->to, error) || !configure(self, change->to, error) ||
+         !bring_up(change->to, error)))
       return FALSE;
   }
   return TRUE;
 }
 
-/* All are started before any is waited for; those that are called come up before those that call, since a first
- * handshake that nobody answers is tried again only after five seconds. */
+/* All are started before any is waited for; those that are called come up before those that call, since a
+ * first handshake that nobody answers is tried again only after five seconds. */
 static gboolean wireguard_apply(LwProvider *self, const GPtrArray *changes, GError **error) {
   for (guint i = 0; i < changes->len; i++) {
     const LwChange *change = changes->pdata[i];
     guint32 mtu;
     gboolean up;
-    if ((change->klass == LW_CHANGE_DELETE || change->klass == LW_CHANGE_REPLACE) && !stop(self, change->from, error))
+    if ((change->klass == LW_CHANGE_DELETE || change->klass == LW_CHANGE_REPLACE) &&
+        !stop(self, change->from, error))
       return FALSE;
     if (change->to && !link_there(change->to, &mtu, &up) && !start(self, change->to, error))
       return FALSE;

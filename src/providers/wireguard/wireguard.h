@@ -1,4 +1,5 @@
-/* Kind TUNNEL: in the kernel where it has WireGuard, by wireguard-go where not. Its undo is the generic one. */
+/* Kind TUNNEL: in the kernel where it has WireGuard, by wireguard-go where not. Its undo is the generic one.
+ */
 #pragma once
 
 #include "provider/provider.h"

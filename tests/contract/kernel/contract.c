@@ -7,7 +7,12 @@
 
 #include "tests/unit/kernel/sandbox.h"
 
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define OWNER "lanward:contract"
 
@@ -81,7 +86,8 @@ static void add_address(LwResourceSet *set, const char *ns, const char *link, co
   lw_resource_set_add(set, address);
 }
 
-static LwResource *add_route(LwResourceSet *set, const char *ns, const char *to, guint32 table, guint32 metric) {
+static LwResource *add_route(LwResourceSet *set, const char *ns, const char *to, guint32 table,
+                             guint32 metric) {
   LwResource *route = lw_resource_new(LW_RES_ROUTE, ns, NULL);
   route->prefix = prefix(to);
   route->table = table;
@@ -289,9 +295,14 @@ static void test_unplug(Fixture *f, gconstpointer real) {
 static void test_delete_some(Fixture *f, gconstpointer real) {
   g_autoptr(LwResourceSet) wanted = lab();
   g_autoptr(LwResourceSet) fewer = lab();
-  static const char *const gone[] = {"link:/lw-lan20", "link:router/lan20",  "address:router/lan20/192.168.20.1/24",
-                                     "link:/br20",     "rule:router/110",    "address:router/lan20/fd00:20::1/64",
-                                     "route:router/1001/0.0.0.0/0/0",        "route:router/1001/10.0.0.0/8/0"};
+  static const char *const gone[] = {"link:/lw-lan20",
+                                     "link:router/lan20",
+                                     "address:router/lan20/192.168.20.1/24",
+                                     "link:/br20",
+                                     "rule:router/110",
+                                     "address:router/lan20/fd00:20::1/64",
+                                     "route:router/1001/0.0.0.0/0/0",
+                                     "route:router/1001/10.0.0.0/8/0"};
   for (guint i = 0; i < G_N_ELEMENTS(gone); i++)
     g_assert_true(lw_resource_set_remove(fewer, gone[i]));
   reach(f, wanted, NULL);
@@ -415,6 +426,7 @@ static void make_foreign(Fixture *f, const char *name) {
   const char *argv[] = {"ip", "link", "add", name, "type", "bridge", NULL};
   g_autofree char *out = lw_command_run(&(LwCommand){.argv = argv}, &error);
   g_assert_no_error(error);
+  g_assert_nonnull(out);
 }
 
 static void remove_foreign(Fixture *f, const char *name) {
@@ -452,7 +464,11 @@ static void test_wrong_kind(Fixture *f, gconstpointer real) {
 }
 
 static void test_bad_undo(Fixture *f, gconstpointer real) {
-  static const char *const bad[] = {"", "{", "{}", "{\"version\":2,\"changes\":[]}", "{\"version\":1,\"changes\":[1]}",
+  static const char *const bad[] = {"",
+                                    "{",
+                                    "{}",
+                                    "{\"version\":2,\"changes\":[]}",
+                                    "{\"version\":1,\"changes\":[1]}",
                                     "{\"version\":1,\"changes\":[{}]}",
                                     "{\"version\":1,\"changes\":[{\"to\":{\"kind\":\"link\",\"what\":1}}]}"};
   for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
@@ -489,6 +505,48 @@ static void test_external(Fixture *f, gconstpointer real) {
   remove_foreign(f, "uplink0");
 }
 
+static int listen_to_links(const char *ns) {
+  g_autoptr(GError) error = NULL;
+  int previous = lw_netns_enter(ns, &error);
+  g_assert_no_error(error);
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+  lw_netns_leave(previous);
+  struct sockaddr_nl local = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+  g_assert_cmpint(bind(fd, (struct sockaddr *)&local, sizeof local), ==, 0);
+  return fd;
+}
+
+/* Whether any of the messages that wait says that a link has no carrier. */
+static gboolean heard_of_loss(int fd) {
+  guint8 bytes[16384] __attribute__((aligned(8)));
+  gboolean lost = FALSE;
+  for (ssize_t n; (n = recv(fd, bytes, sizeof bytes, 0)) > 0;) {
+    const struct nlmsghdr *nlh = (const struct nlmsghdr *)(const void *)bytes;
+    const struct ifinfomsg *info = NLMSG_DATA(nlh);
+    lost = lost || (nlh->nlmsg_type == RTM_NEWLINK && !(info->ifi_flags & IFF_RUNNING));
+  }
+  return lost;
+}
+
+/* Whoever holds the other end of a cable that is moved hears that it was pulled, each time. */
+static void test_move_is_noticed(Fixture *f, gconstpointer real) {
+  g_autoptr(LwResourceSet) one = lab();
+  g_autoptr(LwResourceSet) other = lab();
+  LwResource *port = find(other, "link:/lw-lan10");
+  g_free(port->master);
+  port->master = g_strdup("br20");
+  reach(f, one, NULL);
+  g_usleep(200000); /* the carrier's way up */
+  int fd = listen_to_links("router");
+  for (guint i = 0; i < 20; i++) {
+    heard_of_loss(fd);
+    reach(f, i % 2 ? one : other, one);
+    g_assert_true(heard_of_loss(fd));
+    g_usleep(30000);
+  }
+  close(fd);
+}
+
 static void add(const char *name, void (*test)(Fixture *, gconstpointer)) {
   static const char *const backends[] = {"fake", "kernel"};
   for (int real = 0; real < 2; real++) {
@@ -513,5 +571,7 @@ int main(int argc, char **argv) {
   add("wrong-kind", test_wrong_kind);
   add("bad-undo", test_bad_undo);
   add("external", test_external);
+  g_test_add("/contract/kernel/move-is-noticed", Fixture, GINT_TO_POINTER(1), set_up, test_move_is_noticed,
+             tear_down);
   return g_test_run();
 }

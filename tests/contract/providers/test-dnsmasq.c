@@ -1,5 +1,5 @@
-/* The dnsmasq provider with real programs: leases by dhcpcd, queries by a socket, in namespaces that this test
- * makes itself. */
+/* The dnsmasq provider with real programs: leases by dhcpcd, queries by a socket, in namespaces that this
+ * test makes itself. */
 #include "base/error.h"
 #include "base/files.h"
 #include "base/netns.h"
@@ -75,7 +75,9 @@ static LwResource *server(const char *host_address /* nullable */) {
 static void apply(LwResource *from, LwResource *to) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GPtrArray) changes = lw_changes_new();
-  LwChangeClass klass = !from ? LW_CHANGE_CREATE : !to ? LW_CHANGE_DELETE : lw_resource_change_class(from, to);
+  LwChangeClass klass = !from ? LW_CHANGE_CREATE
+                        : !to ? LW_CHANGE_DELETE
+                              : lw_resource_change_class(from, to);
   g_ptr_array_add(changes, lw_change_new(klass, from, to));
   g_assert_true(lw_provider_check(provider, changes, &error));
   g_assert_no_error(error);

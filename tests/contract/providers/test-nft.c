@@ -33,7 +33,8 @@ static LwRuleset *rules(guint32 mark, gboolean drop) {
     g_autofree char *name = g_strdup_printf("lan%u", i);
     lw_set_add(active, (LwValue[]){lw_value_name(name)}, 1, NOWHERE)->data = lw_value_number(mark);
   }
-  LwSet *pinned = lw_ruleset_add_set(r, LW_SET_MAP, "pinned", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_LAST);
+  LwSet *pinned =
+      lw_ruleset_add_set(r, LW_SET_MAP, "pinned", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_LAST);
   pinned->data = LW_FIELD_MARK;
   lw_set_add(pinned, (LwValue[]){lw_value_name("lan1"), network("10.1.0.0/28")}, 2, NOWHERE)->data =
       lw_value_number(mark);
@@ -43,8 +44,8 @@ static LwRuleset *rules(guint32 mark, gboolean drop) {
   LwChain *c = lw_ruleset_add_base_chain(r, "mark", LW_HOOK_PREROUTING, -150, FALSE, FALSE);
   lw_rule_lookup(lw_chain_add_rule(c, NOWHERE, "the active exit"), LW_ACTION_SET_MARK, "active", LW_FIELD_IIF,
                  LW_FIELD_LAST);
-  lw_rule_lookup(lw_chain_add_rule(c, NOWHERE, NULL), LW_ACTION_SET_MARK, "pinned", LW_FIELD_IIF, LW_FIELD_SADDR,
-                 LW_FIELD_LAST);
+  lw_rule_lookup(lw_chain_add_rule(c, NOWHERE, NULL), LW_ACTION_SET_MARK, "pinned", LW_FIELD_IIF,
+                 LW_FIELD_SADDR, LW_FIELD_LAST);
   LwRule *last = lw_chain_add_rule(c, NOWHERE, NULL);
   lw_rule_match_set(last, "home_lan", FALSE, LW_FIELD_DADDR, LW_FIELD_LAST);
   lw_rule_add_action(last, LW_ACTION_COUNT);
@@ -92,7 +93,10 @@ static gboolean keep_undo(const LwProvider *self, GBytes *undo, gpointer data, G
 
 static GPtrArray *one_change(LwResource *from, LwResource *to) {
   GPtrArray *changes = lw_changes_new();
-  g_ptr_array_add(changes, lw_change_new(!from ? LW_CHANGE_CREATE : !to ? LW_CHANGE_DELETE : LW_CHANGE_LIVE, from, to));
+  g_ptr_array_add(changes, lw_change_new(!from ? LW_CHANGE_CREATE
+                                         : !to ? LW_CHANGE_DELETE
+                                               : LW_CHANGE_LIVE,
+                                         from, to));
   return changes;
 }
 
@@ -259,10 +263,12 @@ static void test_everything(void) {
                                  LW_FIELD_LAST);
   to->data = LW_FIELD_DADDR;
   to->data_with_port = TRUE;
-  LwElement *e = lw_set_add(to, (LwValue[]){lw_value_name("wan"), lw_value_number(6), lw_value_number(80)}, 3, NOWHERE);
+  LwElement *e =
+      lw_set_add(to, (LwValue[]){lw_value_name("wan"), lw_value_number(6), lw_value_number(80)}, 3, NOWHERE);
   e->data = network("10.0.0.5");
   e->data_port = lw_value_number(8080);
-  LwSet *verdicts = lw_ruleset_add_set(r, LW_SET_VMAP, "verdicts", FALSE, LW_FIELD_IIF, LW_FIELD_OIF, LW_FIELD_LAST);
+  LwSet *verdicts =
+      lw_ruleset_add_set(r, LW_SET_VMAP, "verdicts", FALSE, LW_FIELD_IIF, LW_FIELD_OIF, LW_FIELD_LAST);
   lw_set_add(verdicts, (LwValue[]){lw_value_name("a"), lw_value_name("b")}, 2, NOWHERE)->verdict =
       (LwVerdict){LW_VERDICT_JUMP, g_strdup("log")};
   LwSet *ports = lw_ruleset_add_set(r, LW_SET_MAP, "ports", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
@@ -272,7 +278,8 @@ static void test_everything(void) {
   LwChain *nat = lw_ruleset_add_base_chain(r, "dnat", LW_HOOK_PREROUTING, -100, TRUE, FALSE);
   lw_rule_lookup(lw_chain_add_rule(nat, NOWHERE, "ports"), LW_ACTION_DNAT, "to", LW_FIELD_IIF, LW_FIELD_PROTO,
                  LW_FIELD_DPORT, LW_FIELD_LAST);
-  lw_rule_lookup(lw_chain_add_rule(nat, NOWHERE, NULL), LW_ACTION_REDIRECT, "ports", LW_FIELD_IIF, LW_FIELD_LAST);
+  lw_rule_lookup(lw_chain_add_rule(nat, NOWHERE, NULL), LW_ACTION_REDIRECT, "ports", LW_FIELD_IIF,
+                 LW_FIELD_LAST);
   lw_rule_add_action(lw_chain_add_rule(nat, NOWHERE, NULL), LW_ACTION_REDIRECT)->number = 53;
   LwChain *snat = lw_ruleset_add_base_chain(r, "snat", LW_HOOK_POSTROUTING, 100, TRUE, FALSE);
   lw_rule_add_action(lw_chain_add_rule(snat, NOWHERE, NULL), LW_ACTION_MASQUERADE);
@@ -291,9 +298,10 @@ static void test_everything(void) {
   lw_rule_add_action(lw_chain_add_rule(c, NOWHERE, NULL), LW_ACTION_SET_CT_MARK)->number = 5;
   lw_rule_add_action(lw_chain_add_rule(c, NOWHERE, NULL), LW_ACTION_CLAMP_MSS)->number = 1380;
   lw_rule_add_action(lw_chain_add_rule(c, NOWHERE, NULL), LW_ACTION_LIMIT)->number = 5;
-  static const LwField numbers[] = {LW_FIELD_PROTO,   LW_FIELD_SPORT,   LW_FIELD_DPORT,   LW_FIELD_ICMP_TYPE,
-                                    LW_FIELD_CT_STATE, LW_FIELD_CT_DIRECTION, LW_FIELD_CT_DNAT, LW_FIELD_CT_MARK,
-                                    LW_FIELD_MARK,    LW_FIELD_TCP_SYN, LW_FIELD_TCP_RST};
+  static const LwField numbers[] = {LW_FIELD_PROTO,     LW_FIELD_SPORT,    LW_FIELD_DPORT,
+                                    LW_FIELD_ICMP_TYPE, LW_FIELD_CT_STATE, LW_FIELD_CT_DIRECTION,
+                                    LW_FIELD_CT_DNAT,   LW_FIELD_CT_MARK,  LW_FIELD_MARK,
+                                    LW_FIELD_TCP_SYN,   LW_FIELD_TCP_RST};
   for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
     LwRule *rule = lw_chain_add_rule(c, NOWHERE, NULL);
     lw_rule_match(rule, numbers[i], lw_value_number(1));
@@ -321,13 +329,15 @@ static void test_homelab(void) {
   g_autoptr(GError) error = NULL;
   g_autoptr(LwSecretStore) secrets = lw_secret_store_new(NULL);
   g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
-  g_autoptr(LwLab) lab = lw_spec_load(LW_SOURCE_DIR "/examples/homelab.yaml", LW_SPEC_TWIN, secrets, diagnostics);
+  g_autoptr(LwLab) lab =
+      lw_spec_load(LW_SOURCE_DIR "/examples/homelab.yaml", LW_SPEC_TWIN, secrets, diagnostics);
   g_assert_nonnull(lab);
   g_autoptr(LwFacts) facts = lw_facts_new();
   facts->cells_stand_in = TRUE;
   for (guint i = 0; i < lab->tunnels->len; i++) {
     LwAddr endpoint = lw_addr_from_v4(0x2d500001 + (i << 8));
-    g_hash_table_insert(facts->endpoints, g_strdup(lw_lab_tunnel(lab, i)->name), g_memdup2(&endpoint, sizeof endpoint));
+    g_hash_table_insert(facts->endpoints, g_strdup(lw_lab_tunnel(lab, i)->name),
+                        g_memdup2(&endpoint, sizeof endpoint));
   }
   g_assert_true(lw_policy_assign(lab, facts, &error));
   LwRuleset *tables[] = {lw_policy_router_rules(lab, facts), lw_policy_guard_host_rules(lab, facts),
@@ -364,8 +374,11 @@ static void test_bridge_meta(void) {
   g_autoptr(GError) error = NULL;
   gboolean has = lw_nft_has_bridge_meta(&error);
   g_assert_no_error(error);
-  g_autofree char *output = lw_nft_run(NS, "table bridge p {\n chain c {\n  type filter hook prerouting priority 0;\n"
-                                           "  meta ibrname \"x\" drop\n }\n}\n", LW_NFT_DRY, NULL);
+  g_autofree char *output =
+      lw_nft_run(NS,
+                 "table bridge p {\n chain c {\n  type filter hook prerouting priority 0;\n"
+                 "  meta ibrname \"x\" drop\n }\n}\n",
+                 LW_NFT_DRY, NULL);
   g_assert_cmpint(has, ==, output != NULL);
 }
 

@@ -1,6 +1,6 @@
-/* Twins on this machine: started, found, entered, stopped; and what is left afterwards, which is nothing. Every
- * test runs as an ordinary user, and as root too when root runs the tests. The only thing of the machine that a
- * twin uses is a name in the abstract socket space; it holds our pid. */
+/* Twins on this machine: started, found, entered, stopped; and what is left afterwards, which is nothing.
+ * Every test runs as an ordinary user, and as root too when root runs the tests. The only thing of the
+ * machine that a twin uses is a name in the abstract socket space; it holds our pid. */
 #include "base/error.h"
 #include "twin/twin.h"
 
@@ -262,7 +262,8 @@ static void body_starter_killed(void) {
     g_assert_cmpint(waitpid(child, NULL, 0), ==, child);
     gint64 deadline = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
     pid_t holder = 0;
-    while (socket_is_there(name) && (holder = lw_twin_find(name, NULL)) == 0 && g_get_monotonic_time() < deadline)
+    while (socket_is_there(name) && (holder = lw_twin_find(name, NULL)) == 0 &&
+           g_get_monotonic_time() < deadline)
       g_usleep(2000);
     g_usleep(20000); /* one that lost its starter ends at its next step */
     g_assert_true(lw_twin_stop(name, NULL, NULL));
@@ -397,10 +398,14 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     Body body;
-  } tests[] = {{"life", body_life},       {"killed", body_killed},
-               {"side-by-side", body_side_by_side}, {"race", body_race},
-               {"starter-killed", body_starter_killed}, {"signals", body_signals},
-               {"repair", body_repair},  {"probe", body_probe}};
+  } tests[] = {{"life", body_life},
+               {"killed", body_killed},
+               {"side-by-side", body_side_by_side},
+               {"race", body_race},
+               {"starter-killed", body_starter_killed},
+               {"signals", body_signals},
+               {"repair", body_repair},
+               {"probe", body_probe}};
   for (guint i = 0; i < G_N_ELEMENTS(tests); i++) {
     g_autofree char *ordinary = g_strdup_printf("/twin/%s/ordinary-user", tests[i].name);
     g_autofree char *root = g_strdup_printf("/twin/%s/root", tests[i].name);

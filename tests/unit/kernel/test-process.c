@@ -42,8 +42,8 @@ static void test_run_environment(void) {
 /* More than a pipe holds, on both. */
 static void test_run_much(void) {
   g_autoptr(GError) error = NULL;
-  const char *argv[] = {"sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x; head -c 300000 /dev/zero | tr '\\0' y >&2",
-                        NULL};
+  const char *argv[] = {
+      "sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x; head -c 300000 /dev/zero | tr '\\0' y >&2", NULL};
   g_autofree char *out = lw_command_run(&(LwCommand){.argv = argv}, &error);
   g_assert_no_error(error);
   g_assert_cmpuint(strlen(out), ==, 300000);

@@ -124,7 +124,8 @@ static void test_address(void) {
   }
 }
 
-static void check_route(LwRouteType type, const char *to, guint32 table, guint32 metric, const char *via, int oif) {
+static void check_route(LwRouteType type, const char *to, guint32 table, guint32 metric, const char *via,
+                        int oif) {
   g_autoptr(LwResource) route = lw_resource_new(LW_RES_ROUTE, "", NULL);
   g_autoptr(LwResource) back = lw_resource_new(LW_RES_ROUTE, "", NULL);
   route->route_type = type;

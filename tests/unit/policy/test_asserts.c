@@ -6,32 +6,33 @@
 
 #include <string.h>
 
-#define HEAD                                                                                                           \
-  "lab: x\n"                                                                                                           \
-  "host:\n"                                                                                                            \
-  "  uplink: eth0\n"                                                                                                   \
-  "  services: {ping: icmp, samba: [tcp/445, udp/445], web: tcp/8000-8010}\n"                                          \
-  "  networks: {containers: 172.16.0.0/12}\n"                                                                          \
-  "tunnels: {se: missing/se.conf, de: missing/de.conf}\n"                                                              \
-  "segments:\n"                                                                                                        \
-  "  a:\n"                                                                                                             \
-  "    subnet: 10.0.1.0/24\n"                                                                                          \
-  "    dhcp: .200-.240\n"                                                                                              \
-  "    egress: direct\n"                                                                                               \
-  "    allow: [host/ping from .0/26, host/samba, b/box:tcp/80-90, router/ntp, 10.9.0.0/16:tcp/22]\n"                   \
-  "    forward: [{port: tcp/8443, to: desk, to-port: 443}]\n"                                                          \
-  "  b: {subnet: 10.0.2.0/24, dhcp: .200-.240, egress: [se, de], forward: [udp/5000-5010 -> box]}\n"                   \
-  "  c: {subnet: 10.0.3.0/24, dhcp: .200-.240, trust: host, isolate: true}\n"                                          \
-  "  d: {subnet: 10.0.4.0/24, dhcp: .200-.240, egress: se, pin: {.20-.29: de}, host: {allow: [\"d/cam:tcp/22\"]}}\n"               \
-  "  f: {subnet: 10.0.6.0/24, dhcp: .200-.240, allow: [host/ping from .20]}\n"                                          \
-  "  e: {subnet: 10.0.5.0/24, dhcp: .200-.240, allow: [home-lan, a, 9.9.0.0/16, 10.9.0.0/16]}\n"                       \
-  "machines:\n"                                                                                                        \
-  "  desk: {segment: a, address: .70}\n"                                                                               \
-  "  low: {segment: a, address: .7}\n"                                                                                 \
-  "  box: {segment: b, address: .5}\n"                                                                                 \
-  "  other: {segment: b}\n"                                                                                            \
-  "  cam: {segment: d, address: .25}\n"                                                                                \
-  "  free: {segment: f, address: .60, spoof: ok}\n"                                                                   \
+#define HEAD                                                                                                 \
+  "lab: x\n"                                                                                                 \
+  "host:\n"                                                                                                  \
+  "  uplink: eth0\n"                                                                                         \
+  "  services: {ping: icmp, samba: [tcp/445, udp/445], web: tcp/8000-8010}\n"                                \
+  "  networks: {containers: 172.16.0.0/12}\n"                                                                \
+  "tunnels: {se: missing/se.conf, de: missing/de.conf}\n"                                                    \
+  "segments:\n"                                                                                              \
+  "  a:\n"                                                                                                   \
+  "    subnet: 10.0.1.0/24\n"                                                                                \
+  "    dhcp: .200-.240\n"                                                                                    \
+  "    egress: direct\n"                                                                                     \
+  "    allow: [host/ping from .0/26, host/samba, b/box:tcp/80-90, router/ntp, 10.9.0.0/16:tcp/22]\n"         \
+  "    forward: [{port: tcp/8443, to: desk, to-port: 443}]\n"                                                \
+  "  b: {subnet: 10.0.2.0/24, dhcp: .200-.240, egress: [se, de], forward: [udp/5000-5010 -> box]}\n"         \
+  "  c: {subnet: 10.0.3.0/24, dhcp: .200-.240, trust: host, isolate: true}\n"                                \
+  "  d: {subnet: 10.0.4.0/24, dhcp: .200-.240, egress: se, pin: {.20-.29: de}, host: {allow: "               \
+  "[\"d/cam:tcp/22\"]}}\n"                                                                                   \
+  "  f: {subnet: 10.0.6.0/24, dhcp: .200-.240, allow: [host/ping from .20]}\n"                               \
+  "  e: {subnet: 10.0.5.0/24, dhcp: .200-.240, allow: [home-lan, a, 9.9.0.0/16, 10.9.0.0/16]}\n"             \
+  "machines:\n"                                                                                              \
+  "  desk: {segment: a, address: .70}\n"                                                                     \
+  "  low: {segment: a, address: .7}\n"                                                                       \
+  "  box: {segment: b, address: .5}\n"                                                                       \
+  "  other: {segment: b}\n"                                                                                  \
+  "  cam: {segment: d, address: .25}\n"                                                                      \
+  "  free: {segment: f, address: .60, spoof: ok}\n"                                                          \
   "  tame: {segment: f, address: .61}\n"
 
 static LwLab *parse(const char *text) {
@@ -70,7 +71,8 @@ static const char *const table[][2] = {
     {"deny d/cam -> internet", "pin: this source uses de"},
     {"allow c -> internet", "would be stopped: c: egress: none"},
     {"deny d -> internet", "d/cam (10.0.4.25) -> internet (8.8.4.4) icmp would pass"},
-    {"allow a -> host icmp", "a/desk (10.0.1.70) -> host (192.168.99.15) icmp would be stopped: a: allow: host/ping from"},
+    {"allow a -> host icmp",
+     "a/desk (10.0.1.70) -> host (192.168.99.15) icmp would be stopped: a: allow: host/ping from"},
     {"allow a/low -> host icmp", NULL},
     {"deny a/desk -> host icmp", NULL},
     {"deny a -> host icmp", "a/low (10.0.1.7)"},
@@ -152,7 +154,8 @@ static void check_one(const LwLab *lab, const LwFacts *facts, const char *text, 
   g_autofree char *message = broken->len ? lw_broken_assert_message(lab, facts, broken->pdata[0]) : NULL;
   gboolean right = wanted ? message && strstr(message, wanted) && strstr(message, text) : !message;
   if (!right) {
-    g_test_message("“%s”: expected %s, got %s", text, wanted ? wanted : "that it holds", message ? message : "that it holds");
+    g_test_message("“%s”: expected %s, got %s", text, wanted ? wanted : "that it holds",
+                   message ? message : "that it holds");
     g_test_fail();
   }
 }
@@ -204,12 +207,14 @@ static void test_exact(void) {
     guint first = (guint)g_test_rand_int_range(1, 12), last = (guint)g_test_rand_int_range((gint32)first, 14);
     guint port = (guint)g_test_rand_int_range(1, 30), end = (guint)g_test_rand_int_range((gint32)port, 31);
     guint low = (guint)g_test_rand_int_range(1, 30), high = (guint)g_test_rand_int_range((gint32)low, 31);
-    guint length = (guint)g_test_rand_int_range(28, 31), block = (guint)g_test_rand_int_range(0, 16) & ~((1u << (32 - length)) - 1);
+    guint length = (guint)g_test_rand_int_range(28, 31),
+          block = (guint)g_test_rand_int_range(0, 16) & ~((1u << (32 - length)) - 1);
     gboolean deny = g_test_rand_bit();
     g_autofree char *from = g_strdup_printf("10.0.1.%u/%u", block, length);
-    g_autofree char *text = g_strdup_printf("lab: x\nhost: {uplink: eth0}\nsegments:\n  a: {subnet: 10.0.1.0/28, router: 10.0.1.14, allow: "
-                                            "[\"host:tcp/%u-%u from 10.0.1.%u-10.0.1.%u\"]}\nassert: [\"%s %s -> host tcp/%u-%u\"]\n",
-                                            port, end, first, last, deny ? "deny" : "allow", from, low, high);
+    g_autofree char *text = g_strdup_printf(
+        "lab: x\nhost: {uplink: eth0}\nsegments:\n  a: {subnet: 10.0.1.0/28, router: 10.0.1.14, allow: "
+        "[\"host:tcp/%u-%u from 10.0.1.%u-10.0.1.%u\"]}\nassert: [\"%s %s -> host tcp/%u-%u\"]\n",
+        port, end, first, last, deny ? "deny" : "allow", from, low, high);
     g_autoptr(LwLab) lab = parse(text);
     g_autoptr(LwFacts) facts = facts_of(lab);
     gboolean broken = FALSE;

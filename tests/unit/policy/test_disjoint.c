@@ -1,7 +1,8 @@
 #include "policy/disjoint.h"
 
 static LwSet *new_set(LwRuleset *table) {
-  return lw_ruleset_add_set(table, LW_SET_PLAIN, "s", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_DPORT, LW_FIELD_LAST);
+  return lw_ruleset_add_set(table, LW_SET_PLAIN, "s", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_DPORT,
+                            LW_FIELD_LAST);
 }
 
 static void add(LwSet *set, const char *name, guint a, guint b, guint p, guint q) {
@@ -16,7 +17,8 @@ static guint covering(const LwSet *set, const char *name, guint addr, guint port
   for (guint i = 0; i < set->elements->len; i++) {
     const LwElement *e = set->elements->pdata[i];
     const LwValue *v = (const LwValue *)(const void *)e->key->data;
-    count += g_str_equal(v[0].name, name) && lw_range_contains(&v[1].range, &a) && v[2].first <= port && port <= v[2].last;
+    count += g_str_equal(v[0].name, name) && lw_range_contains(&v[1].range, &a) && v[2].first <= port &&
+             port <= v[2].last;
   }
   return count;
 }
@@ -37,7 +39,8 @@ static void test_random(void) {
     for (guint i = 0; i < set->elements->len; i++) {
       const LwElement *e = set->elements->pdata[i];
       const LwValue *v = (const LwValue *)(const void *)e->key->data;
-      add(kept, v[0].name, lw_addr_v4(&v[1].range.first), lw_addr_v4(&v[1].range.last), v[2].first, v[2].last);
+      add(kept, v[0].name, lw_addr_v4(&v[1].range.first), lw_addr_v4(&v[1].range.last), v[2].first,
+          v[2].last);
     }
     lw_set_make_disjoint(set);
     for (guint n = 0; n < 2; n++)

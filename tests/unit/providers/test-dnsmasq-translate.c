@@ -119,15 +119,16 @@ static void test_leases(void) {
   g_autoptr(LwResource) after = sample();
   add_host(before, "52:54:00:00:00:09", "192.168.10.209", "gone");
   guint dropped = 0;
-  g_autofree char *kept = lw_dnsmasq_leases("100 52:54:00:00:00:01 192.168.10.5 seedbox *\n"    /* as reserved */
-                                            "100 52:54:00:00:00:01 192.168.10.201 seedbox *\n"  /* was elsewhere */
-                                            "100 52:54:00:00:00:02 192.168.10.202 free *\n"     /* free */
-                                            "100 52:54:00:00:00:07 192.168.10.207 guest *\n"    /* nobody's */
-                                            "100 52:54:00:00:00:08 192.168.10.5 thief *\n"      /* another's address */
-                                            "100 52:54:00:00:00:09 192.168.10.209 gone *\n"     /* not declared now */
-                                            "100 52:54:00:00:00:0a 192.168.20.209 moved *\n"    /* of no range */
-                                            "rubbish\n",
-                                            before, after, &dropped);
+  g_autofree char *kept =
+      lw_dnsmasq_leases("100 52:54:00:00:00:01 192.168.10.5 seedbox *\n"   /* as reserved */
+                        "100 52:54:00:00:00:01 192.168.10.201 seedbox *\n" /* was elsewhere */
+                        "100 52:54:00:00:00:02 192.168.10.202 free *\n"    /* free */
+                        "100 52:54:00:00:00:07 192.168.10.207 guest *\n"   /* nobody's */
+                        "100 52:54:00:00:00:08 192.168.10.5 thief *\n"     /* another's address */
+                        "100 52:54:00:00:00:09 192.168.10.209 gone *\n"    /* not declared now */
+                        "100 52:54:00:00:00:0a 192.168.20.209 moved *\n"   /* of no range */
+                        "rubbish\n",
+                        before, after, &dropped);
   g_assert_cmpstr(kept, ==,
                   "100 52:54:00:00:00:01 192.168.10.5 seedbox *\n"
                   "100 52:54:00:00:00:02 192.168.10.202 free *\n"

@@ -34,11 +34,11 @@ static char *line_of(LwRuleset *ruleset) {
   return g_strndup(line, strcspn(line, "\n"));
 }
 
-#define assert_line(ruleset, expected)                                                                          \
-  do {                                                                                                          \
-    g_autofree char *line_ = line_of(ruleset);                                                                  \
-    g_assert_cmpstr(line_, ==, expected);                                                                       \
-    lw_ruleset_unref(ruleset);                                                                                  \
+#define assert_line(ruleset, expected)                                                                       \
+  do {                                                                                                       \
+    g_autofree char *line_ = line_of(ruleset);                                                               \
+    g_assert_cmpstr(line_, ==, expected);                                                                    \
+    lw_ruleset_unref(ruleset);                                                                               \
   } while (0)
 
 static LwRuleset *one_rule(LwRule **rule) {
@@ -53,10 +53,12 @@ static void test_whole(void) {
   const char *names[] = {"lwm3", "lwm1", "lwm2", "lwm5", "lwm4"};
   for (guint i = 0; i < G_N_ELEMENTS(names); i++)
     lw_set_add(ports, (LwValue[]){lw_value_name(names[i])}, 1, NOWHERE);
-  LwSet *marks = lw_ruleset_add_set(r, LW_SET_MAP, "marks", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_LAST);
+  LwSet *marks =
+      lw_ruleset_add_set(r, LW_SET_MAP, "marks", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_LAST);
   marks->data = LW_FIELD_MARK;
-  lw_set_add(marks, (LwValue[]){lw_value_name("lan"), lw_value_range(range("10.0.0.20-10.0.0.29"))}, 2, NOWHERE)->data =
-      lw_value_number(0x4c02);
+  lw_set_add(marks, (LwValue[]){lw_value_name("lan"), lw_value_range(range("10.0.0.20-10.0.0.29"))}, 2,
+             NOWHERE)
+      ->data = lw_value_number(0x4c02);
   LwChain *c = lw_ruleset_add_base_chain(r, "source", LW_HOOK_PREROUTING, -300, FALSE, TRUE);
   LwRule *rule = lw_chain_add_rule(c, NOWHERE, "it's \"ours\"\nnot theirs");
   lw_rule_match_set(rule, "ports", TRUE, LW_FIELD_IIF, LW_FIELD_LAST);
@@ -183,7 +185,8 @@ static LwRuleset *exits(const char *active, const char *pinned, gboolean with_ru
   LwRuleset *r = lw_ruleset_new(LW_FAMILY_INET, "lanward");
   LwSet *map = lw_ruleset_add_set(r, LW_SET_MAP, "active", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
   map->data = LW_FIELD_MARK;
-  lw_set_add(map, (LwValue[]){lw_value_name("lan30")}, 1, NOWHERE)->data = lw_value_number((guint32)strlen(active));
+  lw_set_add(map, (LwValue[]){lw_value_name("lan30")}, 1, NOWHERE)->data =
+      lw_value_number((guint32)strlen(active));
   LwSet *set = lw_ruleset_add_set(r, LW_SET_PLAIN, "many", TRUE, LW_FIELD_SADDR, LW_FIELD_LAST);
   for (guint i = 1; i <= 6; i++)
     lw_set_add(set, (LwValue[]){lw_value_addr(lw_addr_from_v4(0x0a000000 + i))}, 1, NOWHERE);
@@ -229,16 +232,19 @@ static const char *const runtime[] = {"home", NULL};
 
 static void test_listing(void) {
   const char *one =
-      "{\"nftables\":[{\"metainfo\":{\"version\":\"1\"}},{\"set\":{\"name\":\"a\",\"handle\":3,\"elem\":[\"x\",\"y\"]}},"
+      "{\"nftables\":[{\"metainfo\":{\"version\":\"1\"}},{\"set\":{\"name\":\"a\",\"handle\":3,\"elem\":["
+      "\"x\",\"y\"]}},"
       "{\"set\":{\"name\":\"home\",\"elem\":[{\"prefix\":{\"addr\":\"10.0.0.0\",\"len\":8}},\"1.2.3.4\","
       "{\"range\":[\"2.0.0.1\",\"2.0.0.5\"]}]}},"
       "{\"rule\":{\"handle\":9,\"expr\":[{\"counter\":{\"packets\":5,\"bytes\":7}},{\"drop\":null}]}}]}";
   const char *same =
-      "{\"nftables\":[{\"metainfo\":{\"version\":\"2\"}},{\"set\":{\"name\":\"a\",\"handle\":4,\"elem\":[\"y\",\"x\"]}},"
+      "{\"nftables\":[{\"metainfo\":{\"version\":\"2\"}},{\"set\":{\"name\":\"a\",\"handle\":4,\"elem\":["
+      "\"y\",\"x\"]}},"
       "{\"set\":{\"name\":\"home\"}},"
       "{\"rule\":{\"handle\":1,\"expr\":[{\"counter\":{\"packets\":0,\"bytes\":0}},{\"drop\":null}]}}]}";
   const char *other =
-      "{\"nftables\":[{\"metainfo\":{\"version\":\"1\"}},{\"set\":{\"name\":\"a\",\"handle\":3,\"elem\":[\"x\",\"z\"]}},"
+      "{\"nftables\":[{\"metainfo\":{\"version\":\"1\"}},{\"set\":{\"name\":\"a\",\"handle\":3,\"elem\":["
+      "\"x\",\"z\"]}},"
       "{\"set\":{\"name\":\"home\"}},"
       "{\"rule\":{\"handle\":9,\"expr\":[{\"counter\":{\"packets\":5,\"bytes\":7}},{\"drop\":null}]}}]}";
   g_autoptr(GError) error = NULL;
@@ -263,12 +269,14 @@ static void test_hostile_listing(void) {
   }
   /* elements that are no addresses are not put into a text that nft will read */
   g_autoptr(GHashTable) none = lw_nft_listing_runtime(
-      "{\"nftables\":[7,{\"set\":4},{\"set\":{\"name\":\"home\",\"elem\":[\"1.1.1.1 }; flush ruleset\"]}}]}", runtime);
+      "{\"nftables\":[7,{\"set\":4},{\"set\":{\"name\":\"home\",\"elem\":[\"1.1.1.1 }; flush ruleset\"]}}]}",
+      runtime);
   g_assert_cmpuint(g_hash_table_size(none), ==, 0);
 }
 
 static void test_mark(void) {
-  g_autofree char *mark = lw_nft_listing_mark("table inet a {\n\tcomment \"lanward:x\"\n\tchain c {\n\t}\n}\n");
+  g_autofree char *mark =
+      lw_nft_listing_mark("table inet a {\n\tcomment \"lanward:x\"\n\tchain c {\n\t}\n}\n");
   g_assert_cmpstr(mark, ==, "lanward:x");
   /* a chain's comment is no table's */
   g_assert_null(lw_nft_listing_mark("table inet a {\n\tchain c {\n\t\tcomment \"lanward:x\"\n\t}\n}\n"));

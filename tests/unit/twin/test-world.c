@@ -34,7 +34,8 @@ static LwLab *finish(LwLab *lab, GPtrArray *diagnostics) {
 static void set_up(Fixture *f, const char *text /* nullable: the reference lab */) {
   g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
   f->secrets = lw_secret_store_new(NULL);
-  LwLab *lab = text ? lw_spec_parse(text, strlen(text), "test.yaml", "/nonexistent", LW_SPEC_TWIN, f->secrets, diagnostics)
+  LwLab *lab = text ? lw_spec_parse(text, strlen(text), "test.yaml", "/nonexistent", LW_SPEC_TWIN, f->secrets,
+                                    diagnostics)
                     : lw_spec_load(homelab_path, LW_SPEC_TWIN, f->secrets, diagnostics);
   f->lab = finish(lab, diagnostics);
   f->world = lw_twin_world_new(f->lab);
@@ -110,14 +111,15 @@ static void test_addresses(void) {
   tear_down(&f);
 }
 
-static const char crowded[] = "lab: crowded\n"
-                              "host: {uplink: enp1s0, management: {subnet: 10.11.12.0/24, address: 10.11.12.15}}\n"
-                              "segments:\n"
-                              "  a: {subnet: 192.168.1.0/24, dhcp: .200-.240}\n"
-                              "  b: {subnet: 192.168.0.0/24, dhcp: .200-.240}\n"
-                              "  c: {subnet: 172.31.255.0/24, dhcp: .200-.240}\n"
-                              "  d: {subnet: 10.0.0.0/24, dhcp: .200-.240}\n"
-                              "  e: {subnet: 45.83.7.0/24, dhcp: .200-.240}\n";
+static const char crowded[] =
+    "lab: crowded\n"
+    "host: {uplink: enp1s0, management: {subnet: 10.11.12.0/24, address: 10.11.12.15}}\n"
+    "segments:\n"
+    "  a: {subnet: 192.168.1.0/24, dhcp: .200-.240}\n"
+    "  b: {subnet: 192.168.0.0/24, dhcp: .200-.240}\n"
+    "  c: {subnet: 172.31.255.0/24, dhcp: .200-.240}\n"
+    "  d: {subnet: 10.0.0.0/24, dhcp: .200-.240}\n"
+    "  e: {subnet: 45.83.7.0/24, dhcp: .200-.240}\n";
 
 static void test_crowded(void) {
   Fixture f = {0};
@@ -129,10 +131,11 @@ static void test_crowded(void) {
 }
 
 static void test_clashing_endpoints(void) {
-  static const char text[] = "lab: clash\nhost: {uplink: enp1s0}\n"
-                             "tunnels: {one: a.conf, two: b.conf, three: c.conf, four: d.conf}\n"
-                             "segments:\n"
-                             "  a: {subnet: 192.168.10.0/24, dhcp: .200-.240, egress: [one, two, three, four]}\n";
+  static const char text[] =
+      "lab: clash\nhost: {uplink: enp1s0}\n"
+      "tunnels: {one: a.conf, two: b.conf, three: c.conf, four: d.conf}\n"
+      "segments:\n"
+      "  a: {subnet: 192.168.10.0/24, dhcp: .200-.240, egress: [one, two, three, four]}\n";
   static const char *const hosts[] = {"185.1.2.3", "185.1.2.3", "10.1.1.1", "vpn.example.net"};
   Fixture f = {0};
   set_up(&f, text);
@@ -197,7 +200,8 @@ static void test_tunnels(void) {
   g_autoptr(GHashTable) keys = g_hash_table_new(g_str_hash, g_str_equal);
   for (guint i = 0; i < f.lab->tunnels->len; i++) {
     const char *name = lw_lab_tunnel(f.lab, i)->name;
-    g_autofree char *client_name = g_strconcat("wg-", name, NULL), *end_name = g_strconcat("wgs-", name, NULL);
+    g_autofree char *client_name = g_strconcat("wg-", name, NULL),
+                    *end_name = g_strconcat("wgs-", name, NULL);
     g_autofree char *ns = g_strconcat("tun-", name, NULL);
     const LwResource *client = find(&f, LW_RES_TUNNEL, f.facts->router_ns, client_name);
     const LwResource *end = find(&f, LW_RES_TUNNEL, ns, end_name);
@@ -224,7 +228,6 @@ static gboolean link_exists(const Fixture *f, const char *ns, const char *link) 
 }
 
 static void assert_placed(const Fixture *f, const LwResource *r) {
-  g_autofree char *key = lw_resource_key(r);
   if (*r->ns)
     g_assert_nonnull(find(f, LW_RES_NETNS, NULL, r->ns));
   if (r->kind == LW_RES_ADDRESS || (r->kind == LW_RES_ROUTE && r->link && *r->link))
@@ -262,10 +265,11 @@ static void test_whole(void) {
 }
 
 static void test_long_names(void) {
-  static const char text[] = "lab: long\nhost: {uplink: enp1s0}\n"
-                             "tunnels: {abcdefghijkl: a.conf, abcdefghijkm: b.conf}\n"
-                             "segments:\n"
-                             "  a: {subnet: 192.168.10.0/24, dhcp: .200-.240, egress: [abcdefghijkl, abcdefghijkm]}\n";
+  static const char text[] =
+      "lab: long\nhost: {uplink: enp1s0}\n"
+      "tunnels: {abcdefghijkl: a.conf, abcdefghijkm: b.conf}\n"
+      "segments:\n"
+      "  a: {subnet: 192.168.10.0/24, dhcp: .200-.240, egress: [abcdefghijkl, abcdefghijkm]}\n";
   Fixture f = {0};
   set_up(&f, text);
   compile(&f);
