@@ -30,6 +30,7 @@
 #define SOON_MS 10000
 #define RETRIES 4
 #define RETRY_MS 300
+#define LOOK_MS 200
 
 #define BOOTP_OPTIONS 240 /* after the fixed part and the magic cookie: RFC 2131 */
 #define OPTION_PAD 0
@@ -41,7 +42,8 @@ typedef struct {
   const LwCellPlan *plan;
   GPtrArray *nics; /* of char*: those with DHCP */
   char *first;     /* the first NIC of all: it has the default route */
-  int signals, leases;
+  int signals, leases; /* leases -1: no inotify is left to this user, so the files are looked at now and then */
+  gint64 newest;       /* then: when the last of them changed */
   pid_t client;
   gint64 started; /* the client, last */
   guint deaths;   /* soon after their starts, one after another */
@@ -250,16 +252,38 @@ static gboolean read_signals(Init *init) {
   return TRUE;
 }
 
+/* Without inotify: whether a lease was written or removed since the last look. */
+static gboolean leases_differ(Init *init) {
+  struct stat folder;
+  gint64 newest = 0;
+  if (stat(LEASES, &folder) == 0)
+    newest = folder.st_mtim.tv_sec * G_GINT64_CONSTANT(1000000) + folder.st_mtim.tv_nsec / 1000;
+  for (guint i = 0; i < init->nics->len; i++) {
+    g_autofree char *path = g_strdup_printf(LEASES "/%s.lease", (char *)init->nics->pdata[i]);
+    struct stat lease;
+    if (stat(path, &lease) == 0)
+      newest = MAX(newest, lease.st_mtim.tv_sec * G_GINT64_CONSTANT(1000000) + lease.st_mtim.tv_nsec / 1000);
+  }
+  gboolean differ = newest != init->newest;
+  init->newest = newest;
+  return differ;
+}
+
+static int wait_ms(const Init *init) {
+  int due = milliseconds_to(init->respawn, init->retry);
+  return init->leases >= 0 || init->nics->len == 0 ? due : due < 0 ? LOOK_MS : MIN(due, LOOK_MS);
+}
+
 static void loop(Init *init) {
   for (;;) {
     struct pollfd watched[] = {{.fd = init->signals, .events = POLLIN},
                                {.fd = init->leases, .events = POLLIN}};
-    (void)poll(watched, G_N_ELEMENTS(watched), milliseconds_to(init->respawn, init->retry));
+    (void)poll(watched, G_N_ELEMENTS(watched), wait_ms(init));
     if (!read_signals(init))
       return;
     char events[4096];
-    gboolean changed = FALSE;
-    while (read(init->leases, events, sizeof events) > 0)
+    gboolean changed = init->leases < 0 && leases_differ(init);
+    while (init->leases >= 0 && read(init->leases, events, sizeof events) > 0)
       changed = TRUE;
     if (changed)
       read_leases(init);
@@ -306,9 +330,12 @@ static gboolean set_up(Init *init, GError **error) {
   sigaddset(&watched, SIGHUP);
   sigprocmask(SIG_SETMASK, &watched, NULL);
   init->signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
+  /* 128 of them is all that one user has on most machines: a few labs side by side, and they are gone */
   init->leases = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-  if (init->signals < 0 || init->leases < 0 ||
-      inotify_add_watch(init->leases, LEASES, IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE) < 0) {
+  gboolean watched_or_none = init->leases < 0
+                                 ? errno == EMFILE
+                                 : inotify_add_watch(init->leases, LEASES, IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE) >= 0;
+  if (init->signals < 0 || !watched_or_none) {
     lw_error_set_errno(error, "cannot set cell %s up", init->plan->name);
     return FALSE;
   }
