@@ -1,3 +1,4 @@
+#include "base/error.h"
 #include "spec/internal.h"
 
 #include "wgconf/wgconf.h"
