@@ -14,6 +14,7 @@
 #include <glib/gstdio.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 #define RUN_DIR "/run/lanward"
 #define SECRETS_DIR RUN_DIR "/secrets"
@@ -145,13 +146,30 @@ static gboolean learn_world(LwSession *session, GError **error) {
   return lw_policy_assign(session->lab, facts, error);
 }
 
-static gboolean learn_facts(LwSession *session, GError **error) {
+/* Finding out takes two fresh network namespaces, tens of milliseconds: longer than most commands. The answer is the
+ * kernel's own, so it is kept with its release. */
+static gboolean learn_bridge_meta(LwSession *session, gboolean read_only, GError **error) {
+  struct utsname kernel;
+  if (uname(&kernel) != 0) {
+    lw_error_set_errno(error, "cannot tell the kernel's release");
+    return FALSE;
+  }
+  g_autofree char *yes = g_strconcat("yes ", kernel.release, " ", kernel.version, NULL);
+  g_autofree char *no = g_strconcat("no ", kernel.release, " ", kernel.version, NULL);
+  g_autofree char *kept = lw_engine_get(session->engine, "bridge-meta", NULL);
+  gboolean known = g_strcmp0(kept, yes) == 0 || g_strcmp0(kept, no) == 0;
+  g_autoptr(GError) untold = NULL; /* not found out: no, for now */
+  session->facts->bridge_meta = known ? g_str_equal(kept, yes) : lw_nft_has_bridge_meta(&untold);
+  return known || untold || read_only ||
+         lw_engine_set(session->engine, "bridge-meta", session->facts->bridge_meta ? yes : no, error);
+}
+
+static gboolean learn_facts(LwSession *session, gboolean read_only, GError **error) {
   session->facts = lw_engine_facts(session->engine, error);
   if (!session->facts)
     return FALSE;
-  session->facts->bridge_meta = lw_nft_has_bridge_meta(NULL);
   learn_home_lan(session);
-  return learn_world(session, error);
+  return learn_bridge_meta(session, read_only, error) && learn_world(session, error);
 }
 
 LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretStore *loaded_secrets,
@@ -183,7 +201,7 @@ LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretS
     if (!session->lab)
       return NULL;
   }
-  return learn_facts(session, error) ? g_steal_pointer(&session) : NULL;
+  return learn_facts(session, read_only, error) ? g_steal_pointer(&session) : NULL;
 }
 
 void lw_session_free(LwSession *session) {
