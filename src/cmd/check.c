@@ -97,8 +97,9 @@ int lw_check_main(const LwInvocation *invocation) {
   const char *path = invocation->args->pdata[0] ? invocation->args->pdata[0] : LW_DEFAULT_FILE;
   g_autoptr(LwSecretStore) secrets = lw_secret_store_new(NULL);
   g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
-  /* without a host to apply it to, a file is checked as the twin would take it */
-  g_autoptr(LwLab) lab = lw_spec_load(path, LW_SPEC_TWIN, secrets, diagnostics);
+  /* the twin makes WireGuard files of its own where they are missing: a host cannot */
+  LwSpecFlags flags = invocation->twin ? LW_SPEC_TWIN : 0;
+  g_autoptr(LwLab) lab = lw_spec_load(path, flags, secrets, diagnostics);
   gboolean ok = lab && check_asserts(lab, diagnostics);
   if (invocation->json) {
     print_diagnostics_json(diagnostics, ok);

@@ -14,7 +14,8 @@
 #endif
 
 static const LwVerb verbs[] = {
-    {"check", lw_check_main, FALSE, TRUE, "[FILE]", "is the file right?"},
+    {"check", lw_check_main, TRUE, TRUE, "[FILE]",
+     "is the file right? (the twin makes up WireGuard files that are missing)"},
     {"diagram", lw_diagram_main, TRUE, TRUE, "[FILE] [-o FILE.svg]", "draw the lab"},
     {"apply", lw_apply_main, TRUE, FALSE, "[FILE]", "make it so (starts the twin when it is not running)"},
     {"plan", lw_plan_main, TRUE, FALSE, "[FILE]", "what would apply change? (exit code 2: something)"},

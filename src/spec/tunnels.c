@@ -1,3 +1,4 @@
+#include "base/error.h"
 #include "spec/internal.h"
 
 #include "wgconf/wgconf.h"
@@ -79,7 +80,9 @@ static char *read_file(LwSpec *spec, const LwTunnel *tunnel, const char *path, g
   if (text)
     return text;
   if (!(spec->flags & LW_SPEC_TWIN)) {
-    lw_spec_error(spec->diagnostics, tunnel->origin, "tunnel “%s”: %s", tunnel->name, error->message);
+    gboolean missing = g_error_matches(error, LW_ERROR, LW_ERROR_NOT_FOUND);
+    lw_spec_error(spec->diagnostics, tunnel->origin, "tunnel “%s”: %s%s", tunnel->name, error->message,
+                  missing ? "; put it there with mode 600, or use a twin, which makes one of its own" : "");
     return NULL;
   }
   text = lw_secret_file_read(path, WG_FILE_MAX, FALSE, length, NULL);

@@ -29,7 +29,7 @@ CONF
 }
 
 @test "the reference lab has no error" {
-  run "$lanward" check "$file"
+  run "$lanward" twin check "$file"
   printf '%s\n' "$output"
   [ "$status" -eq 0 ]
 }
@@ -39,7 +39,7 @@ CONF
   for name in se de us; do write_conf "$name" "$secret"; done
   chmod 0644 "$BATS_TEST_TMPDIR/wireguard/se.conf"
   rm -f "$BATS_TEST_TMPDIR/wireguard/ovpn.conf"
-  run "$lanward" check "$file"
+  run "$lanward" twin check "$file"
   [ "$status" -eq 0 ]
   line=$(grep -n 'ovpn.conf' "$file" | head -n 1 | cut -d: -f1)
   [[ $output == *"homelab.yaml:$line:"*warning*ovpn.conf* ]]
