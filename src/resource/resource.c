@@ -241,8 +241,6 @@ static const struct {
     [LW_RES_SERVER] = {"server", server_members},
 };
 
-static const char *const family_names[] = {[LW_FAMILY_INET] = "inet", [LW_FAMILY_BRIDGE] = "bridge"};
-
 /* Typed access to a member of any struct. */
 #define AT(object, member, type) (*(type *)((char *)(object) + (member)->offset))
 #define AT_CONST(object, member, type) (*(type const *)((const char *)(object) + (member)->offset))
@@ -549,7 +547,7 @@ static gboolean object_equal(gconstpointer a, gconstpointer b, const Member *mem
 }
 
 static const char *family_of(const LwResource *resource) {
-  return family_names[resource->ruleset ? resource->ruleset->family : LW_FAMILY_INET];
+  return lw_family_name(resource->ruleset ? resource->ruleset->family : LW_FAMILY_INET);
 }
 
 char *lw_resource_key(const LwResource *resource) {
@@ -688,7 +686,7 @@ static void member_to_json(gconstpointer object, const Member *m, JsonObject *js
     json_object_set_member(json, m->name, texts_to_json(texts));
   } else if (m->type == T_RULESET) {
     /* the rules themselves are kept by nft's own undo; here only what names the table */
-    json_object_set_string_member(json, "family", family_names[AT_CONST(object, m, LwRuleset *)->family]);
+    json_object_set_string_member(json, "family", lw_family_name(AT_CONST(object, m, LwRuleset *)->family));
   } else {
     g_autofree char *text = scalar_text(object, m);
     json_object_set_string_member(json, m->name, text);
@@ -803,13 +801,11 @@ static gboolean bool_from_json(gpointer object, const Member *m, JsonNode *node)
 }
 
 static gboolean ruleset_from_json(gpointer object, const Member *m, const char *family) {
-  for (guint i = 0; family && i < G_N_ELEMENTS(family_names); i++) {
-    if (strcmp(family, family_names[i]) == 0) {
-      AT(object, m, LwRuleset *) = lw_ruleset_new((LwFamily)i, "");
-      return TRUE;
-    }
-  }
-  return FALSE;
+  LwFamily found;
+  if (!family || !lw_family_parse(family, &found))
+    return FALSE;
+  AT(object, m, LwRuleset *) = lw_ruleset_new(found, "");
+  return TRUE;
 }
 
 static gboolean member_from_json(gpointer object, const Member *m, JsonNode *node, GError **error) {

@@ -27,5 +27,5 @@ char *lw_nft_delta_of_texts(const char *old_text, const char *new_text);
 
 /* The table's name: a ruleset may be called "NAME/FAMILY" where two tables share a name. */
 char *lw_nft_table_name(const LwRuleset *ruleset);
-/* "inet" or "bridge". */
+/* As nft calls it: "inet", "bridge", … */
 const char *lw_nft_family(LwFamily family);
