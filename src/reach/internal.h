@@ -14,10 +14,10 @@ typedef struct {
   const char *name;
   const LwResource *resource; /* LINK or TUNNEL */
   gboolean is_bridge, up, isolated;
-  gboolean v6;          /* IPv6 is on, or it is not known that it is off */
-  guint master;         /* bridge it is a port of; LW_NO_LINK */
-  GArray *ports;        /* of guint: of a bridge */
-  LwAddr address;       /* its first IPv4 address; unset: none */
+  gboolean v6;    /* IPv6 is on, or it is not known that it is off */
+  guint master;   /* bridge it is a port of; LW_NO_LINK */
+  GArray *ports;  /* of guint: of a bridge */
+  LwAddr address; /* its first IPv4 address; unset: none */
   const char *peer_ns, *peer;
 } Link;
 
@@ -46,24 +46,26 @@ typedef struct {
   gboolean refuse, suppress_default, for_output; /* for_output: needs an oif that only bound sockets have */
 } Lookup;
 
-#define HOOKS (LW_HOOK_POSTROUTING + 1)
+#define HOOKS (LW_HOOK_EGRESS + 1)
 
 struct Ns {
   const char *name;
-  GPtrArray *links;           /* of Link*; number - 1 is the index */
-  GHashTable *link_by_name;   /* name -> Link* */
-  GPtrArray *rulesets;        /* of LwRuleset*, ref held */
-  GArray *hooks[HOOKS];       /* of Hooked, IP families, by priority */
+  GPtrArray *links;         /* of Link*; number - 1 is the index */
+  GHashTable *link_by_name; /* name -> Link* */
+  GPtrArray *rulesets;      /* of LwRuleset*, ref held */
+  GArray *hooks[HOOKS];     /* of Hooked, IP families, by priority */
   GArray *bridge_hooks[HOOKS];
-  GPtrArray *routes;          /* of const LwResource*, ROUTE (and DHCP_CLIENT that brings one) */
-  GHashTable *tables;         /* number -> Table* */
-  GArray *lookups;            /* of Lookup, by priority */
-  gboolean by_iif;            /* some lookup looks at the iif */
-  LwBdd local;                /* destinations that are this namespace's own */
-  LwBdd owned;                /* the addresses it answers for on a wire */
-  LwBdd martian;              /* sources that no packet from a wire may have */
+  GPtrArray *routes;         /* of const LwResource*, ROUTE (and DHCP_CLIENT that brings one) */
+  GHashTable *tables;        /* number -> Table* */
+  GArray *lookups;           /* of Lookup, by priority */
+  gboolean by_iif;           /* some lookup looks at the iif */
+  LwBdd local;               /* destinations that are this namespace's own */
+  LwBdd owned;               /* the addresses it answers for on a wire */
+  LwBdd owned_source;        /* the same as sources */
+  LwBdd martian_destination; /* destinations that no packet from a wire may have */
+  LwBdd martian;             /* sources that no packet from a wire may have */
   gboolean forward4, forward6;
-  GHashTable *sysctls;        /* name -> value */
+  GHashTable *sysctls; /* name -> value */
 };
 
 /* What is the same for all packets of a branch. */
@@ -74,6 +76,7 @@ typedef struct {
   gboolean dnat, snat;
   gboolean own_mac; /* the frame was made by a namespace that was looked into: not the sender's MAC */
   LwRewrite rewrite;
+  LwRewrite entry; /* what had been written when it came into this namespace */
 } State;
 
 typedef struct {
@@ -98,9 +101,10 @@ struct LwReach {
   const LwResourceSet *world;
   GPtrArray *namespaces; /* of Ns* */
   GHashTable *ns_by_name;
-  GHashTable *set_index; /* LwSet* -> SetIndex* */
-  GHashTable *matched;   /* MatchKey -> LwBdd pair */
-  GHashTable *unknowns;  /* of char* */
+  GHashTable *set_index;     /* LwSet* -> SetIndex* */
+  GHashTable *ruleset_index; /* LwRuleset* -> RulesetIndex* */
+  GHashTable *matched;       /* MatchKey -> LwBdd pair */
+  GHashTable *unknowns;      /* of char* */
   LwApproximation approximation;
   GPtrArray *trace; /* of LwStep*; NULL: not asked for */
 };
@@ -123,6 +127,11 @@ const char *lw_reach_sysctl(const Ns *ns, const char *format, ...) G_GNUC_PRINTF
 gboolean lw_reach_is_member(LwReach *reach, LwBdd set, LwHeaderField field, const LwAddr *addr);
 
 /* match.c */
+typedef struct {
+  GHashTable *sets, *chains; /* by name */
+} RulesetIndex;
+const RulesetIndex *lw_reach_ruleset_index(LwReach *reach, const LwRuleset *ruleset);
+void lw_reach_ruleset_index_free(gpointer index);
 Held lw_reach_match(const At *at, const LwRule *rule, const LwMatch *match, const State *state);
 /* The elements of a set that a packet of the branch can be found in, with the packets that are: for maps. The
  * sets are disjoint. */
@@ -132,10 +141,13 @@ typedef struct {
 } Found;
 GArray *lw_reach_lookup(const At *at, const GArray *fields, const char *set, const State *state,
                         gboolean *unknown /* the set is not known, or a field is not */);
-const LwElement *lw_reach_deciding_element(const At *at, const LwRule *rule, const State *state, LwBdd packet);
+const LwElement *lw_reach_deciding_element(const At *at, const LwRule *rule, const State *state,
+                                           LwBdd packet);
 void lw_reach_note_unknown(LwReach *reach, const At *at, const char *text);
 void lw_reach_forget_ruleset(LwReach *reach, const LwRuleset *ruleset);
 void lw_reach_set_index_free(gpointer index);
+guint lw_reach_match_key_hash(gconstpointer key);
+gboolean lw_reach_match_key_equal(gconstpointer a, gconstpointer b);
 
 /* chain.c: every base chain of the hook, in order. Takes what goes on out of `in` (of Branch) and returns it:
  * of Branch, transfer full, equal states joined. */

@@ -1,14 +1,15 @@
 /* Matches and set lookups as sets of packets.
  *
- * Of a branch some fields are known: the interfaces, the connection's state, marks, addresses that were written.
- * They are compared at once; the others become a set. Sets that have an interface in their key are looked into
- * by its name, so that a thousand segments cost each packet its own segment's elements alone. */
+ * Of a branch some fields are known: the interfaces, the connection's state, marks, addresses that were
+ * written. They are compared at once; the others become a set. Sets that have an interface in their key are
+ * looked into by its name, so that a thousand segments cost each packet its own segment's elements alone. */
 #include "reach/internal.h"
 
 #include <string.h>
 
 #define PROTO_ICMP 1
 #define PROTO_TCP 6
+#define PROTO_ICMP6 58
 #define TCP_SYN_MASK 0x17 /* fin, syn, rst, ack */
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
@@ -68,6 +69,32 @@ static SetIndex *index_of(LwReach *reach, const LwSet *set, guint position) {
   return index;
 }
 
+/* --- a table's sets and chains by name
+ * ---------------------------------------------------------------------- */
+
+void lw_reach_ruleset_index_free(gpointer data) {
+  RulesetIndex *index = data;
+  g_hash_table_unref(index->sets);
+  g_hash_table_unref(index->chains);
+  g_free(index);
+}
+
+const RulesetIndex *lw_reach_ruleset_index(LwReach *reach, const LwRuleset *ruleset) {
+  RulesetIndex *index = g_hash_table_lookup(reach->ruleset_index, ruleset);
+  if (index)
+    return index;
+  index = g_new0(RulesetIndex, 1);
+  index->sets = g_hash_table_new(g_str_hash, g_str_equal);
+  index->chains = g_hash_table_new(g_str_hash, g_str_equal);
+  for (guint i = 0; i < ruleset->sets->len; i++)
+    g_hash_table_insert(index->sets, ((LwSet *)ruleset->sets->pdata[i])->name, ruleset->sets->pdata[i]);
+  for (guint i = 0; i < ruleset->chains->len; i++)
+    g_hash_table_insert(index->chains, ((LwChain *)ruleset->chains->pdata[i])->name,
+                        ruleset->chains->pdata[i]);
+  g_hash_table_insert(reach->ruleset_index, (gpointer)ruleset, index);
+  return index;
+}
+
 /* --- one value
  * --------------------------------------------------------------------------------------------------- */
 
@@ -88,7 +115,9 @@ static Truth truth(gboolean holds) {
   return holds ? YES : NO;
 }
 
-static Truth number_is(const LwValue *value, guint32 number) {
+static Truth number_is(const LwValue *value, guint32 number, guint32 mask) {
+  if (mask)
+    number &= mask;
   return truth(value->kind == LW_VALUE_NUMBER && value->first <= number && number <= value->last);
 }
 
@@ -107,8 +136,37 @@ static gboolean oif_is_open(const At *at) {
          (at->hook == LW_HOOK_FORWARD || at->hook == LW_HOOK_OUTPUT || at->hook == LW_HOOK_POSTROUTING);
 }
 
-static Truth state_is(const At *at, const State *state, LwField field, const LwValue *value) {
-  const LwRewrite *w = &state->rewrite;
+/* An address field: written (then known), or as it was sent. */
+static Truth address_is(const LwValue *value, const LwAddr *written, guint8 family) {
+  return lw_addr_is_set(written) ? written_addr_is(value, written, family) : IN_SET;
+}
+
+static Truth header_is(const LwRewrite *w, LwField field, const LwValue *value, guint32 mask) {
+  switch (field) {
+  case LW_FIELD_SADDR:
+  case LW_FIELD_CT_ORIG_SADDR:
+    return w->source_unknown ? MAYBE : address_is(value, &w->source, 4);
+  case LW_FIELD_SADDR6:
+  case LW_FIELD_CT_ORIG_SADDR6:
+    return w->source_unknown ? MAYBE : address_is(value, &w->source, 6);
+  case LW_FIELD_DADDR:
+  case LW_FIELD_CT_ORIG_DADDR:
+    return address_is(value, &w->destination, 4);
+  case LW_FIELD_DADDR6:
+  case LW_FIELD_CT_ORIG_DADDR6:
+    return address_is(value, &w->destination, 6);
+  case LW_FIELD_SPORT:
+  case LW_FIELD_CT_ORIG_SPORT:
+    return w->has_sport ? number_is(value, w->sport, mask) : IN_SET;
+  case LW_FIELD_DPORT:
+  case LW_FIELD_CT_ORIG_DPORT:
+    return w->has_dport ? number_is(value, w->dport, mask) : IN_SET;
+  default:
+    return IN_SET;
+  }
+}
+
+static Truth link_is(const At *at, LwField field, const LwValue *value) {
   switch (field) {
   case LW_FIELD_IIF:
     return truth(name_matches(value, link_name(at, at->iif)));
@@ -116,47 +174,77 @@ static Truth state_is(const At *at, const State *state, LwField field, const LwV
     return oif_is_open(at) ? IN_SET : truth(name_matches(value, link_name(at, at->oif)));
   case LW_FIELD_IBRIDGE:
     return truth(name_matches(value, link_name(at, at->ibridge)));
+  case LW_FIELD_OBRIDGE:
+    return truth(at->bridge_family && at->oif != LW_NO_LINK &&
+                 name_matches(value, link_name(at, lw_reach_link_at(at->ns, at->oif)->master)));
+  default:
+    return NO; /* IPORT, OPORT: what is routed does not go from port to port */
+  }
+}
+
+static Truth state_is(const At *at, const State *state, LwField field, const LwValue *value, guint32 mask) {
+  switch (field) {
+  case LW_FIELD_IIF:
+  case LW_FIELD_OIF:
+  case LW_FIELD_IBRIDGE:
+  case LW_FIELD_OBRIDGE:
+  case LW_FIELD_IPORT:
+  case LW_FIELD_OPORT:
+    return link_is(at, field, value);
+  case LW_FIELD_BRIDGED:
+    return number_is(value, 0, 0);
   case LW_FIELD_CT_STATE:
     return truth((value->first & state->ct_state) != 0);
   case LW_FIELD_CT_DIRECTION:
-    return number_is(value, 0);
+    return number_is(value, 0, 0);
   case LW_FIELD_CT_DNAT:
     return truth(state->dnat);
+  case LW_FIELD_CT_SNAT:
+    return truth(state->snat);
   case LW_FIELD_CT_MARK:
-    return state->ct_mark_unknown ? MAYBE : number_is(value, state->ct_mark);
+    return state->ct_mark_unknown ? MAYBE : number_is(value, state->ct_mark, mask);
   case LW_FIELD_MARK:
-    return state->mark_unknown ? MAYBE : number_is(value, state->mark);
+    return state->mark_unknown ? MAYBE : number_is(value, state->mark, mask);
   case LW_FIELD_SADDR:
   case LW_FIELD_SADDR6:
-    if (w->source_unknown)
-      return MAYBE;
-    return lw_addr_is_set(&w->source) ? written_addr_is(value, &w->source, field == LW_FIELD_SADDR ? 4 : 6)
-                                      : IN_SET;
   case LW_FIELD_DADDR:
   case LW_FIELD_DADDR6:
-    return lw_addr_is_set(&w->destination)
-               ? written_addr_is(value, &w->destination, field == LW_FIELD_DADDR ? 4 : 6)
-               : IN_SET;
   case LW_FIELD_SPORT:
-    return w->has_sport ? number_is(value, w->sport) : IN_SET;
   case LW_FIELD_DPORT:
-    return w->has_dport ? number_is(value, w->dport) : IN_SET;
+    return header_is(&state->rewrite, field, value, mask);
+  case LW_FIELD_CT_ORIG_SADDR:
+  case LW_FIELD_CT_ORIG_SADDR6:
+  case LW_FIELD_CT_ORIG_DADDR:
+  case LW_FIELD_CT_ORIG_DADDR6:
+  case LW_FIELD_CT_ORIG_SPORT:
+  case LW_FIELD_CT_ORIG_DPORT:
+    return header_is(&state->entry, field, value, mask);
+  case LW_FIELD_SADDR_TYPE:
+    return lw_addr_is_set(&state->rewrite.source) || state->rewrite.source_unknown ? MAYBE : IN_SET;
+  case LW_FIELD_DADDR_TYPE:
+    return lw_addr_is_set(&state->rewrite.destination) ? MAYBE : IN_SET;
   case LW_FIELD_ETH_SRC:
     return state->own_mac ? MAYBE : IN_SET;
   case LW_FIELD_ARP_IP:
   case LW_FIELD_ARP_MAC:
+  case LW_FIELD_ARP_OP:
+  case LW_FIELD_ARP_TARGET_IP:
+  case LW_FIELD_ARP_TARGET_MAC:
     return NO; /* IP packets are followed here, no ARP */
   case LW_FIELD_PROTO:
   case LW_FIELD_ICMP_TYPE:
+  case LW_FIELD_ICMP_CODE:
+  case LW_FIELD_ICMP6_TYPE:
+  case LW_FIELD_ICMP6_CODE:
   case LW_FIELD_NFPROTO:
   case LW_FIELD_ETH_TYPE:
   case LW_FIELD_TCP_SYN:
   case LW_FIELD_TCP_RST:
+  case LW_FIELD_TCP_FLAGS:
     return IN_SET;
-  case LW_FIELD_LAST:
-    break;
+  default:
+    return MAYBE; /* TTL, length, fragments, reverse path, …: not looked at */
   }
-  return MAYBE;
 }
 
 static LwBdd oif_set(const At *at, const LwValue *value) {
@@ -203,18 +291,19 @@ static LwBdd flags_set(LwBddPool *pool, const LwValue *value, guint32 flags, gui
   return value->first ? with : lw_bdd_minus(pool, all, with);
 }
 
-static LwBdd value_set(const At *at, LwField field, const LwValue *value);
-
 /* The span of a field's value; FALSE when it is no plain span. */
 static gboolean span_of(LwField field, const LwValue *value, LwSpan *span) {
   static const struct {
     LwField field;
     LwHeaderField header;
   } plain[] = {
-      {LW_FIELD_SADDR, LW_HEADER_SADDR},   {LW_FIELD_SADDR6, LW_HEADER_SADDR},
-      {LW_FIELD_DADDR, LW_HEADER_DADDR},   {LW_FIELD_DADDR6, LW_HEADER_DADDR},
-      {LW_FIELD_PROTO, LW_HEADER_PROTO},   {LW_FIELD_SPORT, LW_HEADER_SPORT},
-      {LW_FIELD_DPORT, LW_HEADER_DPORT},   {LW_FIELD_ETH_SRC, LW_HEADER_ETH_SRC},
+      {LW_FIELD_SADDR, LW_HEADER_SADDR},          {LW_FIELD_SADDR6, LW_HEADER_SADDR},
+      {LW_FIELD_DADDR, LW_HEADER_DADDR},          {LW_FIELD_DADDR6, LW_HEADER_DADDR},
+      {LW_FIELD_PROTO, LW_HEADER_PROTO},          {LW_FIELD_SPORT, LW_HEADER_SPORT},
+      {LW_FIELD_DPORT, LW_HEADER_DPORT},          {LW_FIELD_ETH_SRC, LW_HEADER_ETH_SRC},
+      {LW_FIELD_CT_ORIG_SADDR, LW_HEADER_SADDR},  {LW_FIELD_CT_ORIG_DADDR, LW_HEADER_DADDR},
+      {LW_FIELD_CT_ORIG_SADDR6, LW_HEADER_SADDR}, {LW_FIELD_CT_ORIG_DADDR6, LW_HEADER_DADDR},
+      {LW_FIELD_CT_ORIG_SPORT, LW_HEADER_SPORT},  {LW_FIELD_CT_ORIG_DPORT, LW_HEADER_DPORT},
   };
   for (guint i = 0; i < G_N_ELEMENTS(plain); i++) {
     if (plain[i].field != field)
@@ -235,6 +324,37 @@ static gboolean span_of(LwField field, const LwValue *value, LwSpan *span) {
   return FALSE;
 }
 
+/* What routing says of an address: only "local" and the like are known exactly. */
+static Held type_set(const At *at, LwField field, const LwValue *value) {
+  LwBddPool *pool = at->reach->pool;
+  gboolean source = field == LW_FIELD_SADDR_TYPE;
+  LwBdd own = source ? at->ns->owned_source : at->ns->owned;
+  Held held = {LW_BDD_FALSE, LW_BDD_FALSE};
+  if (value->first <= LW_ADDR_LOCAL && LW_ADDR_LOCAL <= value->last)
+    held = (Held){own, own};
+  if (value->first != LW_ADDR_LOCAL || value->last != LW_ADDR_LOCAL)
+    held.may = lw_bdd_or(pool, held.may, lw_bdd_not(pool, own));
+  return held;
+}
+
+/* A number compared under a mask, where that is more than one bit pattern: not known. */
+static Held masked_set(LwBddPool *pool, LwField field, const LwValue *value, guint32 mask) {
+  if (field == LW_FIELD_TCP_FLAGS && value->first == value->last) {
+    LwBdd set = of_proto(pool, PROTO_TCP,
+                         lw_packets_masked(pool, LW_HEADER_TCP_FLAGS, value->first, mask ? mask : 0xff));
+    return (Held){set, set};
+  }
+  return (Held){LW_BDD_FALSE, LW_BDD_TRUE};
+}
+
+static LwBdd icmp_set(LwBddPool *pool, LwField field, const LwValue *value) {
+  gboolean six = field == LW_FIELD_ICMP6_TYPE || field == LW_FIELD_ICMP6_CODE;
+  gboolean type = field == LW_FIELD_ICMP_TYPE || field == LW_FIELD_ICMP6_TYPE;
+  return of_proto(
+      pool, six ? PROTO_ICMP6 : PROTO_ICMP,
+      lw_packets_number(pool, type ? LW_HEADER_ICMP_TYPE : LW_HEADER_ICMP_CODE, value->first, value->last));
+}
+
 static LwBdd value_set(const At *at, LwField field, const LwValue *value) {
   LwBddPool *pool = at->reach->pool;
   LwSpan span;
@@ -252,11 +372,22 @@ static LwBdd value_set(const At *at, LwField field, const LwValue *value) {
   case LW_FIELD_TCP_RST:
     return flags_set(pool, value, TCP_RST, TCP_RST);
   case LW_FIELD_ICMP_TYPE:
-    return of_proto(pool, PROTO_ICMP,
-                    lw_packets_number(pool, LW_HEADER_ICMP_TYPE, value->first, value->last));
+  case LW_FIELD_ICMP_CODE:
+  case LW_FIELD_ICMP6_TYPE:
+  case LW_FIELD_ICMP6_CODE:
+    return icmp_set(pool, field, value);
   default:
     return LW_BDD_FALSE;
   }
+}
+
+static Held value_held(const At *at, LwField field, const LwValue *value, guint32 mask) {
+  if (field == LW_FIELD_SADDR_TYPE || field == LW_FIELD_DADDR_TYPE)
+    return type_set(at, field, value);
+  if (mask || field == LW_FIELD_TCP_FLAGS)
+    return masked_set(at->reach->pool, field, value, mask);
+  LwBdd set = value_set(at, field, value);
+  return (Held){set, set};
 }
 
 /* What a packet must be to have the field at all: a match on it fails for others, negated or not. */
@@ -269,9 +400,14 @@ static LwBdd has_field(LwBddPool *pool, LwField field) {
   case LW_FIELD_DADDR6:
     return lw_packets_family(pool, 6);
   case LW_FIELD_ICMP_TYPE:
+  case LW_FIELD_ICMP_CODE:
     return of_proto(pool, PROTO_ICMP, LW_BDD_TRUE);
+  case LW_FIELD_ICMP6_TYPE:
+  case LW_FIELD_ICMP6_CODE:
+    return of_proto(pool, PROTO_ICMP6, LW_BDD_TRUE);
   case LW_FIELD_TCP_SYN:
   case LW_FIELD_TCP_RST:
+  case LW_FIELD_TCP_FLAGS:
     return of_proto(pool, PROTO_TCP, LW_BDD_TRUE);
   case LW_FIELD_ARP_IP:
   case LW_FIELD_ARP_MAC:
@@ -285,7 +421,7 @@ static LwBdd has_field(LwBddPool *pool, LwField field) {
  * ------------------------------------------------------------------------------------------------- */
 
 static Held element_held(const At *at, const GArray *fields, const LwElement *element, const State *state) {
-  LwSpan spans[LW_BOX_SPANS_MAX];
+  LwSpan spans[LW_BOX_SPANS_MAX] = {0};
   guint count = 0;
   guint32 used = 0;
   gboolean maybe = FALSE;
@@ -293,7 +429,7 @@ static Held element_held(const At *at, const GArray *fields, const LwElement *el
   for (guint i = 0; i < fields->len; i++) {
     LwField field = g_array_index(fields, LwField, i);
     const LwValue *value = &g_array_index(element->key, LwValue, i);
-    Truth holds = state_is(at, state, field, value);
+    Truth holds = state_is(at, state, field, value, 0);
     LwSpan span;
     if (holds == NO)
       return (Held){LW_BDD_FALSE, LW_BDD_FALSE};
@@ -305,7 +441,9 @@ static Held element_held(const At *at, const GArray *fields, const LwElement *el
       used |= 1u << span.field;
       spans[count++] = span;
     } else {
-      also = lw_bdd_and(at->reach->pool, also, value_set(at, field, value));
+      Held held = value_held(at, field, value, 0);
+      maybe |= held.must != held.may;
+      also = lw_bdd_and(at->reach->pool, also, held.may);
     }
   }
   LwBdd set = lw_packets_box(at->reach->pool, spans, count);
@@ -315,7 +453,8 @@ static Held element_held(const At *at, const GArray *fields, const LwElement *el
 }
 
 static const LwSet *set_by_name(const At *at, const char *name) {
-  return name ? lw_ruleset_find_set(at->ruleset, name) : NULL;
+  const RulesetIndex *index = lw_reach_ruleset_index(at->reach, at->ruleset);
+  return name ? g_hash_table_lookup(index->sets, name) : NULL;
 }
 
 /* The elements that can match at all: two lists, either may be NULL. */
@@ -359,7 +498,7 @@ static Held set_held(const At *at, const LwMatch *match, const State *state) {
   LwBddPool *pool = at->reach->pool;
   LwBdd sure = lw_bdd_or_all(pool, (LwBdd *)(void *)must->data, must->len);
   LwBdd more = lw_bdd_or_all(pool, (LwBdd *)(void *)may->data, may->len);
-  return (Held){sure, lw_bdd_or(pool, sure, more)};
+  return (Held){sure, set->unknown ? LW_BDD_TRUE : lw_bdd_or(pool, sure, more)};
 }
 
 static Held values_held(const At *at, const LwMatch *match, const State *state) {
@@ -367,11 +506,14 @@ static Held values_held(const At *at, const LwMatch *match, const State *state) 
   Held held = {LW_BDD_FALSE, LW_BDD_FALSE};
   for (guint i = 0; i < match->values->len; i++) {
     const LwValue *value = &g_array_index(match->values, LwValue, i);
-    Truth holds = state_is(at, state, field, value);
-    LwBdd set = holds == NO ? LW_BDD_FALSE : holds == IN_SET ? value_set(at, field, value) : LW_BDD_TRUE;
-    held.may = lw_bdd_or(at->reach->pool, held.may, set);
-    if (holds != MAYBE)
-      held.must = lw_bdd_or(at->reach->pool, held.must, set);
+    Truth holds = state_is(at, state, field, value, match->mask);
+    if (holds == NO)
+      continue;
+    Held one = {holds == MAYBE ? LW_BDD_FALSE : LW_BDD_TRUE, LW_BDD_TRUE};
+    if (holds == IN_SET)
+      one = value_held(at, field, value, match->mask);
+    held.may = lw_bdd_or(at->reach->pool, held.may, one.may);
+    held.must = lw_bdd_or(at->reach->pool, held.must, one.must);
   }
   return held;
 }
@@ -393,7 +535,7 @@ typedef struct {
   guint32 mark, ct_mark, flags;
 } MatchKey;
 
-static guint match_key_hash(gconstpointer data) {
+guint lw_reach_match_key_hash(gconstpointer data) {
   const guint32 *words = data;
   guint32 hash = 2166136261u;
   for (guint i = 0; i < sizeof(MatchKey) / sizeof(guint32); i++)
@@ -401,7 +543,7 @@ static guint match_key_hash(gconstpointer data) {
   return hash;
 }
 
-static gboolean match_key_equal(gconstpointer a, gconstpointer b) {
+gboolean lw_reach_match_key_equal(gconstpointer a, gconstpointer b) {
   return memcmp(a, b, sizeof(MatchKey)) == 0;
 }
 
@@ -431,10 +573,16 @@ static gboolean match_key(const At *at, const LwMatch *match, const State *state
       key->flags |= state->ct_mark_unknown ? 2u : 0;
       break;
     case LW_FIELD_CT_STATE:
-      key->flags |= state->ct_state << 8;
+      key->flags |= state->ct_state << 8; /* LwCtState */
       break;
     case LW_FIELD_CT_DNAT:
       key->flags |= state->dnat ? 4u : 0;
+      break;
+    case LW_FIELD_CT_SNAT:
+      key->flags |= state->snat ? 16u : 0;
+      break;
+    case LW_FIELD_OBRIDGE:
+      key->oif = at->oif;
       break;
     case LW_FIELD_ETH_SRC:
       key->flags |= state->own_mac ? 8u : 0;
@@ -445,6 +593,14 @@ static gboolean match_key(const At *at, const LwMatch *match, const State *state
     case LW_FIELD_DADDR6:
     case LW_FIELD_SPORT:
     case LW_FIELD_DPORT:
+    case LW_FIELD_CT_ORIG_SADDR:
+    case LW_FIELD_CT_ORIG_SADDR6:
+    case LW_FIELD_CT_ORIG_DADDR:
+    case LW_FIELD_CT_ORIG_DADDR6:
+    case LW_FIELD_CT_ORIG_SPORT:
+    case LW_FIELD_CT_ORIG_DPORT:
+    case LW_FIELD_SADDR_TYPE:
+    case LW_FIELD_DADDR_TYPE:
       if (lw_addr_is_set(&state->rewrite.source) || lw_addr_is_set(&state->rewrite.destination) ||
           state->rewrite.source_unknown || state->rewrite.has_dport || state->rewrite.has_sport)
         return FALSE;
@@ -462,7 +618,9 @@ Held lw_reach_match(const At *at, const LwRule *rule, const LwMatch *match, cons
   const Held *known = keep ? g_hash_table_lookup(at->reach->matched, &key) : NULL;
   if (known)
     return *known;
-  Held held = match->set ? set_held(at, match, state) : values_held(at, match, state);
+  Held held = {LW_BDD_FALSE, LW_BDD_TRUE};
+  if (match->fields->len)
+    held = match->set ? set_held(at, match, state) : values_held(at, match, state);
   if (match->negate)
     held = negated(at->reach->pool, match, state, held);
   if (keep)
@@ -491,7 +649,8 @@ GArray *lw_reach_lookup(const At *at, const GArray *fields, const char *name, co
   return found;
 }
 
-const LwElement *lw_reach_deciding_element(const At *at, const LwRule *rule, const State *state, LwBdd packet) {
+const LwElement *lw_reach_deciding_element(const At *at, const LwRule *rule, const State *state,
+                                           LwBdd packet) {
   for (guint i = 0; i < rule->matches->len; i++) {
     const LwMatch *match = rule->matches->pdata[i];
     gboolean unknown;
@@ -515,6 +674,7 @@ void lw_reach_forget_ruleset(LwReach *reach, const LwRuleset *ruleset) {
   g_autoptr(GHashTable) matches = g_hash_table_new(NULL, NULL);
   for (guint i = 0; i < ruleset->sets->len; i++)
     g_hash_table_remove(reach->set_index, ruleset->sets->pdata[i]);
+  g_hash_table_remove(reach->ruleset_index, ruleset);
   for (guint c = 0; c < ruleset->chains->len; c++) {
     const LwChain *chain = ruleset->chains->pdata[c];
     for (guint r = 0; r < chain->rules->len; r++) {

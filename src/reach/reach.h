@@ -2,14 +2,14 @@
  * namespaces, whether wanted (policy) or read back from a kernel. Pure: no I/O.
  *
  * A run starts with a set of packets at one place and follows them as the kernel would: bridge ports and the
- * bridge family's chains, prerouting, routing rules and tables, forward or input, postrouting, out by a link and
- * in at its other end, until they are delivered to a namespace's own sockets or leave by a link whose other end
- * is not part of what is looked at. All of a set is followed at once, exactly: an arrival is the set of packets,
- * as they were sent, that get there.
+ * bridge family's chains, prerouting, routing rules and tables, forward or input, postrouting, out by a link
+ * and in at its other end, until they are delivered to a namespace's own sockets or leave by a link whose
+ * other end is not part of what is looked at. All of a set is followed at once, exactly: an arrival is the
+ * set of packets, as they were sent, that get there.
  *
- * What is not known is taken in one of two directions, and named (lw_reach_unknowns): MAY gives all that could
- * arrive, MUST what arrives in any case. Without anything unknown both are the same. docs/proof.md has the
- * model's assumptions.
+ * What is not known is taken in one of two directions, and named (lw_reach_unknowns): MAY gives all that
+ * could arrive, MUST what arrives in any case. Without anything unknown both are the same. docs/proof.md has
+ * the model's assumptions.
  */
 #pragma once
 
@@ -18,8 +18,8 @@
 
 typedef struct LwReach LwReach;
 
-/* world: is kept, and must not change but through lw_reach_replace_ruleset(). inside: names of the namespaces to
- * look into, NULL-terminated ("" the host's); a link that leads elsewhere is an end. */
+/* world: is kept, and must not change but through lw_reach_replace_ruleset(). inside: names of the namespaces
+ * to look into, NULL-terminated ("" the host's); a link that leads elsewhere is an end. */
 LwReach *lw_reach_new(LwBddPool *pool, const LwResourceSet *world, const char *const *inside);
 void lw_reach_free(LwReach *reach);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwReach, lw_reach_free)
@@ -59,19 +59,19 @@ GPtrArray *lw_reach_from(LwReach *reach, const LwStart *start, LwBdd packets, Lw
 
 /* One thing that happened to a packet. */
 typedef enum {
-  LW_STEP_ENTERS,  /* comes in by `link` */
-  LW_STEP_RULE,    /* a rule decided or changed something: `rule` of `chain`, `does` */
-  LW_STEP_POLICY,  /* no rule did: the chain's policy */
-  LW_STEP_ROUTE,   /* goes on by `link`, or is refused (link NULL), by `text` */
-  LW_STEP_LEAVES,  /* by `link`, out of what is looked at */
+  LW_STEP_ENTERS, /* comes in by `link` */
+  LW_STEP_RULE,   /* a rule decided or changed something: `rule` of `chain`, `does` */
+  LW_STEP_POLICY, /* no rule did: the chain's policy */
+  LW_STEP_ROUTE,  /* goes on by `link`, or is refused (link NULL), by `text` */
+  LW_STEP_LEAVES, /* by `link`, out of what is looked at */
   LW_STEP_DELIVERED,
   LW_STEP_STOPPED, /* for another reason: `text` */
 } LwStepKind;
 
 typedef struct {
   LwStepKind kind;
-  const char *ns, *link;      /* borrowed from the world */
-  const LwRuleset *ruleset;   /* RULE, POLICY; borrowed */
+  const char *ns, *link;    /* borrowed from the world */
+  const LwRuleset *ruleset; /* RULE, POLICY; borrowed */
   const LwChain *chain;
   const LwRule *rule;
   const LwElement *element; /* of the set that decided; nullable */

@@ -160,8 +160,7 @@ GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, gui
         g_array_append_val(ways, way);
     }
     if (!unsure)
-      left = lw_bdd_minus(reach->pool, left,
-                          lookup->suppress_default ? table->matched_more : table->matched);
+      left = lw_bdd_minus(reach->pool, left, lookup->suppress_default ? table->matched_more : table->matched);
   }
   return ways;
 }

@@ -148,6 +148,7 @@ static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
     link->address = *addr;
   or_into(reach, &ns->local, lw_packets_addr(reach->pool, LW_HEADER_DADDR, addr));
   or_into(reach, &ns->owned, lw_packets_addr(reach->pool, LW_HEADER_DADDR, addr));
+  or_into(reach, &ns->owned_source, lw_packets_addr(reach->pool, LW_HEADER_SADDR, addr));
   or_into(reach, &ns->martian, lw_packets_addr(reach->pool, LW_HEADER_SADDR, addr));
   if (addr->family != 4 || resource->prefix.len > 30)
     return;
@@ -163,6 +164,9 @@ static void add_well_known(LwReach *reach, Ns *ns) {
   or_prefix(reach, &ns->local, LW_HEADER_DADDR, "::1/128");
   or_prefix(reach, &ns->local, LW_HEADER_DADDR, "fe80::/10");
   or_prefix(reach, &ns->local, LW_HEADER_DADDR, "ff00::/8");
+  or_prefix(reach, &ns->martian_destination, LW_HEADER_DADDR, "0.0.0.0/8");
+  or_prefix(reach, &ns->martian_destination, LW_HEADER_DADDR, "127.0.0.0/8");
+  or_prefix(reach, &ns->martian_destination, LW_HEADER_DADDR, "::1/128");
   or_prefix(reach, &ns->martian, LW_HEADER_SADDR, "127.0.0.0/8");
   or_prefix(reach, &ns->martian, LW_HEADER_SADDR, "224.0.0.0/4");
   or_prefix(reach, &ns->martian, LW_HEADER_SADDR, "255.255.255.255/32");
@@ -231,9 +235,11 @@ void lw_reach_hook_rulesets(Ns *ns) {
   }
   for (guint i = 0; i < ns->rulesets->len; i++) {
     const LwRuleset *ruleset = ns->rulesets->pdata[i];
+    if (ruleset->dormant || ruleset->family == LW_FAMILY_ARP)
+      continue;
     for (guint c = 0; c < ruleset->chains->len; c++) {
       Hooked hooked = {ruleset, ruleset->chains->pdata[c]};
-      if (hooked.chain->hook == LW_HOOK_NONE || hooked.chain->hook >= (LwHook)HOOKS)
+      if (hooked.chain->hook == LW_HOOK_NONE)
         continue;
       GArray **hooks = ruleset->family == LW_FAMILY_BRIDGE ? ns->bridge_hooks : ns->hooks;
       g_array_append_val(hooks[hooked.chain->hook], hooked);
