@@ -306,6 +306,57 @@ LwRule *lw_rule_match_set(LwRule *rule, const char *set, gboolean negate, ...) {
   return rule;
 }
 
+static void copy_fields(GArray *to, const GArray *from) {
+  if (from->len)
+    g_array_append_vals(to, from->data, from->len);
+}
+
+static void copy_values(GArray *to, const GArray *from) {
+  for (guint i = 0; i < from->len; i++) {
+    LwValue value = lw_value_copy(&g_array_index(from, LwValue, i));
+    g_array_append_val(to, value);
+  }
+}
+
+LwMatch *lw_match_copy(LwRule *to, const LwMatch *from) {
+  LwMatch *match = lw_rule_add_match(to);
+  copy_fields(match->fields, from->fields);
+  copy_values(match->values, from->values);
+  match->negate = from->negate;
+  match->mask = from->mask;
+  match->set = g_strdup(from->set);
+  match->unknown = g_strdup(from->unknown);
+  return match;
+}
+
+void lw_rule_copy_matches(LwRule *to, const LwRule *from) {
+  for (guint i = 0; i < from->matches->len; i++)
+    lw_match_copy(to, from->matches->pdata[i]);
+}
+
+LwAction *lw_action_copy(LwRule *to, const LwAction *from) {
+  LwAction *action = lw_rule_add_action(to, from->kind);
+  copy_fields(action->fields, from->fields);
+  action->number = from->number;
+  action->keep = from->keep;
+  action->negate = from->negate;
+  action->text = g_strdup(from->text);
+  action->set = g_strdup(from->set);
+  action->verdict = (LwVerdict){from->verdict.kind, g_strdup(from->verdict.chain)};
+  action->to = lw_value_copy(&from->to);
+  action->to_port = lw_value_copy(&from->to_port);
+  return action;
+}
+
+LwElement *lw_element_copy(LwSet *to, const LwElement *from) {
+  LwElement *element = lw_set_append(to, from->origin);
+  copy_values(element->key, from->key);
+  element->data = lw_value_copy(&from->data);
+  element->data_port = lw_value_copy(&from->data_port);
+  element->verdict = (LwVerdict){from->verdict.kind, g_strdup(from->verdict.chain)};
+  return element;
+}
+
 LwAction *lw_rule_add_action(LwRule *rule, LwActionKind kind) {
   LwAction *action = g_new0(LwAction, 1);
   action->kind = kind;

@@ -9,8 +9,8 @@
  * What a rule means, as the kernel has it:
  * - A match on a field that the packet does not have fails, negated or not: "saddr is not X" is false for
  *   every IPv6 packet, and a rule that matches on TCP's flags is for TCP alone. So the address fields imply
- *   their family, ICMP's type its protocol, ARP's fields the type of the frame. An interface that is not
- *   there (the ingress in `output`) is no such field: its name is "".
+ *   their family, ICMP's type its protocol, ARP's fields and VLAN's the type of the frame. An interface that
+ * is not there (the ingress in `output`) is no such field: its name is "".
  * - SPORT and DPORT are the first two 16-bit words of any transport header. Only with a match on PROTO beside
  *   them are they ports: of ICMP they are type, code and checksum. A fragment but the first has neither.
  * - accept ends the table's chain on this hook, not the packet's way: the chains of other tables on the hook
@@ -69,6 +69,7 @@ typedef enum {
   LW_FIELD_FRAGMENT, /* 1: not the first fragment; 0: the first, or whole */
   LW_FIELD_PKTTYPE,  /* LwPktType */
   LW_FIELD_ETH_DST,
+  LW_FIELD_FRAME_TYPE, /* as ETH_TYPE, but of what a VLAN tag is in front of */
   LW_FIELD_VLAN_ID,
   LW_FIELD_ARP_OP,
   LW_FIELD_ARP_TARGET_IP,
@@ -319,6 +320,10 @@ LwAction *lw_rule_add_action(LwRule *rule, LwActionKind kind);
 LwRule *lw_rule_verdict(LwRule *rule, LwVerdictKind kind, const char *chain /* nullable */);
 LwRule *lw_rule_lookup(LwRule *rule, LwActionKind kind, const char *set, ... /* LwField, LW_FIELD_LAST */);
 LwMatch *lw_rule_add_match(LwRule *rule); /* without a field */
+void lw_rule_copy_matches(LwRule *to, const LwRule *from);
+LwMatch *lw_match_copy(LwRule *to, const LwMatch *from);
+LwAction *lw_action_copy(LwRule *to, const LwAction *from);
+LwElement *lw_element_copy(LwSet *to, const LwElement *from);
 
 gboolean lw_rule_equal(const LwRule *a, const LwRule *b);
 gboolean lw_ruleset_equal(const LwRuleset *a, const LwRuleset *b); /* order of elements does not matter */

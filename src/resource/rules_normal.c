@@ -90,6 +90,11 @@ static LwValue canonical_value(const LwValue *value) {
   return is_address(value) ? value_of_range(range_of(value)) : lw_value_copy(value);
 }
 
+static void replace_value(LwValue *value, LwValue by) {
+  lw_value_clear(value);
+  *value = by;
+}
+
 /* b = a + 1, carried through; FALSE after the last address. */
 static gboolean is_next_address(const LwAddr *a, const LwAddr *b) {
   LwAddr next = *a;
@@ -155,9 +160,7 @@ static GArray *canonical_values(const GArray *values, LwField field, gboolean jo
   }
   for (guint i = 0; i < out->len; i++) {
     LwValue *value = &g_array_index(out, LwValue, i);
-    LwValue canonical = canonical_value(value);
-    lw_value_clear(value);
-    *value = canonical;
+    replace_value(value, canonical_value(value));
   }
   return out;
 }
@@ -277,6 +280,7 @@ static gboolean is_implied(const LwMatch *match, const Implied *implied) {
   case LW_FIELD_NFPROTO:
     return (implied->v4 && value->first == NFPROTO_IPV4) || (implied->v6 && value->first == NFPROTO_IPV6);
   case LW_FIELD_ETH_TYPE:
+  case LW_FIELD_FRAME_TYPE:
     return (implied->v4 && value->first == ETH_P_IP) || (implied->v6 && value->first == ETH_P_IPV6) ||
            (implied->arp && value->first == ETH_P_ARP);
   case LW_FIELD_PROTO:
@@ -290,13 +294,6 @@ static gboolean is_implied(const LwMatch *match, const Implied *implied) {
 /* --- rules
  * -------------------------------------------------------------------------------------------------- */
 
-static GArray *copy_fields(const GArray *fields) {
-  GArray *copy = g_array_new(FALSE, FALSE, sizeof(LwField));
-  if (fields->len)
-    g_array_append_vals(copy, fields->data, fields->len);
-  return copy;
-}
-
 /* "not 1" and "0" of a flag are one thing. */
 static void settle_flag(LwMatch *match) {
   gboolean on = match->values->len == 0 || g_array_index(match->values, LwValue, 0).first != 0;
@@ -307,32 +304,17 @@ static void settle_flag(LwMatch *match) {
 }
 
 static void copy_match(LwRule *to, const LwMatch *from) {
-  LwMatch *match = lw_rule_add_match(to);
+  LwMatch *match = lw_match_copy(to, from);
   LwField field = from->fields->len ? g_array_index(from->fields, LwField, 0) : LW_FIELD_UNKNOWN;
-  g_array_unref(match->fields);
-  match->fields = copy_fields(from->fields);
   g_array_unref(match->values);
   match->values = canonical_values(from->values, field, joins(field) && !from->mask);
-  match->negate = from->negate;
-  match->mask = from->mask;
-  match->set = g_strdup(from->set);
-  match->unknown = g_strdup(from->unknown);
   if (is_flag(field) && !match->set)
     settle_flag(match);
 }
 
 static void copy_action(LwRule *to, const LwAction *from) {
-  LwAction *action = lw_rule_add_action(to, from->kind);
-  g_array_unref(action->fields);
-  action->fields = copy_fields(from->fields);
-  action->number = from->number;
-  action->keep = from->keep;
-  action->negate = from->negate;
-  action->text = g_strdup(from->text);
-  action->set = g_strdup(from->set);
-  action->verdict = (LwVerdict){from->verdict.kind, g_strdup(from->verdict.chain)};
-  action->to = lw_value_is_set(&from->to) ? canonical_value(&from->to) : from->to;
-  action->to_port = lw_value_copy(&from->to_port);
+  LwAction *action = lw_action_copy(to, from);
+  replace_value(&action->to, canonical_value(&from->to));
 }
 
 static int compare_matches(gconstpointer x, gconstpointer y) {
@@ -392,14 +374,11 @@ static int compare_elements(gconstpointer x, gconstpointer y) {
 }
 
 static void copy_element(LwSet *to, const LwElement *from) {
-  LwElement *element = lw_set_append(to, from->origin);
-  for (guint i = 0; i < from->key->len; i++) {
-    LwValue value = canonical_value(&g_array_index(from->key, LwValue, i));
-    g_array_append_val(element->key, value);
-  }
-  element->data = lw_value_is_set(&from->data) ? canonical_value(&from->data) : from->data;
-  element->data_port = lw_value_copy(&from->data_port);
-  element->verdict = (LwVerdict){from->verdict.kind, g_strdup(from->verdict.chain)};
+  LwElement *element = lw_element_copy(to, from);
+  for (guint i = 0; i < element->key->len; i++)
+    replace_value(&g_array_index(element->key, LwValue, i),
+                  canonical_value(&g_array_index(from->key, LwValue, i)));
+  replace_value(&element->data, canonical_value(&from->data));
 }
 
 /* The elements are sorted. */
@@ -417,9 +396,7 @@ static void join_elements(LwSet *set) {
     g_ptr_array_set_size(set->elements, (int)kept + 1);
   for (guint i = 0; i < set->elements->len; i++) {
     LwValue *value = &g_array_index(((LwElement *)set->elements->pdata[i])->key, LwValue, 0);
-    LwValue canonical = canonical_value(value);
-    lw_value_clear(value);
-    *value = canonical;
+    replace_value(value, canonical_value(value));
   }
 }
 

@@ -40,6 +40,7 @@ static const char *const field_names[LW_FIELD_LAST] = {
     [LW_FIELD_FRAGMENT] = "fragment",
     [LW_FIELD_PKTTYPE] = "pkttype",
     [LW_FIELD_ETH_DST] = "eth-dst",
+    [LW_FIELD_FRAME_TYPE] = "frame-type",
     [LW_FIELD_VLAN_ID] = "vlan-id",
     [LW_FIELD_ARP_OP] = "arp-op",
     [LW_FIELD_ARP_TARGET_IP] = "arp-target-ip",

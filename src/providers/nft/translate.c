@@ -92,7 +92,7 @@ static int compare_word(gconstpointer key, gconstpointer word) {
 }
 
 /* Sets and chains: the same name, but for a tail where nft would take it for something else. */
-static char *object_name(const char *name) {
+char *lw_nft_object_name(const char *name) {
   gboolean taken = bsearch(name, reserved, G_N_ELEMENTS(reserved), sizeof *reserved, compare_word) != NULL;
   return g_strconcat(name, taken ? "_" : "", NULL);
 }
@@ -117,6 +117,21 @@ static char *sane_text(const char *text, gsize max) {
       g_string_append_len(out, at, (gssize)length);
   }
   return g_string_free(out, FALSE);
+}
+
+static char *text_or_null(char *text /* transfer full */) {
+  if (*text)
+    return text;
+  g_free(text);
+  return NULL;
+}
+
+char *lw_nft_comment(const char *comment) {
+  return text_or_null(sane_text(comment, COMMENT_MAX));
+}
+
+char *lw_nft_log_prefix(const char *prefix) {
+  return text_or_null(sane_text(prefix ? prefix : "", PREFIX_MAX));
 }
 
 /* An interface's name can hold nearly anything; one that cannot be written must match nothing, not something
@@ -186,7 +201,7 @@ static char *ct_state_text(guint32 bits, const char *separator) {
 }
 
 static void append_object(GString *out, const char *before, const char *name) {
-  g_autofree char *text = object_name(name);
+  g_autofree char *text = lw_nft_object_name(name);
   g_string_append_printf(out, "%s%s", before, text);
 }
 
@@ -388,9 +403,9 @@ static void append_port_guard(GString *out, const LwRule *rule) {
 }
 
 static void append_log(GString *out, const LwAction *action) {
-  g_autofree char *prefix = sane_text(action->text ? action->text : "", PREFIX_MAX);
+  g_autofree char *prefix = lw_nft_log_prefix(action->text);
   g_string_append(out, "log");
-  if (*prefix)
+  if (prefix)
     g_string_append_printf(out, " prefix \"%s\"", prefix);
   g_string_append_printf(out, " group %u", action->number);
 }
@@ -495,8 +510,8 @@ static void append_rule(GString *out, const LwRuleset *ruleset, const LwRule *ru
     g_string_append(out, separator);
     append_action(out, ruleset, rule, rule->actions->pdata[i]);
   }
-  if (rule->comment && *rule->comment) {
-    g_autofree char *comment = sane_text(rule->comment, COMMENT_MAX);
+  g_autofree char *comment = rule->comment ? lw_nft_comment(rule->comment) : NULL;
+  if (comment) {
     g_string_append_printf(out, "%scomment \"%s\"", separator, comment);
   }
   g_string_append_c(out, '\n');

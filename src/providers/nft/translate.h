@@ -29,3 +29,8 @@ char *lw_nft_delta_of_texts(const char *old_text, const char *new_text);
 char *lw_nft_table_name(const LwRuleset *ruleset);
 /* As nft calls it: "inet", "bridge", … */
 const char *lw_nft_family(LwFamily family);
+
+/* A set or a chain, as nft is told of it; a comment, and a log's prefix. Transfer full; NULL: none. */
+char *lw_nft_object_name(const char *name);
+char *lw_nft_comment(const char *comment);
+char *lw_nft_log_prefix(const char *prefix /* nullable */);
