@@ -157,7 +157,16 @@ static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
   or_into(reach, &ns->martian, lw_packets_addr(reach->pool, LW_HEADER_SADDR, &range.last));
 }
 
+/* "0.0.0.0" may send to everybody on the wire, to nobody else. */
+static void add_nameless(LwReach *reach, Ns *ns) {
+  LwBdd nameless = LW_BDD_FALSE, everybody = LW_BDD_FALSE;
+  or_prefix(reach, &nameless, LW_HEADER_SADDR, "0.0.0.0/8");
+  or_prefix(reach, &everybody, LW_HEADER_DADDR, "255.255.255.255/32");
+  or_into(reach, &ns->martian, lw_bdd_minus(reach->pool, nameless, everybody));
+}
+
 static void add_well_known(LwReach *reach, Ns *ns) {
+  add_nameless(reach, ns);
   or_prefix(reach, &ns->local, LW_HEADER_DADDR, "127.0.0.0/8");
   or_prefix(reach, &ns->local, LW_HEADER_DADDR, "224.0.0.0/4");
   or_prefix(reach, &ns->local, LW_HEADER_DADDR, "255.255.255.255/32");
