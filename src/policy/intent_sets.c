@@ -224,8 +224,13 @@ static void put_internet(const From *f, guint exit, LwBdd sources, gpointer data
   LwBdd allowed = minus(m, minus(m, anything(m), dns(m, 53)), dns(m, 853));
   LwBdd there = m->internet;
   (void)data;
-  if (exit == LW_NONE && m->home_lan == LW_BDD_FALSE)
-    return; /* wan is closed until it is known what it sits on */
+  if (exit == LW_NONE && m->home_lan == LW_BDD_FALSE) {
+    /* wan is closed to new flows until it is known what it sits on */
+    LwIntended *wan = place(m, LW_ZONE_INTERNET, LW_NONE);
+    LwBdd flows = both(m, both(m, allowed, there), both(m, sources, f->sources));
+    wan->going_on = either(m, wan->going_on, flows);
+    return;
+  }
   if (exit == LW_NONE)
     there = minus(m, there, m->home_lan);
   add_from(f, LW_ZONE_INTERNET, exit, both(m, both(m, allowed, there), sources));

@@ -16,6 +16,7 @@ typedef struct {
   LwAddr destination; /* set: they arrive translated to this address (a forward) */
   guint16 dport;      /* with destination: the port they arrive at; 0: as it was */
   LwBdd must, may;    /* as they were sent */
+  LwBdd going_on;     /* beside `may`, what may go on when its flow is open already */
 } LwIntended;
 
 /* All that may be reached from there, each place once but for forwards; what is not in it must not be

@@ -619,7 +619,7 @@ Held lw_reach_match(const At *at, const LwRule *rule, const LwMatch *match, cons
   if (known)
     return *known;
   Held held = {LW_BDD_FALSE, LW_BDD_TRUE};
-  if (match->fields->len)
+  if (match->set || match->values->len) /* else it is nothing but a text */
     held = match->set ? set_held(at, match, state) : values_held(at, match, state);
   if (match->negate)
     held = negated(at->reach->pool, match, state, held);

@@ -410,17 +410,29 @@ static void ask_file(const Prove *p, const LwStaticRow *row, const LwPlace *plac
   lw_flow_answer_clear(&answer);
 }
 
-/* The step that let it through, or stopped it: the last that a rule decided. */
+static gboolean stops(const LwStep *step) {
+  if (step->kind == LW_STEP_RULE || step->kind == LW_STEP_POLICY)
+    return step->verdict == LW_VERDICT_DROP;
+  return step->kind == LW_STEP_STOPPED || (step->kind == LW_STEP_ROUTE && !step->link);
+}
+
+/* How much a step has to do with a packet's getting through: a filter that would drop by its policy most. */
+static guint weight(const LwStep *step) {
+  gboolean filter =
+      step->chain && (step->chain->hook == LW_HOOK_FORWARD || step->chain->hook == LW_HOOK_INPUT);
+  if (step->kind != LW_STEP_RULE || step->verdict != LW_VERDICT_ACCEPT)
+    return 0;
+  return 1 + (filter ? 2 : 0) + (step->chain->drop ? 4 : 0) -
+         (step->ruleset->family == LW_FAMILY_BRIDGE ? 1 : 0);
+}
+
+/* The step that let it through, or the last that stopped it. */
 static char *deciding_text(const Prove *p, const LwStart *start, const LwHeader *packet, gboolean passed) {
   g_autoptr(GPtrArray) trace = lw_reach_trace(p->proof->reach, start, packet, LW_CT_NEW);
   const LwStep *best = NULL;
   for (guint i = 0; i < trace->len; i++) {
     const LwStep *step = trace->pdata[i];
-    gboolean stops = (step->kind == LW_STEP_RULE || step->kind == LW_STEP_POLICY)
-                         ? step->verdict == LW_VERDICT_DROP
-                         : step->kind == LW_STEP_STOPPED || (step->kind == LW_STEP_ROUTE && !step->link);
-    gboolean lets = step->kind == LW_STEP_RULE && step->verdict == LW_VERDICT_ACCEPT;
-    if (passed ? lets : stops)
+    if (passed ? weight(step) && (!best || weight(step) >= weight(best)) : stops(step))
       best = step;
   }
   return best ? lw_static_step_text(best) : NULL;
@@ -582,6 +594,11 @@ static LwBdd flow_sources(const Prove *p, LwBdd may) {
   return lw_bdd_or(pool, flows, far);
 }
 
+static LwBdd going_on(const LwStaticRow *row, const LwPlace *place) {
+  const LwIntended *wanted = intended_at(row, &place->zone);
+  return wanted ? wanted->going_on : LW_BDD_FALSE;
+}
+
 /* Packets of no new flow: an open one that goes on (established), or none at all (invalid). By an exit may go
  * what has some flow by it; elsewhere the invalid may go where a new one may. */
 static void judge_others(const Prove *p, LwStaticRow *row) {
@@ -603,7 +620,7 @@ static void judge_others(const Prove *p, LwStaticRow *row) {
       LwBdd may = may_arrive(row, &place, &arrival->rewrite, pool);
       may = lw_packets_forget(pool, lw_packets_forget(pool, may, LW_HEADER_TCP_FLAGS), LW_HEADER_ICMP_TYPE);
       if (exit)
-        may = flow_sources(p, may);
+        may = flow_sources(p, lw_bdd_or(pool, may, going_on(row, &place)));
       judge(p, row, runs[r].kind, &place, lw_bdd_minus(pool, arrival->packets, may));
     }
   }
