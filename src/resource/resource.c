@@ -30,6 +30,7 @@ enum {
   COMPARED = 2,
   OR_ANY = 4,    /* compared only where both sides have it set */
   UNORDERED = 8, /* a list in which order means nothing */
+  IF_SET = 16,   /* a part of the key that is left out where it is not set */
 };
 
 typedef struct Shape Shape;
@@ -53,8 +54,10 @@ struct Shape {
 #define IN(type_name, member) G_STRUCT_OFFSET(type_name, member)
 
 static const char *const link_types[] = {"bridge", "veth", "external", NULL};
-static const char *const route_types[] = {"unicast", "local", "blackhole", "prohibit", "unreachable", NULL};
-static const char *const rule_actions[] = {"lookup", "prohibit", NULL};
+static const char *const route_types[] = {"unicast",     "local",     "blackhole", "prohibit",
+                                          "unreachable", "broadcast", "multicast", "anycast",
+                                          "throw",       "other",     NULL};
+static const char *const rule_actions[] = {"lookup", "prohibit", "blackhole", "unreachable", "other", NULL};
 
 static const Member peer_members[] = {
     {"public-key", IN(LwPeer, public_key), T_STRING, COMPARED, NULL, NULL},
@@ -108,6 +111,10 @@ static const Shape name_shape = {sizeof(LwHostName), name_members};
   { "ns", OF(ns), T_STRING, IS_KEY, NULL, NULL }
 #define NAME                                                                                                 \
   { "name", OF(name), T_STRING, IS_KEY, NULL, NULL }
+#define INSTANCE                                                                                             \
+  { "instance", OF(instance), T_U32, IS_KEY | IF_SET, NULL, NULL }
+#define UNKNOWN                                                                                              \
+  { "unknown", OF(unknown), T_STRING, COMPARED, NULL, NULL }
 
 static const Member netns_members[] = {NAME, END};
 
@@ -124,6 +131,9 @@ static const Member link_members[] = {
     {"isolated", OF(isolated), T_BOOL, COMPARED, NULL, NULL},
     {"group", OF(group), T_U32, COMPARED, NULL, NULL},
     {"alias", OF(alias), T_STRING, COMPARED, NULL, NULL},
+    {"kind-name", OF(kind_name), T_STRING, COMPARED, NULL, NULL},
+    {"below", OF(link), T_STRING, COMPARED, NULL, NULL},
+    UNKNOWN,
     END,
 };
 
@@ -143,6 +153,8 @@ static const Member route_members[] = {
     {"via", OF(via), T_ADDR, COMPARED, NULL, NULL},
     {"link", OF(link), T_STRING, COMPARED, NULL, NULL},
     {"source", OF(source), T_ADDR, COMPARED, NULL, NULL},
+    INSTANCE,
+    UNKNOWN,
     END,
 };
 
@@ -155,6 +167,13 @@ static const Member rule_members[] = {
     {"table", OF(table), T_U32, COMPARED, NULL, NULL},
     {"action", OF(action), T_ENUM, COMPARED, rule_actions, NULL},
     {"suppress-default", OF(suppress_default), T_BOOL, COMPARED, NULL, NULL},
+    {"mark-mask", OF(mark_mask), T_U32, COMPARED, NULL, NULL},
+    {"from", OF(from), T_PREFIX, COMPARED, NULL, NULL},
+    {"to", OF(to), T_PREFIX, COMPARED, NULL, NULL},
+    {"invert", OF(invert), T_BOOL, COMPARED, NULL, NULL},
+    {"family", OF(ip_family), T_U8, IS_KEY | IF_SET, NULL, NULL},
+    INSTANCE,
+    UNKNOWN,
     END,
 };
 
@@ -554,7 +573,7 @@ char *lw_resource_key(const LwResource *resource) {
   GString *key = g_string_new(kinds[resource->kind].name);
   char separator = ':';
   for (const Member *m = kinds[resource->kind].members; m->name; m++) {
-    if (!(m->flags & IS_KEY))
+    if (!(m->flags & IS_KEY) || ((m->flags & IF_SET) && !is_set(resource, m)))
       continue;
     g_string_append_c(key, separator);
     separator = '/';
