@@ -53,7 +53,7 @@ static gboolean is_must(const Walk *w) {
 
 static void note_unknown(const Walk *w, const char *text) {
   if (text)
-    lw_reach_note_unknown(w->at->reach, w->at, text);
+    lw_reach_note_unknown(w->at->reach, text);
 }
 
 static gboolean is_uncertain(const LwAction *action) {

@@ -14,10 +14,11 @@ typedef struct {
   const char *name;
   const LwResource *resource; /* LINK or TUNNEL */
   gboolean is_bridge, up, isolated;
-  gboolean v6;    /* IPv6 is on, or it is not known that it is off */
-  guint master;   /* bridge it is a port of; LW_NO_LINK */
-  GArray *ports;  /* of guint: of a bridge */
-  LwAddr address; /* its first IPv4 address; unset: none */
+  gboolean forward4; /* what comes in by it is routed on */
+  gboolean v6;       /* IPv6 is on, or it is not known that it is off */
+  guint master;      /* bridge it is a port of; LW_NO_LINK */
+  GArray *ports;     /* of guint: of a bridge */
+  LwAddr address;    /* its first IPv4 address; unset: none */
   const char *peer_ns, *peer;
 } Link;
 
@@ -41,9 +42,11 @@ typedef struct {
 } Table;
 
 typedef struct {
-  guint32 priority, table, mark;
+  guint32 priority, table, mark, mask;
   const char *iif;
   gboolean refuse, suppress_default, for_output; /* for_output: needs an oif that only bound sockets have */
+  gboolean unsure;                               /* it depends on something that is not looked at */
+  LwBdd selected;                                /* by family, source and destination */
 } Lookup;
 
 #define HOOKS (LW_HOOK_EGRESS + 1)
@@ -64,7 +67,7 @@ struct Ns {
   LwBdd owned_source;        /* the same as sources */
   LwBdd martian_destination; /* destinations that no packet from a wire may have */
   LwBdd martian;             /* sources that no packet from a wire may have */
-  gboolean forward4, forward6;
+  gboolean forward6;
   GHashTable *sysctls; /* name -> value */
 };
 
@@ -143,7 +146,7 @@ GArray *lw_reach_lookup(const At *at, const GArray *fields, const char *set, con
                         gboolean *unknown /* the set is not known, or a field is not */);
 const LwElement *lw_reach_deciding_element(const At *at, const LwRule *rule, const State *state,
                                            LwBdd packet);
-void lw_reach_note_unknown(LwReach *reach, const At *at, const char *text);
+void lw_reach_note_unknown(LwReach *reach, const char *text);
 void lw_reach_forget_ruleset(LwReach *reach, const LwRuleset *ruleset);
 void lw_reach_set_index_free(gpointer index);
 guint lw_reach_match_key_hash(gconstpointer key);

@@ -664,7 +664,7 @@ const LwElement *lw_reach_deciding_element(const At *at, const LwRule *rule, con
   return NULL;
 }
 
-void lw_reach_note_unknown(LwReach *reach, const At *at, const char *text) {
+void lw_reach_note_unknown(LwReach *reach, const char *text) {
   if (!g_hash_table_contains(reach->unknowns, text))
     g_hash_table_add(reach->unknowns, g_strdup(text));
 }

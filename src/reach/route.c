@@ -16,7 +16,7 @@ typedef struct {
   guint32 metric;
   guint oif; /* LW_NO_LINK: refused */
   LwAddr via;
-  gboolean elsewhere;
+  gboolean elsewhere, ends; /* ends: "throw", the table has nothing for it */
 } Route;
 
 static guint32 table_of(const LwResource *resource) {
@@ -34,10 +34,20 @@ static gint by_preference(gconstpointer a, gconstpointer b) {
 /* A route by a device that is not there, or down, is not there either. */
 static gboolean read_route(const Ns *ns, const LwResource *resource, Route *out) {
   *out = (Route){.prefix = resource->prefix, .metric = resource->metric, .via = resource->via};
-  if (resource->route_type == LW_ROUTE_LOCAL)
-    return FALSE;
-  if (resource->route_type != LW_ROUTE_UNICAST)
+  switch (resource->route_type) {
+  case LW_ROUTE_UNICAST:
+    break;
+  case LW_ROUTE_THROW:
+    out->ends = TRUE;
     return TRUE;
+  case LW_ROUTE_LOCAL:
+  case LW_ROUTE_BROADCAST:
+  case LW_ROUTE_MULTICAST:
+  case LW_ROUTE_ANYCAST:
+    return FALSE; /* what is local is decided from the addresses */
+  default:
+    return TRUE;
+  }
   const Link *link = lw_reach_link(ns, resource->link);
   if (!link || !link->up)
     return FALSE;
@@ -46,9 +56,10 @@ static gboolean read_route(const Ns *ns, const LwResource *resource, Route *out)
 }
 
 /* A DHCP client brings a default route that no list of wanted routes has. */
-static gboolean read_client(const Ns *ns, const LwResource *resource, guint32 number, Route *out) {
+static gboolean read_client(const LwReach *reach, const Ns *ns, const LwResource *resource, guint32 number,
+                            Route *out) {
   const Link *link = lw_reach_link(ns, resource->link);
-  if (!link || !link->up)
+  if (!link || !link->up || reach->world->complete)
     return FALSE;
   for (guint i = 0; i < ns->routes->len; i++) {
     const LwResource *other = ns->routes->pdata[i];
@@ -67,11 +78,12 @@ static GArray *routes_of(const LwReach *reach, const Ns *ns, guint32 number) {
     if (table_of(resource) != number)
       continue;
     if (resource->kind == LW_RES_ROUTE ? read_route(ns, resource, &route)
-                                       : read_client(ns, resource, number, &route))
+                                       : read_client(reach, ns, resource, number, &route))
       g_array_append_val(routes, route);
   }
   const GPtrArray *list = reach->world->list;
-  for (guint i = 0; number == 254 && i < list->len; i++) { /* an address brings the route to its link */
+  for (guint i = 0; number == 254 && !reach->world->complete && i < list->len;
+       i++) { /* an address brings the route to its link */
     const LwResource *resource = list->pdata[i];
     const Link *link = resource->kind == LW_RES_ADDRESS && lw_reach_ns(reach, resource->ns) == ns
                            ? lw_reach_link(ns, resource->link)
@@ -102,18 +114,23 @@ static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
   table->by_oif = g_hash_table_new_full(NULL, NULL, NULL, pieces_unref);
   g_hash_table_insert(ns->tables, GUINT_TO_POINTER(number), table);
   g_autoptr(GArray) routes = routes_of(reach, ns, number);
+  LwBdd taken = LW_BDD_FALSE,
+        before = LW_BDD_FALSE; /* before: by what is preferred to the routes like this one */
   for (guint i = 0; i < routes->len; i++) {
     const Route *route = &g_array_index(routes, Route, i);
+    if (i == 0 || by_preference(route, route - 1) != 0 || !lw_prefix_equal(&route->prefix, &route[-1].prefix))
+      before = taken;
     LwBdd all = lw_packets_prefix(reach->pool, LW_HEADER_DADDR, &route->prefix);
     Piece piece = {.via = route->via,
                    .elsewhere = route->elsewhere,
-                   .set = lw_bdd_minus(reach->pool, all, table->matched),
+                   .set = lw_bdd_minus(reach->pool, all, before),
                    .is_default = route->prefix.len == 0};
-    table->matched = lw_bdd_or(reach->pool, table->matched, all);
+    taken = lw_bdd_or(reach->pool, taken, all);
+    if (piece.set == LW_BDD_FALSE || route->ends)
+      continue;
+    table->matched = lw_bdd_or(reach->pool, table->matched, piece.set);
     if (!piece.is_default)
       table->matched_more = table->matched;
-    if (piece.set == LW_BDD_FALSE)
-      continue;
     if (route->oif != LW_NO_LINK)
       put_piece(table, route->oif, &piece);
   }
@@ -121,6 +138,7 @@ static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
 }
 
 static gboolean applies(const Lookup *lookup, const Ns *ns, const State *state, guint iif, gboolean *unsure) {
+  *unsure = lookup->unsure;
   if (lookup->for_output)
     return FALSE;
   if (lookup->iif) {
@@ -130,37 +148,40 @@ static gboolean applies(const Lookup *lookup, const Ns *ns, const State *state, 
   }
   if (lookup->mark && state->mark_unknown)
     *unsure = TRUE;
-  return !lookup->mark || state->mark_unknown || lookup->mark == state->mark;
+  return !lookup->mark || state->mark_unknown || lookup->mark == (state->mark & lookup->mask);
 }
 
-/* An unknown mark may take each of the tables: then a lookup takes nothing away from those behind it. */
+static LwBdd way_set(LwReach *reach, const Lookup *lookup, LwBdd left, LwBdd set) {
+  return lw_bdd_and(reach->pool, lw_bdd_and(reach->pool, left, lookup->selected), set);
+}
+
+/* What may be looked up or not takes nothing away from the lookups behind it; and where only the sure counts,
+ * it leads nowhere, and nothing behind it is sure. */
 GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif) {
   GArray *ways = g_array_new(FALSE, FALSE, sizeof(Way));
+  LwBddPool *pool = reach->pool;
+  gboolean must = reach->approximation == LW_REACH_MUST;
   LwBdd left = LW_BDD_TRUE;
   for (guint i = 0; i < ns->lookups->len && left != LW_BDD_FALSE; i++) {
     const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
-    gboolean unsure = FALSE;
+    gboolean unsure;
     if (!applies(lookup, ns, state, iif, &unsure))
       continue;
-    if (unsure && reach->approximation == LW_REACH_MUST)
-      break;
-    if (lookup->refuse) {
-      if (!unsure)
-        break;
-      continue;
-    }
-    Table *table = table_get(reach, ns, lookup->table);
-    const GArray *pieces = g_hash_table_lookup(table->by_oif, GUINT_TO_POINTER(oif));
+    Table *table = lookup->refuse ? NULL : table_get(reach, ns, lookup->table);
+    const GArray *pieces =
+        table && !(unsure && must) ? g_hash_table_lookup(table->by_oif, GUINT_TO_POINTER(oif)) : NULL;
     for (guint p = 0; pieces && p < pieces->len; p++) {
       const Piece *piece = &g_array_index(pieces, Piece, p);
       if (piece->is_default && lookup->suppress_default)
         continue;
-      Way way = {piece->via, piece->elsewhere, lw_bdd_and(reach->pool, left, piece->set)};
+      Way way = {piece->via, piece->elsewhere, way_set(reach, lookup, left, piece->set)};
       if (way.set != LW_BDD_FALSE)
         g_array_append_val(ways, way);
     }
-    if (!unsure)
-      left = lw_bdd_minus(reach->pool, left, lookup->suppress_default ? table->matched_more : table->matched);
+    if (unsure && !must)
+      continue;
+    LwBdd answered = !table ? LW_BDD_TRUE : lookup->suppress_default ? table->matched_more : table->matched;
+    left = lw_bdd_minus(pool, left, lw_bdd_and(pool, answered, lookup->selected));
   }
   return ways;
 }

@@ -117,9 +117,11 @@ static LwBdd news(Run *run, Link *link, const Branch *branch) {
 /* Those of the branch whose destination, as it is by now, is in the set (over DADDR). */
 static LwBdd destined(LwReach *reach, const Branch *branch, LwBdd set) {
   const LwAddr *written = &branch->state.rewrite.destination;
-  if (!lw_addr_is_set(written))
-    return lw_bdd_and(reach->pool, branch->set, set);
-  return lw_reach_is_member(reach, set, LW_HEADER_DADDR, written) ? branch->set : LW_BDD_FALSE;
+  if (lw_addr_is_set(written)) {
+    set = lw_bdd_and(reach->pool, set, lw_packets_addr(reach->pool, LW_HEADER_DADDR, written));
+    set = lw_packets_forget(reach->pool, set, LW_HEADER_DADDR);
+  }
+  return lw_bdd_and(reach->pool, branch->set, set);
 }
 
 static LwBdd with_good_source(LwReach *reach, const Ns *ns, const Branch *branch) {
@@ -273,7 +275,7 @@ static void deliver(Run *run, Ns *ns, guint iif, const Branch *branch) {
 static void forward(Run *run, Ns *ns, guint iif, const Branch *in, guint depth) {
   Branch branch = *in;
   LwBddPool *pool = run->reach->pool;
-  if (!ns->forward4)
+  if (!lw_reach_link_at(ns, iif)->forward4)
     branch.set = lw_bdd_minus(pool, branch.set, lw_packets_family(pool, 4));
   if (!ns->forward6)
     branch.set = lw_bdd_minus(pool, branch.set, lw_packets_family(pool, 6));

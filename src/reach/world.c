@@ -69,7 +69,7 @@ gboolean lw_reach_is_member(LwReach *reach, LwBdd set, LwHeaderField field, cons
 /* --- links
  * -------------------------------------------------------------------------------------------------------- */
 
-static void add_link(Ns *ns, const LwResource *resource) {
+static void add_link(LwReach *reach, Ns *ns, const LwResource *resource) {
   if (g_hash_table_contains(ns->link_by_name, resource->name))
     return;
   Link *link = g_new0(Link, 1);
@@ -83,6 +83,11 @@ static void add_link(Ns *ns, const LwResource *resource) {
   if (resource->kind == LW_RES_LINK && resource->link_type == LW_LINK_VETH) {
     link->peer_ns = resource->peer_ns ? resource->peer_ns : "";
     link->peer = resource->peer;
+  }
+  if (resource->unknown) {
+    g_autofree char *text = g_strdup_printf("%s%slink %s: %s", ns->name, *ns->name ? ": " : "",
+                                            resource->name, resource->unknown);
+    lw_reach_note_unknown(reach, text);
   }
   g_ptr_array_add(ns->links, link);
   link->number = ns->links->len;
@@ -119,11 +124,12 @@ static gboolean v6_is_on(const Ns *ns, const char *link) {
 static void read_sysctls(Ns *ns) {
   const char *v4 = lw_reach_sysctl(ns, "net/ipv4/ip_forward");
   const char *v6 = lw_reach_sysctl(ns, "net/ipv6/conf/all/forwarding");
-  ns->forward4 = !v4 || is_one(v4);
   ns->forward6 = !v6 || is_one(v6);
   for (guint i = 0; i < ns->links->len; i++) {
     Link *link = ns->links->pdata[i];
+    const char *own = lw_reach_sysctl(ns, "net/ipv4/conf/%s/forwarding", link->name);
     link->v6 = v6_is_on(ns, link->name);
+    link->forward4 = own ? is_one(own) : !v4 || is_one(v4);
   }
 }
 
@@ -188,18 +194,34 @@ static void add_well_known(LwReach *reach, Ns *ns) {
 
 #define TABLE_MAIN 254
 #define TABLE_LOCAL 255
-#define TABLE_DEFAULT 253
 
-static void add_lookup(Ns *ns, const LwResource *rule) {
+static LwBdd selection(LwReach *reach, const LwResource *rule) {
+  LwBdd set = lw_packets_family(reach->pool, rule->ip_family == 6 ? 6 : 4);
+  if (rule->from.addr.family)
+    set = lw_bdd_and(reach->pool, set, lw_packets_prefix(reach->pool, LW_HEADER_SADDR, &rule->from));
+  if (rule->to.addr.family)
+    set = lw_bdd_and(reach->pool, set, lw_packets_prefix(reach->pool, LW_HEADER_DADDR, &rule->to));
+  return set;
+}
+
+static void add_lookup(LwReach *reach, Ns *ns, const LwResource *rule) {
   Lookup lookup = {
       .priority = rule->priority,
       .table = rule->table ? rule->table : TABLE_MAIN,
       .mark = rule->mark,
+      .mask = rule->mark_mask ? rule->mark_mask : G_MAXUINT32,
       .iif = rule->iif && *rule->iif ? rule->iif : NULL,
-      .refuse = rule->action == LW_RULE_PROHIBIT,
+      .refuse = rule->action != LW_RULE_LOOKUP,
       .suppress_default = rule->suppress_default,
       .for_output = rule->oif && *rule->oif,
+      .unsure = rule->unknown || rule->invert || rule->action == LW_RULE_OTHER,
+      .selected = selection(reach, rule),
   };
+  if (rule->unknown || rule->invert) {
+    g_autofree char *text = g_strdup_printf("%s%srouting rule %u: %s", ns->name, *ns->name ? ": " : "",
+                                            rule->priority, rule->unknown ? rule->unknown : "it is inverted");
+    lw_reach_note_unknown(reach, text);
+  }
   if (lookup.table == TABLE_LOCAL && !lookup.refuse)
     return; /* what is local is decided from the addresses */
   ns->by_iif |= lookup.iif != NULL;
@@ -211,19 +233,13 @@ static gint by_priority(gconstpointer a, gconstpointer b) {
   return one->priority < other->priority ? -1 : one->priority > other->priority;
 }
 
-/* The kernel makes these two itself; a list of wanted rules does not name them. */
-static void add_usual_lookups(Ns *ns) {
-  gboolean has_main = FALSE, has_default = FALSE;
-  for (guint i = 0; i < ns->lookups->len; i++) {
-    has_main |= g_array_index(ns->lookups, Lookup, i).priority == 32766;
-    has_default |= g_array_index(ns->lookups, Lookup, i).priority == 32767;
-  }
-  Lookup main_table = {.priority = 32766, .table = TABLE_MAIN};
-  Lookup last = {.priority = 32767, .table = TABLE_DEFAULT};
-  if (!has_main)
+/* The kernel makes these itself; a list of wanted rules does not name them. */
+static void add_usual_lookups(LwReach *reach, Ns *ns) {
+  for (guint8 family = 4; family <= 6 && !reach->world->complete; family += 2) {
+    Lookup main_table = {.priority = 32766, .table = TABLE_MAIN, .mask = G_MAXUINT32};
+    main_table.selected = lw_packets_family(reach->pool, family);
     g_array_append_val(ns->lookups, main_table);
-  if (!has_default)
-    g_array_append_val(ns->lookups, last);
+  }
   g_array_sort(ns->lookups, by_priority);
 }
 
@@ -269,7 +285,7 @@ static void add_resource(LwReach *reach, const LwResource *resource, gboolean li
     return;
   if (links) {
     if (resource->kind == LW_RES_LINK || resource->kind == LW_RES_TUNNEL)
-      add_link(ns, resource);
+      add_link(reach, ns, resource);
     return;
   }
   switch (resource->kind) {
@@ -281,7 +297,7 @@ static void add_resource(LwReach *reach, const LwResource *resource, gboolean li
     g_ptr_array_add(ns->routes, (gpointer)resource);
     break;
   case LW_RES_RULE:
-    add_lookup(ns, resource);
+    add_lookup(reach, ns, resource);
     break;
   case LW_RES_SYSCTL:
     g_hash_table_insert(ns->sysctls, resource->name, resource->value);
@@ -311,7 +327,7 @@ void lw_reach_index_world(LwReach *reach, const char *const *inside) {
     join_bridges(ns);
     read_sysctls(ns);
     add_well_known(reach, ns);
-    add_usual_lookups(ns);
+    add_usual_lookups(reach, ns);
     lw_reach_hook_rulesets(ns);
   }
 }
