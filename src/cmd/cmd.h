@@ -27,6 +27,8 @@ typedef struct {
   char *name;   /* of the twin */
   char *output; /* -o */
   char *file;   /* --file */
+  gboolean statically, live; /* verify: this half; neither: both */
+  char *junit;               /* verify: write it there */
 } LwInvocation;
 
 typedef int (*LwVerbRun)(const LwInvocation *invocation);

@@ -1,8 +1,9 @@
+#include "cmd/inforce.h"
 #include "cmd/session.h"
 
 #include "policy/asserts.h"
 #include "policy/names.h"
-#include "verify/verify.h"
+#include "verify/static.h"
 
 static void place_free(gpointer data) {
   LwProbePlace *place = data;
@@ -106,26 +107,170 @@ static void add_broken_asserts(const LwSession *session, LwVerifyReport *report)
   }
 }
 
-/* Probes are machines for a moment: plugged in by one transaction, and out by another, whatever happens
- * between. */
-static int verify_inside(LwSession *session) {
-  g_autoptr(GError) error = NULL;
+/* --- what is in force
+ * ---------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  LwResourceSet *wanted, *seen;
+  LwBddPool *pool;
+  LwStatic *proof;
+  GPtrArray *drift; /* of char*: what is not as compiled */
+} Still;
+
+static void still_clear(Still *still) {
+  g_clear_pointer(&still->proof, lw_static_free);
+  g_clear_pointer(&still->pool, lw_bdd_pool_free);
+  g_clear_pointer(&still->seen, lw_resource_set_free);
+  g_clear_pointer(&still->wanted, lw_resource_set_free);
+  g_clear_pointer(&still->drift, g_ptr_array_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Still, still_clear)
+
+static LwAddr address_of(const LwResourceSet *seen, const char *ns, const char *link) {
+  for (guint i = 0; i < seen->list->len; i++) {
+    const LwResource *r = seen->list->pdata[i];
+    if (r->kind == LW_RES_ADDRESS && r->prefix.addr.family == 4 && g_strcmp0(r->ns ? r->ns : "", ns) == 0 &&
+        g_strcmp0(r->link, link) == 0)
+      return r->prefix.addr;
+  }
+  return LW_ADDR_NONE;
+}
+
+static char *drift_text(const LwChange *change) {
+  const LwResource *one = change->to ? change->to : change->from;
+  g_autofree char *what = lw_resource_describe(one);
+  g_autofree char *difference =
+      change->from && change->to ? lw_resource_difference(change->from, change->to) : NULL;
+  g_autofree char *origin = lw_origin_format(&one->origin);
+  if (difference)
+    return g_strdup_printf("not as compiled: %s: %s; %s", what, difference, origin);
+  return g_strdup_printf("not as compiled: %s: %s; %s", what,
+                         change->to ? "it is missing" : "it should not be there", origin);
+}
+
+/* Those of the namespaces that were looked into. */
+static LwResourceSet *wanted_here(const LwSession *session, const Still *still) {
+  LwResourceSet *here = lw_resource_set_new();
+  for (guint i = 0; i < still->wanted->list->len; i++) {
+    LwResource *r = still->wanted->list->pdata[i];
+    if (!r->ns || !*r->ns || g_strcmp0(r->ns, session->facts->router_ns) == 0)
+      lw_resource_set_add(here, lw_resource_ref(r));
+  }
+  return here;
+}
+
+/* Packet rules are compared one by one; of all else the plan knows. */
+static gboolean look_for_drift(LwSession *session, Still *still, GError **error) {
+  still->drift = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(LwResourceSet) here = wanted_here(session, still);
+  g_autofree char *rules = lw_in_force_compare(still->seen, here);
+  g_auto(GStrv) lines = g_strsplit(rules, "\n", -1);
+  for (guint i = 0; lines[i]; i++)
+    if (*lines[i])
+      g_ptr_array_add(still->drift, g_strdup_printf("not as compiled: %s", lines[i]));
+  g_autoptr(LwPlan) plan = lw_engine_plan(session->engine, still->wanted, error);
+  for (guint i = 0; plan && i < plan->changes->len; i++) {
+    const LwChange *change = plan->changes->pdata[i];
+    if ((change->to ? change->to : change->from)->kind != LW_RES_RULESET)
+      g_ptr_array_add(still->drift, drift_text(change));
+  }
+  return plan != NULL;
+}
+
+static gboolean look(LwSession *session, Still *still, GError **error) {
+  const char *inside[] = {"", session->facts->router_ns, NULL};
+  still->wanted = lw_session_wanted(session, error);
+  still->seen = still->wanted ? lw_in_force(inside, error) : NULL;
+  return still->seen && look_for_drift(session, still, error);
+}
+
+static void prove_static(const LwSession *session, Still *still) {
+  still->pool = lw_bdd_pool_new();
+  still->proof = lw_static_prove(still->pool, session->lab, session->facts, still->seen);
+}
+
+/* --- the halves
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* The cells that the live half would have, its probes' among them: nothing is plugged in. */
+static LwVerifyReport *cells_of(LwSession *session, const Still *still) {
+  LwAddr wan = address_of(still->seen, session->facts->router_ns, LW_ROUTER_WAN);
+  LwAddr uplink = address_of(still->seen, "", session->lab->host.bridge);
   g_autoptr(GPtrArray) none = session->facts->probes;
   session->facts->probes = lw_verify_wanted_probes(session->lab, session->facts);
+  g_auto(LwVerifyWorld) world = verify_world(session);
+  LwVerifyReport *report = lw_verify_cells(session->lab, session->facts, &world, &wan, &uplink);
+  g_autoptr(GPtrArray) probes = session->facts->probes;
+  session->facts->probes = g_steal_pointer(&none);
+  return report;
+}
+
+/* Probes are machines for a moment: plugged in by one transaction, and out by another, whatever happens
+ * between. */
+static LwVerifyReport *prove_live(LwSession *session, GError **error) {
+  g_autoptr(GPtrArray) none = session->facts->probes;
+  session->facts->probes = lw_verify_wanted_probes(session->lab, session->facts);
+  g_autoptr(GError) first = NULL;
   g_autoptr(LwVerifyReport) report = NULL;
-  if (lw_session_apply(session, NULL, &error)) {
+  if (lw_session_apply(session, NULL, &first)) {
     g_auto(LwVerifyWorld) world = verify_world(session);
-    report = lw_verify_live(session->lab, session->facts, &world, &error);
+    report = lw_verify_live(session->lab, session->facts, &world, &first);
   }
   g_autoptr(GPtrArray) probes = session->facts->probes;
   session->facts->probes = g_steal_pointer(&none);
-  g_autoptr(GError) trouble = NULL;
-  if (!lw_session_apply(session, NULL, &trouble))
-    return lw_fail(trouble);
+  if (!lw_session_apply(session, NULL, error))
+    return NULL;
+  if (!report)
+    g_propagate_error(error, g_steal_pointer(&first));
+  return g_steal_pointer(&report);
+}
+
+/* Plugging probes in would put right what is not as compiled, before a packet could show what comes of it:
+ * then the machines that are there have to do. */
+static LwVerifyReport *prove_live_as_it_is(const LwSession *session, GError **error) {
+  g_auto(LwVerifyWorld) world = verify_world(session);
+  return lw_verify_live(session->lab, session->facts, &world, error);
+}
+
+static gboolean write_junit(const LwInvocation *invocation, const LwVerifyReport *report, GError **error) {
+  if (!invocation->junit)
+    return TRUE;
+  g_autofree char *text = lw_verify_to_junit(report);
+  return g_file_set_contents(invocation->junit, text, -1, error);
+}
+
+static void add_drift(LwVerifyReport *report, const Still *still) {
+  for (guint i = 0; i < still->drift->len; i++)
+    g_ptr_array_add(report->violations, g_strdup(still->drift->pdata[i]));
+}
+
+static int verify_inside(LwSession *session) {
+  const LwInvocation *invocation = session->invocation;
+  gboolean both = invocation->statically == invocation->live;
+  gboolean live = both || invocation->live;
+  g_autoptr(GError) error = NULL;
+  g_auto(Still) still = {0};
+  gint64 start = g_get_monotonic_time();
+  if (!look(session, &still, &error))
+    return lw_fail(error);
+  if (both || invocation->statically)
+    prove_static(session, &still);
+  g_autoptr(LwVerifyReport) report = NULL;
+  if (live)
+    report = still.drift->len ? prove_live_as_it_is(session, &error) : prove_live(session, &error);
+  else
+    report = cells_of(session, &still);
   if (!report)
     return lw_fail(error);
+  add_drift(report, &still);
+  if (still.proof) {
+    lw_static_report(still.proof, report);
+    lw_verify_add_disagreements(report);
+  }
   add_broken_asserts(session, report);
-  return print_report(session, report);
+  report->elapsed_ms = (g_get_monotonic_time() - start) / 1000;
+  return write_junit(invocation, report, &error) ? print_report(session, report) : lw_fail(error);
 }
 
 int lw_verify_main(const LwInvocation *invocation) {

@@ -25,8 +25,9 @@ void lw_reach_free(LwReach *reach);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwReach, lw_reach_free)
 
 typedef enum {
-  LW_START_FRAME, /* comes in by a link from outside, its frame addressed at will */
-  LW_START_LOCAL, /* is sent by the namespace's own sockets; `link` unused */
+  LW_START_FRAME,   /* comes in by a link from outside, its frame addressed at will */
+  LW_START_BRIDGED, /* the same by a bridge's port, addressed to the bridge itself alone */
+  LW_START_LOCAL,   /* is sent by the namespace's own sockets; `link` unused */
 } LwStartKind;
 
 typedef struct {

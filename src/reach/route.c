@@ -63,7 +63,8 @@ static gboolean read_client(const LwReach *reach, const Ns *ns, const LwResource
     return FALSE;
   for (guint i = 0; i < ns->routes->len; i++) {
     const LwResource *other = ns->routes->pdata[i];
-    if (other->kind == LW_RES_ROUTE && table_of(other) == number && g_strcmp0(other->link, link->name) == 0)
+    if (other->kind == LW_RES_ROUTE && table_of(other) == number && other->prefix.addr.family == 4 &&
+        g_strcmp0(other->link, link->name) == 0)
       return FALSE;
   }
   *out = (Route){.prefix = lw_prefix_make(lw_addr_from_v4(0), 0), .oif = link->number, .elsewhere = TRUE};

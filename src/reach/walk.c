@@ -23,7 +23,8 @@ typedef struct {
 typedef struct {
   LwReach *reach;
   GPtrArray *arrivals;
-  GHashTable *seen; /* Link* -> GArray of Branch: what has come in there */
+  gboolean to_bridge_alone; /* the first frame is for the bridge that it comes in at */
+  GHashTable *seen;         /* Link* -> GArray of Branch: what has come in there */
 } Run;
 
 static void frame_in(Run *run, Link *link, const Branch *branch, Hop hop, guint depth);
@@ -385,8 +386,12 @@ static void bridge_in(Run *run, Link *bridge, Link *port, const Branch *branch, 
   }
   if (in->len == 0)
     return;
+  gboolean alone = run->to_bridge_alone;
+  run->to_bridge_alone = FALSE;
   if (port)
     bridge_to_itself(run, bridge, port, in, hop, depth + 1);
+  if (alone)
+    return;
   for (guint i = 0; i < bridge->ports->len; i++) {
     Link *to = lw_reach_link_at(bridge->ns, g_array_index(bridge->ports, guint, i));
     if (may_pass(port, to))
@@ -483,14 +488,16 @@ static void start_run(Run *run, const LwStart *start, LwBdd packets, LwCtState c
     return;
   }
   Link *link = lw_reach_link(ns, start->link);
-  if (link)
+  run->to_bridge_alone = start->kind == LW_START_BRIDGED;
+  if (link && !(run->to_bridge_alone && link->master == LW_NO_LINK))
     frame_in(run, link, &branch, (Hop){.kind = TO_ANYBODY}, 0);
 }
 
 GPtrArray *lw_reach_from(LwReach *reach, const LwStart *start, LwBdd packets, LwCtState ct_state,
                          LwApproximation approximation) {
-  Run run = {reach, g_ptr_array_new_with_free_func(g_free),
-             g_hash_table_new_full(NULL, NULL, NULL, branches_unref)};
+  Run run = {.reach = reach,
+             .arrivals = g_ptr_array_new_with_free_func(g_free),
+             .seen = g_hash_table_new_full(NULL, NULL, NULL, branches_unref)};
   reach->approximation = approximation;
   start_run(&run, start, packets, ct_state);
   g_hash_table_unref(run.seen);
@@ -504,7 +511,8 @@ GPtrArray *lw_reach_from(LwReach *reach, const LwStart *start, LwBdd packets, Lw
 GPtrArray *lw_reach_trace(LwReach *reach, const LwStart *start, const LwHeader *header, LwCtState ct_state) {
   GPtrArray *trace = g_ptr_array_new_with_free_func(step_free);
   g_autoptr(GPtrArray) arrivals = g_ptr_array_new_with_free_func(g_free);
-  Run run = {reach, arrivals, g_hash_table_new_full(NULL, NULL, NULL, branches_unref)};
+  Run run = {
+      .reach = reach, .arrivals = arrivals, .seen = g_hash_table_new_full(NULL, NULL, NULL, branches_unref)};
   reach->trace = trace;
   reach->approximation = LW_REACH_MAY;
   start_run(&run, start, lw_packets_of(reach->pool, header), ct_state);

@@ -121,7 +121,8 @@ static LwReached *reached_at(LwStaticRow *row, const LwPlace *place) {
   return fresh;
 }
 
-/* Behind the host are networks, each a place of its own, told apart by the destination. */
+/* Behind the host are networks, each a place of its own, told apart by the destination; the host's own
+ * addresses in them are part of them. */
 static void reach_elsewhere(const Prove *p, LwStaticRow *row, const LwPlace *place, LwBdd packets,
                             gboolean must) {
   LwBddPool *pool = p->proof->pool;
@@ -143,9 +144,13 @@ static void reach_elsewhere(const Prove *p, LwStaticRow *row, const LwPlace *pla
   }
 }
 
+static gboolean is_behind_host(const LwPlace *place) {
+  return place->elsewhere ? !*place->ns : place->zone.kind == LW_ZONE_HOST;
+}
+
 static void note_arrival(const Prove *p, LwStaticRow *row, const LwArrival *arrival, gboolean must) {
   LwPlace place = place_of(p, arrival);
-  if (place.elsewhere && !*place.ns) {
+  if (is_behind_host(&place)) {
     reach_elsewhere(p, row, &place, arrival->packets, must);
     return;
   }
@@ -325,6 +330,10 @@ static void add_outer_rows(const Prove *p) {
       continue;
     LwStaticRow *row = add_row(p, g_strdup(lw_lab_network(lab, i)->name), (LwZone){LW_ZONE_NETWORK, i},
                                (LwStart){LW_START_FRAME, "", link});
+    for (guint j = 0; j < row->intended->len; j++) {
+      LwIntended *one = row->intended->pdata[j];
+      one->must = lw_bdd_minus(p->proof->pool, one->must, p->host_sources);
+    }
     row->packets =
         lw_bdd_and(p->proof->pool, row->packets, lw_packets_prefix(p->proof->pool, LW_HEADER_SADDR, &prefix));
   }
@@ -378,7 +387,7 @@ static gboolean pick(const Prove *p, const LwStaticRow *row, LwBdd set, LwHeader
   LwAddr known;
   if (lw_addr_parse("8.8.4.4", &known))
     wishes[count++] = lw_packets_addr(pool, LW_HEADER_DADDR, &known);
-  wishes[count++] = p->machines;
+  wishes[count++] = p->proof->machines;
   wishes[count++] = p->machine_sources;
   wishes[count++] = lw_packets_number(pool, LW_HEADER_PROTO, 6, 6);
   wishes[count++] = lw_packets_number(pool, LW_HEADER_DPORT, 443, 443);
@@ -523,8 +532,8 @@ static void judge_arrivals(const Prove *p, LwStaticRow *row, const GPtrArray *ar
   for (guint i = 0; i < arrivals->len; i++) {
     const LwArrival *arrival = arrivals->pdata[i];
     LwPlace place = place_of(p, arrival);
-    if (place.elsewhere && !*place.ns)
-      continue; /* networks: judged by what was reached */
+    if (is_behind_host(&place))
+      continue; /* judged by what was reached */
     if (!is_judged(row, &place))
       continue;
     LwBdd may = may_arrive(row, &place, &arrival->rewrite, pool);
@@ -536,7 +545,7 @@ static void judge_arrivals(const Prove *p, LwStaticRow *row, const GPtrArray *ar
     const LwReached *reached = row->reached->pdata[i];
     gboolean network = !reached->place.elsewhere && reached->place.zone.kind == LW_ZONE_NETWORK;
     LwRewrite plain = {0};
-    if ((network || reached->place.elsewhere) && is_judged(row, &reached->place))
+    if ((network || is_behind_host(&reached->place)) && is_judged(row, &reached->place))
       judge(p, row, LW_STATIC_OPEN, &reached->place,
             lw_bdd_minus(pool, reached->may, may_arrive(row, &reached->place, &plain, pool)));
   }
@@ -574,7 +583,7 @@ static void judge_promises(const Prove *p, LwStaticRow *row, const GPtrArray *ar
       continue;
     LwPlace place = {.zone = wanted->to};
     LwBdd got = arrived_as(p, arrivals, wanted);
-    if (wanted->to.kind == LW_ZONE_NETWORK)
+    if (wanted->to.kind == LW_ZONE_NETWORK || wanted->to.kind == LW_ZONE_HOST)
       got = reached_at(row, &place)->must;
     if (wanted->to.kind == LW_ZONE_SEGMENT && !p->has_port[wanted->to.index])
       continue; /* nobody is plugged in there */
@@ -629,6 +638,15 @@ static void judge_others(const Prove *p, LwStaticRow *row) {
 /* --- the proof
  * ----------------------------------------------------------------------------------------------------- */
 
+/* Round the router: to the bridge itself, which must answer nobody. */
+static void go_by_bridge(const Prove *p, LwStaticRow *row) {
+  LwStart start = {LW_START_BRIDGED, row->start.ns, row->start.link};
+  g_autoptr(GPtrArray) arrivals =
+      lw_reach_from(p->proof->reach, &start, row->packets, LW_CT_NEW, LW_REACH_MAY);
+  for (guint i = 0; i < arrivals->len; i++)
+    row->by_bridge = lw_bdd_or(p->proof->pool, row->by_bridge, ((LwArrival *)arrivals->pdata[i])->packets);
+}
+
 static void prove_row(const Prove *p, LwStaticRow *row) {
   LwReach *reach = p->proof->reach;
   guint unknown = g_hash_table_size(lw_reach_unknowns(reach));
@@ -645,6 +663,8 @@ static void prove_row(const Prove *p, LwStaticRow *row) {
   judge_promises(p, row, sure);
   if (row->zone.kind == LW_ZONE_SEGMENT && row->machine == LW_NONE)
     judge_others(p, row);
+  if (row->zone.kind == LW_ZONE_SEGMENT && row->machine != LW_NONE)
+    go_by_bridge(p, row);
 }
 
 static void index_ports(Prove *p) {
@@ -665,12 +685,29 @@ static void index_ports(Prove *p) {
       }
       if (lw_addr_is_set(&address)) {
         LwBddPool *pool = p->proof->pool;
-        p->machines = lw_bdd_or(pool, p->machines, lw_packets_addr(pool, LW_HEADER_DADDR, &address));
+        p->proof->machines =
+            lw_bdd_or(pool, p->proof->machines, lw_packets_addr(pool, LW_HEADER_DADDR, &address));
         p->machine_sources =
             lw_bdd_or(pool, p->machine_sources, lw_packets_addr(pool, LW_HEADER_SADDR, &address));
       }
       g_hash_table_insert(p->nic_of_port, port, g_memdup2(pair, sizeof pair));
     }
+}
+
+/* The host's addresses, and what its links take for everybody's. */
+static LwBdd host_sources(const Prove *p) {
+  LwBddPool *pool = p->proof->pool;
+  LwBdd set = LW_BDD_FALSE;
+  for (guint i = 0; i < p->world->list->len; i++) {
+    const LwResource *r = p->world->list->pdata[i];
+    if (r->kind != LW_RES_ADDRESS || (r->ns && *r->ns))
+      continue;
+    LwRange range = lw_prefix_range(&r->prefix);
+    set = lw_bdd_or(pool, set, lw_packets_addr(pool, LW_HEADER_SADDR, &r->prefix.addr));
+    if (r->prefix.addr.family == 4)
+      set = lw_bdd_or(pool, set, lw_packets_addr(pool, LW_HEADER_SADDR, &range.last));
+  }
+  return set;
 }
 
 static LwBdd far_destinations(LwBddPool *pool) {
@@ -726,6 +763,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   Prove p = {.proof = proof, .world = world, .router = router, .opening = lw_intent_opening(proof->pool)};
   p.told = g_array_new(FALSE, FALSE, sizeof(Told));
   p.far = far_destinations(proof->pool);
+  p.host_sources = host_sources(&p);
   index_ports(&p);
   add_segment_rows(&p);
   add_port_rows(&p);

@@ -30,6 +30,7 @@ typedef struct {
   LwBdd packets;       /* what was let loose there: everything that can open a flow */
   GPtrArray *intended; /* of LwIntended* */
   GPtrArray *reached;  /* of LwReached* */
+  LwBdd by_bridge;     /* of a port: what gets anywhere when it is sent to the bridge itself */
 } LwStaticRow;
 
 typedef enum {
@@ -59,6 +60,7 @@ typedef struct LwStatic {
   const LwFacts *facts;
   GPtrArray *rows;       /* of LwStaticRow* */
   GPtrArray *violations; /* of LwStaticViolation* */
+  LwBdd machines;        /* destinations that are machines' */
   GPtrArray *unknowns;   /* of char*: what could not be understood, taken in the safe direction */
 } LwStatic;
 
@@ -84,3 +86,10 @@ LwHeader lw_static_header(const LwFlowQuestion *question);
 /* Flows that `to` has and `from` has not, a line each: "lan10 -> host: PIECES". Both of one pool, of the same
  * lab or not (rows and places are the same by name). Of char*, transfer full. */
 GPtrArray *lw_static_gained(const LwStatic *from, const LwStatic *to);
+
+/* Fills in `statically` of the report's cells, and adds what the proof found: violations, unknowns. */
+void lw_static_report(const LwStatic *proof, LwVerifyReport *report);
+/* Just the cells. */
+void lw_static_fill(const LwStatic *proof, const LwVerifyReport *report);
+/* Adds a violation for each cell in which the two proofs differ. */
+void lw_verify_add_disagreements(LwVerifyReport *report);

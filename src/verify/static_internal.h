@@ -16,12 +16,13 @@ typedef struct {
   const LwResourceSet *world;
   const char *router;
   LwBdd opening;
-  LwBdd far;                       /* destinations that are public */
-  LwBdd machines, machine_sources; /* addresses in use, as destinations and as sources */
-  GHashTable *nic_of_port;         /* the host's port -> guint[2]: machine, nic */
-  GHashTable *plugged;             /* machine * 64 + nic, where its port is there */
-  gboolean *has_port;              /* segment -> somebody is plugged in */
-  GArray *told;                    /* of Told */
+  LwBdd far;               /* destinations that are public */
+  LwBdd machine_sources;   /* addresses in use */
+  LwBdd host_sources;      /* the host's own addresses, as sources */
+  GHashTable *nic_of_port; /* the host's port -> guint[2]: machine, nic */
+  GHashTable *plugged;     /* machine * 64 + nic, where its port is there */
+  gboolean *has_port;      /* segment -> somebody is plugged in */
+  GArray *told;            /* of Told */
 } Prove;
 
 /* "rule “…” of chain forward of table lanward in router". Transfer full. */

@@ -274,6 +274,11 @@ static void test_ipv6_opened(void) {
   route->table = 0x4c01;
   g_assert_true(lw_prefix_parse("::/0", &route->prefix));
   lw_resource_set_add(f->wanted, route);
+  LwResource *rule = lw_resource_new(LW_RES_RULE, "router", NULL);
+  rule->priority = 201;
+  rule->ip_family = 6;
+  rule->mark = rule->table = 0x4c01;
+  lw_resource_set_add(f->wanted, rule);
   prove(f);
   const LwStaticViolation *v = found(f, LW_STATIC_OPEN, "lan10", "wan");
   g_assert_cmpuint(v->packet.source.family, ==, 6);
