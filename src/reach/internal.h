@@ -19,6 +19,7 @@ typedef struct {
   guint master;      /* bridge it is a port of; LW_NO_LINK */
   GArray *ports;     /* of guint: of a bridge */
   LwAddr address;    /* its first IPv4 address; unset: none */
+  LwAddr address6;   /* its first IPv6 address that is good beyond the link */
   const char *peer_ns, *peer;
 } Link;
 

@@ -152,10 +152,13 @@ static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
   Link *link = lw_reach_link(ns, resource->link);
   if (link && addr->family == 4 && !lw_addr_is_set(&link->address))
     link->address = *addr;
+  if (link && addr->family == 6 && !lw_addr_is_set(&link->address6) && addr->bytes[0] != 0xfe)
+    link->address6 = *addr;
   or_into(reach, &ns->local, lw_packets_addr(reach->pool, LW_HEADER_DADDR, addr));
   or_into(reach, &ns->owned, lw_packets_addr(reach->pool, LW_HEADER_DADDR, addr));
   or_into(reach, &ns->owned_source, lw_packets_addr(reach->pool, LW_HEADER_SADDR, addr));
-  or_into(reach, &ns->martian, lw_packets_addr(reach->pool, LW_HEADER_SADDR, addr));
+  if (addr->family == 4) /* IPv6 takes its own addresses from anywhere */
+    or_into(reach, &ns->martian, lw_packets_addr(reach->pool, LW_HEADER_SADDR, addr));
   if (addr->family != 4 || resource->prefix.len > 30)
     return;
   LwRange range = lw_prefix_range(&resource->prefix);
