@@ -149,6 +149,7 @@ typedef struct {
   GString *out;
   Where where;
   gboolean v6, bridge;
+  gsize start; /* of the rule */
   enum { NO_PROTOCOL, TCP, UDP, ICMP } protocol;
 } Maker;
 
@@ -211,9 +212,8 @@ static void add_link_match(const Maker *m) {
 
 static void add_protocol_match(const Maker *m) {
   static const char *const none[] = {" meta l4proto tcp",    " meta l4proto { tcp, udp }",
-                                     " meta l4proto != udp", " meta l4proto 99",
-                                     " meta mark 1",         " meta mark != 0",
-                                     " meta mark & 2 == 2"};
+                                     " meta l4proto != udp", " meta mark 1",
+                                     " meta mark != 0",      " meta mark & 2 == 2"};
   static const char *const tcp[] = {" tcp flags & (fin | syn | rst | ack) == syn", " tcp flags syn",
                                     " tcp flags & rst != rst", " tcp flags & (syn | ack) != syn"};
   static const char *const icmp[] = {" icmp type echo-request", " icmp type != echo-request",
@@ -224,7 +224,7 @@ static void add_protocol_match(const Maker *m) {
   else if (m->protocol == ICMP)
     g_string_append(m->out, m->v6 ? ONE_OF(m->random, icmp6) : ONE_OF(m->random, icmp));
   else if (m->protocol == NO_PROTOCOL)
-    g_string_append(m->out, ONE_OF(m->random, none));
+    g_string_append(m->out, strstr(m->out->str + m->start, "@flows") ? "" : ONE_OF(m->random, none));
 }
 
 static void add_flow_match(const Maker *m) {
@@ -262,7 +262,7 @@ static void add_match(const Maker *m) {
     add_flow_match(m);
     break;
   default:
-    if (!m->v6)
+    if (!m->v6 && !strstr(m->out->str + m->start, "l4proto 99")) /* libnftables 1.0.6 ends on listing both */
       g_string_append_printf(m->out, " iifname . ip saddr . meta l4proto . th dport %s@flows",
                              negation(m->random));
     break;
@@ -348,7 +348,7 @@ static void add_action(const Maker *m, guint chain) {
 }
 
 static void add_rule(GRand *random, GString *out, Where where, guint chain, gboolean bridge) {
-  Maker m = {.random = random, .out = out, .where = where, .bridge = bridge};
+  Maker m = {.random = random, .out = out, .where = where, .bridge = bridge, .start = out->len};
   m.v6 = chance(random, 25);
   m.protocol = below(random, 5) % 4;
   g_string_append(out, "\t\t");

@@ -181,10 +181,62 @@ static gboolean read_legacy(const char *ns, LwFamily family, GPtrArray *rulesets
   return names != NULL;
 }
 
+/* --- listing
+ * -------------------------------------------------------------------------------------------------- */
+
+#define LISTING (LW_NFT_JSON | LW_NFT_STATELESS | LW_NFT_NUMERIC)
+
+static void take_all(GPtrArray *to, GPtrArray *from /* transfer full */) {
+  for (guint i = 0; i < from->len; i++)
+    g_ptr_array_add(to, lw_ruleset_ref(from->pdata[i]));
+  g_ptr_array_unref(from);
+}
+
+/* One table; when libnftables ends on it, a table of which that is all that is known. */
+static gboolean list_table(const char *ns, const LwRuleset *table, GPtrArray *out, GError **error) {
+  gboolean died = FALSE;
+  g_autoptr(GError) inner = NULL;
+  g_autofree char *command = g_strdup_printf("list table %s %s", lw_family_name(table->family), table->name);
+  g_autofree char *json = lw_nft_run_apart(ns, command, LISTING, &died, &inner);
+  GPtrArray *rulesets = json ? lw_nft_read(json, error) : NULL;
+  if (rulesets)
+    take_all(out, rulesets);
+  if (json)
+    return rulesets != NULL;
+  if (!died) {
+    g_propagate_error(error, g_steal_pointer(&inner));
+    return FALSE;
+  }
+  LwRuleset *lost = lw_ruleset_new(table->family, table->name);
+  g_ptr_array_add(lost->unknown, g_strdup(inner->message));
+  g_ptr_array_add(out, lost);
+  return TRUE;
+}
+
+static GPtrArray *list_one_by_one(const char *ns, GError **error) {
+  g_autofree char *json = lw_nft_run(ns, "list tables", LW_NFT_JSON, error);
+  g_autoptr(GPtrArray) tables = json ? lw_nft_read(json, error) : NULL;
+  g_autoptr(GPtrArray) out = g_ptr_array_new_with_free_func((GDestroyNotify)lw_ruleset_unref);
+  for (guint i = 0; tables && i < tables->len; i++)
+    if (!list_table(ns, tables->pdata[i], out, error))
+      return NULL;
+  return tables ? g_steal_pointer(&out) : NULL;
+}
+
+static GPtrArray *list_all(const char *ns, GError **error) {
+  gboolean died = FALSE;
+  g_autoptr(GError) inner = NULL;
+  g_autofree char *json = lw_nft_run_apart(ns, "list ruleset", LISTING, &died, &inner);
+  if (json)
+    return lw_nft_read(json, error);
+  if (died)
+    return list_one_by_one(ns, error);
+  g_propagate_error(error, g_steal_pointer(&inner));
+  return NULL;
+}
+
 GPtrArray *lw_nft_rulesets(const char *ns, GError **error) {
-  g_autofree char *json =
-      lw_nft_run(ns, "list ruleset", LW_NFT_JSON | LW_NFT_STATELESS | LW_NFT_NUMERIC, error);
-  g_autoptr(GPtrArray) rulesets = json ? lw_nft_read(json, error) : NULL;
+  g_autoptr(GPtrArray) rulesets = list_all(ns, error);
   if (!rulesets || !lw_nft_read_tables(ns, rulesets, error))
     return NULL;
   for (guint i = 0; i < rulesets->len; i++) {

@@ -180,6 +180,22 @@ static void test_origins(void) {
   nft("flush ruleset");
 }
 
+/* A rule that some versions of libnftables end the process on: the other tables are read all the same. */
+static void test_deadly(void) {
+  nft("flush ruleset");
+  nft("table inet fine {\n chain c {\n accept\n }\n}\n"
+      "table inet deadly {\n set s {\n type ipv4_addr . inet_service\n }\n chain c {\n"
+      " type filter hook input priority 0\n meta l4proto 99 ip saddr . th dport @s drop\n }\n}\n");
+  g_autoptr(GPtrArray) rulesets = in_force();
+  g_assert_cmpuint(rulesets->len, ==, 2);
+  const LwRuleset *fine = rulesets->pdata[0], *deadly = rulesets->pdata[1];
+  g_assert_cmpuint(lw_ruleset_find_chain(fine, "c")->rules->len, ==, 1);
+  const LwChain *chain = lw_ruleset_find_chain(deadly, "c");
+  g_assert_true(chain ? chain->rules->len == 1 : deadly->unknown->len == 1);
+  g_test_message("%s", deadly->unknown->len ? (char *)deadly->unknown->pdata[0] : "it is listed");
+  nft("flush ruleset");
+}
+
 /* --- iptables
  * -------------------------------------------------------------------------------------------------- */
 
@@ -295,6 +311,7 @@ int main(int argc, char **argv) {
   g_test_add_data_func("/nft-read/everything", "everything", test_lab);
   g_test_add_func("/nft-read/difference", test_difference);
   g_test_add_func("/nft-read/origins", test_origins);
+  g_test_add_func("/nft-read/deadly", test_deadly);
   g_test_add_data_func("/nft-read/iptables/libvirt", "libvirt", test_iptables);
   g_test_add_data_func("/nft-read/iptables/docker", "docker", test_iptables);
   g_test_add_data_func("/nft-read/iptables/ufw", "ufw", test_iptables);
