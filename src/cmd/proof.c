@@ -1,5 +1,6 @@
 #include "cmd/proof.h"
 
+#include "base/error.h"
 #include "cmd/inforce.h"
 
 void lw_proof_clear(LwProof *proof) {
@@ -61,4 +62,40 @@ gboolean lw_proof_look(LwSession *session, LwProof *proof, GError **error) {
 void lw_proof_prove(const LwSession *session, LwProof *proof) {
   proof->pool = lw_bdd_pool_new();
   proof->proof = lw_static_prove(proof->pool, session->lab, session->facts, proof->seen);
+}
+
+static LwStatic *prove_wanted(LwBddPool *pool, const LwSession *session, const LwResourceSet *wanted,
+                              LwResourceSet **world) {
+  *world = lw_static_with_lease(wanted, session->facts);
+  return lw_static_prove(pool, session->lab, session->facts, *world);
+}
+
+static gboolean compare(LwSession *old, LwSession *session, const LwResourceSet *wanted, GPtrArray **opens,
+                        GPtrArray **closes, GError **error) {
+  g_autoptr(LwResourceSet) before = lw_session_wanted(old, error);
+  if (!before)
+    return FALSE;
+  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  g_autoptr(LwResourceSet) old_world = NULL;
+  g_autoptr(LwResourceSet) new_world = NULL;
+  g_autoptr(LwStatic) from = prove_wanted(pool, old, before, &old_world);
+  g_autoptr(LwStatic) to = prove_wanted(pool, session, wanted, &new_world);
+  *opens = lw_static_gained(from, to);
+  *closes = lw_static_gained(to, from);
+  return TRUE;
+}
+
+gboolean lw_proof_difference(LwSession *session, const LwResourceSet *wanted, GPtrArray **opens,
+                             GPtrArray **closes, GError **error) {
+  g_autoptr(GError) none = NULL;
+  g_autoptr(LwSession) old = lw_session_open(session->invocation, NULL, NULL, TRUE, &none);
+  if (old)
+    return compare(old, session, wanted, opens, closes, error);
+  if (!g_error_matches(none, LW_ERROR, LW_ERROR_NOT_FOUND)) {
+    g_propagate_error(error, g_steal_pointer(&none));
+    return FALSE;
+  }
+  *opens = g_ptr_array_new_with_free_func(g_free);
+  *closes = g_ptr_array_new_with_free_func(g_free);
+  return TRUE;
 }
