@@ -22,6 +22,8 @@ static const LwVerb verbs[] = {
     {"status", lw_status_main, TRUE, FALSE, "", "what runs, and what differs from the file in force"},
     {"verify", lw_verify_main, TRUE, FALSE, "[--static|--live] [--junit FILE]",
      "prove who can reach whom, by the rules in force and with packets (exit code 3: a violation)"},
+    {"explain", lw_explain_main, TRUE, FALSE, "'FROM -> TO [SERVICE]'",
+     "the way of one packet, hop by hop: which rule, which line of the file"},
     {"exec", lw_exec_main, TRUE, FALSE, "MACHINE|@PLACE -- COMMAND…",
      "run a command on a machine, or at @host, @router, @home-router, @internet, @TUNNEL"},
     {"switch", lw_switch_main, TRUE, FALSE, "SEGMENT EXIT", "use another exit of the segment's pool"},

@@ -146,8 +146,8 @@ static gboolean learn_world(LwSession *session, GError **error) {
   return lw_policy_assign(session->lab, facts, error);
 }
 
-/* Finding out takes two fresh network namespaces, tens of milliseconds: longer than most commands. The answer is the
- * kernel's own, so it is kept with its release. */
+/* Finding out takes two fresh network namespaces, tens of milliseconds: longer than most commands. The answer
+ * is the kernel's own, so it is kept with its release. */
 static gboolean learn_bridge_meta(LwSession *session, gboolean read_only, GError **error) {
   struct utsname kernel;
   if (uname(&kernel) != 0) {

@@ -1,9 +1,7 @@
-#include "cmd/inforce.h"
-#include "cmd/session.h"
+#include "cmd/proof.h"
 
 #include "policy/asserts.h"
 #include "policy/names.h"
-#include "verify/static.h"
 
 static void place_free(gpointer data) {
   LwProbePlace *place = data;
@@ -107,26 +105,6 @@ static void add_broken_asserts(const LwSession *session, LwVerifyReport *report)
   }
 }
 
-/* --- what is in force
- * ---------------------------------------------------------------------------------------------- */
-
-typedef struct {
-  LwResourceSet *wanted, *seen;
-  LwBddPool *pool;
-  LwStatic *proof;
-  GPtrArray *drift; /* of char*: what is not as compiled */
-} Still;
-
-static void still_clear(Still *still) {
-  g_clear_pointer(&still->proof, lw_static_free);
-  g_clear_pointer(&still->pool, lw_bdd_pool_free);
-  g_clear_pointer(&still->seen, lw_resource_set_free);
-  g_clear_pointer(&still->wanted, lw_resource_set_free);
-  g_clear_pointer(&still->drift, g_ptr_array_unref);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Still, still_clear)
-
 static LwAddr address_of(const LwResourceSet *seen, const char *ns, const char *link) {
   for (guint i = 0; i < seen->list->len; i++) {
     const LwResource *r = seen->list->pdata[i];
@@ -137,64 +115,11 @@ static LwAddr address_of(const LwResourceSet *seen, const char *ns, const char *
   return LW_ADDR_NONE;
 }
 
-static char *drift_text(const LwChange *change) {
-  const LwResource *one = change->to ? change->to : change->from;
-  g_autofree char *what = lw_resource_describe(one);
-  g_autofree char *difference =
-      change->from && change->to ? lw_resource_difference(change->from, change->to) : NULL;
-  g_autofree char *origin = lw_origin_format(&one->origin);
-  if (difference)
-    return g_strdup_printf("not as compiled: %s: %s; %s", what, difference, origin);
-  return g_strdup_printf("not as compiled: %s: %s; %s", what,
-                         change->to ? "it is missing" : "it should not be there", origin);
-}
-
-/* Those of the namespaces that were looked into. */
-static LwResourceSet *wanted_here(const LwSession *session, const Still *still) {
-  LwResourceSet *here = lw_resource_set_new();
-  for (guint i = 0; i < still->wanted->list->len; i++) {
-    LwResource *r = still->wanted->list->pdata[i];
-    if (!r->ns || !*r->ns || g_strcmp0(r->ns, session->facts->router_ns) == 0)
-      lw_resource_set_add(here, lw_resource_ref(r));
-  }
-  return here;
-}
-
-/* Packet rules are compared one by one; of all else the plan knows. */
-static gboolean look_for_drift(LwSession *session, Still *still, GError **error) {
-  still->drift = g_ptr_array_new_with_free_func(g_free);
-  g_autoptr(LwResourceSet) here = wanted_here(session, still);
-  g_autofree char *rules = lw_in_force_compare(still->seen, here);
-  g_auto(GStrv) lines = g_strsplit(rules, "\n", -1);
-  for (guint i = 0; lines[i]; i++)
-    if (*lines[i])
-      g_ptr_array_add(still->drift, g_strdup_printf("not as compiled: %s", lines[i]));
-  g_autoptr(LwPlan) plan = lw_engine_plan(session->engine, still->wanted, error);
-  for (guint i = 0; plan && i < plan->changes->len; i++) {
-    const LwChange *change = plan->changes->pdata[i];
-    if ((change->to ? change->to : change->from)->kind != LW_RES_RULESET)
-      g_ptr_array_add(still->drift, drift_text(change));
-  }
-  return plan != NULL;
-}
-
-static gboolean look(LwSession *session, Still *still, GError **error) {
-  const char *inside[] = {"", session->facts->router_ns, NULL};
-  still->wanted = lw_session_wanted(session, error);
-  still->seen = still->wanted ? lw_in_force(inside, error) : NULL;
-  return still->seen && look_for_drift(session, still, error);
-}
-
-static void prove_static(const LwSession *session, Still *still) {
-  still->pool = lw_bdd_pool_new();
-  still->proof = lw_static_prove(still->pool, session->lab, session->facts, still->seen);
-}
-
 /* --- the halves
  * ---------------------------------------------------------------------------------------------------- */
 
 /* The cells that the live half would have, its probes' among them: nothing is plugged in. */
-static LwVerifyReport *cells_of(LwSession *session, const Still *still) {
+static LwVerifyReport *cells_of(LwSession *session, const LwProof *still) {
   LwAddr wan = address_of(still->seen, session->facts->router_ns, LW_ROUTER_WAN);
   LwAddr uplink = address_of(still->seen, "", session->lab->host.bridge);
   g_autoptr(GPtrArray) none = session->facts->probes;
@@ -240,7 +165,7 @@ static gboolean write_junit(const LwInvocation *invocation, const LwVerifyReport
   return g_file_set_contents(invocation->junit, text, -1, error);
 }
 
-static void add_drift(LwVerifyReport *report, const Still *still) {
+static void add_drift(LwVerifyReport *report, const LwProof *still) {
   for (guint i = 0; i < still->drift->len; i++)
     g_ptr_array_add(report->violations, g_strdup(still->drift->pdata[i]));
 }
@@ -250,12 +175,12 @@ static int verify_inside(LwSession *session) {
   gboolean both = invocation->statically == invocation->live;
   gboolean live = both || invocation->live;
   g_autoptr(GError) error = NULL;
-  g_auto(Still) still = {0};
+  g_auto(LwProof) still = {0};
   gint64 start = g_get_monotonic_time();
-  if (!look(session, &still, &error))
+  if (!lw_proof_look(session, &still, &error))
     return lw_fail(error);
   if (both || invocation->statically)
-    prove_static(session, &still);
+    lw_proof_prove(session, &still);
   g_autoptr(LwVerifyReport) report = NULL;
   if (live)
     report = still.drift->len ? prove_live_as_it_is(session, &error) : prove_live(session, &error);

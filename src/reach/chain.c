@@ -126,6 +126,8 @@ static void decide(Walk *w, Doing *d, const Branch *branch, const LwVerdict *ver
     break;
   case LW_VERDICT_DROP:
     step(w, d, branch, LW_VERDICT_DROP, NULL);
+    if (w->at->reach->through)
+      put(w->accepted, pool, branch->set, &branch->state);
     break;
   case LW_VERDICT_JUMP:
     jump(w, branch, verdict->chain, d->next);
@@ -576,7 +578,7 @@ static void walk_base(At *at, const Hooked *hooked, const GArray *in, GArray *ou
       if (hooked->chain->drop || hooked->chain->rules->len)
         lw_reach_step(at, LW_STEP_POLICY, NULL, hooked->chain,
                       hooked->chain->drop ? LW_VERDICT_DROP : LW_VERDICT_ACCEPT, NULL, NULL);
-      if (!hooked->chain->drop)
+      if (!hooked->chain->drop || at->reach->through)
         put(out, pool, left->set, &left->state);
     }
   }

@@ -111,6 +111,7 @@ struct LwReach {
   GHashTable *unknowns;      /* of char* */
   LwApproximation approximation;
   GPtrArray *trace; /* of LwStep*; NULL: not asked for */
+  gboolean through; /* of a trace: nothing stops it */
 };
 
 /* A match as sets: what it holds for surely, and what it may hold for. */

@@ -80,9 +80,11 @@ typedef struct {
   char *text;               /* nullable: what, in words */
 } LwStep;
 
-/* The way of one packet, in order; where a bridge hands it to several ports, one after the other. Of LwStep*,
- * freeing; borrows from the world. */
-GPtrArray *lw_reach_trace(LwReach *reach, const LwStart *start, const LwHeader *header, LwCtState ct_state);
+/* The way of one packet, in order; where a bridge hands it to several ports, one after the other. through:
+ * what drops it is told, and then it goes on as if it had not, so that everything in its way is found. Of
+ * LwStep*, freeing; borrows from the world. */
+GPtrArray *lw_reach_trace(LwReach *reach, const LwStart *start, const LwHeader *header, LwCtState ct_state,
+                          gboolean through);
 
 /* Texts of what was met and not understood so far: a set of char*, borrowed. */
 GHashTable *lw_reach_unknowns(const LwReach *reach);

@@ -508,15 +508,18 @@ GPtrArray *lw_reach_from(LwReach *reach, const LwStart *start, LwBdd packets, Lw
   return run.arrivals;
 }
 
-GPtrArray *lw_reach_trace(LwReach *reach, const LwStart *start, const LwHeader *header, LwCtState ct_state) {
+GPtrArray *lw_reach_trace(LwReach *reach, const LwStart *start, const LwHeader *header, LwCtState ct_state,
+                          gboolean through_all) {
   GPtrArray *trace = g_ptr_array_new_with_free_func(step_free);
   g_autoptr(GPtrArray) arrivals = g_ptr_array_new_with_free_func(g_free);
   Run run = {
       .reach = reach, .arrivals = arrivals, .seen = g_hash_table_new_full(NULL, NULL, NULL, branches_unref)};
   reach->trace = trace;
+  reach->through = through_all;
   reach->approximation = LW_REACH_MAY;
   start_run(&run, start, lw_packets_of(reach->pool, header), ct_state);
   reach->trace = NULL;
+  reach->through = FALSE;
   g_hash_table_unref(run.seen);
   return trace;
 }

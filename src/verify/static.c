@@ -378,10 +378,16 @@ static char *pieces_text(LwBddPool *pool, LwBdd set) {
 }
 
 /* Packets that a reader knows: pings, TCP, the segment's machines, addresses that are in use. */
-static gboolean pick(const Prove *p, const LwStaticRow *row, LwBdd set, LwHeader *out) {
+static gboolean pick(const Prove *p, const LwStaticRow *row, const LwPlace *place, LwBdd set, LwHeader *out) {
   LwBddPool *pool = p->proof->pool;
-  LwBdd wishes[8] = {0};
+  LwBdd wishes[10] = {0};
   guint count = 0;
+  if (!place->elsewhere && place->zone.kind == LW_ZONE_SEGMENT) {
+    LwBdd there =
+        lw_packets_prefix(pool, LW_HEADER_DADDR, &lw_lab_segment(p->proof->lab, place->zone.index)->subnet);
+    wishes[count++] = lw_bdd_and(pool, there, p->proof->machines);
+    wishes[count++] = there;
+  }
   if (row->machine != LW_NONE)
     wishes[count++] = own_sources(p, row->machine, row->nic);
   LwAddr known;
@@ -437,7 +443,7 @@ static guint weight(const LwStep *step) {
 
 /* The step that let it through, or the last that stopped it. */
 static char *deciding_text(const Prove *p, const LwStart *start, const LwHeader *packet, gboolean passed) {
-  g_autoptr(GPtrArray) trace = lw_reach_trace(p->proof->reach, start, packet, LW_CT_NEW);
+  g_autoptr(GPtrArray) trace = lw_reach_trace(p->proof->reach, start, packet, LW_CT_NEW, FALSE);
   const LwStep *best = NULL;
   for (guint i = 0; i < trace->len; i++) {
     const LwStep *step = trace->pdata[i];
@@ -454,7 +460,7 @@ static void violate(const Prove *p, const LwStaticRow *row, LwStaticKind kind, c
   v->start = row->start;
   v->from = g_strdup(row->name);
   v->to = place_name(p->proof->lab, place);
-  pick(p, row, set, &v->packet);
+  pick(p, row, place, set, &v->packet);
   v->proto = proto_of(v->packet.proto);
   v->set = pieces_text(p->proof->pool, set);
   ask_file(p, row, place, v);
