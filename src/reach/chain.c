@@ -313,14 +313,24 @@ static void change_all(Walk *w, Doing *d, const LwAction *action, Change change,
   }
 }
 
+/* 0: an address of whatever family the packet has. */
+static guint8 family_of_target(const Walk *w, const LwAction *action) {
+  const LwSet *set = action->set ? lw_ruleset_find_set(w->at->ruleset, action->set) : NULL;
+  if (set && (set->data == LW_FIELD_SADDR || set->data == LW_FIELD_DADDR))
+    return 4;
+  if (set && (set->data == LW_FIELD_SADDR6 || set->data == LW_FIELD_DADDR6))
+    return 6;
+  return action->to.kind == LW_VALUE_PREFIX  ? action->to.prefix.addr.family
+         : action->to.kind == LW_VALUE_RANGE ? action->to.range.first.family
+                                             : 0;
+}
+
 /* Addresses of one family for packets of that family; those of the other one go on in the rule. */
 static void translate_all(Walk *w, Doing *d, const LwAction *action, Change change) {
   LwBddPool *pool = w->at->reach->pool;
   g_autoptr(GArray) before = d->going;
   g_autoptr(GArray) untouched = branches_new();
-  guint8 only = action->to.kind == LW_VALUE_PREFIX  ? action->to.prefix.addr.family
-                : action->to.kind == LW_VALUE_RANGE ? action->to.range.first.family
-                                                    : 0;
+  guint8 only = family_of_target(w, action);
   d->going = branches_new();
   for (w->family = 4; w->family <= 6; w->family += 2) {
     for (guint i = 0; i < before->len; i++) {

@@ -112,6 +112,10 @@ static gboolean is_one(const char *value) {
   return value && !g_str_equal(value, "0");
 }
 
+static guint number_of(const char *value) {
+  return value ? (guint)g_ascii_strtoull(value, NULL, 10) : 0;
+}
+
 /* A link made later takes "default" over; the value of the link itself is the one that counts. */
 static gboolean v6_is_on(const Ns *ns, const char *link) {
   const char *own = lw_reach_sysctl(ns, "net/ipv6/conf/%s/disable_ipv6", link);
@@ -129,6 +133,8 @@ static void read_sysctls(Ns *ns) {
     Link *link = ns->links->pdata[i];
     const char *own = lw_reach_sysctl(ns, "net/ipv4/conf/%s/forwarding", link->name);
     link->v6 = v6_is_on(ns, link->name);
+    link->way_back = MAX(number_of(lw_reach_sysctl(ns, "net/ipv4/conf/all/rp_filter")),
+                         number_of(lw_reach_sysctl(ns, "net/ipv4/conf/%s/rp_filter", link->name)));
     link->forward4 = own ? is_one(own) : !v4 || is_one(v4);
   }
 }

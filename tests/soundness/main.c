@@ -156,7 +156,12 @@ static gboolean is_router(const LwAddr *addr) {
   return addr->bytes[addr->family == 6 ? 15 : 3] == 1;
 }
 
-static WirePacket random_packet(GRand *random, guint id) {
+/* Without ports a flow is known by its addresses alone: two that are translated to the same one collide. */
+static gboolean is_free(GHashTable *asked, const LwAddr *destination) {
+  return !is_router(destination) && g_hash_table_add(asked, lw_addr_format(destination));
+}
+
+static WirePacket random_packet(GRand *random, GHashTable *asked, guint id) {
   static const guint8 protocols[] = {6, 6, 17, 17, 1, 99};
   WirePacket packet = {.from = (guint)g_rand_int_range(random, 0, WIRE_CLIENTS)};
   LwHeader *h = &packet.header;
@@ -164,9 +169,7 @@ static WirePacket random_packet(GRand *random, guint id) {
   h->source = source_of(random, packet.from, v6);
   h->destination = address(pool_address(random, v6));
   h->proto = protocols[g_rand_int_range(random, 0, G_N_ELEMENTS(protocols))];
-  /* without ports a flow is known by its addresses alone: what comes back from the router must not be asked
-   */
-  if (h->proto == 99 && is_router(&h->destination))
+  if (h->proto == 99 && !is_free(asked, &h->destination))
     h->proto = 17;
   if (h->proto == 1) {
     h->icmp_type = v6 ? 128 : 8;
@@ -231,7 +234,7 @@ static const char *place_name(guint place) {
 static void explain(const Answer *answer, const WirePacket *packet) {
   g_autofree char *link = g_strdup_printf("e%u", packet->from);
   const LwStart start = {LW_START_FRAME, "r", link};
-  g_autoptr(GPtrArray) steps = lw_reach_trace(answer->reach, &start, &packet->header, LW_CT_NEW);
+  g_autoptr(GPtrArray) steps = lw_reach_trace(answer->reach, &start, &packet->header, LW_CT_NEW, FALSE);
   for (guint i = 0; i < steps->len; i++) {
     const LwStep *step = steps->pdata[i];
     g_autofree char *rule = step->rule ? lw_rule_format(step->rule) : g_strdup("");
@@ -318,8 +321,9 @@ static gboolean run_packets(GRand *random, const World *world, Totals *totals) {
   guint count = (guint)packets_each;
   g_autofree WirePacket *packets = g_new0(WirePacket, count);
   g_autofree WireSeen *seen = g_new0(WireSeen, count * WIRE_PLACES);
+  g_autoptr(GHashTable) asked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   for (guint i = 0; i < count; i++)
-    packets[i] = random_packet(random, i);
+    packets[i] = random_packet(random, asked, i);
   g_autoptr(LwResourceSet) resources = look();
   Answer answer = {0};
   answer_for(&answer, resources);
