@@ -167,7 +167,8 @@ typedef struct {
 } Way;
 /* Ways out by that link: of Way, transfer full. */
 GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif);
-/* Sources that the main table has a way back to by that link; LW_NO_LINK: by any. */
+/* Sources that surely have a way back by that link; LW_NO_LINK: by any. None when routing rules say more than
+ * the main table does. */
 LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link);
 /* Links that any route of the namespace leads to. Of guint, transfer full. */
 GArray *lw_reach_routed_links(LwReach *reach, Ns *ns);

@@ -206,8 +206,21 @@ GArray *lw_reach_routed_links(LwReach *reach, Ns *ns) {
   return links;
 }
 
+/* Is a rule but the main table's own one asked for the way back of a packet without a mark? */
+static gboolean asks_elsewhere(const Ns *ns) {
+  for (guint i = 0; i < ns->lookups->len; i++) {
+    const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
+    gboolean usual = lookup->table == 254 && !lookup->refuse && !lookup->suppress_default && !lookup->unsure;
+    if (!usual && lookup->mark == 0 && !lookup->for_output && lookup->table != 253)
+      return TRUE;
+  }
+  return FALSE;
+}
+
 LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link) {
   LwBddPool *pool = reach->pool;
+  if (asks_elsewhere(ns))
+    return LW_BDD_FALSE;
   LwBdd matched = LW_BDD_FALSE, found = LW_BDD_FALSE;
   g_autoptr(GArray) routes = routes_of(reach, ns, 254);
   for (guint i = 0; i < routes->len; i++) {
