@@ -148,7 +148,6 @@ GArray *lw_reach_lookup(const At *at, const GArray *fields, const char *set, con
 const LwElement *lw_reach_deciding_element(const At *at, const LwRule *rule, const State *state,
                                            LwBdd packet);
 void lw_reach_note_unknown(LwReach *reach, const char *text);
-void lw_reach_forget_ruleset(LwReach *reach, const LwRuleset *ruleset);
 void lw_reach_set_index_free(gpointer index);
 guint lw_reach_match_key_hash(gconstpointer key);
 gboolean lw_reach_match_key_equal(gconstpointer a, gconstpointer b);

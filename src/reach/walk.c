@@ -23,8 +23,8 @@ typedef struct {
 typedef struct {
   LwReach *reach;
   GPtrArray *arrivals;
-  gboolean to_bridge_alone; /* the first frame is for the bridge that it comes in at */
-  GHashTable *seen;         /* Link* -> GArray of Branch: what has come in there */
+  LwStartKind first; /* whom the first frame is for; FRAME: for anybody, as all further ones */
+  GHashTable *seen;  /* Link* -> GArray of Branch: what has come in there */
 } Run;
 
 static void frame_in(Run *run, Link *link, const Branch *branch, Hop hop, guint depth);
@@ -370,6 +370,10 @@ static void bridge_to_itself(Run *run, Link *bridge, Link *from, const GArray *i
     ip_in(run, bridge, &g_array_index(after, Branch, i), hop, depth);
 }
 
+static gboolean leads_inside(const Run *run, const Link *port) {
+  return port->peer && lw_reach_ns(run->reach, port->peer_ns);
+}
+
 static void bridge_in(Run *run, Link *bridge, Link *port, const Branch *branch, Hop hop, guint depth) {
   if (depth > HOPS_MAX || !bridge->up)
     return;
@@ -386,15 +390,15 @@ static void bridge_in(Run *run, Link *bridge, Link *port, const Branch *branch, 
   }
   if (in->len == 0)
     return;
-  gboolean alone = run->to_bridge_alone;
-  run->to_bridge_alone = FALSE;
-  if (port)
+  LwStartKind first = run->first;
+  run->first = LW_START_FRAME;
+  if (port && first != LW_START_ROUTED)
     bridge_to_itself(run, bridge, port, in, hop, depth + 1);
-  if (alone)
+  if (first == LW_START_BRIDGED)
     return;
   for (guint i = 0; i < bridge->ports->len; i++) {
     Link *to = lw_reach_link_at(bridge->ns, g_array_index(bridge->ports, guint, i));
-    if (may_pass(port, to))
+    if (may_pass(port, to) && (first != LW_START_ROUTED || leads_inside(run, to)))
       bridge_to_port(run, bridge, port, to, in, hop, depth + 1);
   }
 }
@@ -488,8 +492,8 @@ static void start_run(Run *run, const LwStart *start, LwBdd packets, LwCtState c
     return;
   }
   Link *link = lw_reach_link(ns, start->link);
-  run->to_bridge_alone = start->kind == LW_START_BRIDGED;
-  if (link && !(run->to_bridge_alone && link->master == LW_NO_LINK))
+  run->first = link && link->master != LW_NO_LINK ? start->kind : LW_START_FRAME;
+  if (link && !(start->kind == LW_START_BRIDGED && link->master == LW_NO_LINK))
     frame_in(run, link, &branch, (Hop){.kind = TO_ANYBODY}, 0);
 }
 
