@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define DEPTH_MAX 24
+#define ASIDE_MAX 6
 
 typedef struct {
   At *at;
@@ -464,6 +465,43 @@ static void take_rule(Walk *w, const LwRule *rule, Branch *branch, Doing *d) {
   }
 }
 
+/* Nothing but verdicts from that rule on, in the chain where the base chain began. Then what was accepted
+ * need not be taken out of what goes on: a later rule can accept it again or drop what is accepted already,
+ * and neither means anything. It keeps what goes on small. */
+static gboolean only_decides(const LwRule *rule) {
+  for (guint i = 0; i < rule->actions->len; i++) {
+    const LwAction *action = rule->actions->pdata[i];
+    if (action->kind == LW_ACTION_VERDICT && action->verdict.kind != LW_VERDICT_ACCEPT &&
+        action->verdict.kind != LW_VERDICT_DROP)
+      return FALSE;
+    if (action->kind > LW_ACTION_REJECT && action->kind != LW_ACTION_CLAMP_MSS &&
+        action->kind != LW_ACTION_LIMIT && action->kind != LW_ACTION_NOTE)
+      return FALSE;
+    if (action->kind == LW_ACTION_VMAP)
+      return FALSE;
+  }
+  return !rule->unknown;
+}
+
+static guint first_of_decisions(LwReach *reach, const LwChain *chain) {
+  gpointer known;
+  if (g_hash_table_lookup_extended(reach->decisions, chain, NULL, &known))
+    return GPOINTER_TO_UINT(known);
+  guint first = chain->rules->len;
+  while (first > 0 && only_decides(chain->rules->pdata[first - 1]))
+    first--;
+  g_hash_table_insert(reach->decisions, (gpointer)chain, GUINT_TO_POINTER(first));
+  return first;
+}
+
+/* Beside each other as long as they are few: joining large sets costs more than carrying them along. */
+static void put_aside(GArray *branches, LwBddPool *pool, const Branch *branch) {
+  if (branches->len < ASIDE_MAX && branch->set != LW_BDD_FALSE)
+    g_array_append_val(branches, *branch);
+  else
+    put(branches, pool, branch->set, &branch->state);
+}
+
 /* Many rules only say no or yes; they need no lists. TRUE when that was all. */
 static gboolean take_plain_rule(Walk *w, const LwRule *rule, const Branch *hit) {
   if (rule->unknown || w->at->reach->trace)
@@ -476,12 +514,13 @@ static gboolean take_plain_rule(Walk *w, const LwRule *rule, const Branch *hit) 
   }
   if (!only_accepts(rule))
     return FALSE;
-  put(w->accepted, w->at->reach->pool, hit->set, &hit->state);
+  put_aside(w->accepted, w->at->reach->pool, hit);
   return TRUE;
 }
 
 static void walk_chain(Walk *w, const LwChain *chain, guint first, const Branch *in, GArray *returned) {
   Branch branch = *in;
+  guint decisions = w->depth || w->at->reach->trace ? G_MAXUINT : first_of_decisions(w->at->reach, chain);
   for (guint i = first; i < chain->rules->len && branch.set != LW_BDD_FALSE; i++) {
     const LwRule *rule = chain->rules->pdata[i];
     if (does_nothing(rule))
@@ -490,7 +529,10 @@ static void walk_chain(Walk *w, const LwChain *chain, guint first, const Branch 
     if (held.may == LW_BDD_FALSE)
       continue;
     Branch hit = {.state = branch.state};
-    divide(w, rule, branch.set, held, &hit.set, &branch.set);
+    if (i >= decisions && held.must == held.may && only_accepts(rule))
+      hit.set = held.may;
+    else
+      divide(w, rule, branch.set, held, &hit.set, &branch.set);
     if (take_plain_rule(w, rule, &hit))
       continue;
     Doing d = {branches_new(), branches_new(), returned, NULL};
@@ -536,8 +578,10 @@ static void walk_base(At *at, const Hooked *hooked, const GArray *in, GArray *ou
       put(out, pool, branch.set, &branch.state);
       continue;
     }
-    put(out, pool, lw_bdd_minus(pool, branch.set, family), &branch.state);
-    branch.set = lw_bdd_and(pool, branch.set, family);
+    if (family != LW_BDD_TRUE) {
+      put(out, pool, lw_bdd_minus(pool, branch.set, family), &branch.state);
+      branch.set = lw_bdd_and(pool, branch.set, family);
+    }
     if (branch.set == LW_BDD_FALSE)
       continue;
     g_autoptr(GArray) returned = branches_new();

@@ -37,6 +37,7 @@ typedef struct {
 
 typedef struct {
   GHashTable *by_oif; /* link number -> GArray of Piece */
+  LwBdd ways;         /* destinations and the links that they are led to */
   LwBdd matched;      /* by anything, a refusal (prohibit, blackhole) included */
   LwBdd matched_more; /* by anything but a default route */
 } Table;
@@ -106,6 +107,7 @@ struct LwReach {
   GHashTable *ns_by_name;
   GHashTable *set_index;     /* LwSet* -> SetIndex* */
   GHashTable *ruleset_index; /* LwRuleset* -> RulesetIndex* */
+  GHashTable *decisions;     /* LwChain* -> the first of its rules behind which there are only verdicts */
   GHashTable *matched;       /* MatchKey -> LwBdd pair */
   GHashTable *unknowns;      /* of char* */
   LwApproximation approximation;
@@ -166,6 +168,8 @@ typedef struct {
 GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif);
 /* Links that any route of the namespace leads to. Of guint, transfer full. */
 GArray *lw_reach_routed_links(LwReach *reach, Ns *ns);
+/* Those that a packet of the set may be led to, its destination as it was sent. Of guint, transfer full. */
+GArray *lw_reach_leading_links(LwReach *reach, Ns *ns, const State *state, guint iif, LwBdd set);
 void lw_reach_tables_free(gpointer table);
 
 /* walk.c */

@@ -132,8 +132,11 @@ static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
     table->matched = lw_bdd_or(reach->pool, table->matched, piece.set);
     if (!piece.is_default)
       table->matched_more = table->matched;
-    if (route->oif != LW_NO_LINK)
-      put_piece(table, route->oif, &piece);
+    if (route->oif == LW_NO_LINK)
+      continue;
+    put_piece(table, route->oif, &piece);
+    table->ways =
+        lw_bdd_or(reach->pool, table->ways, lw_packets_leading_to(reach->pool, piece.set, route->oif));
   }
   return table;
 }
@@ -203,5 +206,21 @@ GArray *lw_reach_routed_links(LwReach *reach, Ns *ns) {
         g_array_append_val(links, number);
       }
   }
+  return links;
+}
+
+GArray *lw_reach_leading_links(LwReach *reach, Ns *ns, const State *state, guint iif, LwBdd set) {
+  g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(guint));
+  g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+  GArray *links = g_array_new(FALSE, FALSE, sizeof(guint));
+  for (guint i = 0; i < ns->lookups->len; i++) {
+    const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
+    gboolean unsure;
+    if (!lookup->refuse && applies(lookup, ns, state, iif, &unsure))
+      lw_packets_led_to(reach->pool, set, table_get(reach, ns, lookup->table)->ways, all);
+  }
+  for (guint i = 0; i < all->len; i++)
+    if (g_hash_table_add(seen, GUINT_TO_POINTER(g_array_index(all, guint, i))))
+      g_array_append_val(links, g_array_index(all, guint, i));
   return links;
 }

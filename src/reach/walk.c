@@ -224,7 +224,10 @@ static void route_filtered(Run *run, Ns *ns, guint iif, const Branch *filtered, 
   lw_packets_oifs(pool, filtered->set, told);
   if (usual != LW_BDD_FALSE) {
     g_array_unref(told);
-    told = lw_reach_routed_links(run->reach, ns);
+    gboolean written = lw_addr_is_set(&filtered->state.rewrite.destination);
+    told = written ? lw_reach_routed_links(run->reach, ns)
+                   : lw_reach_leading_links(run->reach, ns, routed, iif,
+                                            lw_packets_forget(pool, filtered->set, LW_HEADER_OIF));
   }
   for (guint i = 0; i < told->len; i++) {
     guint oif = g_array_index(told, guint, i);
@@ -301,7 +304,8 @@ static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) 
   Ns *ns = link->ns;
   Branch branch = *in;
   branch.set = meant(reach, ns, &branch, hop);
-  branch.set = lw_bdd_minus(reach->pool, branch.set, destined(reach, &branch, ns->martian_destination));
+  if (hop.kind == TO_ANYBODY)
+    branch.set = lw_bdd_minus(reach->pool, branch.set, destined(reach, &branch, ns->martian_destination));
   if (!link->v6)
     branch.set = lw_bdd_minus(reach->pool, branch.set, lw_packets_family(reach->pool, 6));
   branch.state.dnat = branch.state.snat = FALSE;
@@ -319,8 +323,10 @@ static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) 
     if (good == LW_BDD_FALSE && run->reach->trace)
       tell(run, ns, link, LW_STEP_STOPPED, "its source is an address that cannot come from there");
     each.set = good;
-    Branch local = {destined(reach, &each, ns->local), each.state};
-    each.set = lw_bdd_minus(reach->pool, each.set, local.set);
+    /* who was asked for by its address is there */
+    gboolean asked = hop.kind == TO_DESTINATION && !each.state.dnat;
+    Branch local = {asked ? each.set : destined(reach, &each, ns->local), each.state};
+    each.set = asked ? LW_BDD_FALSE : lw_bdd_minus(reach->pool, each.set, local.set);
     if (local.set != LW_BDD_FALSE)
       deliver(run, ns, link->number, &local);
     if (each.set != LW_BDD_FALSE)
@@ -451,6 +457,7 @@ LwReach *lw_reach_new(LwBddPool *pool, const LwResourceSet *world, const char *c
   reach->ns_by_name = g_hash_table_new(g_str_hash, g_str_equal);
   reach->set_index = g_hash_table_new_full(NULL, NULL, NULL, lw_reach_set_index_free);
   reach->ruleset_index = g_hash_table_new_full(NULL, NULL, NULL, lw_reach_ruleset_index_free);
+  reach->decisions = g_hash_table_new(NULL, NULL);
   reach->matched =
       g_hash_table_new_full(lw_reach_match_key_hash, lw_reach_match_key_equal, matched_free, matched_free);
   reach->unknowns = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -462,6 +469,7 @@ void lw_reach_free(LwReach *reach) {
   if (!reach)
     return;
   g_hash_table_unref(reach->matched);
+  g_hash_table_unref(reach->decisions);
   g_hash_table_unref(reach->set_index);
   g_hash_table_unref(reach->ruleset_index);
   g_hash_table_unref(reach->ns_by_name);
