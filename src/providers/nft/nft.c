@@ -6,6 +6,9 @@
  * reported as an empty ruleset, which equals none. The elements of run-time sets are outside of all that, and
  * outlive a new load.
  *
+ * A table is replaced by one transaction. In a user namespace a transaction may be longer than a socket there
+ * can send; then the table is loaded in parts, and table NAME_hold drops everything until it is complete.
+ *
  * Undo: for each table the text that the kernel listed before and, when the table was as recorded, the
  * record.
  */
@@ -26,6 +29,9 @@
 #define RECORD_VERSION 1
 #define UNDO_VERSION 1
 #define RECORD_MAX (64u << 20)
+#define PART_ELEMENTS                                                                                        \
+  400 /* at most 128 bytes of a message each, of the 208 KiB that a buffer has by default */
+#define HOLD "_hold"
 
 typedef struct {
   char *ns; /* "" ours */
@@ -256,12 +262,27 @@ static gboolean check_owner(LwProvider *self, const TableId *id, GError **error)
   return FALSE;
 }
 
-static gboolean check_rules(LwProvider *self, const TableId *id, const LwRuleset *ruleset, GError **error) {
-  g_autofree char *text = lw_nft_replace_with(ruleset, &(LwNftOptions){.mark = self->context->owner});
+static gboolean try_text(const TableId *id, const char *text, GError **error) {
+  g_autofree char *commands = lw_nft_replacement(lw_nft_family(id->family), id->name, text);
   if (!ns_is_there(id))
-    return lw_nft_try_fresh(text, error);
-  g_autofree char *output = lw_nft_run(id->ns, text, LW_NFT_DRY, error);
+    return lw_nft_try_fresh(commands, error);
+  g_autofree char *output = lw_nft_run(id->ns, commands, LW_NFT_DRY, error);
   return output != NULL;
+}
+
+/* What is too long to be tried whole is tried without its elements: they are all of the kinds that the sets
+ * say. */
+static gboolean check_rules(LwProvider *self, const TableId *id, const LwRuleset *ruleset, GError **error) {
+  g_autofree char *text = lw_nft_print_with(ruleset, &(LwNftOptions){.mark = self->context->owner});
+  g_autoptr(GError) whole = NULL;
+  if (try_text(id, text, &whole))
+    return TRUE;
+  if (lw_nft_was_too_long(whole)) {
+    g_autoptr(GPtrArray) parts = lw_nft_parts(text, PART_ELEMENTS);
+    return try_text(id, parts->pdata[0], error);
+  }
+  g_propagate_error(error, g_steal_pointer(&whole));
+  return FALSE;
 }
 
 static gboolean nft_check(LwProvider *self, const GPtrArray *changes, GError **error) {
@@ -279,6 +300,57 @@ static gboolean nft_check(LwProvider *self, const GPtrArray *changes, GError **e
 }
 
 /* Changing */
+
+static gboolean run_quietly(const TableId *id, const char *commands, GError **error) {
+  g_autofree char *output = lw_nft_run(id->ns, commands, 0, error);
+  return output != NULL;
+}
+
+/* Nothing passes while a table is incomplete: whoever is killed then leaves that behind, and the undo (or the
+ * next load) takes it away. */
+static char *hold_text(const TableId *id) {
+  const char *family = lw_nft_family(id->family);
+  GString *text = g_string_new(NULL);
+  g_string_append_printf(text, "table %s %s" HOLD " {\n\tcomment \"lanward\"\n", family, id->name);
+  static const char *const hooks[] = {"prerouting", "forward", "output"};
+  for (gsize i = 0; i < G_N_ELEMENTS(hooks); i++)
+    g_string_append_printf(text, "\tchain %s {\n\t\ttype filter hook %s priority -400; policy drop;\n\t}\n",
+                           hooks[i], hooks[i]);
+  g_string_append(text, "}\n");
+  return g_string_free(text, FALSE);
+}
+
+static gboolean release_hold(const TableId *id, GError **error) {
+  const char *family = lw_nft_family(id->family);
+  g_autofree char *commands = g_strdup_printf("table %s %s" HOLD "\ndelete table %s %s" HOLD "\n", family,
+                                              id->name, family, id->name);
+  return run_quietly(id, commands, error);
+}
+
+static gboolean load_in_parts(const TableId *id, const char *text, GError **error) {
+  g_autoptr(GPtrArray) parts = lw_nft_parts(text, PART_ELEMENTS);
+  g_autofree char *hold = hold_text(id);
+  g_autofree char *empty = lw_nft_replacement(lw_nft_family(id->family), id->name, parts->pdata[0]);
+  if (!run_quietly(id, hold, error) || !run_quietly(id, empty, error))
+    return FALSE;
+  for (guint i = 1; i < parts->len; i++)
+    if (!run_quietly(id, parts->pdata[i], error))
+      return FALSE;
+  return release_hold(id, error);
+}
+
+/* Puts the table of this text in place of what is there. One transaction; where it is longer than this
+ * namespace's socket may send at once, several behind a hold. */
+static gboolean replace_table(const TableId *id, const char *text, GError **error) {
+  g_autofree char *commands = lw_nft_replacement(lw_nft_family(id->family), id->name, text);
+  g_autoptr(GError) whole = NULL;
+  if (run_quietly(id, commands, &whole))
+    return TRUE;
+  if (lw_nft_was_too_long(whole))
+    return load_in_parts(id, text, error);
+  g_propagate_error(error, g_steal_pointer(&whole));
+  return FALSE;
+}
 
 static char **runtime_names(const LwRuleset *ruleset) {
   g_autoptr(GStrvBuilder) names = g_strv_builder_new();
@@ -325,9 +397,8 @@ static gboolean load_whole(LwProvider *self, const TableId *id, const char *json
                            char **runtime, GError **error) {
   g_autoptr(GHashTable) kept = json ? lw_nft_listing_runtime(json, (const char *const *)runtime) : NULL;
   LwNftOptions options = {.mark = self->context->owner, .runtime = kept};
-  g_autofree char *commands = lw_nft_replace_with(ruleset, &options);
-  g_autofree char *output = lw_nft_run(id->ns, commands, 0, error);
-  return output != NULL;
+  g_autofree char *text = lw_nft_print_with(ruleset, &options);
+  return replace_table(id, text, error);
 }
 
 static gboolean load(LwProvider *self, const TableId *id, const LwRuleset *ruleset, GError **error) {
@@ -346,8 +417,8 @@ static gboolean delete_table(LwProvider *self, const TableId *id, GError **error
   if (!table_exists(id, &exists, error))
     return FALSE;
   g_autofree char *command = g_strdup_printf("delete table %s %s", lw_nft_family(id->family), id->name);
-  g_autofree char *output = exists ? lw_nft_run(id->ns, command, 0, error) : g_strdup("");
-  return output && record_forget(self, id, error);
+  return (!exists || run_quietly(id, command, error)) && (!ns_is_there(id) || release_hold(id, error)) &&
+         record_forget(self, id, error);
 }
 
 static gboolean nft_apply(LwProvider *self, const GPtrArray *changes, GError **error) {
@@ -406,11 +477,7 @@ static gboolean restore(LwProvider *self, const TableId *id, const char *text, J
                         GError **error) {
   if (!text)
     return delete_table(self, id, error);
-  const char *family = lw_nft_family(id->family);
-  g_autofree char *commands =
-      g_strdup_printf("table %s %s\ndelete table %s %s\n%s", family, id->name, family, id->name, text);
-  g_autofree char *output = lw_nft_run(id->ns, commands, 0, error);
-  if (!output)
+  if (!replace_table(id, text, error) || !release_hold(id, error))
     return FALSE;
   g_autoptr(Record) record = record_node ? record_from_json(record_node) : NULL;
   return record ? record_now(self, id, record->text, record->runtime, error) : record_forget(self, id, error);
