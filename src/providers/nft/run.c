@@ -36,6 +36,8 @@ static NftContext *make_context(guint flags, GError **error) {
     output |= NFT_CTX_OUTPUT_JSON;
   if (flags & LW_NFT_STATELESS)
     output |= NFT_CTX_OUTPUT_STATELESS;
+  if (flags & LW_NFT_NUMERIC)
+    output |= NFT_CTX_OUTPUT_NUMERIC_PROTO;
   nft_ctx_output_set_flags(context, output);
   nft_ctx_set_dry_run(context, (flags & LW_NFT_DRY) != 0);
   return g_steal_pointer(&context);

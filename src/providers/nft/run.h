@@ -7,6 +7,8 @@ typedef enum {
   LW_NFT_JSON = 1,      /* output is JSON */
   LW_NFT_DRY = 2,       /* the kernel judges the transaction, and drops it */
   LW_NFT_STATELESS = 4, /* no counters in the output */
+  LW_NFT_NUMERIC = 8,   /* transport protocols as numbers: their names come from a file. Other symbols as
+                           numbers are   in the wrong byte order in 1.0.6 */
 } LwNftFlags;
 
 /* Carries out `commands` as one transaction. ns NULL or "": where we are. Returns the output (transfer full),

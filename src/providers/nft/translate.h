@@ -34,5 +34,10 @@ char *lw_nft_delta_of_texts(const char *old_text, const char *new_text);
 
 /* The table's name: a ruleset may be called "NAME/FAMILY" where two tables share a name. */
 char *lw_nft_table_name(const LwRuleset *ruleset);
-/* "inet" or "bridge". */
+/* As nft calls it: "inet", "bridge", … */
 const char *lw_nft_family(LwFamily family);
+
+/* A set or a chain, as nft is told of it; a comment, and a log's prefix. Transfer full; NULL: none. */
+char *lw_nft_object_name(const char *name);
+char *lw_nft_comment(const char *comment);
+char *lw_nft_log_prefix(const char *prefix /* nullable */);
