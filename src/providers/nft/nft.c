@@ -4,7 +4,8 @@
  * folder: the text that was loaded and a digest of what the kernel lists for it. A table is what was wanted
  * when the text of the record is that of the wanted rules and the listing still has its digest; else it is
  * reported as an empty ruleset, which equals none. The elements of run-time sets are outside of all that, and
- * outlive a new load.
+ * outlive a new load. The record also has the generation of the namespace's nftables at which that was so:
+ * while it is the same, nothing has changed, and nothing is listed.
  *
  * A table is replaced by one transaction. In a user namespace a transaction may be longer than a socket there
  * can send; then the table is loaded in parts, and table NAME_hold drops everything until it is complete.
@@ -17,6 +18,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/netns.h"
+#include "providers/nft/generation.h"
 #include "providers/nft/listing.h"
 #include "providers/nft/run.h"
 #include "providers/nft/translate.h"
@@ -40,8 +42,9 @@ typedef struct {
 } TableId;
 
 typedef struct {
-  char *text;    /* as loaded, without the elements of run-time sets */
-  char *listing; /* digest */
+  char *text;       /* as loaded, without the elements of run-time sets */
+  char *listing;    /* digest */
+  char *generation; /* at which the listing was that; nullable: not known */
   char **runtime;
 } Record;
 
@@ -56,6 +59,7 @@ static void record_free(Record *record) {
     return;
   g_free(record->text);
   g_free(record->listing);
+  g_free(record->generation);
   g_strfreev(record->runtime);
   g_free(record);
 }
@@ -108,6 +112,7 @@ static Record *record_from_json(JsonNode *node) {
   Record *record = g_new0(Record, 1);
   record->text = g_strdup(text_member(json, "text"));
   record->listing = g_strdup(text_member(json, "listing"));
+  record->generation = g_strdup(text_member(json, "generation"));
   record->runtime = names_member(json, "runtime");
   return record;
 }
@@ -117,6 +122,8 @@ static JsonNode *record_to_json(const Record *record) {
   json_object_set_int_member(json, "version", RECORD_VERSION);
   json_object_set_string_member(json, "text", record->text);
   json_object_set_string_member(json, "listing", record->listing);
+  if (record->generation)
+    json_object_set_string_member(json, "generation", record->generation);
   JsonArray *runtime = json_array_new();
   for (guint i = 0; record->runtime[i]; i++)
     json_array_add_string_element(runtime, record->runtime[i]);
@@ -205,17 +212,44 @@ static char *wanted_text(const LwProvider *self, const LwRuleset *ruleset) {
   return lw_nft_print_with(ruleset, &(LwNftOptions){.mark = self->context->owner, .without_runtime = TRUE});
 }
 
+/* Is the table what the record says? Nothing has to be listed while the namespace's nftables are at the
+ * generation at which it was. *there is written only when it is not as recorded. */
+static gboolean as_recorded(LwProvider *self, const TableId *id, Record *record, gboolean *there,
+                            GError **error) {
+  g_autofree char *generation = ns_is_there(id) ? lw_nft_generation(id->ns, NULL) : NULL;
+  if (record && generation && g_strcmp0(record->generation, generation) == 0)
+    return TRUE;
+  g_autofree char *json = NULL;
+  *there = FALSE;
+  if (!list_table(id, LW_NFT_JSON | LW_NFT_STATELESS, &json, error))
+    return FALSE;
+  *there = json != NULL;
+  if (!json || !record || !matches_record(record, json))
+    return FALSE;
+  g_autofree char *after = lw_nft_generation(id->ns, NULL);
+  if (generation && g_strcmp0(generation, after) == 0) {
+    g_free(record->generation);
+    record->generation = g_steal_pointer(&generation);
+    (void)record_save(self, id, record, NULL); /* only saves the next listing */
+  }
+  return TRUE;
+}
+
 static gboolean observe_one(LwProvider *self, const LwResource *asked, const LwRuleset *wanted,
                             LwResourceSet *seen, GError **error) {
   g_auto(TableId) id = table_of(asked);
-  g_autofree char *json = NULL;
-  if (!list_table(&id, LW_NFT_JSON | LW_NFT_STATELESS, &json, error))
+  g_autoptr(Record) record = record_load(self, &id);
+  g_autoptr(GError) local = NULL;
+  gboolean there = TRUE;
+  gboolean recorded = as_recorded(self, &id, record, &there, &local);
+  if (local) {
+    g_propagate_error(error, g_steal_pointer(&local));
     return FALSE;
-  if (!json)
+  }
+  if (!there)
     return TRUE;
   LwResource *resource = lw_resource_new(LW_RES_RULESET, asked->ns, asked->name);
-  g_autoptr(Record) record = record_load(self, &id);
-  if (record && wanted && matches_record(record, json)) {
+  if (recorded && wanted) {
     g_autofree char *text = wanted_text(self, wanted);
     if (g_str_equal(text, record->text))
       resource->ruleset = lw_ruleset_ref((LwRuleset *)wanted);
@@ -366,8 +400,10 @@ static char **runtime_names(const LwRuleset *ruleset) {
 static gboolean record_now(LwProvider *self, const TableId *id, const char *text, char **runtime,
                            GError **error) {
   g_autofree char *json = NULL;
+  g_autofree char *before = lw_nft_generation(id->ns, NULL);
   if (!list_table(id, LW_NFT_JSON | LW_NFT_STATELESS, &json, error))
     return FALSE;
+  g_autofree char *after = lw_nft_generation(id->ns, NULL);
   if (!json) {
     g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "table %s %s vanished after it was loaded",
                 lw_nft_family(id->family), id->name);
@@ -376,6 +412,7 @@ static gboolean record_now(LwProvider *self, const TableId *id, const char *text
   g_autoptr(Record) record = g_new0(Record, 1);
   record->text = g_strdup(text);
   record->runtime = g_strdupv(runtime);
+  record->generation = g_strcmp0(before, after) == 0 ? g_steal_pointer(&before) : NULL;
   record->listing = lw_nft_listing_digest(json, (const char *const *)runtime, error);
   return record->listing && record_save(self, id, record, error);
 }

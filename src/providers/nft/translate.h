@@ -26,7 +26,8 @@ char *lw_nft_replacement(const char *family, const char *name, const char *text)
 char *lw_nft_delta(const LwRuleset *old_rules, const LwRuleset *new_rules);
 
 /* A table's text (ours, or as nft lists it) in pieces that a small socket buffer takes, of char*, each one
- * transaction: the table with its sets empty, then their elements, at most so many at a time. Transfer full. */
+ * transaction: the table with its sets empty, then their elements, at most so many at a time. Transfer full.
+ */
 GPtrArray *lw_nft_parts(const char *text, guint most);
 
 /* The same on two texts of lw_nft_print_with(); both without the elements of run-time sets. */
