@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/netns.h"
 
+#include <errno.h>
 #include <nftables/libnftables.h>
 #include <sched.h>
 #include <string.h>
@@ -78,6 +79,10 @@ static gpointer try_in_thread(gpointer data) {
   else
     g_free(run_here(trial->commands, LW_NFT_DRY, &trial->error));
   return NULL;
+}
+
+gboolean lw_nft_was_too_long(const GError *error) {
+  return error && strstr(error->message, g_strerror(EMSGSIZE)) != NULL;
 }
 
 gboolean lw_nft_try_fresh(const char *commands, GError **error) {
