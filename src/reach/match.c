@@ -669,18 +669,18 @@ void lw_reach_note_unknown(LwReach *reach, const char *text) {
     g_hash_table_add(reach->unknowns, g_strdup(text));
 }
 
-/* What was remembered of a table that is replaced. */
-void lw_reach_forget_ruleset(LwReach *reach, const LwRuleset *ruleset) {
+void lw_reach_element_changed(LwReach *reach, const LwRuleset *ruleset, const LwSet *set) {
   g_autoptr(GHashTable) matches = g_hash_table_new(NULL, NULL);
-  for (guint i = 0; i < ruleset->sets->len; i++)
-    g_hash_table_remove(reach->set_index, ruleset->sets->pdata[i]);
-  g_hash_table_remove(reach->ruleset_index, ruleset);
+  g_hash_table_remove(reach->set_index, set);
   for (guint c = 0; c < ruleset->chains->len; c++) {
     const LwChain *chain = ruleset->chains->pdata[c];
     for (guint r = 0; r < chain->rules->len; r++) {
       const LwRule *rule = chain->rules->pdata[r];
-      for (guint m = 0; m < rule->matches->len; m++)
-        g_hash_table_add(matches, rule->matches->pdata[m]);
+      for (guint m = 0; m < rule->matches->len; m++) {
+        LwMatch *match = rule->matches->pdata[m];
+        if (match->set && g_str_equal(match->set, set->name))
+          g_hash_table_add(matches, match);
+      }
     }
   }
   GHashTableIter iter;

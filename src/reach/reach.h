@@ -26,6 +26,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwReach, lw_reach_free)
 
 typedef enum {
   LW_START_FRAME,   /* comes in by a link from outside, its frame addressed at will */
+  LW_START_ROUTED,  /* the same by a bridge's port, addressed to whoever of the inside has a port there (its
+                       gateway) */
   LW_START_BRIDGED, /* the same by a bridge's port, addressed to the bridge itself alone */
   LW_START_LOCAL,   /* is sent by the namespace's own sockets; `link` unused */
 } LwStartKind;
@@ -90,7 +92,8 @@ GPtrArray *lw_reach_trace(LwReach *reach, const LwStart *start, const LwHeader *
 GHashTable *lw_reach_unknowns(const LwReach *reach);
 LwBddPool *lw_reach_pool(const LwReach *reach);
 
-/* Puts another ruleset in the place of the one of that namespace, family and name (ref taken). Afterwards
- * lw_reach_from() is as good as with a new LwReach. What is returned are the names of the links by which a
- * packet must come in to be treated differently: a set of char*, transfer full; NULL: any. */
-GHashTable *lw_reach_replace_ruleset(LwReach *reach, const char *ns, LwRuleset *ruleset);
+/* An element was added to, or removed from, a set of one of the world's rulesets: what was remembered of it
+ * is forgotten, and the next lw_reach_from() is as good as with a new LwReach. To be told of each such
+ * change. Which runs can come out differently is the caller's to know: those that come by the links that the
+ * element names, or all. */
+void lw_reach_element_changed(LwReach *reach, const LwRuleset *ruleset, const LwSet *set);

@@ -23,8 +23,8 @@ typedef struct {
 typedef struct {
   LwReach *reach;
   GPtrArray *arrivals;
-  gboolean to_bridge_alone; /* the first frame is for the bridge that it comes in at */
-  GHashTable *seen;         /* Link* -> GArray of Branch: what has come in there */
+  LwStartKind first; /* whom the first frame is for; FRAME: for anybody, as all further ones */
+  GHashTable *seen;  /* Link* -> GArray of Branch: what has come in there */
 } Run;
 
 static void frame_in(Run *run, Link *link, const Branch *branch, Hop hop, guint depth);
@@ -125,13 +125,15 @@ static LwBdd destined(LwReach *reach, const Branch *branch, LwBdd set) {
   return lw_bdd_and(reach->pool, branch->set, set);
 }
 
-static LwBdd with_good_source(LwReach *reach, const Ns *ns, const Branch *branch) {
+static LwBdd with_good_source(LwReach *reach, const Link *link, const Branch *branch) {
+  const Ns *ns = link->ns;
   const LwAddr *written = &branch->state.rewrite.source;
+  LwBdd martian = link->accept_local ? lw_bdd_minus(reach->pool, ns->martian, ns->owned_source) : ns->martian;
   if (branch->state.rewrite.source_unknown)
     return branch->set;
   if (!lw_addr_is_set(written))
-    return lw_bdd_minus(reach->pool, branch->set, ns->martian);
-  return lw_reach_is_member(reach, ns->martian, LW_HEADER_SADDR, written) ? LW_BDD_FALSE : branch->set;
+    return lw_bdd_minus(reach->pool, branch->set, martian);
+  return lw_reach_is_member(reach, martian, LW_HEADER_SADDR, written) ? LW_BDD_FALSE : branch->set;
 }
 
 /* Those that a namespace takes in at all, by whom the frame is for. */
@@ -224,7 +226,10 @@ static void route_filtered(Run *run, Ns *ns, guint iif, const Branch *filtered, 
   lw_packets_oifs(pool, filtered->set, told);
   if (usual != LW_BDD_FALSE) {
     g_array_unref(told);
-    told = lw_reach_routed_links(run->reach, ns);
+    gboolean written = lw_addr_is_set(&filtered->state.rewrite.destination);
+    told = written ? lw_reach_routed_links(run->reach, ns)
+                   : lw_reach_leading_links(run->reach, ns, routed, iif,
+                                            lw_packets_forget(pool, filtered->set, LW_HEADER_OIF));
   }
   for (guint i = 0; i < told->len; i++) {
     guint oif = g_array_index(told, guint, i);
@@ -316,10 +321,12 @@ static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) 
   Ns *ns = link->ns;
   Branch branch = *in;
   branch.set = meant(reach, ns, &branch, hop);
-  branch.set = lw_bdd_minus(reach->pool, branch.set, destined(reach, &branch, ns->martian_destination));
+  if (hop.kind == TO_ANYBODY)
+    branch.set = lw_bdd_minus(reach->pool, branch.set, destined(reach, &branch, ns->martian_destination));
   if (!link->v6)
     branch.set = lw_bdd_minus(reach->pool, branch.set, lw_packets_family(reach->pool, 6));
   branch.state.dnat = branch.state.snat = FALSE;
+  branch.state.dnat_settled = branch.state.snat_settled = FALSE;
   branch.state.entry = branch.state.rewrite;
   if (branch.set != LW_BDD_FALSE)
     branch.set = news(run, link, &branch);
@@ -330,12 +337,14 @@ static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) 
   g_autoptr(GArray) after = through(run, &at, one);
   for (guint i = 0; i < after->len; i++) {
     Branch each = g_array_index(after, Branch, i);
-    LwBdd good = with_good_source(reach, ns, &each);
+    LwBdd good = with_good_source(reach, link, &each);
     if (good == LW_BDD_FALSE && run->reach->trace)
       tell(run, ns, link, LW_STEP_STOPPED, "its source is an address that cannot come from there");
     each.set = with_way_back(reach, link, good);
-    Branch local = {destined(reach, &each, ns->local), each.state};
-    each.set = lw_bdd_minus(reach->pool, each.set, local.set);
+    /* who was asked for by its address is there */
+    gboolean asked = hop.kind == TO_DESTINATION && !each.state.dnat;
+    Branch local = {asked ? each.set : destined(reach, &each, ns->local), each.state};
+    each.set = asked ? LW_BDD_FALSE : lw_bdd_minus(reach->pool, each.set, local.set);
     if (local.set != LW_BDD_FALSE)
       deliver(run, ns, link->number, &local);
     if (each.set != LW_BDD_FALSE)
@@ -385,6 +394,10 @@ static void bridge_to_itself(Run *run, Link *bridge, Link *from, const GArray *i
     ip_in(run, bridge, &g_array_index(after, Branch, i), hop, depth);
 }
 
+static gboolean leads_inside(const Run *run, const Link *port) {
+  return port->peer && lw_reach_ns(run->reach, port->peer_ns);
+}
+
 static void bridge_in(Run *run, Link *bridge, Link *port, const Branch *branch, Hop hop, guint depth) {
   if (depth > HOPS_MAX || !bridge->up)
     return;
@@ -401,15 +414,15 @@ static void bridge_in(Run *run, Link *bridge, Link *port, const Branch *branch, 
   }
   if (in->len == 0)
     return;
-  gboolean alone = run->to_bridge_alone;
-  run->to_bridge_alone = FALSE;
-  if (port)
+  LwStartKind first = run->first;
+  run->first = LW_START_FRAME;
+  if (port && first != LW_START_ROUTED)
     bridge_to_itself(run, bridge, port, in, hop, depth + 1);
-  if (alone)
+  if (first == LW_START_BRIDGED)
     return;
   for (guint i = 0; i < bridge->ports->len; i++) {
     Link *to = lw_reach_link_at(bridge->ns, g_array_index(bridge->ports, guint, i));
-    if (may_pass(port, to))
+    if (may_pass(port, to) && (first != LW_START_ROUTED || leads_inside(run, to)))
       bridge_to_port(run, bridge, port, to, in, hop, depth + 1);
   }
 }
@@ -462,6 +475,7 @@ LwReach *lw_reach_new(LwBddPool *pool, const LwResourceSet *world, const char *c
   reach->ns_by_name = g_hash_table_new(g_str_hash, g_str_equal);
   reach->set_index = g_hash_table_new_full(NULL, NULL, NULL, lw_reach_set_index_free);
   reach->ruleset_index = g_hash_table_new_full(NULL, NULL, NULL, lw_reach_ruleset_index_free);
+  reach->decisions = g_hash_table_new(NULL, NULL);
   reach->matched =
       g_hash_table_new_full(lw_reach_match_key_hash, lw_reach_match_key_equal, matched_free, matched_free);
   reach->unknowns = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -473,6 +487,7 @@ void lw_reach_free(LwReach *reach) {
   if (!reach)
     return;
   g_hash_table_unref(reach->matched);
+  g_hash_table_unref(reach->decisions);
   g_hash_table_unref(reach->set_index);
   g_hash_table_unref(reach->ruleset_index);
   g_hash_table_unref(reach->ns_by_name);
@@ -503,8 +518,8 @@ static void start_run(Run *run, const LwStart *start, LwBdd packets, LwCtState c
     return;
   }
   Link *link = lw_reach_link(ns, start->link);
-  run->to_bridge_alone = start->kind == LW_START_BRIDGED;
-  if (link && !(run->to_bridge_alone && link->master == LW_NO_LINK))
+  run->first = link && link->master != LW_NO_LINK ? start->kind : LW_START_FRAME;
+  if (link && !(start->kind == LW_START_BRIDGED && link->master == LW_NO_LINK))
     frame_in(run, link, &branch, (Hop){.kind = TO_ANYBODY}, 0);
 }
 

@@ -35,6 +35,7 @@ static void set_free(gpointer data) {
   g_free(set->name);
   g_array_unref(set->fields);
   g_ptr_array_unref(set->elements);
+  g_hash_table_unref(set->index);
   g_free(set->unknown);
   g_free(set);
 }
@@ -117,6 +118,63 @@ static GArray *values_new(void) {
   return values;
 }
 
+static gboolean values_equal(const GArray *a, const GArray *b) {
+  if (a->len != b->len)
+    return FALSE;
+  for (guint i = 0; i < a->len; i++)
+    if (!lw_value_equal(&g_array_index(a, LwValue, i), &g_array_index(b, LwValue, i)))
+      return FALSE;
+  return TRUE;
+}
+
+static guint hash_bytes(guint hash, gconstpointer data, gsize length) {
+  const guint8 *bytes = data;
+  for (gsize i = 0; i < length; i++)
+    hash = hash * 33 + bytes[i];
+  return hash;
+}
+
+static guint hash_addr(guint hash, const LwAddr *addr) {
+  return hash_bytes(hash, addr->bytes, sizeof addr->bytes);
+}
+
+static guint hash_value(guint hash, const LwValue *value) {
+  hash = hash * 33 + value->kind;
+  switch (value->kind) {
+  case LW_VALUE_NAME:
+    return hash_bytes(hash, value->name, strlen(value->name));
+  case LW_VALUE_PREFIX:
+    return hash_addr(hash, &value->prefix.addr) * 33 + value->prefix.len;
+  case LW_VALUE_RANGE:
+    return hash_addr(hash_addr(hash, &value->range.first), &value->range.last);
+  case LW_VALUE_NUMBER:
+    return (hash * 33 + value->first) * 33 + value->last;
+  case LW_VALUE_MAC:
+    return hash_bytes(hash, value->mac.bytes, sizeof value->mac.bytes);
+  }
+  return hash;
+}
+
+static guint element_hash(gconstpointer data) {
+  const LwElement *element = data;
+  guint hash = 5381;
+  for (guint i = 0; i < element->key->len; i++)
+    hash = hash_value(hash, &g_array_index(element->key, LwValue, i));
+  return hash;
+}
+
+static gboolean element_has_key_of(gconstpointer a, gconstpointer b) {
+  return values_equal(((const LwElement *)a)->key, ((const LwElement *)b)->key);
+}
+
+static void index_elements(LwSet *set) {
+  if (g_hash_table_size(set->index) == set->elements->len)
+    return;
+  g_hash_table_remove_all(set->index);
+  for (guint i = 0; i < set->elements->len; i++)
+    g_hash_table_add(set->index, set->elements->pdata[i]);
+}
+
 LwSet *lw_ruleset_add_set(LwRuleset *ruleset, LwSetKind kind, const char *name, gboolean interval, ...) {
   LwSet *set = g_new0(LwSet, 1);
   set->name = g_strdup(name);
@@ -127,6 +185,7 @@ LwSet *lw_ruleset_add_set(LwRuleset *ruleset, LwSetKind kind, const char *name, 
   set->fields = fields_from(args);
   va_end(args);
   set->elements = g_ptr_array_new_with_free_func(element_free);
+  set->index = g_hash_table_new(element_hash, element_has_key_of);
   g_ptr_array_add(ruleset->sets, set);
   return set;
 }
@@ -214,24 +273,6 @@ gboolean lw_value_equal(const LwValue *a, const LwValue *b) {
   return FALSE;
 }
 
-static gboolean values_equal(const GArray *a, const GArray *b) {
-  if (a->len != b->len)
-    return FALSE;
-  for (guint i = 0; i < a->len; i++)
-    if (!lw_value_equal(&g_array_index(a, LwValue, i), &g_array_index(b, LwValue, i)))
-      return FALSE;
-  return TRUE;
-}
-
-static gboolean key_equals(const GArray *key, const LwValue *values, guint count) {
-  if (key->len != count)
-    return FALSE;
-  for (guint i = 0; i < count; i++)
-    if (!lw_value_equal(&g_array_index(key, LwValue, i), &values[i]))
-      return FALSE;
-  return TRUE;
-}
-
 LwElement *lw_set_append(LwSet *set, LwOrigin origin) {
   LwElement *element = g_new0(LwElement, 1);
   element->key = values_new();
@@ -242,16 +283,18 @@ LwElement *lw_set_append(LwSet *set, LwOrigin origin) {
 
 LwElement *lw_set_add(LwSet *set, const LwValue *key, guint count, LwOrigin origin) {
   g_assert(count == set->fields->len);
-  for (guint i = 0; i < set->elements->len; i++) {
-    LwElement *present = set->elements->pdata[i];
-    if (!key_equals(present->key, key, count))
-      continue;
+  index_elements(set);
+  GArray keys = {.data = (char *)key, .len = count};
+  LwElement wanted = {.key = &keys};
+  LwElement *present = g_hash_table_lookup(set->index, &wanted);
+  if (present) {
     for (guint j = 0; j < count; j++)
       g_free(key[j].name);
     return present;
   }
   LwElement *element = lw_set_append(set, origin);
   g_array_append_vals(element->key, key, count);
+  g_hash_table_add(set->index, element);
   return element;
 }
 

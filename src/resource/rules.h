@@ -172,6 +172,7 @@ typedef struct {
   gboolean data_with_port; /* data is address . port */
   gboolean interval;
   GPtrArray *elements; /* of LwElement* */
+  GHashTable *index;   /* of them by key, for lw_set_add(): made anew when its size is not theirs */
   gboolean runtime;    /* elements are changed by the running system: not compared as drift */
   gboolean anonymous;  /* stands in a rule, without a name there; its name here has a "#" */
   char *unknown;       /* nullable: it may hold anything else as well */

@@ -828,6 +828,17 @@ gboolean lw_static_passes(const LwStatic *proof, const LwStaticRow *row, const L
   return FALSE;
 }
 
+gboolean lw_static_forwards(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
+  LwBdd one = lw_packets_of(proof->pool, packet);
+  for (guint i = 0; i < row->reached->len; i++) {
+    const LwReached *reached = row->reached->pdata[i];
+    if (!reached->place.elsewhere && reached->place.zone.kind == LW_ZONE_SEGMENT &&
+        lw_bdd_intersects(proof->pool, reached->may, one))
+      return TRUE;
+  }
+  return FALSE;
+}
+
 LwHeader lw_static_header(const LwFlowQuestion *question) {
   LwHeader header = {.source = question->source,
                      .destination = question->destination,
@@ -893,6 +904,29 @@ static gboolean covered_by_segment(const LwStaticRow *row) {
   return row->zone.kind == LW_ZONE_SEGMENT && row->machine != LW_NONE;
 }
 
+/* All of the internet is one word, not ten ranges. */
+static char *gained_text(const LwStatic *proof, const LwPlace *place, LwBdd set) {
+  LwBddPool *pool = proof->pool;
+  LwBdd web = lw_bdd_and(pool, lw_packets_number(pool, LW_HEADER_PROTO, 6, 6),
+                         lw_packets_number(pool, LW_HEADER_DPORT, 443, 443));
+  LwBdd far = lw_bdd_and(pool, far_destinations(pool), lw_bdd_and(pool, web, lw_intent_opening(pool)));
+  LwBdd sources = lw_bdd_and(pool, set, far);
+  const LwHeaderField fields[] = {LW_HEADER_DADDR,     LW_HEADER_PROTO,     LW_HEADER_DPORT,
+                                  LW_HEADER_ICMP_TYPE, LW_HEADER_ICMP_CODE, LW_HEADER_TCP_FLAGS,
+                                  LW_HEADER_SPORT};
+  for (guint i = 0; i < G_N_ELEMENTS(fields); i++)
+    sources = lw_packets_forget(pool, sources, fields[i]);
+  if (place->elsewhere || place->zone.kind != LW_ZONE_INTERNET || sources == LW_BDD_FALSE)
+    return pieces_text(pool, set);
+  LwBdd rest = lw_bdd_minus(pool, set, lw_bdd_and(pool, sources, far_destinations(pool)));
+  g_autofree char *who = pieces_text(pool, sources);
+  char *arrow = strstr(who, " -> ");
+  if (arrow)
+    *arrow = '\0';
+  g_autofree char *more = rest == LW_BDD_FALSE ? NULL : pieces_text(pool, rest);
+  return g_strdup_printf("%s to the internet%s%s", who, more ? "; " : "", more ? more : "");
+}
+
 GPtrArray *lw_static_gained(const LwStatic *from, const LwStatic *to) {
   GPtrArray *lines = g_ptr_array_new_with_free_func(g_free);
   for (guint i = 0; i < to->rows->len; i++) {
@@ -903,7 +937,7 @@ GPtrArray *lw_static_gained(const LwStatic *from, const LwStatic *to) {
       LwBdd gained = lw_bdd_minus(to->pool, reached->may, reached_in(from, row->name, name));
       if (gained == LW_BDD_FALSE)
         continue;
-      g_autofree char *pieces = pieces_text(to->pool, gained);
+      g_autofree char *pieces = gained_text(to, &reached->place, gained);
       g_ptr_array_add(lines, g_strdup_printf("%s -> %s: %s", row->name, name, pieces));
     }
   }

@@ -78,6 +78,8 @@ char *lw_static_violation_format(const LwStaticViolation *violation);
 /* Does a packet get from a row to a zone? */
 gboolean lw_static_passes(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet,
                           const LwZone *to);
+/* A port that is forwarded: the router is asked, and a machine is reached. */
+gboolean lw_static_forwards(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet);
 /* The row of a machine's port, of a segment, of the host, …; machine nullable. NULL: there is none. */
 const LwStaticRow *lw_static_row(const LwStatic *proof, const LwZone *zone, const char *machine);
 /* The packet of a question, as it opens a flow. */

@@ -160,6 +160,10 @@ static gpointer try_in_thread(gpointer data) {
   return NULL;
 }
 
+gboolean lw_nft_was_too_long(const GError *error) {
+  return error && strstr(error->message, g_strerror(EMSGSIZE)) != NULL;
+}
+
 gboolean lw_nft_try_fresh(const char *commands, GError **error) {
   Trial trial = {commands, NULL};
   GThread *thread = g_thread_try_new("nft", try_in_thread, &trial, error);

@@ -18,5 +18,8 @@ char *lw_nft_run(const char *ns, const char *commands, guint flags, GError **err
  * (1.0.6: "meta l4proto 99" before a concatenation with "th dport"). *died (not written on success): it did.
  */
 char *lw_nft_run_apart(const char *ns, const char *commands, guint flags, gboolean *died, GError **error);
+/* TRUE: the transaction was larger than the socket's buffer may be. In a user namespace net.core.wmem_max
+ * bounds it, elsewhere nothing does. */
+gboolean lw_nft_was_too_long(const GError *error);
 /* Would these commands work in a network namespace that is new? */
 gboolean lw_nft_try_fresh(const char *commands, GError **error);

@@ -557,11 +557,14 @@ char *lw_nft_print(const LwRuleset *ruleset) {
   return lw_nft_print_with(ruleset, &(LwNftOptions){0});
 }
 
+char *lw_nft_replacement(const char *family, const char *name, const char *text) {
+  return g_strdup_printf("table %s %s\ndelete table %s %s\n%s", family, name, family, name, text);
+}
+
 char *lw_nft_replace_with(const LwRuleset *ruleset, const LwNftOptions *options) {
-  const char *family = lw_nft_family(ruleset->family);
   g_autofree char *name = lw_nft_table_name(ruleset);
   g_autofree char *table = lw_nft_print_with(ruleset, options);
-  return g_strdup_printf("table %s %s\ndelete table %s %s\n%s", family, name, family, name, table);
+  return lw_nft_replacement(lw_nft_family(ruleset->family), name, table);
 }
 
 char *lw_nft_replace(const LwRuleset *ruleset) {
@@ -616,7 +619,11 @@ static void read_table(Table *table, const char *text) {
   gboolean inside = FALSE;
   for (guint i = 0; lines[i]; i++) {
     char *line = lines[i];
-    if (inside && !g_str_equal(line, "\t\t}")) {
+    if (inside && g_str_has_suffix(line, " }")) { /* as nft lists it */
+      line[strlen(line) - 2] = '\0';
+      take_elements(elements, line);
+      inside = FALSE;
+    } else if (inside && !g_str_equal(line, "\t\t}")) {
       take_elements(elements, line);
     } else if (inside) {
       inside = FALSE;
@@ -656,15 +663,53 @@ static GPtrArray *only_in(GHashTable *from, GHashTable *other, gboolean keys) {
   return only;
 }
 
+/* "inet lanward", of a text that begins with "table inet lanward {". NULL: it does not. */
+static char *name_in(const char *text) {
+  return g_str_has_prefix(text, "table ")
+             ? g_strndup(text + strlen("table "), strcspn(text, "{") - strlen("table ") - 1)
+             : NULL;
+}
+
+static GPtrArray *all_of(GHashTable *elements) {
+  GPtrArray *all = g_ptr_array_new();
+  GHashTableIter iter;
+  gpointer text;
+  g_hash_table_iter_init(&iter, elements);
+  while (g_hash_table_iter_next(&iter, &text, NULL))
+    g_ptr_array_add(all, text);
+  g_ptr_array_sort(all, compare_texts);
+  return all;
+}
+
+GPtrArray *lw_nft_parts(const char *text, guint most) {
+  g_auto(Table) table = {0};
+  read_table(&table, text);
+  GPtrArray *parts = g_ptr_array_new_with_free_func(g_free);
+  g_autofree char *name = name_in(table.skeleton->str);
+  g_ptr_array_add(parts, g_strdup(table.skeleton->str));
+  for (guint i = 0; name && i < table.names->len; i++) {
+    const char *set = table.names->pdata[i];
+    g_autoptr(GPtrArray) elements = all_of(g_hash_table_lookup(table.sets, set));
+    for (guint from = 0; from < elements->len; from += most) {
+      g_autoptr(GPtrArray) some = g_ptr_array_new();
+      for (guint e = from; e < MIN(from + most, elements->len); e++)
+        g_ptr_array_add(some, elements->pdata[e]);
+      g_autoptr(GString) statement = g_string_new(NULL);
+      append_statement(statement, "add", name, set, some);
+      g_ptr_array_add(parts, g_strdup(statement->str));
+    }
+  }
+  return parts;
+}
+
 char *lw_nft_delta_of_texts(const char *old_text, const char *new_text) {
   g_auto(Table) before = {0};
   g_auto(Table) after = {0};
   read_table(&before, old_text);
   read_table(&after, new_text);
-  const char *head = after.skeleton->str; /* "table inet lanward {" */
-  if (!g_string_equal(before.skeleton, after.skeleton) || !g_str_has_prefix(head, "table "))
+  g_autofree char *table = name_in(after.skeleton->str);
+  if (!table || !g_string_equal(before.skeleton, after.skeleton))
     return NULL;
-  g_autofree char *table = g_strndup(head + strlen("table "), strcspn(head, "{") - strlen("table ") - 1);
   g_autoptr(GString) removed = g_string_new(NULL);
   g_autoptr(GString) added = g_string_new(NULL);
   for (guint i = 0; i < after.names->len; i++) {
