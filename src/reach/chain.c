@@ -11,6 +11,7 @@ typedef struct {
   const LwChain *chain;
   GArray *accepted; /* of Branch */
   guint depth;
+  guint8 family; /* of the packets whose addresses are translated */
 } Walk;
 
 static gboolean rewrite_equal(const LwRewrite *a, const LwRewrite *b) {
@@ -201,13 +202,19 @@ static gboolean change_destination(const Walk *w, const LwAction *action, const 
   return !lw_value_is_set(to) || single_addr(to, &state->rewrite.destination);
 }
 
+static LwAddr local6(void) {
+  return (LwAddr){.family = 6, .bytes = {[15] = 1}};
+}
+
 /* To an address of the interface it came in by; to 127.0.0.1 what was sent here. */
 static gboolean change_to_local(const Walk *w, const LwAction *action, const LwElement *element,
                                 State *state) {
   const Link *link = lw_reach_link_at(w->at->ns, w->at->iif);
   const LwValue *port = element ? &element->data : &action->to_port;
   state->dnat = TRUE;
-  state->rewrite.destination = link ? link->address : lw_addr_from_v4(0x7f000001);
+  state->rewrite.destination = link             ? w->family == 6 ? link->address6 : link->address
+                               : w->family == 6 ? local6()
+                                                : lw_addr_from_v4(0x7f000001);
   if (lw_value_is_set(port) && !single_port(port, &state->rewrite.dport))
     return FALSE;
   if (!lw_value_is_set(port) && action->number)
@@ -231,7 +238,7 @@ static gboolean change_masquerade(const Walk *w, const LwAction *action, const L
   (void)element;
   const Link *link = lw_reach_link_at(w->at->ns, w->at->oif);
   state->snat = TRUE;
-  state->rewrite.source = link ? link->address : LW_ADDR_NONE;
+  state->rewrite.source = link && w->family == 4 ? link->address : LW_ADDR_NONE; /* of several it takes one */
   state->rewrite.source_unknown = !lw_addr_is_set(&state->rewrite.source);
   return TRUE;
 }
@@ -307,6 +314,38 @@ static void change_all(Walk *w, Doing *d, const LwAction *action, Change change,
   }
 }
 
+/* 0: an address of whatever family the packet has. */
+static guint8 family_of_target(const Walk *w, const LwAction *action) {
+  const LwSet *set = action->set ? lw_ruleset_find_set(w->at->ruleset, action->set) : NULL;
+  if (set && (set->data == LW_FIELD_SADDR || set->data == LW_FIELD_DADDR))
+    return 4;
+  if (set && (set->data == LW_FIELD_SADDR6 || set->data == LW_FIELD_DADDR6))
+    return 6;
+  return action->to.kind == LW_VALUE_PREFIX  ? action->to.prefix.addr.family
+         : action->to.kind == LW_VALUE_RANGE ? action->to.range.first.family
+                                             : 0;
+}
+
+/* Addresses of one family for packets of that family; those of the other one go on in the rule. */
+static void translate_all(Walk *w, Doing *d, const LwAction *action, Change change) {
+  LwBddPool *pool = w->at->reach->pool;
+  g_autoptr(GArray) before = d->going;
+  g_autoptr(GArray) untouched = branches_new();
+  guint8 only = family_of_target(w, action);
+  d->going = branches_new();
+  for (w->family = 4; w->family <= 6; w->family += 2) {
+    for (guint i = 0; i < before->len; i++) {
+      const Branch *branch = &g_array_index(before, Branch, i);
+      LwBdd part = lw_bdd_and(pool, branch->set, lw_packets_family(pool, w->family));
+      if (part != LW_BDD_FALSE)
+        put(only && only != w->family ? untouched : d->going, pool, part, &branch->state);
+    }
+    change_all(w, d, action, change, TRUE);
+  }
+  for (guint i = 0; i < untouched->len; i++)
+    put(d->going, pool, g_array_index(untouched, Branch, i).set, &g_array_index(untouched, Branch, i).state);
+}
+
 static void do_vmap(Walk *w, Doing *d, const LwAction *action) {
   g_autoptr(GArray) before = d->going;
   d->going = branches_new();
@@ -376,16 +415,16 @@ static void do_action(Walk *w, Doing *d, const LwAction *action) {
     change_all(w, d, action, change_notrack, FALSE);
     break;
   case LW_ACTION_DNAT:
-    change_all(w, d, action, change_destination, TRUE);
+    translate_all(w, d, action, change_destination);
     break;
   case LW_ACTION_REDIRECT:
-    change_all(w, d, action, change_to_local, TRUE);
+    translate_all(w, d, action, change_to_local);
     break;
   case LW_ACTION_SNAT:
-    change_all(w, d, action, change_source, TRUE);
+    translate_all(w, d, action, change_source);
     break;
   case LW_ACTION_MASQUERADE:
-    change_all(w, d, action, change_masquerade, TRUE);
+    translate_all(w, d, action, change_masquerade);
     break;
   case LW_ACTION_ROUTE_TO:
   case LW_ACTION_REPLY_TO:

@@ -19,6 +19,8 @@ typedef struct {
   guint master;      /* bridge it is a port of; LW_NO_LINK */
   GArray *ports;     /* of guint: of a bridge */
   LwAddr address;    /* its first IPv4 address; unset: none */
+  LwAddr address6;   /* its first IPv6 address that is good beyond the link */
+  guint way_back; /* of IPv4: 1: a source must be routed back by this link, 2: by any; 0: it is not asked */
   const char *peer_ns, *peer;
 } Link;
 
@@ -166,6 +168,8 @@ typedef struct {
 } Way;
 /* Ways out by that link: of Way, transfer full. */
 GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif);
+/* Sources that the main table has a way back to by that link; LW_NO_LINK: by any. */
+LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link);
 /* Links that any route of the namespace leads to. Of guint, transfer full. */
 GArray *lw_reach_routed_links(LwReach *reach, Ns *ns);
 /* Those that a packet of the set may be led to, its destination as it was sent. Of guint, transfer full. */

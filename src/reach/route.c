@@ -224,3 +224,17 @@ GArray *lw_reach_leading_links(LwReach *reach, Ns *ns, const State *state, guint
       g_array_append_val(links, g_array_index(all, guint, i));
   return links;
 }
+
+LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link) {
+  LwBddPool *pool = reach->pool;
+  LwBdd matched = LW_BDD_FALSE, found = LW_BDD_FALSE;
+  g_autoptr(GArray) routes = routes_of(reach, ns, 254);
+  for (guint i = 0; i < routes->len; i++) {
+    const Route *route = &g_array_index(routes, Route, i);
+    LwBdd all = lw_packets_prefix(pool, LW_HEADER_SADDR, &route->prefix);
+    if (route->oif == link || (link == LW_NO_LINK && route->oif != LW_NO_LINK))
+      found = lw_bdd_or(pool, found, lw_bdd_minus(pool, all, matched));
+    matched = lw_bdd_or(pool, matched, all);
+  }
+  return found;
+}

@@ -299,6 +299,21 @@ static void forward(Run *run, Ns *ns, guint iif, const Branch *in, guint depth) 
     route_filtered(run, ns, iif, &g_array_index(after, Branch, i), &branch.state, depth);
 }
 
+/* A link that asks for the way back drops what has none. Only the main table is asked here, so what is not
+ * found there is not sure; what is found there is. */
+static LwBdd with_way_back(LwReach *reach, const Link *link, LwBdd set) {
+  if (!link->way_back)
+    return set;
+  g_autofree char *text = g_strdup_printf("%s%s%s drops sources that are not routed back (rp_filter)",
+                                          link->ns->name, *link->ns->name ? ": " : "", link->name);
+  lw_reach_note_unknown(reach, text);
+  if (reach->approximation == LW_REACH_MAY)
+    return set;
+  LwBdd good = lw_reach_sources(reach, link->ns, link->way_back == 1 ? link->number : LW_NO_LINK);
+  good = lw_bdd_or(reach->pool, good, lw_packets_family(reach->pool, 6));
+  return lw_bdd_and(reach->pool, set, good);
+}
+
 static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) {
   LwReach *reach = run->reach;
   Ns *ns = link->ns;
@@ -322,7 +337,7 @@ static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) 
     LwBdd good = with_good_source(reach, ns, &each);
     if (good == LW_BDD_FALSE && run->reach->trace)
       tell(run, ns, link, LW_STEP_STOPPED, "its source is an address that cannot come from there");
-    each.set = good;
+    each.set = with_way_back(reach, link, good);
     /* who was asked for by its address is there */
     gboolean asked = hop.kind == TO_DESTINATION && !each.state.dnat;
     Branch local = {asked ? each.set : destined(reach, &each, ns->local), each.state};

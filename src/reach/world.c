@@ -112,6 +112,10 @@ static gboolean is_one(const char *value) {
   return value && !g_str_equal(value, "0");
 }
 
+static guint number_of(const char *value) {
+  return value ? (guint)g_ascii_strtoull(value, NULL, 10) : 0;
+}
+
 /* A link made later takes "default" over; the value of the link itself is the one that counts. */
 static gboolean v6_is_on(const Ns *ns, const char *link) {
   const char *own = lw_reach_sysctl(ns, "net/ipv6/conf/%s/disable_ipv6", link);
@@ -129,6 +133,8 @@ static void read_sysctls(Ns *ns) {
     Link *link = ns->links->pdata[i];
     const char *own = lw_reach_sysctl(ns, "net/ipv4/conf/%s/forwarding", link->name);
     link->v6 = v6_is_on(ns, link->name);
+    link->way_back = MAX(number_of(lw_reach_sysctl(ns, "net/ipv4/conf/all/rp_filter")),
+                         number_of(lw_reach_sysctl(ns, "net/ipv4/conf/%s/rp_filter", link->name)));
     link->forward4 = own ? is_one(own) : !v4 || is_one(v4);
   }
 }
@@ -152,10 +158,13 @@ static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
   Link *link = lw_reach_link(ns, resource->link);
   if (link && addr->family == 4 && !lw_addr_is_set(&link->address))
     link->address = *addr;
+  if (link && addr->family == 6 && !lw_addr_is_set(&link->address6) && addr->bytes[0] != 0xfe)
+    link->address6 = *addr;
   or_into(reach, &ns->local, lw_packets_addr(reach->pool, LW_HEADER_DADDR, addr));
   or_into(reach, &ns->owned, lw_packets_addr(reach->pool, LW_HEADER_DADDR, addr));
   or_into(reach, &ns->owned_source, lw_packets_addr(reach->pool, LW_HEADER_SADDR, addr));
-  or_into(reach, &ns->martian, lw_packets_addr(reach->pool, LW_HEADER_SADDR, addr));
+  if (addr->family == 4) /* IPv6 takes its own addresses from anywhere */
+    or_into(reach, &ns->martian, lw_packets_addr(reach->pool, LW_HEADER_SADDR, addr));
   if (addr->family != 4 || resource->prefix.len > 30)
     return;
   LwRange range = lw_prefix_range(&resource->prefix);
