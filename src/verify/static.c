@@ -171,7 +171,7 @@ static LwStaticRow *add_row(const Prove *p, char *name /* transfer full */, LwZo
   row->machine = row->nic = LW_NONE;
   row->packets = p->opening;
   row->reached = g_ptr_array_new_with_free_func(g_free);
-  row->intended = lw_intent_sets(p->proof->pool, p->proof->lab, p->proof->facts, &zone);
+  row->intended = lw_intent_sets(p->proof->pool, p->proof->lab, p->proof->facts, &p->basis, &zone);
   g_ptr_array_add(p->proof->rows, row);
   return row;
 }
@@ -768,6 +768,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   proof->reach = lw_reach_new(proof->pool, world, inside);
   Prove p = {.proof = proof, .world = world, .router = router, .opening = lw_intent_opening(proof->pool)};
   p.told = g_array_new(FALSE, FALSE, sizeof(Told));
+  p.basis = lw_intent_basis(proof->pool, lab, facts);
   p.far = far_destinations(proof->pool);
   p.host_sources = host_sources(&p);
   index_ports(&p);
