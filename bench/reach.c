@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define RULES 10000u
 
@@ -47,8 +48,15 @@ static LwLab *parse(const char *text) {
   return lab;
 }
 
+/* Time of the processor, not of the wall: it is the same on a machine that does other things. */
+static gint64 now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return (gint64)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 static double ms_since(gint64 start) {
-  return (double)(g_get_monotonic_time() - start) / 1000;
+  return (double)(now() - start) / 1000;
 }
 
 static LwStart leg(const LwLab *lab, guint segment) {
@@ -86,8 +94,8 @@ static double recheck_ms(LwReach *reach, const LwLab *lab, const LwResourceSet *
     LwValue key[] = {lw_value_name(lw_lab_segment(lab, 3)->name), lw_value_addr(from),
                      lw_value_addr(lab->host.management.address), lw_value_number(6), lw_value_number(9)};
     g_array_append_vals(element->key, key, G_N_ELEMENTS(key));
-    gint64 start = g_get_monotonic_time();
-    lw_reach_element_changed(reach, rules, set);
+    gint64 start = now();
+    lw_reach_element_changed(reach, rules, set, element, TRUE);
     LwStart again = leg(lab, 3);
     g_autoptr(GPtrArray) found = lw_reach_from(reach, &again, opening, LW_CT_NEW, LW_REACH_MAY);
     best = MIN(best, ms_since(start));
@@ -113,18 +121,18 @@ static void measure(guint segments) {
   const char *inside[] = {"", "router", NULL};
   g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
   LwBdd opening = lw_intent_opening(pool);
-  gint64 start = g_get_monotonic_time();
+  gint64 start = now();
   g_autoptr(LwReach) reach = lw_reach_new(pool, world, inside);
   double index_ms = ms_since(start);
-  start = g_get_monotonic_time();
+  start = now();
   guint arrivals = all_pairs(reach, lab, opening);
   double pairs_ms = ms_since(start);
   gsize bytes = lw_bdd_pool_bytes(pool);
-  double again_ms = recheck_ms(reach, lab, world, opening);
   g_autoptr(LwBddPool) other = lw_bdd_pool_new();
-  start = g_get_monotonic_time();
+  start = now();
   g_autoptr(LwStatic) proof = lw_static_prove(other, lab, facts, world);
   double proof_ms = ms_since(start);
+  double again_ms = recheck_ms(reach, lab, world, opening);
   printf(
       "%5u segments, %u rules: index %.1f ms, all pairs %.1f ms (%u arrivals, %.1f MB), recheck of one rule "
       "%.3f ms; whole proof with the file %.1f ms, %u violations\n",

@@ -112,7 +112,7 @@ struct LwReach {
   GHashTable *set_index;     /* LwSet* -> SetIndex* */
   GHashTable *ruleset_index; /* LwRuleset* -> RulesetIndex* */
   GHashTable *decisions;     /* LwChain* -> the first of its rules behind which there are only verdicts */
-  GHashTable *matched;       /* MatchKey -> LwBdd pair */
+  GHashTable *matched;       /* LwMatch* -> what it came to, by what it depends on */
   GHashTable *unknowns;      /* of char* */
   LwApproximation approximation;
   GPtrArray *trace; /* of LwStep*; NULL: not asked for */
@@ -155,8 +155,6 @@ const LwElement *lw_reach_deciding_element(const At *at, const LwRule *rule, con
                                            LwBdd packet);
 void lw_reach_note_unknown(LwReach *reach, const char *text);
 void lw_reach_set_index_free(gpointer index);
-guint lw_reach_match_key_hash(gconstpointer key);
-gboolean lw_reach_match_key_equal(gconstpointer a, gconstpointer b);
 
 /* chain.c: every base chain of the hook, in order. Takes what goes on out of `in` (of Branch) and returns it:
  * of Branch, transfer full, equal states joined. */

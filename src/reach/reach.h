@@ -92,8 +92,9 @@ GPtrArray *lw_reach_trace(LwReach *reach, const LwStart *start, const LwHeader *
 GHashTable *lw_reach_unknowns(const LwReach *reach);
 LwBddPool *lw_reach_pool(const LwReach *reach);
 
-/* An element was added to, or removed from, a set of one of the world's rulesets: what was remembered of it
- * is forgotten, and the next lw_reach_from() is as good as with a new LwReach. To be told of each such
- * change. Which runs can come out differently is the caller's to know: those that come by the links that the
- * element names, or all. */
-void lw_reach_element_changed(LwReach *reach, const LwRuleset *ruleset, const LwSet *set);
+/* An element was added to a set of one of the world's rulesets (call it after that), or is about to be
+ * removed (call it before): what was remembered of it is forgotten, and the next lw_reach_from() is as good
+ * as with a new LwReach. Which runs can come out differently is the caller's to know: those that come by the
+ * links that the element names, or all. */
+void lw_reach_element_changed(LwReach *reach, const LwRuleset *ruleset, const LwSet *set, LwElement *element,
+                              gboolean added);

@@ -464,7 +464,7 @@ static void local_out(Run *run, Ns *ns, const Branch *in) {
  * ------------------------------------------------------------------------------------------------- */
 
 static void matched_free(gpointer data) {
-  g_free(data);
+  g_hash_table_unref(data);
 }
 
 LwReach *lw_reach_new(LwBddPool *pool, const LwResourceSet *world, const char *const *inside) {
@@ -476,8 +476,7 @@ LwReach *lw_reach_new(LwBddPool *pool, const LwResourceSet *world, const char *c
   reach->set_index = g_hash_table_new_full(NULL, NULL, NULL, lw_reach_set_index_free);
   reach->ruleset_index = g_hash_table_new_full(NULL, NULL, NULL, lw_reach_ruleset_index_free);
   reach->decisions = g_hash_table_new(NULL, NULL);
-  reach->matched =
-      g_hash_table_new_full(lw_reach_match_key_hash, lw_reach_match_key_equal, matched_free, matched_free);
+  reach->matched = g_hash_table_new_full(NULL, NULL, NULL, matched_free);
   reach->unknowns = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   lw_reach_index_world(reach, inside);
   return reach;

@@ -171,7 +171,7 @@ static LwStaticRow *add_row(const Prove *p, char *name /* transfer full */, LwZo
   row->machine = row->nic = LW_NONE;
   row->packets = p->opening;
   row->reached = g_ptr_array_new_with_free_func(g_free);
-  row->intended = lw_intent_sets(p->proof->pool, p->proof->lab, p->proof->facts, &zone);
+  row->intended = lw_intent_sets(p->proof->pool, p->proof->lab, p->proof->facts, &p->basis, &zone);
   g_ptr_array_add(p->proof->rows, row);
   return row;
 }
@@ -768,6 +768,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   proof->reach = lw_reach_new(proof->pool, world, inside);
   Prove p = {.proof = proof, .world = world, .router = router, .opening = lw_intent_opening(proof->pool)};
   p.told = g_array_new(FALSE, FALSE, sizeof(Told));
+  p.basis = lw_intent_basis(proof->pool, lab, facts);
   p.far = far_destinations(proof->pool);
   p.host_sources = host_sources(&p);
   index_ports(&p);
@@ -927,14 +928,16 @@ static char *gained_text(const LwStatic *proof, const LwPlace *place, LwBdd set)
   return g_strdup_printf("%s to the internet%s%s", who, more ? "; " : "", more ? more : "");
 }
 
-GPtrArray *lw_static_gained(const LwStatic *from, const LwStatic *to) {
+static GPtrArray *what_is_new(const LwStatic *one, const LwStatic *other /* nullable */, const LwStatic *to) {
   GPtrArray *lines = g_ptr_array_new_with_free_func(g_free);
   for (guint i = 0; i < to->rows->len; i++) {
     const LwStaticRow *row = to->rows->pdata[i];
     for (guint r = 0; !covered_by_segment(row) && r < row->reached->len; r++) {
       const LwReached *reached = row->reached->pdata[r];
       g_autofree char *name = place_name(to->lab, &reached->place);
-      LwBdd gained = lw_bdd_minus(to->pool, reached->may, reached_in(from, row->name, name));
+      LwBdd gained = lw_bdd_minus(to->pool, reached->may, reached_in(one, row->name, name));
+      if (other)
+        gained = lw_bdd_minus(to->pool, gained, reached_in(other, row->name, name));
       if (gained == LW_BDD_FALSE)
         continue;
       g_autofree char *pieces = gained_text(to, &reached->place, gained);
@@ -942,4 +945,12 @@ GPtrArray *lw_static_gained(const LwStatic *from, const LwStatic *to) {
     }
   }
   return lines;
+}
+
+GPtrArray *lw_static_gained(const LwStatic *from, const LwStatic *to) {
+  return what_is_new(from, NULL, to);
+}
+
+GPtrArray *lw_static_beyond(const LwStatic *before, const LwStatic *after, const LwStatic *between) {
+  return what_is_new(before, after, between);
 }
