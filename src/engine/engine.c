@@ -97,8 +97,8 @@ static gboolean undo_journal(LwEngine *engine, GError **error) {
   }
   g_autoptr(GPtrArray) names = g_ptr_array_new();
   g_autoptr(GPtrArray) texts = g_ptr_array_new();
-  g_ptr_array_add(names, LW_ENGINE_UNSETTLED);
-  g_ptr_array_add(texts, "undone");
+  g_ptr_array_add(names, (gpointer)LW_ENGINE_UNSETTLED);
+  g_ptr_array_add(texts, (gpointer)"undone");
   return lw_state_finish(engine->state, names, texts, error);
 }
 

@@ -30,6 +30,7 @@ typedef struct {
   GPtrArray *changes; /* of LwChange*: what differs, in order; for people */
   GPtrArray *steps; /* of LwPlanStep*: how it is carried out; a change may take several, bounds come and go */
   GPtrArray *extra; /* of LwChange*: those of the steps that are not in `changes` */
+  LwResourceSet *seen; /* what was there; NULL when there is nothing to change */
 } LwPlan;
 
 /* wanted: what is to be; seen: what the providers report; owned: what lanward made before (and so may
