@@ -98,7 +98,7 @@ static gboolean undo_journal(LwEngine *engine, GError **error) {
   g_autoptr(GPtrArray) names = g_ptr_array_new();
   g_autoptr(GPtrArray) texts = g_ptr_array_new();
   g_ptr_array_add(names, (gpointer)LW_ENGINE_UNSETTLED);
-  g_ptr_array_add(texts, (gpointer)"undone");
+  g_ptr_array_add(texts, (gpointer) "undone");
   return lw_state_finish(engine->state, names, texts, error);
 }
 
@@ -122,6 +122,7 @@ LwEngine *lw_engine_open(const LwEngineOptions *options, GPtrArray *providers, G
   engine->names = g_ptr_array_new_with_free_func(g_free);
   engine->texts = g_ptr_array_new_with_free_func(g_free);
   engine->lock = -1;
+  lw_engine_set_injector(engine, options->injector, options->injector_data);
   if (options->read_only) {
     if (!g_file_test(options->state_path, G_FILE_TEST_EXISTS))
       return g_steal_pointer(&engine);

@@ -18,8 +18,10 @@ typedef struct LwEngine LwEngine;
 typedef struct {
   const char *state_path; /* the sqlite file; its folder exists */
   const char *lock_path;
-  guint lock_wait_ms; /* how long to wait for another lanward; then LW_ERROR_BUSY */
-  gboolean read_only; /* for verbs that only look: takes no lock, recovers nothing */
+  guint lock_wait_ms;  /* how long to wait for another lanward; then LW_ERROR_BUSY */
+  gboolean read_only;  /* for verbs that only look: takes no lock, recovers nothing */
+  LwInjector injector; /* nullable; test seam, see lw_engine_set_injector(): of the recovery, too */
+  gpointer injector_data;
 } LwEngineOptions;
 
 /* What recovery found when the engine was opened. */
