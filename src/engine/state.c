@@ -2,7 +2,9 @@
 
 #include "base/error.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #define STATE_VERSION 1
 
@@ -52,6 +54,10 @@ static gboolean check_version(LwState *state, gboolean read_only, GError **error
 
 LwState *lw_state_open(const char *path, gboolean read_only, GError **error) {
   g_autoptr(LwState) state = g_new0(LwState, 1);
+  /* sqlite would make it readable for all; its rollback journal takes the mode of the file */
+  int fd = read_only ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd >= 0)
+    close(fd);
   int flags = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   if (sqlite3_open_v2(path, &state->db, flags, NULL) != SQLITE_OK) {
     g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "cannot open the state file %s: %s", path,
