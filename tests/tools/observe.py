@@ -20,8 +20,11 @@ def table(ns, *argv):
     return json.loads(text) if text.strip() else []
 
 
+LINES = []
+
+
 def say(ns, kind, *facts):
-    print(ns or "@host", kind, *facts)
+    LINES.append(" ".join(str(each) for each in (ns or "@host", kind, *facts)))
 
 
 # Random ones: nobody asked for a certain one.
@@ -140,6 +143,8 @@ def main():
             look(ns)
     processes()
     files()
+    # The kernel's order is that of creation. Where order means something (rules of a chain) lines have numbers.
+    print("\n".join(sorted(LINES)))
 
 
 main()
