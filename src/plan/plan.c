@@ -264,16 +264,18 @@ static void schedule_table(Diff *d, LwChange *change) {
   schedule(d, change, PHASE_NEW_RULES);
 }
 
+/* What goes, goes in the reverse of the order in which it came: so its undo, backwards once more, makes it in
+ * that order (a route's gateway before the route). */
 static int by_phase(gconstpointer a, gconstpointer b) {
   const Entry *x = a, *y = b;
   if (x->phase != y->phase)
     return x->phase < y->phase ? -1 : 1;
-  if (x->change->to && y->change->to) {
-    int kinds = (int)x->change->to->kind - (int)y->change->to->kind;
-    if (kinds)
-      return kinds;
-  }
-  return x->order < y->order ? -1 : x->order > y->order;
+  gboolean go = !x->change->to && !y->change->to;
+  int kinds = x->change->to && y->change->to ? (int)x->change->to->kind - (int)y->change->to->kind : 0;
+  if (kinds)
+    return kinds;
+  int order = x->order < y->order ? -1 : x->order > y->order;
+  return go ? -order : order;
 }
 
 static void step_free(gpointer data) {
@@ -283,8 +285,11 @@ static void step_free(gpointer data) {
 }
 
 static gboolean one_kind_a_step(int phase) {
-  int part = phase >= PHASE_COME ? phase - PHASE_COME : phase >= PHASE_ADAPT ? phase - PHASE_ADAPT : 0;
-  return part >= (int)PHASE_DAEMONS || (phase >= PHASE_DELETE && phase < PHASE_ADAPT);
+  int part = phase >= PHASE_COME     ? phase - PHASE_COME
+             : phase >= PHASE_ADAPT  ? phase - PHASE_ADAPT
+             : phase >= PHASE_DELETE ? PHASE_LAST - (phase - PHASE_DELETE)
+                                     : 0;
+  return part >= (int)PHASE_DAEMONS;
 }
 
 static void group(const Diff *d) {

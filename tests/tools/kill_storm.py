@@ -4,7 +4,7 @@ After each kill `lanward recover` runs, and the twin has to look, byte for byte,
 while a sampler sends from every machine to everywhere (tests/tools/sampler.py) and no packet may arrive that neither
 lab allows.
 
-usage: kill_storm.py TWIN KILLS [--seed N]          exit 1 when anything was between, or a packet got through"""
+usage: kill_storm.py TWIN KILLS [--seed N] [--stop]          exit 1 when anything was between, or a packet got through"""
 import argparse
 import collections
 import json
@@ -41,7 +41,7 @@ def killed_apply(labs, target, after):
     return process.wait() == -signal.SIGKILL
 
 
-def storm(labs, kills, dice):
+def storm(labs, kills, dice, stop):
     lab, tally, wrong = "a", collections.Counter(), []
     start = time.monotonic()
     labs.apply("b")
@@ -59,6 +59,8 @@ def storm(labs, kills, dice):
         except Between as trouble:
             wrong.append(str(trouble))
             print(f"BETWEEN after kill {tally['kills']} on the way to {target}:\n{trouble}", flush=True)
+            if stop:
+                break
             labs.run("recover", check=False)
             labs.apply(target)
             now = labs.which()
@@ -76,17 +78,19 @@ def main():
     parser.add_argument("twin")
     parser.add_argument("kills", type=int)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
+    parser.add_argument("--stop", action="store_true", help="at the first trouble, with the twin left as it is")
     options = parser.parse_args()
-    labs = TwoLabs(options.twin)
+    labs, wrong = TwoLabs(options.twin), []
     try:
         labs.start()
         sampler = Sampler(labs)
         begun = time.monotonic()
-        tally, wrong = storm(labs, options.kills, random.Random(options.seed))
+        tally, wrong = storm(labs, options.kills, random.Random(options.seed), options.stop)
         seconds = time.monotonic() - begun
         counts, bad = sampler.stop()
     finally:
-        labs.stop()
+        if not (options.stop and sys.exc_info()[0] is None and wrong):
+            labs.stop()
     for line in bad[:20]:
         print(line)
     print(json.dumps({"seed": options.seed, "seconds": round(seconds), **tally, "between": len(wrong), **counts}))

@@ -8,14 +8,12 @@ import os
 import select
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
 
 PORT = 9999
-INTERNET = "45.83.20.1"  # an address of the twin's internet that the exits lead to
-# the address that the internet sees -> the exit
-EXITS = {"45.83.20.2": "wan", "45.83.128.1": "one", "45.83.128.2": "two", "45.83.128.3": "three"}
 HOST = "192.168.99.15"
 SENDERS = {"cell-mover": "mover", "cell-stay": "stay", "cell-worker": "worker", "cell-vault": "vault"}
 MACHINES = ["192.168.10.5", "192.168.10.9", "192.168.20.5", "192.168.20.7", "192.168.30.5", "192.168.40.5"]
@@ -64,6 +62,13 @@ def packet_socket():
     return sock
 
 
+def addresses_of(space, link):
+    text = subprocess.run(["ip", "-n", space, "-j", "-4", "address", "show", "dev", link], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True, check=False).stdout
+    # nothing: it came or went just now
+    return [each["local"] for entry in json.loads(text or "[]") for each in entry.get("addr_info", [])]
+
+
 class Watch:
     """Where packets arrive, and where they are sent from. Namespaces come and go with the labs."""
 
@@ -71,6 +76,9 @@ class Watch:
         self.heard, self.senders, self.known = {}, {}, {}
         self.counts = {"sent": 0, "allowed": 0, "bad": 0}
         self.lock = threading.Lock()
+        # an address of the twin's internet, and the addresses that it sees -> the exit
+        self.internet = addresses_of("internet", "p0")[0]
+        self.exits = {address: "wan" for address in addresses_of("home-router", "wan")}
 
     def places(self):
         cells = [os.path.basename(path) for path in glob.glob("/run/netns/cell-*")]
@@ -93,18 +101,24 @@ class Watch:
                     table[place].close()
                 table[place] = sock
             self.known[place] = now
+        for path in glob.glob("/run/netns/tun-*"):
+            name, now = os.path.basename(path), inode(os.path.basename(path))
+            if now and self.known.get(name) != now:
+                addresses = addresses_of(name, "eth0")
+                self.exits.update({address: name.removeprefix("tun-") for address in addresses})
+                self.known[name] = now if addresses else None
 
     def send_all(self):
         for place, sender in list(self.senders.items()):
             name = "host" if not place else SENDERS.get(place)
             if not name:
                 continue
-            for target in MACHINES + [INTERNET, HOST]:
+            for target in MACHINES + [self.internet, HOST]:
                 self.send(sender, name, target)
             try:  # and a flow that is new each time
                 with Space(place):
                     fresh = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-                for target in MACHINES + [INTERNET, HOST]:
+                for target in MACHINES + [self.internet, HOST]:
                     self.send(fresh, name, target)
                 fresh.close()
             except OSError:
@@ -141,7 +155,7 @@ class Watch:
         sender, target = frame[frame.index(b"LW:"):].decode(errors="replace").split(":")[1:3]
         source = socket.inet_ntoa(frame[26:30])
         if place == "internet":
-            way = EXITS.get(source, source)
+            way = self.exits.get(source, source)
             allowed = way in MAY_LEAVE_BY.get(sender, set())
         elif place == "":
             if link != "br-mgmt" or sender == "host":

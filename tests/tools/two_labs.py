@@ -22,7 +22,7 @@ class TwoLabs:
     def __init__(self, twin, lanward=None, fault=None):
         self.twin = twin
         self.lanward = lanward or os.environ.get("LANWARD", os.path.join(ROOT, "build/lanward"))
-        self.fault = fault or os.path.join(ROOT, "build/tests/system/lanward-fault")
+        self.fault = fault or os.environ.get("LANWARD_FAULTY", os.path.join(ROOT, "build/tests/system/lanward-fault"))
         self.looks = {}
         self.observe_text = text_of("observe.py")
 
