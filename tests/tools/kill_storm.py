@@ -89,7 +89,7 @@ def main():
         seconds = time.monotonic() - begun
         counts, bad = sampler.stop()
     finally:
-        if not (options.stop and sys.exc_info()[0] is None and wrong):
+        if not options.stop or not (wrong or sys.exc_info()[0]):
             labs.stop()
     for line in bad[:20]:
         print(line)
