@@ -36,9 +36,16 @@ typedef struct {
   char **private_dirs;
   char **private_files;
   char *pid_file;
+  gboolean holds; /* keeps what lw_command_hold() was told */
   int netns;
   int fds[3];
 } Launch;
+
+static int held = -1;
+
+void lw_command_hold(int fd) {
+  held = fd;
+}
 
 static void close_fd(int *fd) {
   if (*fd >= 0)
@@ -237,6 +244,8 @@ static void become(const Launch *launch, int report) {
   for (int i = 0; i < 3 && ok; i++)
     ok = dup2(fds[i], i) >= 0;
   ok = ok && close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+  if (ok && launch->holds && held >= 0)
+    ok = fcntl(held, F_SETFD, 0) == 0;
   if (!ok) {
     send_note(report, NOTE_SETUP, errno);
     _exit(127);
@@ -373,7 +382,7 @@ static gboolean run_launch(Launch *launch, int out[2], int err[2], int report[2]
 }
 
 char *lw_command_run(const LwCommand *command, GError **error) {
-  g_auto(Launch) launch = {.netns = -1, .fds = {-1, -1, -1}};
+  g_auto(Launch) launch = {.holds = TRUE, .netns = -1, .fds = {-1, -1, -1}};
   if (!launch_prepare(&launch, command, error))
     return NULL;
   int out[2] = {-1, -1}, err[2] = {-1, -1}, report[2] = {-1, -1};

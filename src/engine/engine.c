@@ -3,6 +3,7 @@
 #include "engine/state.h"
 
 #include "base/error.h"
+#include "base/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@ struct LwEngine {
   GPtrArray *providers; /* borrowed */
   LwState *state;       /* NULL: read-only and nothing there yet */
   int lock;             /* -1: none */
+  gboolean locked;
   LwRecovery recovery;
   char *recovered_what;
   guint recovered_steps;
@@ -67,6 +69,8 @@ static gboolean take_lock(LwEngine *engine, const LwEngineOptions *options, GErr
     }
     g_usleep(LOCK_POLL_US);
   }
+  engine->locked = TRUE;
+  lw_command_hold(engine->lock);
   return TRUE;
 }
 
@@ -141,6 +145,8 @@ void lw_engine_close(LwEngine *engine) {
   if (!engine)
     return;
   lw_state_close(engine->state);
+  if (engine->locked)
+    lw_command_hold(-1);
   if (engine->lock >= 0)
     close(engine->lock);
   g_ptr_array_unref(engine->names);
