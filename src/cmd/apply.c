@@ -2,6 +2,7 @@
 #include "cmd/confirm.h"
 #include "cmd/generations.h"
 #include "policy/policy.h"
+#include "providers/nft/foreign.h"
 #include "twin/twin.h"
 
 #include <stdio.h>
@@ -128,6 +129,9 @@ static int apply_inside(gpointer data) {
       lw_session_wait_leases(session, LEASES_WAIT_MS);
     print_applied(invocation, session->lab, changes, g_get_monotonic_time() - start);
   }
+  g_autofree char *trap = lw_nft_bridge_trap();
+  if (trap)
+    g_printerr("lanward: %s\n", trap);
   if (!generation)
     return LW_EXIT_OK;
   print_waiting(invocation);

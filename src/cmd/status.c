@@ -2,6 +2,7 @@
 #include "cmd/generations.h"
 
 #include "policy/names.h"
+#include "providers/nft/foreign.h"
 
 static const char *exit_name(const LwSession *session, guint segment) {
   const LwSegment *s = lw_lab_segment(session->lab, segment);
@@ -79,6 +80,9 @@ static void print_text(const LwSession *session, const LwPlan *drift) {
       g_free(line.nic);
       g_free(line.address);
     }
+  g_autofree char *trap = lw_nft_bridge_trap();
+  if (trap)
+    g_print("note: %s\n", trap);
   guint back = 0;
   gint64 left = lw_confirm_left(session->engine, &back);
   if (left >= 0)
@@ -152,6 +156,11 @@ static int status_inside(LwSession *session) {
   json_object_set_member(root, "drift", lw_plan_to_json(drift));
   json_object_set_int_member(root, "generation", lw_generation_current(session->engine, NULL));
   add_confirm(session, root);
+  JsonArray *notes = json_array_new();
+  g_autofree char *trap = lw_nft_bridge_trap();
+  if (trap)
+    json_array_add_string_element(notes, trap);
+  json_object_set_array_member(root, "notes", notes);
   lw_print_json(root);
   return LW_EXIT_OK;
 }
