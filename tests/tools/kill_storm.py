@@ -4,7 +4,7 @@ After each kill `lanward recover` runs, and the twin has to look, byte for byte,
 while a sampler sends from every machine to everywhere (tests/tools/sampler.py) and no packet may arrive that neither
 lab allows.
 
-usage: kill_storm.py TWIN KILLS [--seed N] [--stop]          exit 1 when anything was between, or a packet got through"""
+usage: kill_storm.py TWIN KILLS [--seed N] [--seconds N] [--stop]          exit 1 when anything was between, or a packet got through"""
 import argparse
 import collections
 import json
@@ -41,13 +41,14 @@ def killed_apply(labs, target, after):
     return process.wait() == -signal.SIGKILL
 
 
-def storm(labs, kills, dice, stop):
+def storm(labs, kills, dice, stop, seconds):
     lab, tally, wrong = "a", collections.Counter(), []
     start = time.monotonic()
     labs.apply("b")
     whole = time.monotonic() - start
     labs.apply("a")
-    while tally["kills"] < kills:
+    end = time.monotonic() + seconds
+    while tally["kills"] < kills and time.monotonic() < end:
         target = OTHER[lab]
         if not killed_apply(labs, target, dice.uniform(0, whole)):
             tally["too late"] += 1
@@ -78,14 +79,17 @@ def main():
     parser.add_argument("twin")
     parser.add_argument("kills", type=int)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="no more than so long")
     parser.add_argument("--stop", action="store_true", help="at the first trouble, with the twin left as it is")
     options = parser.parse_args()
     labs, wrong = TwoLabs(options.twin), []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     try:
         labs.start()
         sampler = Sampler(labs)
         begun = time.monotonic()
-        tally, wrong = storm(labs, options.kills, random.Random(options.seed), options.stop)
+        tally, wrong = storm(labs, options.kills, random.Random(options.seed), options.stop,
+                             options.seconds)
         seconds = time.monotonic() - begun
         counts, bad = sampler.stop()
     finally:

@@ -1,23 +1,37 @@
 """Prints all that a lab is made of, as the system tells it and without what changes by itself: two equal outputs are
 the same state. Runs in a twin's @host, where all its namespaces have names."""
+import ctypes
 import glob
 import json
 import os
 import re
 import subprocess
 
-
-def run(*argv):
-    return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
-
-
-def in_ns(ns, *argv):
-    return run(*(["ip", "netns", "exec", ns] if ns else []), *argv)
+LIBC = ctypes.CDLL(None, use_errno=True)
+HOME = os.open("/proc/self/ns/net", os.O_RDONLY)
 
 
-def table(ns, *argv):
-    text = in_ns(ns, "ip", "-j", "-d", *argv)
-    return json.loads(text) if text.strip() else []
+def enter(ns):
+    target = os.open("/run/netns/" + ns, os.O_RDONLY) if ns else os.dup(HOME)
+    if LIBC.setns(target, 0x40000000):
+        raise OSError(ctypes.get_errno(), "setns " + ns)
+    os.close(target)
+
+
+def run(*argv, text=None):
+    return subprocess.run(argv, input=text, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
+
+
+def tables(*commands):
+    """The JSON of several commands of ip, by one process."""
+    text = run("ip", "-j", "-d", "-4", "-batch", "-", text="\n".join(commands) + "\n")
+    decoder, found, at = json.JSONDecoder(), [], 0
+    while at < len(text.rstrip()):
+        value, at = decoder.raw_decode(text, at)
+        found.append(value)
+        while at < len(text) and text[at].isspace():
+            at += 1
+    return found
 
 
 LINES = []
@@ -32,8 +46,8 @@ def mac_of(text):
     return text if text and text.startswith("52:54:00") else "any"
 
 
-def links(ns):
-    for link in sorted(table(ns, "link"), key=lambda each: each["ifname"]):
+def links(ns, found):
+    for link in found:
         info = link.get("linkinfo", {})
         port = info.get("info_slave_data", {})
         say(ns, "link", link["ifname"], info.get("info_kind", "-"), "mtu", link["mtu"], "up" if "UP" in link["flags"] else
@@ -41,20 +55,22 @@ def links(ns):
             "isolated", port.get("isolated", "-"), "mac", mac_of(link.get("address")))
 
 
-def addresses(ns):
-    for link in table(ns, "addr"):
+def addresses(ns, found):
+    for link in found:
         for address in link.get("addr_info", []):
             if address.get("local") and not address.get("dynamic") and address.get("scope") != "link":
                 say(ns, "address", link["ifname"], address["local"], address["prefixlen"])
 
 
-def routes(ns):
-    for route in table(ns, "-4", "route", "show", "table", "all"):
-        if route.get("protocol") in ("kernel", "dhcp"):
-            continue
-        say(ns, "route", *(f"{key}={route[key]}" for key in ("table", "type", "dst", "gateway", "dev", "metric", "protocol")
-                           if key in route))
-    for rule in table(ns, "rule"):
+def routes(ns, found):
+    for route in found:
+        if route.get("protocol") not in ("kernel", "dhcp"):
+            say(ns, "route", *(f"{key}={route[key]}" for key in
+                               ("table", "type", "dst", "gateway", "dev", "metric", "protocol") if key in route))
+
+
+def routing_rules(ns, found):
+    for rule in found:
         say(ns, "rule", json.dumps(rule, sort_keys=True))
 
 
@@ -67,7 +83,7 @@ def strip(value):
 
 
 def rules(ns):
-    text = in_ns(ns, "nft", "-j", "-s", "list", "ruleset")
+    text = run("nft", "-j", "-s", "list", "ruleset")
     counts = {}
     lines = []
     for entry in json.loads(text)["nftables"] if text.strip() else []:
@@ -86,7 +102,8 @@ def rules(ns):
 
 
 def tunnels(ns):
-    for line in sorted(in_ns(ns, "wg", "show", "all", "dump").splitlines()):
+    # sockets of wireguard-go are seen from everywhere, tunnels of a kernel from their namespace alone
+    for line in run("wg", "show", "all", "dump").splitlines():
         part = line.split("\t")
         if len(part) == 5:  # device, private key, public key, port, mark
             say(ns, "tunnel", part[0], part[2], part[4])
@@ -95,11 +112,15 @@ def tunnels(ns):
 
 
 def sysctls(ns):
-    wanted = ["net/ipv4/ip_forward", "net/ipv4/fwmark_reflect"]
-    text = in_ns(ns, "sh", "-c", "cd /proc/sys && grep -s . " + " ".join(wanted) +
-                 " net/ipv4/conf/*/arp_ignore net/ipv6/conf/*/disable_ipv6 net/ipv4/conf/*/rp_filter")
-    for line in sorted(text.splitlines()):
-        say(ns, "sysctl", line)
+    paths = ["ipv4/ip_forward", "ipv4/fwmark_reflect"]
+    for pattern in ("ipv4/conf/*/arp_ignore", "ipv6/conf/*/disable_ipv6", "ipv4/conf/*/rp_filter"):
+        paths += [path.removeprefix("/proc/sys/net/") for path in glob.glob("/proc/sys/net/" + pattern)]
+    for path in paths:
+        try:
+            with open("/proc/sys/net/" + path, encoding="ascii") as file:
+                say(ns, "sysctl", path, file.read().strip())
+        except OSError:
+            pass  # it went just now, or this kernel has no such thing
 
 
 def command_of(pid):
@@ -137,10 +158,21 @@ def files():
 
 def main():
     spaces = [""] + sorted(os.path.basename(path) for path in glob.glob("/run/netns/*"))
+    everywhere = not run("pgrep", "-x", "wireguard-go")
     for ns in spaces:
         say(ns, "namespace")
-        for look in (links, addresses, routes, rules, tunnels, sysctls):
-            look(ns)
+        try:
+            enter(ns)
+        except OSError:
+            continue  # a file without a namespace: its line says enough
+        found = tables("link show", "address show", "route show table all", "rule show")
+        for look, part in zip((links, addresses, routes, routing_rules), found):
+            look(ns, part)
+        rules(ns)
+        sysctls(ns)
+        if everywhere or not ns:
+            tunnels(ns)
+    enter("")
     processes()
     files()
     # The kernel's order is that of creation. Where order means something (rules of a chain) lines have numbers.
