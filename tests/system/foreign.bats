@@ -25,16 +25,16 @@ neighbours='
   iptables-nft -t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
   ip link add virbr0 type bridge; ip address add 192.168.122.1/24 dev virbr0; ip link set virbr0 up
   ip link add vnet0 type veth peer name guest0; ip link set vnet0 master virbr0 up
-  nft -f - <<RULES
-table ip libvirt_network {
-  chain forward { type filter hook forward priority 0; policy accept; iifname "virbr0" counter reject; }
-}
-table inet firewalld {
-  chain filter_INPUT { type filter hook input priority 10; policy accept; ct state { established, related } accept; }
-  set trusted { type ipv4_addr; flags interval; elements = { 198.51.100.0/24 }; }
-}
-table inet mine { chain c { type filter hook output priority 5; policy accept; counter; } }
-RULES
+  nft add table ip libvirt_network
+  nft add chain ip libvirt_network forward "{ type filter hook forward priority 0; policy accept; }"
+  nft add rule ip libvirt_network forward iifname virbr0 counter reject
+  nft add table inet firewalld
+  nft add chain inet firewalld filter_INPUT "{ type filter hook input priority 10; policy accept; }"
+  nft add rule inet firewalld filter_INPUT ct state established,related accept
+  nft add set inet firewalld trusted "{ type ipv4_addr; flags interval; elements = { 198.51.100.0/24 }; }"
+  nft add table inet mine
+  nft add chain inet mine c "{ type filter hook output priority 5; policy accept; }"
+  nft add rule inet mine c counter
   ip route add 203.0.113.0/24 dev docker0; ip rule add from 172.17.0.0/16 table 172 priority 5000
   ip route add table 172 default dev docker0'
 

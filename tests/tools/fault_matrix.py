@@ -1,8 +1,9 @@
 """Every place where an apply between two labs can fail or be killed, and every place in the undo: after each, the lab is
 byte for byte as before (or, where the apply was already through, as after).
 
-usage: fault_matrix.py TWIN [--every N] [--from LAB]      the last line counts: PLACES tried, WRONG"""
+usage: fault_matrix.py TWIN [--every N [--first M]] [--from LAB]      the last line counts: PLACES tried, WRONG"""
 import argparse
+import signal
 import sys
 import tempfile
 
@@ -13,8 +14,8 @@ ROLLED_BACK = 4
 
 
 class Matrix:
-    def __init__(self, labs, start, every):
-        self.labs, self.start, self.every = labs, start, every
+    def __init__(self, labs, start, every, first):
+        self.labs, self.start, self.every, self.first = labs, start, every, first
         self.tried, self.wrong = {}, []
         self.seen = tempfile.NamedTemporaryFile(prefix="lanward-fault-")
 
@@ -61,13 +62,13 @@ class Matrix:
         target = LABS[OTHER[self.start]]
         steps, undos = self.sizes()
         for phase in ("prepare", "apply"):
-            for index in range(0, steps, self.every):
+            for index in range(self.first, steps, self.every):
                 self.check(f"failure before {phase}", index, [ROLLED_BACK],
                            self.faulty("apply", f"fail:{phase}:{index}", "-q", target))
                 self.check(f"kill before {phase}", index, [KILLED],
                            self.faulty("apply", f"kill:{phase}:{index}", "-q", target))
         last = f"apply:{steps - 1}"
-        for index in range(0, undos, self.every):
+        for index in range(self.first, undos, self.every):
             self.check("failure in undo", index, [1],
                        self.faulty("apply", f"fail:{last},fail:undo:{index}", "-q", target))
             self.check("kill in undo", index, [KILLED],
@@ -83,14 +84,16 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("twin")
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="of those N; so a long run can be done in parts")
     parser.add_argument("--from", dest="start", choices=sorted(LABS), default="a")
     options = parser.parse_args()
     labs = TwoLabs(options.twin)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     try:
         labs.start()
         if options.start != "a":
             labs.apply(options.start)
-        matrix = Matrix(labs, options.start, options.every)
+        matrix = Matrix(labs, options.start, options.every, options.first)
         steps, undos = matrix.run()
     finally:
         labs.stop()
