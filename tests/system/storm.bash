@@ -11,7 +11,11 @@ observe() { tool @host observe; }
 looks_like() { [ "$(observe)" = "$(cat "$1")" ]; }
 
 # Daemons that the twin itself puts back take a moment.
-becomes() { within 5 looks_like "$1"; }
+becomes() {
+  within 5 looks_like "$1" && return
+  observe | diff "$1" - | cut -c1-300 | head -n 40
+  return 1
+}
 
 # Starts the twin; leaves what it looks like in either lab in $A and $B, and the first lab in force.
 start_two_labs() {
