@@ -150,10 +150,18 @@ def processes():
 
 
 def files():
-    for pattern in ("resolver-*.conf", "resolver-*.hosts", "cell-*.json", "server-*.json", "nft-*"):
+    for pattern in ("resolver-*.conf", "resolver-*.hosts", "cell-*.json", "server-*.json"):
         for path in sorted(glob.glob("/run/lanward/" + pattern)):
             with open(path, encoding="utf-8") as file:
                 say("", "file", os.path.basename(path), json.dumps(file.read()))
+
+
+def records():
+    """What lanward remembers of the tables that it loaded, but for when that was."""
+    for path in sorted(glob.glob("/run/lanward/nft-*")):
+        with open(path, encoding="utf-8") as file:
+            record = json.load(file)
+        say("", "file", os.path.basename(path), json.dumps({key: record[key] for key in ("text", "listing", "runtime")}))
 
 
 def main():
@@ -175,6 +183,7 @@ def main():
     enter("")
     processes()
     files()
+    records()
     # The kernel's order is that of creation. Where order means something (rules of a chain) lines have numbers.
     print("\n".join(sorted(LINES)))
 

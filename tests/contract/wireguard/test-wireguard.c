@@ -70,8 +70,9 @@ static gboolean carry(LwResource *from, LwResource *to, gboolean check, GError *
 
 static void change(LwResource *from, LwResource *to) {
   g_autoptr(GError) error = NULL;
-  g_assert_true(carry(from, to, TRUE, &error));
+  gboolean done = carry(from, to, TRUE, &error);
   g_assert_no_error(error);
+  g_assert_true(done);
 }
 
 static void assert_seen(LwResource *wanted, gboolean there, gboolean equal) {
