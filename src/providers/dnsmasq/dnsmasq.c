@@ -227,10 +227,15 @@ static gboolean leases_change(const Paths *paths, const LwResource *previous, co
   return dropped > 0;
 }
 
+/* It has written its pid file: its sockets are bound. One that has not may be on its way, or hang; before it
+ * hears signals, the one that means "read your hosts again" would end it. */
+static gboolean is_ready(const Paths *paths, const Running *running) {
+  return running && lw_process_alive(running->identity) && access(paths->pid, F_OK) == 0;
+}
+
 static gboolean can_reload(const LwProvider *self, const Paths *paths, const Running *running,
                            const LwResource *resolver) {
-  return !((const Dnsmasq *)self)->own_user && running && running->resource &&
-         lw_process_alive(running->identity) &&
+  return !((const Dnsmasq *)self)->own_user && is_ready(paths, running) && running->resource &&
          lw_resource_change_class(running->resource, resolver) == LW_CHANGE_LIVE &&
          !leases_change(paths, running->resource, resolver);
 }
@@ -292,8 +297,8 @@ static gboolean observe_all(const LwProvider *self, const LwResourceSet *asked, 
     g_autoptr(Running) running = running_load(&paths);
     if (!running || !lw_process_alive(running->identity))
       continue;
-    /* one that was started with something unknown is there all the same, and equals nothing */
-    lw_resource_set_add(seen, running->resource
+    /* one that was started with something unknown, or hangs, is there all the same, and equals nothing */
+    lw_resource_set_add(seen, running->resource && is_ready(&paths, running)
                                   ? lw_resource_ref(running->resource)
                                   : lw_resource_new(LW_RES_RESOLVER, resource->ns, resource->name));
   }
