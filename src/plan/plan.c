@@ -39,7 +39,7 @@ enum {
 
 /* Names of links that are tunnels: "NS/NAME". What hangs on them comes after them. */
 static void collect_tunnels(const LwResourceSet *set, GHashTable *tunnels) {
-  for (guint i = 0; set && i < set->list->len; i++) {
+  for (guint i = 0; i < set->list->len; i++) {
     const LwResource *r = set->list->pdata[i];
     if (r->kind == LW_RES_TUNNEL)
       g_hash_table_add(tunnels, g_strdup_printf("%s/%s", r->ns, r->name));
@@ -409,7 +409,8 @@ LwPlan *lw_plan_diff_from(const LwResourceSet *wanted, const LwResourceSet *seen
   plan->extra = lw_changes_new();
   plan->steps = g_ptr_array_new_with_free_func(step_free);
   collect_tunnels(wanted, tunnels);
-  collect_tunnels(owned, tunnels);
+  if (owned)
+    collect_tunnels(owned, tunnels);
   Diff d = {.wanted = wanted,
             .seen = seen,
             .owned = owned,
