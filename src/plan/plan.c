@@ -331,12 +331,19 @@ static void differ(Diff *d, LwChangeClass klass, LwResource *from, LwResource *t
   g_ptr_array_add(d->plan->changes, lw_change_new(klass, from, to));
 }
 
+/* These cannot carry our mark: only what is owned tells ours from another's. One that is there and not ours
+ * is in the way: asked to create it, its provider says so. */
+static gboolean is_anothers(const Diff *d, const LwResource *seen, const char *key) {
+  return d->owned && (seen->kind == LW_RES_NETNS || seen->kind == LW_RES_TUNNEL) &&
+         !lw_resource_set_find(d->owned, key);
+}
+
 static void diff_wanted(Diff *d) {
   for (guint i = 0; i < d->wanted->list->len; i++) {
     LwResource *to = d->wanted->list->pdata[i];
     g_autofree char *key = lw_resource_key(to);
     LwResource *from = lw_resource_set_find(d->seen, key);
-    if (!from)
+    if (!from || is_anothers(d, from, key))
       differ(d, LW_CHANGE_CREATE, NULL, to);
     else if (!lw_resource_equal(from, to))
       differ(d, lw_resource_change_class(from, to), from, to);

@@ -45,23 +45,26 @@ theirs() {
   in_place @host sh -c '
     for table in "ip filter" "ip nat" "ip libvirt_network" "inet firewalld" "inet mine"; do nft -a list table $table; done |
       sed "s/counter packets [0-9]* bytes [0-9]*//"
-    for link in docker0 virbr0 vnet0 guest0; do ip -d link show dev $link; ip -4 -o address show dev $link; done
+    for link in docker0 virbr0 vnet0 guest0; do
+      ip -o link show dev $link; ip -4 -o address show dev $link
+    done
     ip route show table 172; ip route show 203.0.113.0/24; ip rule show priority 5000'
 }
 
 @test "applies, moves, a rollback and a kill leave what is not lanward's as it was" {
   need_neighbours
   before=$(theirs)
+  unchanged() { [ "$before" = "$(theirs)" ] || { diff <(echo "$before") <(theirs); return 1; }; }
   twin apply -q "$lab_b"
-  [ "$before" = "$(theirs)" ]
+  unchanged
   twin move mover white
   twin rollback
   LANWARD_FAULT=kill:apply:12 "$faulty" twin apply --name "$TWIN" -q "$lab_b" || true
   twin recover
   twin apply -q "$root/examples/small.yaml"
-  [ "$before" = "$(theirs)" ]
+  unchanged
   twin apply -q "$lab_a"
-  [ "$before" = "$(theirs)" ]
+  unchanged
 }
 
 @test "bridged frames that the host's own firewall drops are told of" {

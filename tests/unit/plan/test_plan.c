@@ -165,6 +165,19 @@ static void test_foreign(void) {
   g_assert_nonnull(lw_resource_set_find(after, "link:/theirs"));
 }
 
+/* What cannot carry a mark and is not known as ours is not taken for ours: creating it is tried, and refused.
+ */
+static void test_anothers(void) {
+  g_autoptr(LwResourceSet) nothing = lw_resource_set_new();
+  g_autoptr(LwResourceSet) both = lw_resource_set_new();
+  lw_resource_set_add(both, lw_resource_new(LW_RES_NETNS, NULL, "router"));
+  g_autoptr(LwPlan) clash = lw_plan_diff(both, both, nothing);
+  g_autofree char *text = steps_text(clash);
+  g_assert_cmpstr(text, ==, "+netns:router\n");
+  g_autoptr(LwPlan) ours = lw_plan_diff(both, both, both);
+  g_assert_true(lw_plan_is_empty(ours));
+}
+
 /* A table that somebody changed is first as the file in force has it. */
 static void test_restore(void) {
   g_autoptr(LwResourceSet) before = lw_resource_set_new();
@@ -229,6 +242,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/plan/bounds", test_bounds);
   g_test_add_func("/plan/from-nothing", test_from_nothing);
   g_test_add_func("/plan/foreign", test_foreign);
+  g_test_add_func("/plan/anothers", test_anothers);
   g_test_add_func("/plan/restore", test_restore);
   g_test_add_func("/plan/replaced-link", test_replaced_link);
   g_test_add_func("/plan/tunnels", test_tunnels);
