@@ -24,8 +24,8 @@ typedef struct {
  * an error. */
 char *lw_command_run(const LwCommand *command, GError **error);
 
-/* Programs that lw_command_run() starts from now on keep this descriptor (-1: none, as at the start). With the file of a
- * lock: whoever waits for that waits for them as well, should we be killed before they end. */
+/* Programs that lw_command_run() starts from now on keep this descriptor (-1: none, as at the start). With
+ * the file of a lock: whoever waits for that waits for them as well, should we be killed before they end. */
 void lw_command_hold(int fd);
 
 /* Starts a daemon in a session of its own, not waited for, reparented to init (double fork): returns its pid

@@ -24,12 +24,14 @@ typedef struct {
   const char *verb;
   GPtrArray *args; /* of const char*: what is neither option nor verb, NULL-terminated */
   gboolean json, quiet, verbose, colour;
-  char *name;            /* of the twin */
-  char *output;          /* -o */
-  char *file;            /* --file */
-  guint confirm_seconds; /* --confirm; 0: none */
-  gboolean no_wait;      /* --no-wait */
-  gboolean history;      /* --history */
+  char *name;                /* of the twin */
+  char *output;              /* -o */
+  char *file;                /* --file */
+  guint confirm_seconds;     /* --confirm; 0: none */
+  gboolean no_wait;          /* --no-wait */
+  gboolean history;          /* --history */
+  gboolean statically, live; /* verify: this half; neither: both */
+  char *junit;               /* verify: write it there */
 } LwInvocation;
 
 typedef int (*LwVerbRun)(const LwInvocation *invocation);
@@ -66,6 +68,7 @@ int lw_recover_main(const LwInvocation *invocation);
 int lw_plan_main(const LwInvocation *invocation);
 int lw_status_main(const LwInvocation *invocation);
 int lw_verify_main(const LwInvocation *invocation);
+int lw_explain_main(const LwInvocation *invocation);
 int lw_exec_main(const LwInvocation *invocation);
 int lw_move_main(const LwInvocation *invocation);
 int lw_switch_main(const LwInvocation *invocation);

@@ -27,8 +27,10 @@ static const LwVerb verbs[] = {
     {"plan", lw_plan_main, TRUE, FALSE, "[FILE]", "what would apply change? (exit code 2: something)"},
     {"status", lw_status_main, TRUE, FALSE, "[--history]",
      "what runs, and what differs from the file in force"},
-    {"verify", lw_verify_main, TRUE, FALSE, "",
-     "prove with packets who can reach whom (exit code 3: a violation)"},
+    {"verify", lw_verify_main, TRUE, FALSE, "[--static|--live] [--junit FILE]",
+     "prove who can reach whom, by the rules in force and with packets (exit code 3: a violation)"},
+    {"explain", lw_explain_main, TRUE, FALSE, "'FROM -> TO [SERVICE]'",
+     "the way of one packet, hop by hop: which rule, which line of the file"},
     {"exec", lw_exec_main, TRUE, FALSE, "MACHINE|@PLACE -- COMMAND…",
      "run a command on a machine, or at @host, @router, @home-router, @internet, @TUNNEL"},
     {"switch", lw_switch_main, TRUE, FALSE, "SEGMENT EXIT", "use another exit of the segment's pool"},
@@ -123,6 +125,11 @@ static gboolean parse_options(LwInvocation *invocation, int *argc, char ***argv,
        "TIME"},
       {"no-wait", 0, 0, G_OPTION_ARG_NONE, &invocation->no_wait, "do not wait for the confirmation", NULL},
       {"history", 0, 0, G_OPTION_ARG_NONE, &invocation->history, "the generations kept", NULL},
+      {"static", 0, 0, G_OPTION_ARG_NONE, &invocation->statically,
+       "verify by what is in force, without a packet", NULL},
+      {"live", 0, 0, G_OPTION_ARG_NONE, &invocation->live, "verify by packets alone", NULL},
+      {"junit", 0, 0, G_OPTION_ARG_FILENAME, &invocation->junit, "write verify's result there, for CI",
+       "FILE"},
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &rest, NULL, NULL},
       {NULL},
   };
@@ -195,6 +202,7 @@ static int run(int argc, char **argv) {
   g_free(invocation.name);
   g_free(invocation.output);
   g_free(invocation.file);
+  g_free(invocation.junit);
   return code;
 }
 

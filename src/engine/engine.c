@@ -103,6 +103,8 @@ static gboolean undo_journal(LwEngine *engine, GError **error) {
   g_autoptr(GPtrArray) texts = g_ptr_array_new();
   g_ptr_array_add(names, (gpointer)LW_ENGINE_UNSETTLED);
   g_ptr_array_add(texts, (gpointer) "undone");
+  g_ptr_array_add(names, (gpointer)KEPT_UNDER_WAY);
+  g_ptr_array_add(texts, NULL);
   return lw_state_finish(engine->state, names, texts, error);
 }
 

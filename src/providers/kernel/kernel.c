@@ -50,8 +50,8 @@ static gboolean apply(LwProvider *self, const GPtrArray *changes, GError **error
   return lw_kernel_apply((Kernel *)self, changes, error);
 }
 
-/* A creation that was cut short leaves a file that is no namespace: there is nothing to observe, and yet something to
- * take away. */
+/* A creation that was cut short leaves a file that is no namespace: there is nothing to observe, and yet
+ * something to take away. */
 static gboolean remove_stumps(GBytes *bytes, GError **error) {
   g_autoptr(GPtrArray) changes = lw_undo_to_changes(bytes, error);
   if (!changes)

@@ -8,19 +8,28 @@ static void test_dropping(void) {
   static const char listing[] =
       "{\"nftables\": [{\"metainfo\": {\"version\": \"1.0.6\"}}," CHAIN("ip", "filter", "FORWARD", ", \"type\": \"filter\", \"hook\": \"forward\", \"prio\": 0, \"policy\": \"drop\"") "," CHAIN(
           "ip", "filter", "DOCKER",
-          "") "," CHAIN("ip", "filter",
-                        "INPUT", ", \"hook\": \"input\", \"policy\": \"drop\"") "," CHAIN("ip6", "filter",
-                                                                                          "FORWARD",
-                                                                                          ", \"hook\": "
-                                                                                          "\"forward\", "
-                                                                                          "\"policy\": "
-                                                                                          "\"drop\"") "," CHAIN("inet",
-                                                                                                                "mine",
-                                                                                                                "fwd",
-                                                                                                                ", \"hook\": \"forward\", \"policy\": \"drop\"") "," CHAIN("inet",
-                                                                                                                                                                           "lanward_guard",
-                                                                                                                                                                           "forward",
-                                                                                                                                                                           ", \"hook\": \"forward\", \"policy\": \"accept\"") "]}";
+          "") "," CHAIN("ip", "filter", "INPUT",
+                        ", \"hook\": \"input\", \"policy\": \"drop\"") "," CHAIN("ip6", "filter", "FORWARD",
+                                                                                 ", \"hook\": "
+                                                                                 "\"forward\", "
+                                                                                 "\"policy\": "
+                                                                                 "\"drop\"") "," CHAIN("inet",
+                                                                                                       "mine",
+                                                                                                       "fwd",
+                                                                                                       ", "
+                                                                                                       "\"hoo"
+                                                                                                       "k\": "
+                                                                                                       "\"for"
+                                                                                                       "ward"
+                                                                                                       "\", "
+                                                                                                       "\"pol"
+                                                                                                       "icy\""
+                                                                                                       ": "
+                                                                                                       "\"dro"
+                                                                                                       "p\"") "," CHAIN("inet",
+                                                                                                                        "lanward_guard",
+                                                                                                                        "forward",
+                                                                                                                        ", \"hook\": \"forward\", \"policy\": \"accept\"") "]}";
   g_autoptr(GPtrArray) names = lw_nft_dropping_chains(listing);
   g_assert_nonnull(names);
   g_assert_cmpuint(names->len, ==, 2);
