@@ -26,6 +26,8 @@ struct LwEngine {
   char *what;               /* nullable: of the next transaction */
   GPtrArray *names, *texts; /* to be kept with its end */
   const volatile sig_atomic_t *cancel;
+  LwGuard guard;
+  gpointer guard_data;
   LwInjector injector;
   gpointer injector_data;
 };
@@ -201,6 +203,11 @@ char *lw_engine_get(LwEngine *engine, const char *name, GError **error) {
 
 gboolean lw_engine_set(LwEngine *engine, const char *name, const char *text, GError **error) {
   return lw_state_set(engine->state, name, text, error);
+}
+
+void lw_engine_set_guard(LwEngine *engine, LwGuard guard, gpointer data) {
+  engine->guard = guard;
+  engine->guard_data = data;
 }
 
 GPtrArray *lw_engine_names(LwEngine *engine, const char *prefix, GError **error) {
@@ -406,12 +413,22 @@ static gboolean carry_out(LwEngine *engine, const LwPlan *plan, LwProgress progr
   return TRUE;
 }
 
+static gboolean guard_allows(LwEngine *engine, const LwPlan *plan, GError **error) {
+  for (guint i = 0; engine->guard && i <= plan->steps->len; i++) {
+    g_autoptr(LwResourceSet) state = lw_plan_state_after(plan, i);
+    if (!engine->guard(plan, i, state, engine->guard_data, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 static gboolean transact(LwEngine *engine, const LwPlan *plan, const LwResourceSet *wanted,
                          const LwFacts *facts, LwProgress progress, gpointer progress_data, GError **error) {
   for (guint i = 0; i < plan->steps->len; i++)
     if (!for_each_batch(engine, plan->steps->pdata[i], check_batch, error))
       return FALSE;
-  if (plan->steps->len && !lw_state_set(engine->state, KEPT_UNDER_WAY, engine->what, error))
+  if (!guard_allows(engine, plan, error) ||
+      (plan->steps->len && !lw_state_set(engine->state, KEPT_UNDER_WAY, engine->what, error)))
     return FALSE;
   GError *cause = NULL;
   if (!carry_out(engine, plan, progress, progress_data, &cause) || !finish(engine, wanted, facts, &cause))

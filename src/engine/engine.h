@@ -64,6 +64,12 @@ LwPlan *lw_engine_plan(LwEngine *engine, const LwResourceSet *wanted, GError **e
 LwPlan *lw_engine_plan_from(LwEngine *engine, const LwResourceSet *wanted, LwBefore before /* nullable */,
                             gpointer data, GError **error);
 
+/* Rule 4.2 of the design, for whoever can prove it: asked of the plan, before anything is touched, for what
+ * is there after each number of steps (0: now). FALSE with error set refuses the apply. */
+typedef gboolean (*LwGuard)(const LwPlan *plan, guint steps, const LwResourceSet *state, gpointer data,
+                            GError **error);
+void lw_engine_set_guard(LwEngine *engine, LwGuard guard /* nullable */, gpointer data);
+
 typedef void (*LwProgress)(const LwPlanStep *step, guint index, guint count, gpointer data);
 
 /* Checks all steps (nothing is touched when one is refused), then carries them out and records `wanted` as

@@ -267,6 +267,42 @@ static void test_cancel(Fixture *f, gconstpointer data) {
   g_assert_cmpstr(after, ==, before);
 }
 
+typedef struct {
+  guint asked, refuse_at;
+} Guarded;
+
+static gboolean guard(const LwPlan *plan, guint steps, const LwResourceSet *state, gpointer data,
+                      GError **error) {
+  Guarded *guarded = data;
+  g_assert_cmpuint(steps, ==, guarded->asked++);
+  g_assert_true(steps < plan->steps->len || lw_resource_set_find(state, "link:/br3"));
+  if (steps != guarded->refuse_at)
+    return TRUE;
+  g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "a hole after %u steps", steps);
+  return FALSE;
+}
+
+/* Asked of every state on the way; one that is refused stops it all before the first step. */
+static void test_guard(Fixture *f, gconstpointer data) {
+  (void)data;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwEngine) engine = open_engine(f, &error);
+  g_autoptr(LwResourceSet) a = lab_a();
+  g_autoptr(LwResourceSet) b = lab_b();
+  g_assert_true(apply(engine, a, &error));
+  g_autofree char *before = world_text(f);
+  Guarded guarded = {.refuse_at = 2};
+  lw_engine_set_guard(engine, guard, &guarded);
+  g_assert_false(apply(engine, b, &error));
+  g_assert_error(error, LW_ERROR, LW_ERROR_FAILED);
+  g_clear_error(&error);
+  g_autofree char *after = world_text(f);
+  g_assert_cmpstr(after, ==, before);
+  guarded = (Guarded){.refuse_at = G_MAXUINT};
+  g_assert_true(apply(engine, b, &error));
+  g_assert_cmpuint(guarded.asked, >, 3);
+}
+
 /* What is to be kept is kept with the end of a transaction, and only then. */
 static void test_keep(Fixture *f, gconstpointer data) {
   (void)data;
@@ -337,6 +373,7 @@ int main(int argc, char **argv) {
   add("/engine/recovery", test_recovery);
   add("/engine/failure-in-every-undo", test_every_undo);
   add("/engine/cancel", test_cancel);
+  add("/engine/guard", test_guard);
   add("/engine/keep", test_keep);
   add("/engine/lock", test_lock);
   g_test_add_func("/engine/facts", test_facts);
