@@ -1,6 +1,7 @@
 #include "base/process.h"
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/netns.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -541,4 +543,39 @@ gboolean lw_process_stop(const char *identity, guint grace_ms, GError **error) {
   else if (!gone)
     g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "process %d does not end, even killed", (int)pid);
   return gone;
+}
+
+#define IDENTITY_MAX 128
+
+static gboolean remove_file(const char *path, GError **error) {
+  if (unlink(path) == 0 || errno == ENOENT)
+    return TRUE;
+  lw_error_set_errno(error, "cannot remove %s", path);
+  return FALSE;
+}
+
+gboolean lw_process_end_pending(const char *pid_file, guint grace_ms, gboolean *had, GError **error) {
+  g_autofree char *ending = g_strconcat(pid_file, ".ending", NULL);
+  gboolean there = access(ending, F_OK) == 0;
+  if (had)
+    *had = there;
+  if (!there)
+    return TRUE;
+  g_autofree char *identity = lw_file_read(ending, IDENTITY_MAX, NULL, NULL);
+  return (!identity || lw_process_stop(g_strchomp(identity), grace_ms, error)) && remove_file(ending, error);
+}
+
+gboolean lw_process_end(const char *pid_file, guint grace_ms, gboolean *had, GError **error) {
+  g_autofree char *ending = g_strconcat(pid_file, ".ending", NULL);
+  gboolean before = FALSE, now = FALSE;
+  if (!lw_process_end_pending(pid_file, grace_ms, &before, error))
+    return FALSE;
+  if (rename(pid_file, ending) != 0 && errno != ENOENT) {
+    lw_error_set_errno(error, "cannot rename %s", pid_file);
+    return FALSE;
+  }
+  gboolean ok = lw_process_end_pending(pid_file, grace_ms, &now, error);
+  if (had)
+    *had = before || now;
+  return ok;
 }

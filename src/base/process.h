@@ -39,3 +39,10 @@ char *lw_process_identity(pid_t pid);
 pid_t lw_process_alive(const char *identity /* nullable */);
 /* SIGTERM, then SIGKILL after grace_ms; returns when it is gone. An identity that is not alive is success. */
 gboolean lw_process_stop(const char *identity, guint grace_ms, GError **error);
+
+/* Ends the daemon that a pid file (an identity) knows of. The file is renamed to FILE.ending first, so that
+ * whoever watches *.pid does not take the death for an accident, and removed when the process is gone:
+ * whoever is killed in between leaves it for lw_process_end_pending(), which is to be called before another
+ * one is started. *had (nullable): whether there was one. None is success. */
+gboolean lw_process_end(const char *pid_file, guint grace_ms, gboolean *had, GError **error);
+gboolean lw_process_end_pending(const char *pid_file, guint grace_ms, gboolean *had, GError **error);

@@ -143,8 +143,6 @@ def processes():
             lines.append(f"{ns} {command}")
         elif command.startswith("dhcpcd:") and ns == "router" and "[manager]" in command:
             lines.append(f"{ns} dhcpcd")
-        elif command.startswith("lanward-confirm"):
-            lines.append("lanward-confirm")
     for line in sorted(lines):
         say("", "process", line)
 

@@ -203,9 +203,11 @@ static gboolean wait_ready(const LwProvider *self, const LwResource *resolver, g
   return TRUE;
 }
 
+/* The note goes first: should we be killed now, nobody takes one that was told to end for one that runs. */
 static gboolean stop(const Paths *paths, const Running *running, GError **error) {
-  return (!running || lw_process_stop(running->identity, STOP_GRACE_MS, error)) &&
-         forget_file(paths->run, error) && forget_file(paths->id, error) && forget_file(paths->pid, error);
+  return forget_file(paths->run, error) &&
+         (!running || lw_process_stop(running->identity, STOP_GRACE_MS, error)) &&
+         forget_file(paths->id, error) && forget_file(paths->pid, error);
 }
 
 static gboolean remove_resolver(const LwProvider *self, const LwResource *resolver, GError **error) {
