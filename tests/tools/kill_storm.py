@@ -63,8 +63,11 @@ def storm(labs, kills, dice, stop, seconds):
             if stop:
                 break
             labs.run("recover", check=False)
-            labs.apply(target)
-            now = labs.which()
+            try:
+                labs.apply(target)
+                now = labs.which()
+            except Between:
+                break  # it does not even get right by an apply
         else:
             tally["undone" if recovered["outcome"] == "undone" else "not begun" if now == lab else "through"] += 1
         if dice.random() < 0.1 and now == lab:  # not the same way for ever when all kills come early
