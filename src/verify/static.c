@@ -433,10 +433,9 @@ static gboolean stops(const LwStep *step) {
 
 /* How much a step has to do with a packet's getting through: a filter that would drop by its policy most. */
 static guint weight(const LwStep *step) {
-  gboolean filter =
-      step->chain && (step->chain->hook == LW_HOOK_FORWARD || step->chain->hook == LW_HOOK_INPUT);
-  if (step->kind != LW_STEP_RULE || step->verdict != LW_VERDICT_ACCEPT)
+  if (step->kind != LW_STEP_RULE || step->verdict != LW_VERDICT_ACCEPT || !step->chain)
     return 0;
+  gboolean filter = step->chain->hook == LW_HOOK_FORWARD || step->chain->hook == LW_HOOK_INPUT;
   return 1 + (filter ? 2 : 0) + (step->chain->drop ? 4 : 0) -
          (step->ruleset->family == LW_FAMILY_BRIDGE ? 1 : 0);
 }
