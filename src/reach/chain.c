@@ -23,7 +23,8 @@ static gboolean rewrite_equal(const LwRewrite *a, const LwRewrite *b) {
 static gboolean state_equal(const State *a, const State *b) {
   return a->mark == b->mark && a->ct_mark == b->ct_mark && a->mark_unknown == b->mark_unknown &&
          a->ct_mark_unknown == b->ct_mark_unknown && a->ct_state == b->ct_state && a->dnat == b->dnat &&
-         a->snat == b->snat && a->own_mac == b->own_mac && rewrite_equal(&a->rewrite, &b->rewrite) &&
+         a->dnat_settled == b->dnat_settled && a->snat_settled == b->snat_settled && a->snat == b->snat &&
+         a->own_mac == b->own_mac && rewrite_equal(&a->rewrite, &b->rewrite) &&
          rewrite_equal(&a->entry, &b->entry);
 }
 
@@ -193,7 +194,7 @@ static gboolean change_destination(const Walk *w, const LwAction *action, const 
   (void)w;
   const LwValue *to = element ? &element->data : &action->to;
   const LwValue *port = element ? &element->data_port : &action->to_port;
-  state->dnat = TRUE;
+  state->dnat = state->dnat_settled = TRUE;
   if (lw_value_is_set(port)) {
     if (!single_port(port, &state->rewrite.dport))
       return FALSE;
@@ -211,7 +212,7 @@ static gboolean change_to_local(const Walk *w, const LwAction *action, const LwE
                                 State *state) {
   const Link *link = lw_reach_link_at(w->at->ns, w->at->iif);
   const LwValue *port = element ? &element->data : &action->to_port;
-  state->dnat = TRUE;
+  state->dnat = state->dnat_settled = TRUE;
   state->rewrite.destination = link             ? w->family == 6 ? link->address6 : link->address
                                : w->family == 6 ? local6()
                                                 : lw_addr_from_v4(0x7f000001);
@@ -226,7 +227,7 @@ static gboolean change_to_local(const Walk *w, const LwAction *action, const LwE
 static gboolean change_source(const Walk *w, const LwAction *action, const LwElement *element, State *state) {
   (void)w;
   const LwValue *to = element ? &element->data : &action->to;
-  state->snat = TRUE;
+  state->snat = state->snat_settled = TRUE;
   if (lw_value_is_set(to) && !single_addr(to, &state->rewrite.source))
     state->rewrite.source_unknown = TRUE;
   return TRUE;
@@ -237,7 +238,7 @@ static gboolean change_masquerade(const Walk *w, const LwAction *action, const L
   (void)action;
   (void)element;
   const Link *link = lw_reach_link_at(w->at->ns, w->at->oif);
-  state->snat = TRUE;
+  state->snat = state->snat_settled = TRUE;
   state->rewrite.source = link && w->family == 4 ? link->address : LW_ADDR_NONE; /* of several it takes one */
   state->rewrite.source_unknown = !lw_addr_is_set(&state->rewrite.source);
   return TRUE;
@@ -270,8 +271,25 @@ static gboolean change_notrack(const Walk *w, const LwAction *action, const LwEl
   return TRUE;
 }
 
+/* Those of the set that the translation leaves as they were. */
+static LwBdd untranslated(LwBddPool *pool, LwBdd set, const LwRewrite *before, const LwRewrite *after) {
+  if (!lw_addr_equal(&before->destination, &after->destination)) {
+    if (lw_addr_is_set(&before->destination))
+      return LW_BDD_FALSE;
+    set = lw_bdd_and(pool, set, lw_packets_addr(pool, LW_HEADER_DADDR, &after->destination));
+  }
+  if (after->has_dport && !(before->has_dport && before->dport == after->dport)) {
+    if (before->has_dport)
+      return LW_BDD_FALSE;
+    set = lw_bdd_and(pool, set, lw_packets_number(pool, LW_HEADER_DPORT, after->dport, after->dport));
+  }
+  return set;
+}
+
 static void changed(Walk *w, Doing *d, const LwAction *action, const LwElement *element, Branch branch,
                     Change change, gboolean final) {
+  LwBddPool *pool = w->at->reach->pool;
+  const State before = branch.state;
   if (!change(w, action, element, &branch.state)) {
     name_unknowns(w, d->rule);
     if (is_must(w))
@@ -281,7 +299,17 @@ static void changed(Walk *w, Doing *d, const LwAction *action, const LwElement *
     g_autofree char *text = lw_action_format(action);
     lw_reach_step(w->at, LW_STEP_RULE, d->rule, w->chain, LW_VERDICT_NONE, element, g_steal_pointer(&text));
   }
-  put(final ? w->accepted : d->going, w->at->reach->pool, branch.set, &branch.state);
+  if (final && branch.state.dnat && !before.dnat) {
+    /* a flow to where it is sent anyway does not count as translated */
+    State same = branch.state;
+    same.dnat = FALSE;
+    LwBdd set = untranslated(pool, branch.set, &before.rewrite, &branch.state.rewrite);
+    if (set != LW_BDD_FALSE)
+      put(w->accepted, pool, set, &same);
+    branch.set = lw_bdd_minus(pool, branch.set, set);
+  }
+  if (branch.set != LW_BDD_FALSE)
+    put(final ? w->accepted : d->going, pool, branch.set, &branch.state);
 }
 
 /* Each branch that is still in the rule is changed; where it looks something up and finds nothing, the rule
@@ -601,7 +629,7 @@ static gboolean passes_by(const At *at, const LwChain *chain, const State *state
   if (!chain->nat)
     return FALSE;
   gboolean source = at->hook == LW_HOOK_POSTROUTING || at->hook == LW_HOOK_INPUT;
-  return state->ct_state != LW_CT_NEW || (source ? state->snat : state->dnat);
+  return state->ct_state != LW_CT_NEW || (source ? state->snat_settled : state->dnat_settled);
 }
 
 static void walk_base(At *at, const Hooked *hooked, const GArray *in, GArray *out) {

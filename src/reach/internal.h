@@ -21,6 +21,7 @@ typedef struct {
   LwAddr address;    /* its first IPv4 address; unset: none */
   LwAddr address6;   /* its first IPv6 address that is good beyond the link */
   guint way_back; /* of IPv4: 1: a source must be routed back by this link, 2: by any; 0: it is not asked */
+  gboolean accept_local; /* takes IPv4 packets from its own addresses */
   const char *peer_ns, *peer;
 } Link;
 
@@ -80,6 +81,7 @@ typedef struct {
   gboolean mark_unknown, ct_mark_unknown;
   guint32 ct_state; /* one LwCtState */
   gboolean dnat, snat;
+  gboolean dnat_settled, snat_settled; /* a rule has decided about it, were it to leave all as it is */
   gboolean own_mac; /* the frame was made by a namespace that was looked into: not the sender's MAC */
   LwRewrite rewrite;
   LwRewrite entry; /* what had been written when it came into this namespace */
@@ -166,7 +168,8 @@ typedef struct {
 } Way;
 /* Ways out by that link: of Way, transfer full. */
 GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif);
-/* Sources that the main table has a way back to by that link; LW_NO_LINK: by any. */
+/* Sources that surely have a way back by that link; LW_NO_LINK: by any. None when routing rules say more than
+ * the main table does. */
 LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link);
 /* Links that any route of the namespace leads to. Of guint, transfer full. */
 GArray *lw_reach_routed_links(LwReach *reach, Ns *ns);

@@ -225,14 +225,27 @@ GArray *lw_reach_leading_links(LwReach *reach, Ns *ns, const State *state, guint
   return links;
 }
 
+/* Is a rule but the main table's own one asked for the way back of a packet without a mark? */
+static gboolean asks_elsewhere(const Ns *ns) {
+  for (guint i = 0; i < ns->lookups->len; i++) {
+    const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
+    gboolean usual = lookup->table == 254 && !lookup->refuse && !lookup->suppress_default && !lookup->unsure;
+    if (!usual && lookup->mark == 0 && !lookup->for_output && lookup->table != 253)
+      return TRUE;
+  }
+  return FALSE;
+}
+
 LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link) {
   LwBddPool *pool = reach->pool;
+  if (asks_elsewhere(ns))
+    return LW_BDD_FALSE;
   LwBdd matched = LW_BDD_FALSE, found = LW_BDD_FALSE;
   g_autoptr(GArray) routes = routes_of(reach, ns, 254);
   for (guint i = 0; i < routes->len; i++) {
     const Route *route = &g_array_index(routes, Route, i);
     LwBdd all = lw_packets_prefix(pool, LW_HEADER_SADDR, &route->prefix);
-    if (route->oif == link || (link == LW_NO_LINK && route->oif != LW_NO_LINK))
+    if (route->oif != LW_NO_LINK && (link == LW_NO_LINK || route->oif == link))
       found = lw_bdd_or(pool, found, lw_bdd_minus(pool, all, matched));
     matched = lw_bdd_or(pool, matched, all);
   }

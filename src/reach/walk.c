@@ -125,13 +125,15 @@ static LwBdd destined(LwReach *reach, const Branch *branch, LwBdd set) {
   return lw_bdd_and(reach->pool, branch->set, set);
 }
 
-static LwBdd with_good_source(LwReach *reach, const Ns *ns, const Branch *branch) {
+static LwBdd with_good_source(LwReach *reach, const Link *link, const Branch *branch) {
+  const Ns *ns = link->ns;
   const LwAddr *written = &branch->state.rewrite.source;
+  LwBdd martian = link->accept_local ? lw_bdd_minus(reach->pool, ns->martian, ns->owned_source) : ns->martian;
   if (branch->state.rewrite.source_unknown)
     return branch->set;
   if (!lw_addr_is_set(written))
-    return lw_bdd_minus(reach->pool, branch->set, ns->martian);
-  return lw_reach_is_member(reach, ns->martian, LW_HEADER_SADDR, written) ? LW_BDD_FALSE : branch->set;
+    return lw_bdd_minus(reach->pool, branch->set, martian);
+  return lw_reach_is_member(reach, martian, LW_HEADER_SADDR, written) ? LW_BDD_FALSE : branch->set;
 }
 
 /* Those that a namespace takes in at all, by whom the frame is for. */
@@ -324,6 +326,7 @@ static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) 
   if (!link->v6)
     branch.set = lw_bdd_minus(reach->pool, branch.set, lw_packets_family(reach->pool, 6));
   branch.state.dnat = branch.state.snat = FALSE;
+  branch.state.dnat_settled = branch.state.snat_settled = FALSE;
   branch.state.entry = branch.state.rewrite;
   if (branch.set != LW_BDD_FALSE)
     branch.set = news(run, link, &branch);
@@ -334,7 +337,7 @@ static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) 
   g_autoptr(GArray) after = through(run, &at, one);
   for (guint i = 0; i < after->len; i++) {
     Branch each = g_array_index(after, Branch, i);
-    LwBdd good = with_good_source(reach, ns, &each);
+    LwBdd good = with_good_source(reach, link, &each);
     if (good == LW_BDD_FALSE && run->reach->trace)
       tell(run, ns, link, LW_STEP_STOPPED, "its source is an address that cannot come from there");
     each.set = with_way_back(reach, link, good);
