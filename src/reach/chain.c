@@ -24,7 +24,7 @@ static gboolean state_equal(const State *a, const State *b) {
   return a->mark == b->mark && a->ct_mark == b->ct_mark && a->mark_unknown == b->mark_unknown &&
          a->ct_mark_unknown == b->ct_mark_unknown && a->ct_state == b->ct_state && a->dnat == b->dnat &&
          a->dnat_settled == b->dnat_settled && a->snat_settled == b->snat_settled && a->snat == b->snat &&
-         a->own_mac == b->own_mac && rewrite_equal(&a->rewrite, &b->rewrite) &&
+         a->reply == b->reply && a->own_mac == b->own_mac && rewrite_equal(&a->rewrite, &b->rewrite) &&
          rewrite_equal(&a->entry, &b->entry);
 }
 

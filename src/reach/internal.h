@@ -84,6 +84,8 @@ typedef struct {
   gboolean dnat_settled, snat_settled; /* a rule has decided about it, were it to leave all as it is */
   gboolean own_mac; /* the frame was made by a namespace that was looked into: not the sender's MAC */
   LwRewrite rewrite;
+  gboolean reply;  /* an answer: the direction of connection tracking */
+  guint hop;       /* of a recorded run: where it came by last */
   LwRewrite entry; /* what had been written when it came into this namespace */
 } State;
 

@@ -198,7 +198,7 @@ static Truth state_is(const At *at, const State *state, LwField field, const LwV
   case LW_FIELD_CT_STATE:
     return truth((value->first & state->ct_state) != 0);
   case LW_FIELD_CT_DIRECTION:
-    return number_is(value, 0, 0);
+    return number_is(value, state->reply ? 1 : 0, 0);
   case LW_FIELD_CT_DNAT:
     return truth(state->dnat);
   case LW_FIELD_CT_SNAT:
@@ -579,6 +579,9 @@ static gboolean match_key(const At *at, const LwMatch *match, const State *state
       break;
     case LW_FIELD_CT_DNAT:
       key->flags |= state->dnat ? 4u : 0;
+      break;
+    case LW_FIELD_CT_DIRECTION:
+      key->flags |= state->reply ? 32u : 0;
       break;
     case LW_FIELD_CT_SNAT:
       key->flags |= state->snat ? 16u : 0;

@@ -88,6 +88,13 @@ typedef struct {
 GPtrArray *lw_reach_trace(LwReach *reach, const LwStart *start, const LwHeader *header, LwCtState ct_state,
                           gboolean through);
 
+/* Does an answer to that packet come back from where it arrived? One packet, sent from there with addresses
+ * and ports turned round, taken back through the namespaces that it came by, as an answer of an established
+ * flow; what bridges say of it is not asked. steps: nullable; what it met, of LwStep*, transfer full. TRUE
+ * too when the packet does not arrive there. */
+gboolean lw_reach_answer(LwReach *reach, const LwStart *start, const LwHeader *header,
+                         const LwArrival *arrival, GPtrArray **steps);
+
 /* Texts of what was met and not understood so far: a set of char*, borrowed. */
 GHashTable *lw_reach_unknowns(const LwReach *reach);
 LwBddPool *lw_reach_pool(const LwReach *reach);

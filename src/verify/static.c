@@ -433,10 +433,9 @@ static gboolean stops(const LwStep *step) {
 
 /* How much a step has to do with a packet's getting through: a filter that would drop by its policy most. */
 static guint weight(const LwStep *step) {
-  gboolean filter =
-      step->chain && (step->chain->hook == LW_HOOK_FORWARD || step->chain->hook == LW_HOOK_INPUT);
-  if (step->kind != LW_STEP_RULE || step->verdict != LW_VERDICT_ACCEPT)
+  if (step->kind != LW_STEP_RULE || step->verdict != LW_VERDICT_ACCEPT || !step->chain)
     return 0;
+  gboolean filter = step->chain->hook == LW_HOOK_FORWARD || step->chain->hook == LW_HOOK_INPUT;
   return 1 + (filter ? 2 : 0) + (step->chain->drop ? 4 : 0) -
          (step->ruleset->family == LW_FAMILY_BRIDGE ? 1 : 0);
 }
@@ -464,7 +463,7 @@ static void violate(const Prove *p, const LwStaticRow *row, LwStaticKind kind, c
   v->proto = proto_of(v->packet.proto);
   v->set = pieces_text(p->proof->pool, set);
   ask_file(p, row, place, v);
-  if (kind != LW_STATIC_STRAY && kind != LW_STATIC_LEAK)
+  if (kind != LW_STATIC_STRAY && kind != LW_STATIC_LEAK && kind != LW_STATIC_MUTE)
     v->decided = deciding_text(p, &row->start, &v->packet, kind != LW_STATIC_CLOSED);
   g_ptr_array_add(p->proof->violations, v);
 }
@@ -597,6 +596,38 @@ static void judge_promises(const Prove *p, LwStaticRow *row, const GPtrArray *ar
   }
 }
 
+/* One packet of each set that must arrive is answered: the rules for answers tell flows apart by their
+ * places, not by their packets. */
+static void judge_answers(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals) {
+  LwBddPool *pool = p->proof->pool;
+  for (guint i = 0; i < arrivals->len; i++) {
+    const LwArrival *arrival = arrivals->pdata[i];
+    LwPlace place = place_of(p, arrival);
+    LwBdd must = LW_BDD_FALSE;
+    for (guint w = 0; w < row->intended->len; w++) {
+      const LwIntended *wanted = row->intended->pdata[w];
+      if (!place.elsewhere && wanted->to.kind == place.zone.kind && wanted->to.index == place.zone.index)
+        must = lw_bdd_or(pool, must, wanted->must);
+    }
+    LwBdd set = lw_bdd_and(pool, must, arrival->packets);
+    LwHeader packet;
+    g_autoptr(GPtrArray) steps = NULL;
+    if (set == LW_BDD_FALSE || !pick(p, row, &place, set, &packet) ||
+        lw_reach_answer(p->proof->reach, &row->start, &packet, arrival, &steps))
+      continue;
+    guint before = p->proof->violations->len;
+    judge(p, row, LW_STATIC_MUTE, &place, set);
+    if (p->proof->violations->len == before)
+      continue;
+    LwStaticViolation *v = p->proof->violations->pdata[before];
+    for (guint s = 0; s < steps->len; s++)
+      if (stops(steps->pdata[s])) {
+        g_free(v->decided);
+        v->decided = lw_static_step_text(steps->pdata[s]);
+      }
+  }
+}
+
 /* All destinations of the internet for a source that has any of them there, else just those that it has. */
 static LwBdd flow_sources(const Prove *p, LwBdd may) {
   LwBddPool *pool = p->proof->pool;
@@ -667,6 +698,8 @@ static void prove_row(const Prove *p, LwStaticRow *row) {
     note_arrival(p, row, sure->pdata[i], TRUE);
   judge_arrivals(p, row, may);
   judge_promises(p, row, sure);
+  if (row->machine == LW_NONE)
+    judge_answers(p, row, sure);
   if (row->zone.kind == LW_ZONE_SEGMENT && row->machine == LW_NONE)
     judge_others(p, row);
   if (row->zone.kind == LW_ZONE_SEGMENT && row->machine != LW_NONE)
@@ -872,6 +905,7 @@ char *lw_static_violation_format(const LwStaticViolation *v) {
       [LW_STATIC_UNMASKED] = "leaves under its own address",
       [LW_STATIC_LEAK] = "an open flow could go on by this exit, which is not its own",
       [LW_STATIC_STRAY] = "passes without belonging to a flow",
+      [LW_STATIC_MUTE] = "passes, but its answer does not come back",
   };
   g_autofree char *packet = lw_header_format(&v->packet);
   g_autofree char *origin = lw_origin_format(&v->origin);

@@ -39,6 +39,7 @@ typedef enum {
   LW_STATIC_UNMASKED, /* leaves under its own address */
   LW_STATIC_LEAK,     /* an open flow of it could go on by an exit that is not its own */
   LW_STATIC_STRAY,    /* passes though it belongs to no flow */
+  LW_STATIC_MUTE,     /* passes, and its answer does not come back */
 } LwStaticKind;
 
 typedef struct {
