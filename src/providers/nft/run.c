@@ -79,7 +79,7 @@ char *lw_nft_run(const char *ns, const char *commands, guint flags, GError **err
 static void answer_apart(int fd, const char *ns, const char *commands, guint flags) {
   g_autoptr(GError) error = NULL;
   g_autofree char *output = lw_nft_run(ns, commands, flags, &error);
-  const char *text = output ? output : error->message;
+  const char *text = output ? output : error ? error->message : "no reason given";
   gsize length = strlen(text);
   gboolean ok = write(fd, output ? "+" : "-", 1) == 1;
   for (gsize at = 0; ok && at < length;) {
