@@ -107,6 +107,24 @@ static void compare_connected(const LwResourceSet *seen, const LwResource *addre
     tell_missing(out, own, "it comes with the address, and is missing");
 }
 
+/* A lease brings a default route by its gateway: where the link has an address, it must be there. */
+static void compare_lease(const LwResourceSet *seen, const LwResource *client, GString *out) {
+  gboolean leased = FALSE, routed = FALSE;
+  guint32 table = client->table ? client->table : 254;
+  for (guint i = 0; i < seen->list->len; i++) {
+    const LwResource *r = seen->list->pdata[i];
+    if (g_strcmp0(r->ns, client->ns) != 0 || g_strcmp0(r->link, client->link) != 0 ||
+        r->prefix.addr.family != 4)
+      continue;
+    leased = leased || r->kind == LW_RES_ADDRESS;
+    routed = routed ||
+             (r->kind == LW_RES_ROUTE && r->table == table && r->prefix.len == 0 && lw_addr_is_set(&r->via));
+  }
+  if (leased && !routed)
+    tell_missing(out, client,
+                 "the default route of its lease, by its gateway, is not in the table where it belongs");
+}
+
 /* The rules that every namespace begins with. */
 static void compare_first_rules(const LwResourceSet *seen, const char *ns, GString *out) {
   static const guint priorities[] = {0, 32766};
@@ -185,6 +203,8 @@ static void compare_implied(const LwResourceSet *seen, const LwResourceSet *want
     const LwResource *r = wanted->list->pdata[i];
     if (r->kind == LW_RES_ADDRESS)
       compare_connected(seen, r, out);
+    else if (r->kind == LW_RES_DHCP_CLIENT && is_ours(wanted, r->ns))
+      compare_lease(seen, r, out);
     else if (r->kind == LW_RES_NETNS && is_ours(wanted, r->name) &&
              setting_of(seen, r->name, "net/ipv4/ip_forward"))
       compare_first_rules(seen, r->name, out);
