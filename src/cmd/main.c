@@ -17,6 +17,8 @@ static const LwVerb verbs[] = {
     {"check", lw_check_main, TRUE, TRUE, "[FILE]",
      "is the file right? (the twin makes up WireGuard files that are missing)"},
     {"diagram", lw_diagram_main, TRUE, TRUE, "[FILE] [-o FILE.svg]", "draw the lab"},
+    {"audit", lw_audit_main, FALSE, TRUE, "CONFIG.xml [-o FILE.svg]",
+     "any OPNsense's config.xml: who reaches whom, what is open (exit code 3: findings)"},
     {"apply", lw_apply_main, TRUE, FALSE, "[FILE]", "make it so (starts the twin when it is not running)"},
     {"plan", lw_plan_main, TRUE, FALSE, "[FILE]", "what would apply change? (exit code 2: something)"},
     {"status", lw_status_main, TRUE, FALSE, "", "what runs, and what differs from the file in force"},

@@ -23,5 +23,3 @@ void lw_pf_add_system(LwPf *pf); /* first half: before dnsmasq and the user's */
 void lw_pf_add_dnsmasq(LwPf *pf);
 void lw_pf_add_forwarded(LwPf *pf); /* rules that forwards ask for */
 void lw_pf_add_nat(LwPf *pf);
-/* The well-known name of a port ("domain" 53); 0: none. */
-guint lw_pf_known_port(const char *name);
