@@ -17,13 +17,13 @@ static gboolean in_group(const LwAuditWorld *world, const char *name, const LwOp
   return FALSE;
 }
 
-gboolean lw_audit_rule_on(const LwAuditWorld *world, const LwAuditRule *rule, guint zone) {
+gboolean lw_audit_rule_is_on(const LwAuditWorld *world, const LwPfRule *rule, guint zone) {
   const LwOpnInterface *interface = lw_audit_zone(world, zone)->link->interface;
-  const char *device = rule->rule->device;
+  const char *device = rule->device;
   if (!device)
     return TRUE;
   gboolean on = g_str_equal(device, interface->device) || in_group(world, device, interface);
-  return on != rule->rule->device_not;
+  return on != rule->device_not;
 }
 
 static gboolean port_in(const GArray *ranges, guint16 port) {
@@ -51,23 +51,25 @@ static gboolean type_matches(const LwAuditRule *rule, const LwAuditPacket *packe
   return FALSE;
 }
 
-gboolean lw_audit_rule_matches(const LwAuditRule *rule, const LwAuditPacket *packet) {
+gboolean lw_audit_rule_serves(const LwAuditRule *rule, const LwAuditPacket *packet) {
   gboolean ports = packet->protocol == 6 || packet->protocol == 17;
   if (rule->never || !protocol_matches(rule, packet))
     return FALSE;
   if ((rule->sports && (!ports || !port_in(rule->sports, packet->sport))) ||
       (rule->dports && (!ports || !port_in(rule->dports, packet->dport))))
     return FALSE;
-  if (rule->icmp_types && !type_matches(rule, packet))
-    return FALSE;
-  return lw_ip_set_contains(rule->destination, packet->destination) &&
+  return !rule->icmp_types || type_matches(rule, packet);
+}
+
+gboolean lw_audit_rule_matches(const LwAuditRule *rule, const LwAuditPacket *packet) {
+  return lw_audit_rule_serves(rule, packet) && lw_ip_set_contains(rule->destination, packet->destination) &&
          lw_ip_set_contains(rule->source, packet->source);
 }
 
 static const LwAuditRule *first_match(const LwAuditWorld *world, const GPtrArray *rules, guint zone,
                                       const LwAuditPacket *packet) {
   for (guint i = 0; i < rules->len; i++)
-    if (lw_audit_rule_on(world, rules->pdata[i], zone) && lw_audit_rule_matches(rules->pdata[i], packet))
+    if (((LwAuditRule *)rules->pdata[i])->on[zone] && lw_audit_rule_matches(rules->pdata[i], packet))
       return rules->pdata[i];
   return NULL;
 }
@@ -78,7 +80,7 @@ static const LwAuditRule *filter_match(const LwAuditWorld *world, guint zone, gb
   const LwAuditRule *last = NULL;
   for (guint i = 0; i < world->filter->len; i++) {
     const LwAuditRule *rule = world->filter->pdata[i];
-    if (!(inbound ? rule->rule->in : rule->rule->out) || !lw_audit_rule_on(world, rule, zone) ||
+    if (!(inbound ? rule->rule->in : rule->rule->out) || !rule->on[zone] ||
         !lw_audit_rule_matches(rule, packet))
       continue;
     if (rule->rule->quick)

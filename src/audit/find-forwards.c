@@ -98,7 +98,7 @@ void lw_audit_find_forwards(LwAudit *audit) {
     for (guint i = 0; i < world->rdr->len; i++) {
       const LwAuditRule *rdr = world->rdr->pdata[i];
       for (guint zone = 0; zone < world->zones->len; zone++)
-        if (!rdr->rule->negative && rdr->rule->forward && lw_audit_rule_on(world, rdr, zone))
+        if (!rdr->rule->negative && rdr->rule->forward && rdr->on[zone])
           check_forward(audit, w, zone, rdr);
     }
   }

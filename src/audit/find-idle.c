@@ -41,45 +41,79 @@ static void add_seen(GHashTable *all, GPtrArray *order, const LwPfRule *pf) {
   seen->decided |= !pf->disabled && !pf->in;
 }
 
-static void mark(GHashTable *all, const LwAuditSpace *space, const LwAuditPair *pair, guint service) {
+/* The configured rules that packets of a space are asked about, with what was seen of them. */
+typedef struct {
+  const LwAuditRule *rule;
+  Seen *seen;
+} Candidate;
+
+static GArray *candidates_of(GHashTable *all, const LwAuditSpace *space) {
+  GArray *out = g_array_new(FALSE, FALSE, sizeof(Candidate));
+  for (guint i = 0; i < space->world->filter->len; i++) {
+    const LwAuditRule *rule = space->world->filter->pdata[i];
+    Candidate each = {rule, rule->rule->rule->automatic ? NULL : g_hash_table_lookup(all, rule->rule->rule)};
+    if (each.seen && rule->rule->in && rule->on[space->zone])
+      g_array_append_val(out, each);
+  }
+  return out;
+}
+
+static void mark_beaten(Seen *seen, const LwAuditSpace *space, const LwAuditPair *pair, guint service) {
   const LwAuditDecision *decision = &pair->decisions[service];
+  const LwOpnRule *winner = decision->in->rule->rule;
+  gboolean opposite = passes(winner) != passes(seen->rule);
+  if (!seen->matched || (opposite && !seen->opposite)) {
+    seen->space = space;
+    seen->packet = lw_audit_example(space, pair, service);
+    seen->decision = *decision;
+  }
+  seen->matched = TRUE;
+  seen->opposite |= opposite;
+  g_autofree char *name = lw_opn_rule_name(winner);
+  lw_audit_name_once(seen->instead, name);
+}
+
+static void mark_winners(GHashTable *all, const LwAuditDecision *decision) {
   const LwAuditRule *deciders[] = {decision->in, decision->out};
   for (guint i = 0; i < G_N_ELEMENTS(deciders); i++) {
-    Seen *seen = deciders[i] ? g_hash_table_lookup(all, deciders[i]->rule->rule) : NULL;
+    gboolean known = !deciders[i] || deciders[i]->rule->rule->automatic;
+    Seen *seen = known ? NULL : g_hash_table_lookup(all, deciders[i]->rule->rule);
     if (seen)
       seen->decided = seen->matched = TRUE;
   }
-  if (decision->rdr && decision->rdr->rule->pass)
+}
+
+typedef void (*Mark)(GHashTable *all, const LwAuditSpace *space, const GArray *candidates,
+                     const LwAuditPair *pair, guint service);
+
+static void mark_deciding(GHashTable *all, const LwAuditSpace *space, const GArray *candidates,
+                          const LwAuditPair *pair, guint service) {
+  mark_winners(all, &pair->decisions[service]);
+}
+
+/* Once it is known which rules decide something: only of the others is it asked what decides for them. */
+static void mark_matching(GHashTable *all, const LwAuditSpace *space, const GArray *candidates,
+                          const LwAuditPair *pair, guint service) {
+  const LwAuditDecision *decision = &pair->decisions[service];
+  if (!decision->in)
     return;
-  for (guint i = 0; i < space->world->filter->len; i++) {
-    const LwAuditRule *rule = space->world->filter->pdata[i];
-    Seen *seen = rule->rule->rule->automatic ? NULL : g_hash_table_lookup(all, rule->rule->rule);
-    if (!seen || seen->decided || !rule->rule->in || !lw_audit_rule_on(space->world, rule, space->zone) ||
-        !lw_audit_rule_matches(rule, &decision->packet))
-      continue;
-    const LwOpnRule *winner = decision->in->rule->rule;
-    gboolean opposite = passes(winner) != passes(seen->rule);
-    if (!seen->matched || (opposite && !seen->opposite)) {
-      seen->space = space;
-      seen->packet = lw_audit_example(space, pair, service);
-      seen->decision = *decision;
-    }
-    seen->matched = TRUE;
-    seen->opposite |= opposite;
-    g_autofree char *name = lw_opn_rule_name(winner);
-    lw_audit_name_once(seen->instead, name);
+  for (guint i = 0; i < candidates->len; i++) {
+    const Candidate *each = &g_array_index(candidates, Candidate, i);
+    if (!each->seen->decided && lw_audit_rule_matches(each->rule, &decision->packet))
+      mark_beaten(each->seen, space, pair, service);
   }
 }
 
-static void look_through(GHashTable *all, const LwAuditSpace *space) {
+static void look_through(GHashTable *all, const LwAuditSpace *space, Mark mark) {
   g_autoptr(GHashTable) done = g_hash_table_new(NULL, NULL); /* outcomes that pairs share */
+  g_autoptr(GArray) candidates = candidates_of(all, space);
   for (guint p = 0; p < space->pairs->len; p++) {
     const LwAuditPair *pair = &g_array_index(space->pairs, LwAuditPair, p);
     if (!g_hash_table_add(done, (gpointer)pair->decisions))
       continue;
     for (guint i = 0; i < space->services->len; i++)
       if (lw_audit_service(space, i)->group == i || pair->decisions[i].rdr)
-        mark(all, space, pair, i);
+        mark(all, space, candidates, pair, i);
   }
 }
 
@@ -105,7 +139,7 @@ static char *reason(const LwAudit *audit, const Seen *seen) {
         continue;
       family = TRUE;
       for (guint zone = 0; zone < world->zones->len; zone++) {
-        if (!lw_audit_rule_on(world, rule, zone))
+        if (!rule->on[zone])
           continue;
         on = TRUE;
         source |= meets(lw_audit_space(audit, w, zone), rule, TRUE);
@@ -168,9 +202,11 @@ void lw_audit_find_idle(LwAudit *audit) {
     if (!pf->rule->automatic && !pf->rule->disabled)
       add_seen(all, order, pf);
   }
-  for (guint w = 0; w < audit->worlds->len; w++)
-    for (guint i = 0; i < lw_audit_world(audit, w)->zones->len; i++)
-      look_through(all, lw_audit_space(audit, w, i));
+  Mark marks[] = {mark_deciding, mark_matching};
+  for (guint m = 0; m < G_N_ELEMENTS(marks); m++)
+    for (guint w = 0; w < audit->worlds->len; w++)
+      for (guint i = 0; i < lw_audit_world(audit, w)->zones->len; i++)
+        look_through(all, lw_audit_space(audit, w, i), marks[m]);
   for (guint i = 0; i < order->len; i++) {
     const Seen *seen = order->pdata[i];
     if (seen->decided)

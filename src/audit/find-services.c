@@ -125,7 +125,7 @@ static gboolean is_forwarded(const LwAuditWorld *world, const LwAuditSpace *spac
                              const LwAuditService *service) {
   for (guint i = 0; i < world->rdr->len; i++) {
     const LwAuditRule *rdr = world->rdr->pdata[i];
-    if (rdr->rule->negative || !rdr->target || !lw_audit_rule_on(world, rdr, space->zone))
+    if (rdr->rule->negative || !rdr->target || !rdr->on[space->zone])
       continue;
     g_autoptr(LwIpSet) outside = lw_ip_set_subtract(to->set, rdr->target);
     guint32 first = rdr->target_first, last = first;

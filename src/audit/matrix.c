@@ -24,6 +24,12 @@ static void free_flow(gpointer data) {
   g_free(flow);
 }
 
+/* A packet that a forward leads on belongs to the network that it arrives in. */
+static gboolean led_to(const LwAuditColumn *column, const LwAuditDecision *decision) {
+  return decision->rdr && decision->where == LW_TO_NETWORK && column->kind == LW_PLACE_INSIDE &&
+         decision->zone == (guint)column->zone;
+}
+
 static gboolean belongs(const LwAuditColumn *column, const LwAuditTarget *target) {
   if (column->kind == LW_PLACE_PRIVATE)
     return target->kind == LW_PLACE_PRIVATE || target->kind == LW_PLACE_OUTSIDE;
@@ -32,9 +38,13 @@ static gboolean belongs(const LwAuditColumn *column, const LwAuditTarget *target
 
 /* One rule's part of a cell, being put together. */
 typedef struct {
-  const LwOpnRule *rule; /* NULL: a forward that passes by itself, or none */
+  const LwAuditRule *rdr; /* nullable */
+  const LwOpnRule *rule;  /* NULL: a forward that passes by itself, or none */
   char *way;
+  guint zone; /* with a way */
+  const LwPfGateway *gateway;
   LwIpSet *to;
+  const LwAuditPair *last; /* the last whose destination went into to */
   gboolean *services;
   char *name;
 } Part;
@@ -48,39 +58,55 @@ static void free_part(gpointer data) {
   g_free(part);
 }
 
+static char *part_name(const LwAuditDecision *decision) {
+  g_autofree char *decider = lw_audit_decider(decision);
+  if (!decision->rdr || decision->rdr->rule->pass)
+    return g_steal_pointer(&decider);
+  return g_strdup_printf("%s”, forwarded by “%s", decider, decision->rdr->rule->descr);
+}
+
 static Part *part_of(GPtrArray *parts, const LwAuditSpace *space, const LwAuditDecision *decision) {
   const LwOpnRule *rule = decision->in ? decision->in->rule->rule : NULL;
-  g_autofree char *way = decision->where == LW_TO_EXIT ? lw_audit_way(space->world, decision) : NULL;
+  gboolean leaves = decision->where == LW_TO_EXIT;
   for (guint i = 0; i < parts->len; i++) {
     Part *each = parts->pdata[i];
-    if (each->rule == rule && g_strcmp0(each->way, way) == 0)
+    if (each->rule == rule && each->rdr == decision->rdr && (each->way != NULL) == leaves &&
+        (!leaves || (each->zone == decision->zone && each->gateway == decision->gateway)))
       return each;
   }
   Part *made = g_new0(Part, 1);
   made->rule = rule;
-  made->way = g_steal_pointer(&way);
+  made->rdr = decision->rdr;
+  made->way = leaves ? lw_audit_way(space->world, decision) : NULL;
+  made->zone = decision->zone;
+  made->gateway = decision->gateway;
   made->to = lw_ip_set_new(space->world->family);
   made->services = g_new0(gboolean, space->services->len);
-  made->name = lw_audit_decider(decision);
+  made->name = part_name(decision);
   g_ptr_array_add(parts, made);
   return made;
 }
 
-static void add_pair(const LwAuditSpace *space, const LwAuditPair *pair, gboolean router, GPtrArray *parts,
-                     LwAuditCell *cell, guint *open, guint *asked) {
+static void add_pair(const LwAuditSpace *space, const LwAuditPair *pair, const LwAuditColumn *column,
+                     gboolean here, GPtrArray *parts, LwAuditCell *cell, guint *open, guint *asked) {
+  gboolean router = column->kind == LW_PLACE_SELF;
   for (guint i = 0; i < space->services->len; i++) {
     const LwAuditDecision *decision = &pair->decisions[i];
     gboolean ordinary = lw_audit_service(space, i)->ordinary;
     /* the router's column is what reaches the router: by a rule's gateway a packet to it leaves */
     gboolean open_here = decision->pass && (!router || decision->where == LW_TO_SELF);
-    *asked += ordinary;
-    *open += ordinary && open_here;
+    if (!(decision->rdr ? led_to(column, decision) : here))
+      continue;
+    *asked += ordinary && here;
+    *open += ordinary && here && open_here;
     /* DHCP and the like, which no client's port reaches, would be in every cell */
     if (!open_here || (!ordinary && decision->in && decision->in->rule->rule->automatic))
       continue;
     Part *part = part_of(parts, space, decision);
     part->services[i] = TRUE;
-    lw_ip_set_add_set(part->to, lw_audit_destination(space, pair)->set);
+    if (part->last != pair) /* once for all the services of a pair */
+      lw_ip_set_add_set(part->to, lw_audit_destination(space, pair)->set);
+    part->last = pair;
     if (decision->where == LW_TO_EXIT)
       lw_audit_name_once(cell->exits, lw_audit_zone(space->world, decision->zone)->name);
   }
@@ -95,8 +121,8 @@ static LwAuditCell *make_cell(const LwAudit *audit, guint w, const LwAuditSpace 
   cell->exits = g_ptr_array_new_with_free_func(g_free);
   for (guint p = 0; p < space->pairs->len; p++) {
     const LwAuditPair *pair = &g_array_index(space->pairs, LwAuditPair, p);
-    if (belongs(column, lw_audit_pair_target(audit, w, space, pair)))
-      add_pair(space, pair, column->kind == LW_PLACE_SELF, parts, cell, &open, &asked);
+    gboolean here = belongs(column, lw_audit_pair_target(audit, w, space, pair));
+    add_pair(space, pair, column, here, parts, cell, &open, &asked);
   }
   cell->open = parts->len == 0 ? LW_OPEN_NONE : open == asked ? LW_OPEN_ALL : LW_OPEN_SOME;
   for (guint i = 0; i < parts->len; i++) {

@@ -106,13 +106,13 @@ static void pick_rules(Maker *maker) {
   const LwAuditWorld *world = maker->space->world;
   maker->rules = g_ptr_array_new();
   for (guint i = 0; i < world->rdr->len; i++)
-    if (lw_audit_rule_on(world, world->rdr->pdata[i], maker->space->zone))
+    if (((LwAuditRule *)world->rdr->pdata[i])->on[maker->space->zone])
       g_ptr_array_add(maker->rules, world->rdr->pdata[i]);
   maker->rdr_count = maker->rules->len;
   g_ptr_array_extend(maker->rules, world->nat, NULL, NULL);
   for (guint i = 0; i < world->filter->len; i++) {
     LwAuditRule *rule = world->filter->pdata[i];
-    if (rule->rule->out || lw_audit_rule_on(world, rule, maker->space->zone))
+    if (rule->rule->out || rule->on[maker->space->zone])
       g_ptr_array_add(maker->rules, rule);
   }
   maker->bytes = (maker->rules->len + 7) / 8 + sizeof(guint32);
@@ -410,15 +410,12 @@ static void group_services(const Maker *maker) {
     LwAuditService *service = lw_audit_service(maker->space, i);
     guint8 *bits = bits_new(maker);
     for (guint n = 0; n < maker->rules->len; n++) {
-      LwAuditRule open = *(LwAuditRule *)maker->rules->pdata[n];
-      g_autoptr(LwIpSet) all = lw_ip_set_all(maker->space->world->family);
-      LwAuditPacket packet = {.family = all->family,
+      LwAuditPacket packet = {.family = maker->space->world->family,
                               .protocol = service->protocol,
                               .sport = service->sport_example,
                               .dport = service->dport_example,
                               .icmp_type = service->icmp_type};
-      open.source = open.destination = all;
-      if (lw_audit_rule_matches(&open, &packet))
+      if (lw_audit_rule_serves(maker->rules->pdata[n], &packet))
         set_bit(bits, n);
     }
     GBytes *key = g_bytes_new_take(bits, maker->bytes);

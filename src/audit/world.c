@@ -255,6 +255,7 @@ static void free_rule(gpointer data) {
   g_clear_pointer(&rule->sports, g_array_unref);
   g_clear_pointer(&rule->dports, g_array_unref);
   g_clear_pointer(&rule->icmp_types, g_array_unref);
+  g_free(rule->on);
   g_free(rule);
 }
 
@@ -264,6 +265,9 @@ static LwAuditRule *compile(LwAuditWorld *world, const LwPfRule *pf, guint index
   Resolve how = {world, passes, 0};
   made->rule = pf;
   made->index = index;
+  made->on = g_new0(gboolean, world->zones->len);
+  for (guint i = 0; i < world->zones->len; i++)
+    made->on[i] = lw_audit_rule_is_on(world, pf, i);
   made->source = resolve(&how, pf->from);
   made->destination = resolve(&how, pf->to);
   made->sports = ports_of(world, pf->from_port);

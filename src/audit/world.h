@@ -31,6 +31,7 @@ typedef struct {
   GArray *icmp_types;      /* of guint8; NULL: any */
   guint8 protocols[2];     /* up to two; protocol_count 0: any */
   guint protocol_count;
+  gboolean *on;         /* for each zone: whether its packets are asked */
   gboolean never;       /* it cannot be counted on (a block with conditions that are not modelled) */
   LwIpSet *target;      /* translations: what to; nullable */
   guint32 target_first; /* translations: first port; 0: unchanged */
@@ -85,9 +86,12 @@ void lw_audit_world_free(LwAuditWorld *world);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwAuditWorld, lw_audit_world_free)
 
 LwAuditZone *lw_audit_zone(const LwAuditWorld *world, guint index);
-/* Whether a rule is asked for packets of this zone's interface (its device, a group of it, or all). */
-gboolean lw_audit_rule_on(const LwAuditWorld *world, const LwAuditRule *rule, guint zone);
+/* Whether a rule is asked for packets of this zone's interface (its device, a group of it, or all): see
+ * rule->on. */
+gboolean lw_audit_rule_is_on(const LwAuditWorld *world, const LwPfRule *rule, guint zone);
 gboolean lw_audit_rule_matches(const LwAuditRule *rule, const LwAuditPacket *packet);
+/* The same, but for its addresses. */
+gboolean lw_audit_rule_serves(const LwAuditRule *rule, const LwAuditPacket *packet);
 /* A packet that comes in at a zone's interface. */
 void lw_audit_decide(const LwAuditWorld *world, guint zone, const LwAuditPacket *packet,
                      LwAuditDecision *decision);
