@@ -330,6 +330,37 @@ static void add_world(LwAudit *audit, guint8 family) {
   g_ptr_array_add(audit->spaces, spaces);
 }
 
+static gboolean is_named(const LwPf *pf, const LwPfGateway *gateway) {
+  for (guint i = 0; i < pf->filter->len; i++) {
+    const LwPfRule *rule = pf->filter->pdata[i];
+    if (!rule->disabled && !rule->rule->automatic && rule->gateway == gateway)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static void free_gone(gpointer data) {
+  LwAuditGone *gone = data;
+  g_ptr_array_unref(gone->worlds);
+  lw_pf_free(gone->pf);
+  g_free(gone);
+}
+
+static void add_gone(LwAudit *audit) {
+  for (guint i = audit->pf->gateways->len; i > 0; i--) {
+    const LwPfGateway *gateway = audit->pf->gateways->pdata[i - 1];
+    if (!is_named(audit->pf, gateway))
+      continue;
+    LwAuditGone *made = g_new0(LwAuditGone, 1);
+    made->gateway = gateway;
+    made->pf = lw_pf_generate(audit->opn, audit->links, gateway->name);
+    made->worlds = g_ptr_array_new_with_free_func((GDestroyNotify)lw_audit_world_free);
+    for (guint w = 0; w < audit->worlds->len; w++)
+      g_ptr_array_add(made->worlds, lw_audit_world_new(made->pf, lw_audit_world(audit, w)->family));
+    g_ptr_array_add(audit->gone, made);
+  }
+}
+
 static void note(LwAudit *audit, char *text) {
   g_ptr_array_add(audit->notes, text);
 }
@@ -391,12 +422,14 @@ LwAudit *lw_audit_new(const LwOpn *opn) {
   audit->worlds = g_ptr_array_new_with_free_func((GDestroyNotify)lw_audit_world_free);
   audit->targets = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
   audit->spaces = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
+  audit->gone = g_ptr_array_new_with_free_func(free_gone);
   audit->matrices = g_ptr_array_new_with_free_func(free_matrix);
   audit->findings = g_ptr_array_new_with_free_func(free_finding);
   audit->notes = g_ptr_array_new_with_free_func(g_free);
   add_world(audit, 4);
   if (opn->ipv6_allowed)
     add_world(audit, 6);
+  add_gone(audit);
   lw_audit_make_matrices(audit);
   lw_audit_find_services(audit);
   lw_audit_find_exits(audit);
@@ -433,6 +466,7 @@ static void free_matrix(gpointer data) {
 void lw_audit_free(LwAudit *audit) {
   if (!audit)
     return;
+  g_ptr_array_unref(audit->gone);
   g_ptr_array_unref(audit->matrices);
   g_ptr_array_unref(audit->findings);
   g_ptr_array_unref(audit->notes);

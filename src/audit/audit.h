@@ -59,6 +59,13 @@ typedef struct {
       *rows; /* of GPtrArray* of LwAuditCell*, one row for each zone; a NULL cell: the zone's own network */
 } LwAuditMatrix;
 
+/* The same router with a gateway deleted or disabled. */
+typedef struct {
+  const LwPfGateway *gateway; /* of LwAudit.pf */
+  LwPf *pf;
+  GPtrArray *worlds; /* of LwAuditWorld*, as LwAudit.worlds */
+} LwAuditGone;
+
 typedef struct {
   const LwOpn *opn;
   LwOpnLinks *links;
@@ -66,6 +73,7 @@ typedef struct {
   GPtrArray *worlds;   /* of LwAuditWorld*: IPv4, and IPv6 where it is on */
   GPtrArray *targets;  /* of GPtrArray* of LwAuditTarget*, for each world */
   GPtrArray *spaces;   /* of GPtrArray* of LwAuditSpace*, for each world and zone */
+  GPtrArray *gone;     /* of LwAuditGone*: one for each gateway that a rule names */
   GPtrArray *matrices; /* of LwAuditMatrix*, for each world */
   GPtrArray *findings; /* of LwAuditFinding*: the most harmful first */
   GPtrArray *notes;    /* of char* */

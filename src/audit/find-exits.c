@@ -104,16 +104,13 @@ static void report_fallback(const Gone *gone, guint w, const LwAuditSpace *space
 }
 
 static void find_fallbacks(LwAudit *audit) {
-  for (guint g = audit->pf->gateways->len; g > 0; g--) {
-    Gone gone = {.audit = audit, .gateway = audit->pf->gateways->pdata[g - 1]};
-    g_autoptr(LwPf) without = lw_pf_generate(audit->opn, audit->links, gone.gateway->name);
+  for (guint g = 0; g < audit->gone->len; g++)
     for (guint w = 0; w < audit->worlds->len; w++) {
-      g_autoptr(LwAuditWorld) world = lw_audit_world_new(without, lw_audit_world(audit, w)->family);
-      gone.world = world;
-      for (guint i = 0; i < world->zones->len; i++)
+      const LwAuditGone *without = audit->gone->pdata[g];
+      Gone gone = {audit, without->gateway, without->worlds->pdata[w]};
+      for (guint i = 0; i < gone.world->zones->len; i++)
         report_fallback(&gone, w, lw_audit_space(audit, w, i));
     }
-  }
 }
 
 /* ---- private addresses ---- */
@@ -156,19 +153,18 @@ static void collect_leaks(const LwAudit *audit, guint w, const LwAuditSpace *spa
     if (!is_private(lw_audit_pair_target(audit, w, space, pair)))
       continue;
     g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL); /* one packet for each rule and pair */
-    for (int https = 1; https >= 0; https--)
-      for (guint i = 0; i < space->services->len; i++) {
-        const LwAuditService *what = lw_audit_service(space, i);
-        const LwAuditDecision *decision = &pair->decisions[i];
-        if (!what->ordinary || (https && !is_plain_https(what)) || !decision->in ||
-            !leaves_by_uplink(space->world, decision) ||
-            !g_hash_table_add(seen, (gpointer)decision->in->rule->rule))
-          continue;
-        Leak *leak = leak_of(leaks, decision->in->rule->rule, space->world->family);
-        lw_ip_set_add_set(leak->set, lw_audit_destination(space, pair)->set);
-        g_array_append_val(leak->pairs, p);
-        g_array_append_val(leak->services, i);
-      }
+    for (guint n = 0; n < space->order->len; n++) {
+      guint i = g_array_index(space->order, guint, n);
+      const LwAuditService *what = lw_audit_service(space, i);
+      const LwAuditDecision *decision = &pair->decisions[i];
+      if (!what->ordinary || !decision->in || !leaves_by_uplink(space->world, decision) ||
+          !g_hash_table_add(seen, (gpointer)decision->in->rule->rule))
+        continue;
+      Leak *leak = leak_of(leaks, decision->in->rule->rule, space->world->family);
+      lw_ip_set_add_set(leak->set, lw_audit_destination(space, pair)->set);
+      g_array_append_val(leak->pairs, p);
+      g_array_append_val(leak->services, i);
+    }
   }
 }
 
@@ -371,7 +367,8 @@ static void find_ipv6(LwAudit *audit, const LwAuditSpace *space) {
     if (target->kind != LW_PLACE_SELF && target->kind != LW_PLACE_INSIDE && target->kind != LW_PLACE_INTERNET)
       continue;
     gpointer key = GUINT_TO_POINTER((guint)target->kind * 65536u + (guint)(target->zone + 2));
-    for (guint i = 0; i < space->services->len && !g_hash_table_contains(told, key); i++) {
+    for (guint n = 0; n < space->order->len && !g_hash_table_contains(told, key); n++) {
+      guint i = g_array_index(space->order, guint, n);
       const LwAuditService *service = lw_audit_service(space, i);
       const LwAuditDecision *decision = &pair->decisions[i];
       if (!decision->pass || !service->ordinary || service->other_type || !decision->in ||

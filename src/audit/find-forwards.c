@@ -3,6 +3,15 @@
 
 #include <string.h>
 
+/* The interface's own address where a forward takes it: what the sender outside knows. */
+static LwIp own_address(const LwAuditWorld *world, const LwAuditZone *zone, const LwIpSet *set) {
+  const LwAddr *addr = world->family == 6 ? &zone->link->address6.addr : &zone->link->address4.addr;
+  if (lw_addr_is_set(addr) && lw_ip_set_contains(set, lw_ip_of(addr)))
+    return lw_ip_of(addr);
+  g_autoptr(LwIpSet) self = lw_ip_set_intersect(set, world->self);
+  return g_array_index((lw_ip_set_is_empty(self) ? set : self)->ranges, LwIpRange, 0).first;
+}
+
 /* A packet that the redirection takes; FALSE: none can be made. */
 static gboolean make_packet(const LwAuditWorld *world, const LwAuditRule *rdr, guint zone,
                             LwAuditPacket *packet) {
@@ -23,7 +32,7 @@ static gboolean make_packet(const LwAuditWorld *world, const LwAuditRule *rdr, g
       (LwAuditPacket){.family = world->family, .source = lw_ip_next(first), .sport = 50000, .dport = 443};
   if (!lw_ip_set_contains(senders, packet->source))
     packet->source = first;
-  packet->destination = g_array_index(rdr->destination->ranges, LwIpRange, 0).first;
+  packet->destination = own_address(world, where, rdr->destination);
   packet->protocol = rdr->protocol_count ? rdr->protocols[0] : 6;
   packet->icmp_type = packet->protocol == 58 ? 128 : 8;
   if (rdr->dports && rdr->dports->len)

@@ -83,37 +83,58 @@ static void mark_winners(GHashTable *all, const LwAuditDecision *decision) {
   }
 }
 
-typedef void (*Mark)(GHashTable *all, const LwAuditSpace *space, const GArray *candidates,
-                     const LwAuditPair *pair, guint service);
+typedef struct {
+  const LwAudit *audit;
+  GHashTable *all; /* LwOpnRule* to Seen* */
+  guint world;
+  const LwAuditSpace *space;
+  const GArray *candidates;
+} Look;
 
-static void mark_deciding(GHashTable *all, const LwAuditSpace *space, const GArray *candidates,
-                          const LwAuditPair *pair, guint service) {
-  mark_winners(all, &pair->decisions[service]);
-}
+typedef void (*Mark)(const Look *look, const LwAuditPair *pair, guint service);
 
-/* Once it is known which rules decide something: only of the others is it asked what decides for them. */
-static void mark_matching(GHashTable *all, const LwAuditSpace *space, const GArray *candidates,
-                          const LwAuditPair *pair, guint service) {
+/* A rule that blocks what a gateway's rule lets through decides when that gateway is gone: it is there for
+ * that. */
+static void mark_deciding(const Look *look, const LwAuditPair *pair, guint service) {
   const LwAuditDecision *decision = &pair->decisions[service];
-  if (!decision->in)
-    return;
-  for (guint i = 0; i < candidates->len; i++) {
-    const Candidate *each = &g_array_index(candidates, Candidate, i);
-    if (!each->seen->decided && lw_audit_rule_matches(each->rule, &decision->packet))
-      mark_beaten(each->seen, space, pair, service);
+  mark_winners(look->all, decision);
+  for (guint i = 0; decision->in && decision->in->rule->gateway && i < look->audit->gone->len; i++) {
+    const LwAuditGone *gone = look->audit->gone->pdata[i];
+    if (gone->gateway != decision->in->rule->gateway)
+      continue;
+    LwAuditPacket packet = lw_audit_example(look->space, pair, service);
+    LwAuditDecision then;
+    lw_audit_decide(gone->worlds->pdata[look->world], look->space->zone, &packet, &then);
+    mark_winners(look->all, &then);
   }
 }
 
-static void look_through(GHashTable *all, const LwAuditSpace *space, Mark mark) {
+/* Once it is known which rules decide something: only of the others is it asked what decides for them. */
+static void mark_matching(const Look *look, const LwAuditPair *pair, guint service) {
+  const LwAuditDecision *decision = &pair->decisions[service];
+  if (!decision->in)
+    return;
+  for (guint i = 0; i < look->candidates->len; i++) {
+    const Candidate *each = &g_array_index(look->candidates, Candidate, i);
+    if (!each->seen->decided && lw_audit_rule_matches(each->rule, &decision->packet))
+      mark_beaten(each->seen, look->space, pair, service);
+  }
+}
+
+static void look_through(const LwAudit *audit, GHashTable *all, guint world, guint zone, Mark mark) {
+  const LwAuditSpace *space = lw_audit_space(audit, world, zone);
   g_autoptr(GHashTable) done = g_hash_table_new(NULL, NULL); /* outcomes that pairs share */
   g_autoptr(GArray) candidates = candidates_of(all, space);
+  Look look = {audit, all, world, space, candidates};
   for (guint p = 0; p < space->pairs->len; p++) {
     const LwAuditPair *pair = &g_array_index(space->pairs, LwAuditPair, p);
     if (!g_hash_table_add(done, (gpointer)pair->decisions))
       continue;
-    for (guint i = 0; i < space->services->len; i++)
+    for (guint n = 0; n < space->order->len; n++) {
+      guint i = g_array_index(space->order, guint, n);
       if (lw_audit_service(space, i)->group == i || pair->decisions[i].rdr)
-        mark(all, space, candidates, pair, i);
+        mark(&look, pair, i);
+    }
   }
 }
 
@@ -206,7 +227,7 @@ void lw_audit_find_idle(LwAudit *audit) {
   for (guint m = 0; m < G_N_ELEMENTS(marks); m++)
     for (guint w = 0; w < audit->worlds->len; w++)
       for (guint i = 0; i < lw_audit_world(audit, w)->zones->len; i++)
-        look_through(all, lw_audit_space(audit, w, i), marks[m]);
+        look_through(audit, all, w, i, marks[m]);
   for (guint i = 0; i < order->len; i++) {
     const Seen *seen = order->pdata[i];
     if (seen->decided)

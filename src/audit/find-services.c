@@ -153,7 +153,8 @@ static void report_open(LwAudit *audit, guint w, const LwAuditSpace *space) {
   for (guint p = 0; zone->role != LW_ROLE_INSIDE && p < space->pairs->len; p++) {
     const LwAuditPair *pair = &g_array_index(space->pairs, LwAuditPair, p);
     const LwAuditTarget *target = lw_audit_pair_target(audit, w, space, pair);
-    for (guint i = 0; target->kind == LW_PLACE_INSIDE && i < space->services->len; i++) {
+    for (guint n = 0; target->kind == LW_PLACE_INSIDE && n < space->order->len; n++) {
+      guint i = g_array_index(space->order, guint, n);
       const LwAuditDecision *decision = &pair->decisions[i];
       if (!decision->pass || decision->rdr || !decision->in || !lw_audit_service(space, i)->ordinary ||
           is_forwarded(world, space, lw_audit_destination(space, pair), lw_audit_service(space, i)))

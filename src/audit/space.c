@@ -87,6 +87,11 @@ GPtrArray *lw_audit_targets_new(const LwAuditWorld *world) {
     add_target(targets, taken, LW_PLACE_PRIVATE, -1, prefix_set(family, one));
   }
   add_target(targets, taken, LW_PLACE_SPECIAL, -1, prefix_set(family, family == 6 ? special6 : special4));
+  if (family == 6) { /* global unicast is all that has been given out */
+    static const char *const global[] = {"2000::/3", NULL};
+    g_autoptr(LwIpSet) given = prefix_set(family, global);
+    add_target(targets, taken, LW_PLACE_SPECIAL, -1, lw_ip_set_complement(given));
+  }
   add_target(targets, taken, LW_PLACE_INTERNET, -1, lw_ip_set_all(family));
   return targets;
 }
@@ -97,10 +102,12 @@ typedef struct {
   LwAuditSpace *space;
   GPtrArray *rules; /* of LwAuditRule*: those that can bear on a packet from here */
   guint first_rdr, rdr_count;
-  gsize bytes; /* of a bit set over them */
+  gsize bytes; /* of a bit set over them, twice, behind two numbers */
   const GPtrArray *targets;
   const GArray *ports;
 } Maker;
+
+#define NUMBERS (2 * sizeof(guint32))
 
 static void pick_rules(Maker *maker) {
   const LwAuditWorld *world = maker->space->world;
@@ -115,7 +122,7 @@ static void pick_rules(Maker *maker) {
     if (rule->rule->out || rule->on[maker->space->zone])
       g_ptr_array_add(maker->rules, rule);
   }
-  maker->bytes = (maker->rules->len + 7) / 8 + sizeof(guint32);
+  maker->bytes = (2 * maker->rules->len + 7) / 8 + NUMBERS;
 }
 
 static guint8 *bits_new(const Maker *maker) {
@@ -123,12 +130,13 @@ static guint8 *bits_new(const Maker *maker) {
 }
 
 static void set_bit(guint8 *bits, guint index) {
-  bits[sizeof(guint32) + index / 8] |= (guint8)(1u << (index % 8));
+  bits[NUMBERS + index / 8] |= (guint8)(1u << (index % 8));
 }
 
-/* The first bytes hold a number beside the bits: the target of a destination. */
-static void set_number(guint8 *bits, guint32 number) {
-  memcpy(bits, &number, sizeof number);
+/* Two numbers stand before the bits: the target of a destination, and, where the bits of source and
+ * destination do not tell sources apart, which source it is. */
+static void set_number(guint8 *bits, guint which, guint32 number) {
+  memcpy(bits + which * sizeof number, &number, sizeof number);
 }
 
 static guint bits_hash(gconstpointer key) {
@@ -176,10 +184,19 @@ static GBytes *side_key(const Maker *maker, LwIp ip, gboolean source, guint targ
   guint8 *bits = bits_new(maker);
   for (guint i = 0; i < maker->rules->len; i++) {
     const LwAuditRule *rule = maker->rules->pdata[i];
-    if (lw_ip_set_contains(source ? rule->source : rule->destination, ip))
+    gboolean matches = lw_ip_set_contains(source ? rule->source : rule->destination, ip);
+    /* A rule for what leaves may see another source, after NAT: there the two ends are kept apart. */
+    if (!rule->rule->out) {
+      if (matches)
+        set_bit(bits, i);
+      continue;
+    }
+    if (source || matches)
       set_bit(bits, i);
+    if (!source || matches)
+      set_bit(bits, maker->rules->len + i);
   }
-  set_number(bits, source ? 0 : target + 1);
+  set_number(bits, 0, source ? 0 : target + 1);
   return g_bytes_new_take(bits, maker->bytes);
 }
 
@@ -206,6 +223,8 @@ static void add_piece(const Maker *maker, GPtrArray *sides, GPtrArray *keys, GHa
     g_ptr_array_add(keys, key);
     g_hash_table_insert(known, key, side);
   }
+  if ((side->example.low & 0xff) == 0)
+    side->example = pleasant(first, last);
   lw_ip_set_add(side->set, first, last);
 }
 
@@ -402,11 +421,27 @@ static void add_services(const Maker *maker) {
   g_array_append_val(maker->space->services, made);
 }
 
-/* Services that the same rules match are decided once. */
+/* HTTPS, then what else a client sends, then the rest. */
+static guint rank_of(const LwAuditService *service) {
+  if (!service->ordinary || service->other)
+    return 2;
+  return service->protocol != 6 || service->dport.first > 443 || service->dport.last < 443;
+}
+
+static void order_services(LwAuditSpace *space) {
+  space->order = g_array_new(FALSE, FALSE, sizeof(guint));
+  for (guint rank = 0; rank <= 2; rank++)
+    for (guint i = 0; i < space->services->len; i++)
+      if (rank_of(lw_audit_service(space, i)) == rank)
+        g_array_append_val(space->order, i);
+}
+
+/* Services that the same rules match are decided once: for the first of them in order. */
 static void group_services(const Maker *maker) {
   g_autoptr(GHashTable) known =
       g_hash_table_new_full(bits_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
-  for (guint i = 0; i < maker->space->services->len; i++) {
+  for (guint o = 0; o < maker->space->order->len; o++) {
+    guint i = g_array_index(maker->space->order, guint, o);
     LwAuditService *service = lw_audit_service(maker->space, i);
     guint8 *bits = bits_new(maker);
     for (guint n = 0; n < maker->rules->len; n++) {
@@ -432,7 +467,7 @@ static void group_services(const Maker *maker) {
 
 static gboolean redirected(const Maker *maker, const guint8 *bits) {
   for (guint i = 0; i < maker->rdr_count; i++)
-    if (bits[sizeof(guint32) + i / 8] & (1u << (i % 8)))
+    if (bits[NUMBERS + i / 8] & (1u << (i % 8)))
       return TRUE;
   return FALSE;
 }
@@ -440,9 +475,9 @@ static gboolean redirected(const Maker *maker, const guint8 *bits) {
 static LwAuditDecision *decide_all(const Maker *maker, const LwAuditPair *pair, gboolean each) {
   const LwAuditSpace *space = maker->space;
   LwAuditDecision *out = g_new0(LwAuditDecision, space->services->len);
-  for (guint i = 0; i < space->services->len; i++) {
-    guint group = lw_audit_service(space, i)->group;
-    if (!each && group < i) {
+  for (guint o = 0; o < space->order->len; o++) {
+    guint i = g_array_index(space->order, guint, o), group = lw_audit_service(space, i)->group;
+    if (!each && group != i) {
       out[i] = out[group];
       continue;
     }
@@ -463,9 +498,12 @@ static void decide_pairs(const Maker *maker, const GPtrArray *source_keys,
       const guint8 *a = g_bytes_get_data(source_keys->pdata[s], NULL);
       const guint8 *b = g_bytes_get_data(destination_keys->pdata[d], NULL);
       guint8 *both = g_malloc(maker->bytes);
-      memcpy(both, b, sizeof(guint32));
-      for (gsize i = sizeof(guint32); i < maker->bytes; i++)
+      memcpy(both, b, NUMBERS);
+      for (gsize i = NUMBERS; i < maker->bytes; i++)
         both[i] = a[i] & b[i];
+      /* behind a forward the filter sees another destination: all that is left of the packet is its source */
+      if (redirected(maker, both))
+        set_number(both, 1, s + 1);
       GBytes *key = g_bytes_new_take(both, maker->bytes);
       pair.decisions = g_hash_table_lookup(known, key);
       if (pair.decisions) {
@@ -499,6 +537,7 @@ LwAuditSpace *lw_audit_space_new(const LwAuditWorld *world, const GPtrArray *tar
   cut(&maker, from, TRUE, space->sources, source_keys);
   cut(&maker, to, FALSE, space->destinations, destination_keys);
   add_services(&maker);
+  order_services(space);
   group_services(&maker);
   decide_pairs(&maker, source_keys, destination_keys);
   g_ptr_array_unref(maker.rules);
@@ -511,6 +550,7 @@ void lw_audit_space_free(LwAuditSpace *space) {
   g_ptr_array_unref(space->sources);
   g_ptr_array_unref(space->destinations);
   g_array_unref(space->services);
+  g_array_unref(space->order);
   g_array_unref(space->pairs);
   g_ptr_array_unref(space->outcomes);
   g_free(space);

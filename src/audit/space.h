@@ -49,6 +49,7 @@ typedef struct {
   guint zone;
   GPtrArray *sources, *destinations; /* of LwAuditSide* */
   GArray *services;                  /* of LwAuditService */
+  GArray *order;                     /* of guint: services, those that a reader knows best first */
   GArray *pairs;                     /* of LwAuditPair */
   GPtrArray *outcomes;               /* owns the decisions */
 } LwAuditSpace;

@@ -46,7 +46,12 @@ LwOpn *fixture_router(const FixtureParts *parts) {
       "<opt3><enable>1</enable><if>wg0</if><descr>TUN</descr></opt3>%s</interfaces><filter>%s</filter>"
       "<OPNsense><Gateways><gateway_item><name>TUN_GW</name><interface>opt3</interface><ipprotocol>inet</"
       "ipprotocol>"
-      "<gateway>10.64.0.1</gateway><priority>255</priority></gateway_item></Gateways>%s</OPNsense>%s",
+      "<gateway>10.64.0.1</gateway><priority>255</priority></gateway_item></"
+      "Gateways><wireguard><general><enabled>1"
+      "</enabled></general><server><servers><server><enabled>1</enabled><instance>0</"
+      "instance><tunneladdress>10.64.0.2/32"
+      "</tunneladdress><disableroutes>1</disableroutes></server></servers></server></wireguard>%s</"
+      "OPNsense>%s",
       or_nothing(parts->system), or_nothing(parts->interfaces), or_nothing(parts->rules),
       or_nothing(parts->mvc), or_nothing(parts->more));
   return fixture_parse_text(inner);
