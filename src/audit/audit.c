@@ -141,7 +141,7 @@ static char *place_name(const LwAuditWorld *world, const LwAuditTarget *target) 
     return g_strdup("the internet");
   if (target->kind == LW_PLACE_SPECIAL)
     return g_strdup("special-purpose addresses");
-  if (target->kind == LW_PLACE_OUTSIDE)
+  if (target->kind == LW_PLACE_OUTSIDE && zone)
     return g_strdup_printf("the network that %s is in", zone->name);
   if (target->kind == LW_PLACE_PRIVATE)
     return private_name(target, world->family);

@@ -168,7 +168,8 @@ gboolean lw_ip_set_is_empty(const LwIpSet *set) {
 
 /* The longest prefix that begins at first and does not pass last. */
 static guint8 largest(LwIp first, LwIp last, guint8 family, LwIp *end) {
-  for (guint8 length = 0; length < (family == 6 ? 128 : 32); length++) {
+  guint8 bits = family == 6 ? 128 : 32;
+  for (guint8 length = 0; length < bits; length++) {
     g_autoptr(LwIpSet) one = lw_ip_set_new(family);
     LwPrefix prefix = lw_prefix_make(lw_ip_addr(first, family), length);
     lw_ip_set_add_prefix(one, &prefix);
@@ -178,7 +179,7 @@ static guint8 largest(LwIp first, LwIp last, guint8 family, LwIp *end) {
     }
   }
   *end = first;
-  return family == 6 ? 128 : 32;
+  return bits;
 }
 
 static void format_range(GPtrArray *out, const LwIpRange *range, guint8 family) {
