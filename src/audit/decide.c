@@ -62,6 +62,8 @@ gboolean lw_audit_rule_serves(const LwAuditRule *rule, const LwAuditPacket *pack
 }
 
 gboolean lw_audit_rule_matches(const LwAuditRule *rule, const LwAuditPacket *packet) {
+  if (rule->rule->tagged && g_strcmp0(rule->rule->tagged, packet->tag) != 0)
+    return FALSE;
   return lw_audit_rule_serves(rule, packet) && lw_ip_set_contains(rule->destination, packet->destination) &&
          lw_ip_set_contains(rule->source, packet->source);
 }
@@ -96,6 +98,8 @@ static void redirect(const LwAuditWorld *world, guint zone, LwAuditDecision *dec
   if (!rdr || rdr->rule->negative || !rdr->target || lw_ip_set_is_empty(rdr->target))
     return;
   decision->rdr = rdr;
+  if (rdr->rule->tag)
+    packet->tag = rdr->rule->tag;
   packet->destination = g_array_index(rdr->target->ranges, LwIpRange, 0).first;
   if (!rdr->target_first)
     return;
@@ -149,6 +153,8 @@ static void find_way(const LwAuditWorld *world, LwAuditDecision *decision) {
 
 static void leave(const LwAuditWorld *world, LwAuditDecision *decision) {
   LwAuditPacket packet = decision->packet;
+  if (decision->in && decision->in->rule->tag)
+    packet.tag = decision->in->rule->tag;
   const LwAuditRule *nat = first_match(world, world->nat, decision->zone, &packet);
   if (nat && !nat->rule->negative && nat->target && !lw_ip_set_is_empty(nat->target)) {
     decision->nat = nat;

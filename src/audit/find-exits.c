@@ -157,7 +157,7 @@ static void collect_leaks(const LwAudit *audit, guint w, const LwAuditSpace *spa
       guint i = g_array_index(space->order, guint, n);
       const LwAuditService *what = lw_audit_service(space, i);
       const LwAuditDecision *decision = &pair->decisions[i];
-      if (!what->ordinary || !decision->in || !leaves_by_uplink(space->world, decision) ||
+      if (!what->ordinary || !decision->in || decision->rdr || !leaves_by_uplink(space->world, decision) ||
           !g_hash_table_add(seen, (gpointer)decision->in->rule->rule))
         continue;
       Leak *leak = leak_of(leaks, decision->in->rule->rule, space->world->family);

@@ -7,9 +7,9 @@
 typedef struct {
   const LwOpnRule *rule;
   gboolean decided, matched, loaded;
-  const char *why;    /* not loaded: why; nullable */
-  GPtrArray *instead; /* of char*: what decided packets that it matches */
-  gboolean opposite;  /* one of those does the opposite */
+  const char *why;         /* not loaded: why; nullable */
+  GPtrArray *instead;      /* of char*: what decided packets that it matches */
+  gboolean opposite, same; /* some do the opposite; some do as it says */
   const LwAuditSpace *space;
   LwAuditPacket packet; /* one that it matches and another decides */
   LwAuditDecision decision;
@@ -69,6 +69,7 @@ static void mark_beaten(Seen *seen, const LwAuditSpace *space, const LwAuditPair
   }
   seen->matched = TRUE;
   seen->opposite |= opposite;
+  seen->same |= !opposite;
   g_autofree char *name = lw_opn_rule_name(winner);
   lw_audit_name_once(seen->instead, name);
 }
@@ -204,13 +205,14 @@ static void report_shadowed(LwAudit *audit, const Seen *seen) {
   for (guint i = 0; i < seen->instead->len && i < 4; i++)
     g_ptr_array_add(quoted, g_strdup_printf("“%s”", (char *)seen->instead->pdata[i]));
   g_autofree char *instead = lw_audit_list(quoted);
-  gboolean open = seen->opposite && !passes(seen->rule);
+  /* behind an exception and a wider rule of its own kind it only says again what holds */
+  gboolean beaten = seen->opposite && !seen->same, open = beaten && !passes(seen->rule);
   LwAuditFinding *finding = lw_audit_add(
       audit, open ? LW_HARM_MEDIUM : LW_HARM_LOW, "shadowed",
       g_strdup_printf("the rule “%s” (%s) is shadowed%s", name, interface_name(audit, seen->rule),
                       open ? ": what it should block is let through" : ""),
       g_strdup_printf("every packet that it matches is decided by %s", instead),
-      g_strdup(seen->opposite ? "move it before them, or take it out" : "take it out: it changes nothing"));
+      g_strdup(beaten ? "move it before them, or take it out" : "take it out: it changes nothing"));
   lw_audit_add_packet(finding, seen->space, &seen->packet, &seen->decision);
   lw_audit_add_rule(finding, name);
 }

@@ -336,12 +336,17 @@ static void free_zone(gpointer data) {
   g_free(zone);
 }
 
+/* What anti-lockout opens; where that is switched off, what the web page listens on alone. */
+static gboolean is_management(const LwOpn *opn, const char *lockout, const char *key) {
+  return g_strcmp0(lockout ? lockout : opn->web.interfaces, key) == 0;
+}
+
 static void add_zone(LwAuditWorld *world, const LwOpnLink *link, const char *management) {
   LwAuditZone *made = g_new0(LwAuditZone, 1);
   made->link = link;
   made->name = link->interface->descr;
   made->role = role_of(world, link);
-  made->management = management && g_str_equal(management, link->interface->key);
+  made->management = is_management(world->opn, management, link->interface->key);
   made->network = lw_ip_set_new(world->family);
   const LwPrefix *address = address_of(link, world->family);
   if (lw_addr_is_set(&address->addr)) {

@@ -17,6 +17,7 @@ typedef struct {
   guint8 protocol;      /* 6, 17, 1, 58, … */
   guint16 sport, dport; /* tcp, udp */
   guint8 icmp_type;     /* icmp, ipv6-icmp */
+  const char *tag;      /* put on by a forward or a rule; nullable */
 } LwAuditPacket;
 
 typedef struct {

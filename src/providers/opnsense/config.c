@@ -322,7 +322,7 @@ static void read_aliases(LwOpn *opn, xmlNode *root) {
 /* Conditions that few rules have. One that is not modelled makes a rule match less than it seems to: for a
  * rule that passes the audit then says more than is open, for one that blocks it must not count on it. */
 static const char *read_narrowing(LwOpn *opn, xmlNode *node) {
-  static const char *const names[] = {"os", "tos", "prio", "tagged", "max-pkt-rate-number", "divert-to"};
+  static const char *const names[] = {"os", "tos", "prio", "max-pkt-rate-number", "divert-to"};
   g_autoptr(GString) found = g_string_new(NULL);
   for (guint i = 0; i < G_N_ELEMENTS(names); i++)
     if (is_true(node, names[i]))
@@ -522,6 +522,8 @@ static void read_forwards(LwOpn *opn, xmlNode *root) {
     if (!made->pass && associated && g_str_equal(associated, "pass"))
       made->pass = "pass";
     made->reflection = get(opn, node, "natreflection");
+    made->tag = get(opn, node, "tag");
+    made->tagged = get(opn, node, "tagged");
     const char *descr = get(opn, node, "descr");
     made->descr = descr ? descr : "";
     g_ptr_array_add(opn->forwards, made);

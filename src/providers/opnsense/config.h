@@ -95,6 +95,7 @@ typedef struct {
   const char *target, *local_port;
   const char *pass;       /* NULL: a rule must let it through; "pass"; "rule": OPNsense makes the rule */
   const char *reflection; /* NULL: the system's default; purenat, enable, disable */
+  const char *tag, *tagged;
   const char *descr;
 } LwOpnForward;
 

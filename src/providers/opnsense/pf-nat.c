@@ -235,6 +235,8 @@ static void add_forward(LwPf *pf, const LwOpnForward *forward) {
                      .protocol = forward->protocol,
                      .target = forward->target,
                      .forward = forward,
+                     .tag = forward->tag,
+                     .tagged = forward->tagged,
                      .descr = forward->descr};
   common.from_port = lw_pf_port(pf, forward->source.port, &ports);
   common.to_port = lw_pf_port(pf, forward->destination.port, &ports);

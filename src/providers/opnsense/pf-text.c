@@ -43,6 +43,13 @@ static void description(GString *out, const LwPfRule *rule) {
   word(out, "# %s", line);
 }
 
+static void tags(GString *out, const LwPfRule *rule) {
+  if (rule->tag)
+    word(out, "tag %s", rule->tag);
+  if (rule->tagged)
+    word(out, "tagged %s", rule->tagged);
+}
+
 static void filter_text(GString *out, const LwPfRule *rule) {
   word(out, "%s", g_str_equal(rule->action, "reject") ? "block return" : rule->action);
   if (!rule->in || !rule->out)
@@ -70,10 +77,7 @@ static void filter_text(GString *out, const LwPfRule *rule) {
     word(out, "flags %s", rule->flags);
   if (rule->state)
     word(out, "%s", rule->state);
-  if (rule->tag)
-    word(out, "tag %s", rule->tag);
-  if (rule->tagged)
-    word(out, "tagged %s", rule->tagged);
+  tags(out, rule);
   if (rule->allow_options)
     word(out, "allow-opts");
   if (rule->label)
@@ -94,6 +98,7 @@ static void rdr_text(GString *out, const LwPfRule *rule) {
   curly(out, "port", rule->from_port);
   curly(out, "to", rule->to);
   curly(out, "port", rule->to_port);
+  tags(out, rule);
   if (rule->target)
     word(out, "-> %s", rule->target);
   if (rule->target_port)

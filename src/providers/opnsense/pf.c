@@ -573,7 +573,8 @@ static void sort_stable(GPtrArray *rules) {
       if (((LwPfRule *)rules->pdata[i])->priority == lowest)
         g_ptr_array_add(sorted, rules->pdata[i]);
   }
-  memcpy(rules->pdata, sorted->pdata, sorted->len * sizeof(gpointer));
+  if (sorted->len)
+    memcpy(rules->pdata, sorted->pdata, sorted->len * sizeof(gpointer));
 }
 
 LwPf *lw_pf_generate(const LwOpn *opn, const LwOpnLinks *links, const char *without) {

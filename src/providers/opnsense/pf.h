@@ -77,7 +77,8 @@ const LwPfGateway *lw_pf_default_gateway(const LwPf *pf, guint8 family);
 /* The key of the interface that anti-lockout opens for the web page and SSH; NULL: none. */
 const char *lw_pf_lockout_interface(const LwOpn *opn);
 
-/* The gateway that an interface has by lease or is configured with; NULL: none (then it is an inside interface). */
+/* The gateway that an interface has by lease or is configured with; NULL: none (then it is an inside
+ * interface). */
 const LwPfGateway *lw_pf_interface_gateway(const LwPf *pf, const LwOpnLink *link, guint8 family);
 /* The port of a well-known name ("domain": 53); 0: none. */
 guint lw_pf_known_port(const char *name);
