@@ -19,6 +19,8 @@ static const LwVerb verbs[] = {
     {"diagram", lw_diagram_main, TRUE, TRUE, "[FILE] [-o FILE.svg]", "draw the lab"},
     {"audit", lw_audit_main, FALSE, TRUE, "CONFIG.xml [-o FILE.svg]",
      "any OPNsense's config.xml: who reaches whom, what is open (exit code 3: findings)"},
+    {"opnsense", lw_opnsense_main, FALSE, TRUE, "[FILE] -o config.xml",
+     "the lab as the configuration of an OPNsense"},
     {"apply", lw_apply_main, TRUE, FALSE, "[FILE]", "make it so (starts the twin when it is not running)"},
     {"plan", lw_plan_main, TRUE, FALSE, "[FILE]", "what would apply change? (exit code 2: something)"},
     {"status", lw_status_main, TRUE, FALSE, "", "what runs, and what differs from the file in force"},

@@ -9,6 +9,7 @@
 #define LW_OPN_ADMIN "lanward_admin"     /* alias: ports that manage the router */
 #define LW_OPN_DNS_TAG "lanward-dns"     /* on queries that were led to the exit's resolver */
 #define LW_OPN_FORWARD_TAG "lanward-fwd" /* on packets that a forward led on */
+#define LW_OPN_EGRESS "%s: egress %s"    /* a rule's description: segment, share */
 #define LW_OPN_WAN_GATEWAY "WAN_DHCP"
 #define LW_OPN_HOST_GATEWAY "LANWARD_HOST"
 

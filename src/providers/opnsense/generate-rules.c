@@ -185,6 +185,12 @@ static void add_beyond(const Leg *leg, const LwAllow *allow) {
   }
 }
 
+/* The same whatever exit it uses now, so that a switch changes rules and makes no new ones. Transfer full. */
+static char *share_name(const Share *share) {
+  g_autofree char *range = share->range ? lw_range_format(share->range) : NULL;
+  return g_strdup_printf("of %s", range ? range : "the rest");
+}
+
 /* ---- DNS ---- */
 
 /* The resolver that a share's queries go to; NULL: none is known. Transfer full. */
@@ -229,7 +235,7 @@ static gboolean add_dns(const Leg *leg) {
     g_autofree char *gateway = lw_opn_exit_gateway(leg->maker->lab, share->tunnel);
     const char *exit =
         share->tunnel == LW_NONE ? "direct" : lw_lab_tunnel(leg->maker->lab, share->tunnel)->name;
-    g_autofree char *who = g_strdup_printf("of %s by %s", share->range ? from : "the rest", exit);
+    g_autofree char *who = share_name(share);
     all = all && share->leaves && resolver;
     if (!share->leaves)
       continue;
@@ -319,17 +325,15 @@ static void add_egress(const Leg *leg) {
     const Share *share = &g_array_index(leg->shares, Share, i);
     g_autofree char *from = source_text(leg, NULL, share->range);
     g_autofree char *gateway = lw_opn_exit_gateway(leg->maker->lab, share->tunnel);
-    const char *exit =
-        share->tunnel == LW_NONE ? "direct" : lw_lab_tunnel(leg->maker->lab, share->tunnel)->name;
+    g_autofree char *who = share_name(share);
     LwOpnNewRule rule = {.action = "pass", .interface = leg->interface, .source = from, .gateway = gateway};
     if (share->leaves)
-      lw_opn_add_rule(leg->maker, &rule, "%s: %s by %s", leg->segment->name, share->range ? from : "egress",
-                      exit);
+      lw_opn_add_rule(leg->maker, &rule, LW_OPN_EGRESS, leg->segment->name, who);
     rule.action = "block";
     rule.gateway = NULL;
     rule.log = TRUE;
     if (share->range)
-      lw_opn_add_rule(leg->maker, &rule, "%s: %s not otherwise", leg->segment->name, from);
+      lw_opn_add_rule(leg->maker, &rule, "%s: egress %s, or not at all", leg->segment->name, who);
   }
   block(leg, NULL, NULL, NULL, "nothing else");
 }
