@@ -156,7 +156,8 @@ static void report_open(LwAudit *audit, guint w, const LwAuditSpace *space) {
     for (guint n = 0; target->kind == LW_PLACE_INSIDE && n < space->order->len; n++) {
       guint i = g_array_index(space->order, guint, n);
       const LwAuditDecision *decision = &pair->decisions[i];
-      if (!decision->pass || decision->rdr || !decision->in || !lw_audit_service(space, i)->ordinary ||
+      if (!decision->pass || decision->rdr || !decision->in || decision->in->rule->rule->automatic ||
+          !lw_audit_service(space, i)->ordinary ||
           is_forwarded(world, space, lw_audit_destination(space, pair), lw_audit_service(space, i)))
         continue;
       gpointer key = (gpointer)decision->in->rule->rule;

@@ -114,7 +114,8 @@ static char *react(LwConsole *console, gint64 now) {
       fail(console, "the importer did not ask for the device");
     break;
   case LW_CONSOLE_ANSWERED:
-    if (says(console, "No configuration found") || says(console, "Select device to import from"))
+    /* it asks again when it found nothing there */
+    if (says(console, "Select device to import from"))
       fail(console, "the importer does not find conf/config.xml on the medium");
     else if (says(console, "login:"))
       enter(console, LW_CONSOLE_READY, now);
