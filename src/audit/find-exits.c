@@ -115,8 +115,9 @@ static void find_fallbacks(LwAudit *audit) {
 
 /* ---- private addresses ---- */
 
+/* By IPv6 the network of an uplink is as public as any. */
 static gboolean is_private(const LwAuditTarget *target) {
-  return target->kind == LW_PLACE_PRIVATE || target->kind == LW_PLACE_OUTSIDE;
+  return target->kind == LW_PLACE_PRIVATE || (target->kind == LW_PLACE_OUTSIDE && target->set->family == 4);
 }
 
 typedef struct {
@@ -157,7 +158,8 @@ static void collect_leaks(const LwAudit *audit, guint w, const LwAuditSpace *spa
       guint i = g_array_index(space->order, guint, n);
       const LwAuditService *what = lw_audit_service(space, i);
       const LwAuditDecision *decision = &pair->decisions[i];
-      if (!what->ordinary || !decision->in || decision->rdr || !leaves_by_uplink(space->world, decision) ||
+      if (!what->ordinary || !decision->in || decision->rdr || decision->in->rule->rule->automatic ||
+          !leaves_by_uplink(space->world, decision) ||
           !g_hash_table_add(seen, (gpointer)decision->in->rule->rule))
         continue;
       Leak *leak = leak_of(leaks, decision->in->rule->rule, space->world->family);
@@ -173,16 +175,18 @@ static void report_leak(LwAudit *audit, guint w, const LwAuditSpace *space, cons
   guint first_pair = g_array_index(leak->pairs, guint, 0);
   const LwAuditPair *pair = &g_array_index(space->pairs, LwAuditPair, first_pair);
   const LwAuditDecision *decision = &pair->decisions[g_array_index(leak->services, guint, 0)];
+  gboolean ipv6 = space->world->family == 6;
   LwAuditFinding *finding = lw_audit_add(
-      audit, LW_HARM_MEDIUM, "private",
+      audit, ipv6 ? LW_HARM_LOW : LW_HARM_MEDIUM, "private",
       g_strdup_printf("%s reaches private addresses through %s: %s", zone_name(space),
                       lw_audit_zone(space->world, decision->zone)->name, ranges),
       g_strdup("what is meant to be “the internet” is “not this one private range”: networks beyond the "
                "uplink that use "
                "another one are open, the modem's page and the neighbours' devices among them"),
-      g_strdup(
-          "make an alias of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, 169.254.0.0/16 and the "
-          "network that the uplink is in, and let the rule pass to anything but that alias"));
+      g_strdup(ipv6 ? "let the rule pass to anything but fc00::/7"
+                    : "make an alias of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, "
+                      "169.254.0.0/16 and the "
+                      "network that the uplink is in, and let the rule pass to anything but that alias"));
   g_autoptr(GHashTable) shown = g_hash_table_new(NULL, NULL);
   for (guint i = 0; i < leak->pairs->len; i++) {
     pair = &g_array_index(space->pairs, LwAuditPair, g_array_index(leak->pairs, guint, i));

@@ -271,7 +271,9 @@ static LwIpSet *source_universe(const LwAuditWorld *world, const LwAuditZone *zo
         lw_ip_set_add(out, range.first, range.last);
     }
   } else {
-    out = lw_ip_set_complement(world->inside);
+    static const char *const given[] = {"2000::/3", "fc00::/7", NULL};
+    g_autoptr(LwIpSet) all = world->family == 6 ? prefix_set(6, given) : lw_ip_set_all(4);
+    out = lw_ip_set_subtract(all, world->inside);
   }
   g_autoptr(LwIpSet) others = lw_ip_set_subtract(out, world->self);
   return lw_ip_set_subtract(others, never);

@@ -323,14 +323,21 @@ static void collect(int pidfd, int out, int err, GString *stdout_text, GString *
   }
 }
 
-static char *last_line(GString *text) {
-  g_strchomp(text->str);
-  const char *newline = strrchr(text->str, '\n');
-  return g_utf8_make_valid(newline ? newline + 1 : text->str, -1);
+/* The line of a program's complaints to quote: the first that calls itself an error (nft shows the place
+ * below it), else the last. */
+static char *telling_line(GString *text) {
+  g_auto(GStrv) lines = g_strsplit(g_strchomp(text->str), "\n", -1);
+  const char *line = "";
+  for (guint i = 0; lines[i]; i++) {
+    line = lines[i];
+    if (strstr(line, "Error: "))
+      break;
+  }
+  return g_utf8_make_valid(line, -1);
 }
 
 static void set_exit_error(const char *program, int status, GString *stderr_text, GError **error) {
-  g_autofree char *line = last_line(stderr_text);
+  g_autofree char *line = telling_line(stderr_text);
   g_autofree char *how = WIFSIGNALED(status)
                              ? g_strdup_printf("was killed by signal %d", WTERMSIG(status))
                              : g_strdup_printf("failed with exit status %d", WEXITSTATUS(status));

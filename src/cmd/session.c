@@ -133,7 +133,9 @@ static void learn_home_lan(LwSession *session) {
 static gboolean learn_world(LwSession *session, GError **error) {
   LwFacts *facts = session->facts;
   facts->cells_stand_in = TRUE;
-  session->world = lw_twin_world_new(session->lab);
+  if (!lw_policy_assign(session->lab, facts, error))
+    return FALSE;
+  session->world = lw_twin_world_new(session->lab, facts);
   g_array_append_val(facts->wan_resolvers, session->world->home_router);
   for (guint i = 0; i < session->lab->tunnels->len; i++) {
     LwAddr endpoint = lw_twin_world_endpoint(session->world, session->lab, i);
@@ -143,11 +145,11 @@ static gboolean learn_world(LwSession *session, GError **error) {
   g_autofree char *seed = g_strdup_printf("%s/uplink", session->lab->name);
   facts->uplink_mac =
       lw_mac_is_set(&session->lab->host.uplink_mac) ? session->lab->host.uplink_mac : lw_mac_derive(seed);
-  return lw_policy_assign(session->lab, facts, error);
+  return TRUE;
 }
 
-/* Finding out takes two fresh network namespaces, tens of milliseconds: longer than most commands. The answer is the
- * kernel's own, so it is kept with its release. */
+/* Finding out takes two fresh network namespaces, tens of milliseconds: longer than most commands. The answer
+ * is the kernel's own, so it is kept with its release. */
 static gboolean learn_bridge_meta(LwSession *session, gboolean read_only, GError **error) {
   struct utsname kernel;
   if (uname(&kernel) != 0) {

@@ -10,6 +10,8 @@ static void assign_numbers(const LwLab *lab, LwFacts *facts) {
     (void)lw_mark_of_exit(facts, lab, i);
   for (guint i = 0; i < lab->segments->len; i++)
     (void)lw_facts_number(facts, "segment", lw_lab_segment(lab, i)->name);
+  for (guint i = 0; i < lab->host.networks->len; i++)
+    (void)lw_facts_number(facts, "network", lw_lab_network(lab, i)->name);
   for (guint m = 0; m < lab->machines->len; m++)
     for (guint n = 0; n < lw_lab_machine(lab, m)->nics->len; n++)
       g_free(lw_name_nic_port(facts, lab, m, n));

@@ -46,11 +46,16 @@ static gboolean number_taken(LwFacts *facts, const char *prefix, guint number) {
   return FALSE;
 }
 
-guint lw_facts_number(LwFacts *facts, const char *class_name, const char *name) {
+guint lw_facts_known_number(const LwFacts *facts, const char *class_name, const char *name) {
   g_autofree char *key = g_strconcat(class_name, "/", name, NULL);
-  gpointer present = g_hash_table_lookup(facts->numbers, key);
-  if (present)
-    return GPOINTER_TO_UINT(present);
+  return GPOINTER_TO_UINT(g_hash_table_lookup(facts->numbers, key));
+}
+
+guint lw_facts_number(LwFacts *facts, const char *class_name, const char *name) {
+  guint known = lw_facts_known_number(facts, class_name, name);
+  if (known)
+    return known;
+  g_autofree char *key = g_strconcat(class_name, "/", name, NULL);
   g_autofree char *prefix = g_strconcat(class_name, "/", NULL);
   guint number = 1;
   while (number_taken(facts, prefix, number))

@@ -44,3 +44,5 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwFacts, lw_facts_free)
 
 /* The number of a name, given now (the smallest free) when it has none yet. */
 guint lw_facts_number(LwFacts *facts, const char *class_name, const char *name);
+/* The number that it has; 0: none yet. */
+guint lw_facts_known_number(const LwFacts *facts, const char *class_name, const char *name);

@@ -30,6 +30,7 @@ enum {
   COMPARED = 2,
   OR_ANY = 4,    /* compared only where both sides have it set */
   UNORDERED = 8, /* a list in which order means nothing */
+  IF_SET = 16,   /* a part of the key that is left out where it is not set */
 };
 
 typedef struct Shape Shape;
@@ -53,8 +54,10 @@ struct Shape {
 #define IN(type_name, member) G_STRUCT_OFFSET(type_name, member)
 
 static const char *const link_types[] = {"bridge", "veth", "external", NULL};
-static const char *const route_types[] = {"unicast", "local", "blackhole", "prohibit", "unreachable", NULL};
-static const char *const rule_actions[] = {"lookup", "prohibit", NULL};
+static const char *const route_types[] = {"unicast",     "local",     "blackhole", "prohibit",
+                                          "unreachable", "broadcast", "multicast", "anycast",
+                                          "throw",       "other",     NULL};
+static const char *const rule_actions[] = {"lookup", "prohibit", "blackhole", "unreachable", "other", NULL};
 
 static const Member peer_members[] = {
     {"public-key", IN(LwPeer, public_key), T_STRING, COMPARED, NULL, NULL},
@@ -108,6 +111,10 @@ static const Shape name_shape = {sizeof(LwHostName), name_members};
   { "ns", OF(ns), T_STRING, IS_KEY, NULL, NULL }
 #define NAME                                                                                                 \
   { "name", OF(name), T_STRING, IS_KEY, NULL, NULL }
+#define INSTANCE                                                                                             \
+  { "instance", OF(instance), T_U32, IS_KEY | IF_SET, NULL, NULL }
+#define UNKNOWN                                                                                              \
+  { "unknown", OF(unknown), T_STRING, COMPARED, NULL, NULL }
 
 static const Member netns_members[] = {NAME, END};
 
@@ -124,6 +131,9 @@ static const Member link_members[] = {
     {"isolated", OF(isolated), T_BOOL, COMPARED, NULL, NULL},
     {"group", OF(group), T_U32, COMPARED, NULL, NULL},
     {"alias", OF(alias), T_STRING, COMPARED, NULL, NULL},
+    {"kind-name", OF(kind_name), T_STRING, COMPARED, NULL, NULL},
+    {"below", OF(link), T_STRING, COMPARED, NULL, NULL},
+    UNKNOWN,
     END,
 };
 
@@ -143,6 +153,8 @@ static const Member route_members[] = {
     {"via", OF(via), T_ADDR, COMPARED, NULL, NULL},
     {"link", OF(link), T_STRING, COMPARED, NULL, NULL},
     {"source", OF(source), T_ADDR, COMPARED, NULL, NULL},
+    INSTANCE,
+    UNKNOWN,
     END,
 };
 
@@ -155,6 +167,13 @@ static const Member rule_members[] = {
     {"table", OF(table), T_U32, COMPARED, NULL, NULL},
     {"action", OF(action), T_ENUM, COMPARED, rule_actions, NULL},
     {"suppress-default", OF(suppress_default), T_BOOL, COMPARED, NULL, NULL},
+    {"mark-mask", OF(mark_mask), T_U32, COMPARED, NULL, NULL},
+    {"from", OF(from), T_PREFIX, COMPARED, NULL, NULL},
+    {"to", OF(to), T_PREFIX, COMPARED, NULL, NULL},
+    {"invert", OF(invert), T_BOOL, COMPARED, NULL, NULL},
+    {"family", OF(ip_family), T_U8, IS_KEY | IF_SET, NULL, NULL},
+    INSTANCE,
+    UNKNOWN,
     END,
 };
 
@@ -240,8 +259,6 @@ static const struct {
     [LW_RES_CELL] = {"cell", cell_members},
     [LW_RES_SERVER] = {"server", server_members},
 };
-
-static const char *const family_names[] = {[LW_FAMILY_INET] = "inet", [LW_FAMILY_BRIDGE] = "bridge"};
 
 /* Typed access to a member of any struct. */
 #define AT(object, member, type) (*(type *)((char *)(object) + (member)->offset))
@@ -549,14 +566,14 @@ static gboolean object_equal(gconstpointer a, gconstpointer b, const Member *mem
 }
 
 static const char *family_of(const LwResource *resource) {
-  return family_names[resource->ruleset ? resource->ruleset->family : LW_FAMILY_INET];
+  return lw_family_name(resource->ruleset ? resource->ruleset->family : LW_FAMILY_INET);
 }
 
 char *lw_resource_key(const LwResource *resource) {
   GString *key = g_string_new(kinds[resource->kind].name);
   char separator = ':';
   for (const Member *m = kinds[resource->kind].members; m->name; m++) {
-    if (!(m->flags & IS_KEY))
+    if (!(m->flags & IS_KEY) || ((m->flags & IF_SET) && !is_set(resource, m)))
       continue;
     g_string_append_c(key, separator);
     separator = '/';
@@ -688,7 +705,7 @@ static void member_to_json(gconstpointer object, const Member *m, JsonObject *js
     json_object_set_member(json, m->name, texts_to_json(texts));
   } else if (m->type == T_RULESET) {
     /* the rules themselves are kept by nft's own undo; here only what names the table */
-    json_object_set_string_member(json, "family", family_names[AT_CONST(object, m, LwRuleset *)->family]);
+    json_object_set_string_member(json, "family", lw_family_name(AT_CONST(object, m, LwRuleset *)->family));
   } else {
     g_autofree char *text = scalar_text(object, m);
     json_object_set_string_member(json, m->name, text);
@@ -803,13 +820,11 @@ static gboolean bool_from_json(gpointer object, const Member *m, JsonNode *node)
 }
 
 static gboolean ruleset_from_json(gpointer object, const Member *m, const char *family) {
-  for (guint i = 0; family && i < G_N_ELEMENTS(family_names); i++) {
-    if (strcmp(family, family_names[i]) == 0) {
-      AT(object, m, LwRuleset *) = lw_ruleset_new((LwFamily)i, "");
-      return TRUE;
-    }
-  }
-  return FALSE;
+  LwFamily found;
+  if (!family || !lw_family_parse(family, &found))
+    return FALSE;
+  AT(object, m, LwRuleset *) = lw_ruleset_new(found, "");
+  return TRUE;
 }
 
 static gboolean member_from_json(gpointer object, const Member *m, JsonNode *node, GError **error) {

@@ -16,11 +16,13 @@
 #include <json-glib/json-glib.h>
 
 typedef enum {
-  LW_RES_NETNS,       /* name */
-  LW_RES_LINK,        /* ns, name | type, peer_ns, peer, mac, mtu, master, up, isolated, group, alias */
-  LW_RES_ADDRESS,     /* ns, link, prefix */
-  LW_RES_ROUTE,       /* ns, table, prefix, metric | route_type, via, link, source */
-  LW_RES_RULE,        /* ns, priority, | mark, iif, oif, table, action, suppress_default */
+  LW_RES_NETNS,   /* name */
+  LW_RES_LINK,    /* ns, name | type, peer_ns, peer, mac, mtu, master, up, isolated, group, alias; kind_name,
+                     link */
+  LW_RES_ADDRESS, /* ns, link, prefix */
+  LW_RES_ROUTE,   /* ns, table, prefix, metric | route_type, via, link, source */
+  LW_RES_RULE, /* ns, priority, family | mark, iif, oif, table, action, suppress_default; mark_mask, from, to,
+                  invert */
   LW_RES_SYSCTL,      /* ns, name (net.ipv4.ip_forward) | value */
   LW_RES_RULESET,     /* ns, name, family | ruleset */
   LW_RES_TUNNEL,      /* ns, name (the link) | WireGuard settings, see below */
@@ -41,9 +43,22 @@ typedef enum {
   LW_ROUTE_LOCAL,
   LW_ROUTE_BLACKHOLE,
   LW_ROUTE_PROHIBIT,
-  LW_ROUTE_UNREACHABLE
+  LW_ROUTE_UNREACHABLE,
+  /* from here on only seen, never wanted */
+  LW_ROUTE_BROADCAST,
+  LW_ROUTE_MULTICAST,
+  LW_ROUTE_ANYCAST,
+  LW_ROUTE_THROW, /* as if the table ended here */
+  LW_ROUTE_OTHER
 } LwRouteType;
-typedef enum { LW_RULE_LOOKUP, LW_RULE_PROHIBIT } LwRuleAction;
+typedef enum {
+  LW_RULE_LOOKUP,
+  LW_RULE_PROHIBIT,
+  /* from here on only seen, never wanted */
+  LW_RULE_BLACKHOLE,
+  LW_RULE_UNREACHABLE,
+  LW_RULE_OTHER
+} LwRuleAction;
 
 typedef struct {
   char *public_key;           /* base64 */
@@ -102,6 +117,8 @@ typedef struct LwResource {
   gboolean isolated; /* bridge port isolation */
   guint32 group;     /* IFLA_GROUP, for deleting in batches */
   char *alias;       /* ownership mark: "lanward:LAB" */
+  char *kind_name;   /* of an external link, when it was seen: the kernel's word ("vlan", "tun"); `link`: the
+                        one below */
 
   /* address, route, rule */
   LwPrefix prefix;
@@ -115,6 +132,15 @@ typedef struct LwResource {
   char *iif, *oif;
   LwRuleAction action;
   gboolean suppress_default; /* suppress_prefixlength 0 */
+  guint32 mark_mask;         /* 0: whole */
+  LwPrefix from, to;         /* unset: any */
+  gboolean invert;           /* the rule holds where what it says does not */
+  guint8 ip_family;          /* 6: of IPv6; 0: of IPv4 */
+
+  /* Of what was seen, not wanted: what else decides, in words; whoever reasons about it takes the safe
+     direction. And a number where several of one key are there. */
+  char *unknown;
+  guint32 instance;
 
   char *value; /* sysctl */
 
@@ -185,6 +211,8 @@ LwResource *lw_resource_from_json(JsonNode *node, GError **error);
 typedef struct {
   GPtrArray *list;   /* of LwResource* */
   GHashTable *index; /* key -> LwResource* */
+  gboolean complete; /* a look at the whole of its namespaces: what is not here (a route that comes with an
+                        address, the rules that every namespace begins with) is not there */
 } LwResourceSet;
 
 LwResourceSet *lw_resource_set_new(void);

@@ -4,8 +4,21 @@
 #include <string.h>
 
 static void value_clear(gpointer data) {
-  LwValue *value = data;
+  lw_value_clear(data);
+}
+
+void lw_value_clear(LwValue *value) {
   g_clear_pointer(&value->name, g_free);
+}
+
+gboolean lw_value_is_set(const LwValue *value) {
+  return value->kind != LW_VALUE_NAME || value->name;
+}
+
+LwValue lw_value_copy(const LwValue *value) {
+  LwValue copy = *value;
+  copy.name = g_strdup(value->name);
+  return copy;
 }
 
 static void element_free(gpointer data) {
@@ -22,6 +35,8 @@ static void set_free(gpointer data) {
   g_free(set->name);
   g_array_unref(set->fields);
   g_ptr_array_unref(set->elements);
+  g_hash_table_unref(set->index);
+  g_free(set->unknown);
   g_free(set);
 }
 
@@ -30,6 +45,7 @@ static void match_free(gpointer data) {
   g_array_unref(match->fields);
   g_array_unref(match->values);
   g_free(match->set);
+  g_free(match->unknown);
   g_free(match);
 }
 
@@ -39,6 +55,8 @@ static void action_free(gpointer data) {
   g_array_unref(action->fields);
   g_free(action->set);
   g_free(action->verdict.chain);
+  value_clear(&action->to);
+  value_clear(&action->to_port);
   g_free(action);
 }
 
@@ -55,14 +73,17 @@ static void chain_free(gpointer data) {
   LwChain *chain = data;
   g_free(chain->name);
   g_ptr_array_unref(chain->rules);
+  g_ptr_array_unref(chain->devices);
   g_free(chain);
 }
 
 static void ruleset_clear(gpointer data) {
   LwRuleset *ruleset = data;
   g_free(ruleset->name);
+  g_free(ruleset->mark);
   g_ptr_array_unref(ruleset->sets);
   g_ptr_array_unref(ruleset->chains);
+  g_ptr_array_unref(ruleset->unknown);
 }
 
 LwRuleset *lw_ruleset_new(LwFamily family, const char *name) {
@@ -71,6 +92,7 @@ LwRuleset *lw_ruleset_new(LwFamily family, const char *name) {
   ruleset->name = g_strdup(name);
   ruleset->sets = g_ptr_array_new_with_free_func(set_free);
   ruleset->chains = g_ptr_array_new_with_free_func(chain_free);
+  ruleset->unknown = g_ptr_array_new_with_free_func(g_free);
   return ruleset;
 }
 
@@ -96,6 +118,63 @@ static GArray *values_new(void) {
   return values;
 }
 
+static gboolean values_equal(const GArray *a, const GArray *b) {
+  if (a->len != b->len)
+    return FALSE;
+  for (guint i = 0; i < a->len; i++)
+    if (!lw_value_equal(&g_array_index(a, LwValue, i), &g_array_index(b, LwValue, i)))
+      return FALSE;
+  return TRUE;
+}
+
+static guint hash_bytes(guint hash, gconstpointer data, gsize length) {
+  const guint8 *bytes = data;
+  for (gsize i = 0; i < length; i++)
+    hash = hash * 33 + bytes[i];
+  return hash;
+}
+
+static guint hash_addr(guint hash, const LwAddr *addr) {
+  return hash_bytes(hash, addr->bytes, sizeof addr->bytes);
+}
+
+static guint hash_value(guint hash, const LwValue *value) {
+  hash = hash * 33 + value->kind;
+  switch (value->kind) {
+  case LW_VALUE_NAME:
+    return hash_bytes(hash, value->name, strlen(value->name));
+  case LW_VALUE_PREFIX:
+    return hash_addr(hash, &value->prefix.addr) * 33 + value->prefix.len;
+  case LW_VALUE_RANGE:
+    return hash_addr(hash_addr(hash, &value->range.first), &value->range.last);
+  case LW_VALUE_NUMBER:
+    return (hash * 33 + value->first) * 33 + value->last;
+  case LW_VALUE_MAC:
+    return hash_bytes(hash, value->mac.bytes, sizeof value->mac.bytes);
+  }
+  return hash;
+}
+
+static guint element_hash(gconstpointer data) {
+  const LwElement *element = data;
+  guint hash = 5381;
+  for (guint i = 0; i < element->key->len; i++)
+    hash = hash_value(hash, &g_array_index(element->key, LwValue, i));
+  return hash;
+}
+
+static gboolean element_has_key_of(gconstpointer a, gconstpointer b) {
+  return values_equal(((const LwElement *)a)->key, ((const LwElement *)b)->key);
+}
+
+static void index_elements(LwSet *set) {
+  if (g_hash_table_size(set->index) == set->elements->len)
+    return;
+  g_hash_table_remove_all(set->index);
+  for (guint i = 0; i < set->elements->len; i++)
+    g_hash_table_add(set->index, set->elements->pdata[i]);
+}
+
 LwSet *lw_ruleset_add_set(LwRuleset *ruleset, LwSetKind kind, const char *name, gboolean interval, ...) {
   LwSet *set = g_new0(LwSet, 1);
   set->name = g_strdup(name);
@@ -106,6 +185,7 @@ LwSet *lw_ruleset_add_set(LwRuleset *ruleset, LwSetKind kind, const char *name, 
   set->fields = fields_from(args);
   va_end(args);
   set->elements = g_ptr_array_new_with_free_func(element_free);
+  set->index = g_hash_table_new(element_hash, element_has_key_of);
   g_ptr_array_add(ruleset->sets, set);
   return set;
 }
@@ -133,6 +213,7 @@ LwChain *lw_ruleset_add_chain(LwRuleset *ruleset, const char *name) {
   LwChain *chain = g_new0(LwChain, 1);
   chain->name = g_strdup(name);
   chain->rules = g_ptr_array_new_with_free_func(rule_free);
+  chain->devices = g_ptr_array_new_with_free_func(g_free);
   g_ptr_array_add(ruleset->chains, chain);
   return chain;
 }
@@ -174,7 +255,7 @@ LwValue lw_value_mac(LwMac mac) {
   return (LwValue){.kind = LW_VALUE_MAC, .mac = mac};
 }
 
-static gboolean value_equal(const LwValue *a, const LwValue *b) {
+gboolean lw_value_equal(const LwValue *a, const LwValue *b) {
   if (a->kind != b->kind)
     return FALSE;
   switch (a->kind) {
@@ -192,39 +273,28 @@ static gboolean value_equal(const LwValue *a, const LwValue *b) {
   return FALSE;
 }
 
-static gboolean values_equal(const GArray *a, const GArray *b) {
-  if (a->len != b->len)
-    return FALSE;
-  for (guint i = 0; i < a->len; i++)
-    if (!value_equal(&g_array_index(a, LwValue, i), &g_array_index(b, LwValue, i)))
-      return FALSE;
-  return TRUE;
-}
-
-static gboolean key_equals(const GArray *key, const LwValue *values, guint count) {
-  if (key->len != count)
-    return FALSE;
-  for (guint i = 0; i < count; i++)
-    if (!value_equal(&g_array_index(key, LwValue, i), &values[i]))
-      return FALSE;
-  return TRUE;
+LwElement *lw_set_append(LwSet *set, LwOrigin origin) {
+  LwElement *element = g_new0(LwElement, 1);
+  element->key = values_new();
+  element->origin = origin;
+  g_ptr_array_add(set->elements, element);
+  return element;
 }
 
 LwElement *lw_set_add(LwSet *set, const LwValue *key, guint count, LwOrigin origin) {
   g_assert(count == set->fields->len);
-  for (guint i = 0; i < set->elements->len; i++) {
-    LwElement *present = set->elements->pdata[i];
-    if (!key_equals(present->key, key, count))
-      continue;
+  index_elements(set);
+  GArray keys = {.data = (char *)key, .len = count};
+  LwElement wanted = {.key = &keys};
+  LwElement *present = g_hash_table_lookup(set->index, &wanted);
+  if (present) {
     for (guint j = 0; j < count; j++)
       g_free(key[j].name);
     return present;
   }
-  LwElement *element = g_new0(LwElement, 1);
-  element->key = values_new();
+  LwElement *element = lw_set_append(set, origin);
   g_array_append_vals(element->key, key, count);
-  element->origin = origin;
-  g_ptr_array_add(set->elements, element);
+  g_hash_table_add(set->index, element);
   return element;
 }
 
@@ -238,7 +308,7 @@ LwRule *lw_chain_add_rule(LwChain *chain, LwOrigin origin, const char *comment) 
   return rule;
 }
 
-static LwMatch *add_match(LwRule *rule) {
+LwMatch *lw_rule_add_match(LwRule *rule) {
   LwMatch *match = g_new0(LwMatch, 1);
   match->fields = g_array_new(FALSE, FALSE, sizeof(LwField));
   match->values = values_new();
@@ -249,8 +319,9 @@ static LwMatch *add_match(LwRule *rule) {
 static LwRule *match_value(LwRule *rule, LwField field, LwValue value, gboolean negate) {
   LwMatch *last = rule->matches->len ? rule->matches->pdata[rule->matches->len - 1] : NULL;
   /* the same field again: one of several values */
-  if (!last || last->set || last->negate != negate || g_array_index(last->fields, LwField, 0) != field) {
-    last = add_match(rule);
+  if (!last || last->set || last->negate != negate || last->mask ||
+      g_array_index(last->fields, LwField, 0) != field) {
+    last = lw_rule_add_match(rule);
     g_array_append_val(last->fields, field);
     last->negate = negate;
   }
@@ -267,7 +338,7 @@ LwRule *lw_rule_match_not(LwRule *rule, LwField field, LwValue value) {
 }
 
 LwRule *lw_rule_match_set(LwRule *rule, const char *set, gboolean negate, ...) {
-  LwMatch *match = add_match(rule);
+  LwMatch *match = lw_rule_add_match(rule);
   g_array_unref(match->fields);
   va_list args;
   va_start(args, negate);
@@ -276,6 +347,57 @@ LwRule *lw_rule_match_set(LwRule *rule, const char *set, gboolean negate, ...) {
   match->set = g_strdup(set);
   match->negate = negate;
   return rule;
+}
+
+static void copy_fields(GArray *to, const GArray *from) {
+  if (from->len)
+    g_array_append_vals(to, from->data, from->len);
+}
+
+static void copy_values(GArray *to, const GArray *from) {
+  for (guint i = 0; i < from->len; i++) {
+    LwValue value = lw_value_copy(&g_array_index(from, LwValue, i));
+    g_array_append_val(to, value);
+  }
+}
+
+LwMatch *lw_match_copy(LwRule *to, const LwMatch *from) {
+  LwMatch *match = lw_rule_add_match(to);
+  copy_fields(match->fields, from->fields);
+  copy_values(match->values, from->values);
+  match->negate = from->negate;
+  match->mask = from->mask;
+  match->set = g_strdup(from->set);
+  match->unknown = g_strdup(from->unknown);
+  return match;
+}
+
+void lw_rule_copy_matches(LwRule *to, const LwRule *from) {
+  for (guint i = 0; i < from->matches->len; i++)
+    lw_match_copy(to, from->matches->pdata[i]);
+}
+
+LwAction *lw_action_copy(LwRule *to, const LwAction *from) {
+  LwAction *action = lw_rule_add_action(to, from->kind);
+  copy_fields(action->fields, from->fields);
+  action->number = from->number;
+  action->keep = from->keep;
+  action->negate = from->negate;
+  action->text = g_strdup(from->text);
+  action->set = g_strdup(from->set);
+  action->verdict = (LwVerdict){from->verdict.kind, g_strdup(from->verdict.chain)};
+  action->to = lw_value_copy(&from->to);
+  action->to_port = lw_value_copy(&from->to_port);
+  return action;
+}
+
+LwElement *lw_element_copy(LwSet *to, const LwElement *from) {
+  LwElement *element = lw_set_append(to, from->origin);
+  copy_values(element->key, from->key);
+  element->data = lw_value_copy(&from->data);
+  element->data_port = lw_value_copy(&from->data_port);
+  element->verdict = (LwVerdict){from->verdict.kind, g_strdup(from->verdict.chain)};
+  return element;
 }
 
 LwAction *lw_rule_add_action(LwRule *rule, LwActionKind kind) {
@@ -314,14 +436,14 @@ static gboolean verdict_equal(const LwVerdict *a, const LwVerdict *b) {
 }
 
 static gboolean element_equal(const LwElement *a, const LwElement *b) {
-  return values_equal(a->key, b->key) && value_equal(&a->data, &b->data) &&
-         value_equal(&a->data_port, &b->data_port) && verdict_equal(&a->verdict, &b->verdict);
+  return values_equal(a->key, b->key) && lw_value_equal(&a->data, &b->data) &&
+         lw_value_equal(&a->data_port, &b->data_port) && verdict_equal(&a->verdict, &b->verdict);
 }
 
 static gboolean set_shape_equal(const LwSet *a, const LwSet *b) {
   return g_str_equal(a->name, b->name) && a->kind == b->kind && fields_equal(a->fields, b->fields) &&
          a->data == b->data && a->data_with_port == b->data_with_port && a->interval == b->interval &&
-         a->runtime == b->runtime;
+         a->runtime == b->runtime && a->anonymous == b->anonymous && g_strcmp0(a->unknown, b->unknown) == 0;
 }
 
 /* A run-time set is filled by the running system: two are equal whatever they hold. */
@@ -342,17 +464,19 @@ static gboolean set_elements_equal(const LwSet *a, const LwSet *b) {
 }
 
 static gboolean match_equal(const LwMatch *a, const LwMatch *b) {
-  return fields_equal(a->fields, b->fields) && a->negate == b->negate && g_strcmp0(a->set, b->set) == 0 &&
+  return fields_equal(a->fields, b->fields) && a->negate == b->negate && a->mask == b->mask &&
+         g_strcmp0(a->set, b->set) == 0 && g_strcmp0(a->unknown, b->unknown) == 0 &&
          values_equal(a->values, b->values);
 }
 
 static gboolean action_equal(const LwAction *a, const LwAction *b) {
-  return a->kind == b->kind && a->number == b->number && g_strcmp0(a->text, b->text) == 0 &&
-         fields_equal(a->fields, b->fields) && g_strcmp0(a->set, b->set) == 0 &&
-         verdict_equal(&a->verdict, &b->verdict);
+  return a->kind == b->kind && a->number == b->number && a->keep == b->keep && a->negate == b->negate &&
+         g_strcmp0(a->text, b->text) == 0 && fields_equal(a->fields, b->fields) &&
+         g_strcmp0(a->set, b->set) == 0 && verdict_equal(&a->verdict, &b->verdict) &&
+         lw_value_equal(&a->to, &b->to) && lw_value_equal(&a->to_port, &b->to_port);
 }
 
-static gboolean rule_equal(const LwRule *a, const LwRule *b) {
+gboolean lw_rule_equal(const LwRule *a, const LwRule *b) {
   if (a->matches->len != b->matches->len || a->actions->len != b->actions->len ||
       g_strcmp0(a->unknown, b->unknown) != 0 || g_strcmp0(a->comment, b->comment) != 0)
     return FALSE;
@@ -365,19 +489,34 @@ static gboolean rule_equal(const LwRule *a, const LwRule *b) {
   return TRUE;
 }
 
+static gboolean texts_equal(const GPtrArray *a, const GPtrArray *b) {
+  if (a->len != b->len)
+    return FALSE;
+  for (guint i = 0; i < a->len; i++)
+    if (!g_str_equal(a->pdata[i], b->pdata[i]))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean chain_head_equal(const LwChain *a, const LwChain *b) {
+  return g_str_equal(a->name, b->name) && a->hook == b->hook && a->nat == b->nat &&
+         a->reroute == b->reroute && a->priority == b->priority && a->drop == b->drop &&
+         texts_equal(a->devices, b->devices);
+}
+
 static gboolean chain_equal(const LwChain *a, const LwChain *b) {
-  if (!g_str_equal(a->name, b->name) || a->hook != b->hook || a->nat != b->nat ||
-      a->priority != b->priority || a->drop != b->drop || a->rules->len != b->rules->len)
+  if (!chain_head_equal(a, b) || a->rules->len != b->rules->len)
     return FALSE;
   for (guint i = 0; i < a->rules->len; i++)
-    if (!rule_equal(a->rules->pdata[i], b->rules->pdata[i]))
+    if (!lw_rule_equal(a->rules->pdata[i], b->rules->pdata[i]))
       return FALSE;
   return TRUE;
 }
 
 gboolean lw_ruleset_equal_but_elements(const LwRuleset *a, const LwRuleset *b) {
-  if (a->family != b->family || !g_str_equal(a->name, b->name) || a->sets->len != b->sets->len ||
-      a->chains->len != b->chains->len)
+  if (a->family != b->family || !g_str_equal(a->name, b->name) || a->dormant != b->dormant ||
+      a->stateful != b->stateful || a->sets->len != b->sets->len || a->chains->len != b->chains->len ||
+      !texts_equal(a->unknown, b->unknown))
     return FALSE;
   for (guint i = 0; i < a->sets->len; i++)
     if (!set_shape_equal(a->sets->pdata[i], b->sets->pdata[i]))
@@ -395,23 +534,4 @@ gboolean lw_ruleset_equal(const LwRuleset *a, const LwRuleset *b) {
     if (!set_elements_equal(a->sets->pdata[i], b->sets->pdata[i]))
       return FALSE;
   return TRUE;
-}
-
-static const char *const field_names[LW_FIELD_LAST] = {
-    [LW_FIELD_IIF] = "iif",           [LW_FIELD_OIF] = "oif",
-    [LW_FIELD_SADDR] = "saddr",       [LW_FIELD_DADDR] = "daddr",
-    [LW_FIELD_SADDR6] = "saddr6",     [LW_FIELD_DADDR6] = "daddr6",
-    [LW_FIELD_PROTO] = "proto",       [LW_FIELD_SPORT] = "sport",
-    [LW_FIELD_DPORT] = "dport",       [LW_FIELD_ICMP_TYPE] = "icmp-type",
-    [LW_FIELD_CT_STATE] = "ct-state", [LW_FIELD_CT_DIRECTION] = "ct-direction",
-    [LW_FIELD_CT_DNAT] = "ct-dnat",   [LW_FIELD_CT_MARK] = "ct-mark",
-    [LW_FIELD_MARK] = "mark",         [LW_FIELD_NFPROTO] = "nfproto",
-    [LW_FIELD_ETH_SRC] = "eth-src",   [LW_FIELD_ETH_TYPE] = "eth-type",
-    [LW_FIELD_ARP_IP] = "arp-ip",     [LW_FIELD_ARP_MAC] = "arp-mac",
-    [LW_FIELD_TCP_SYN] = "tcp-syn",   [LW_FIELD_TCP_RST] = "tcp-rst",
-    [LW_FIELD_IBRIDGE] = "ibridge",
-};
-
-const char *lw_field_name(LwField field) {
-  return field_names[field];
 }

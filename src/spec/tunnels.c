@@ -49,15 +49,28 @@ static gboolean in_a_zone(LwSpec *spec, const LwAddr *addr, const LwZoneClaim **
   return FALSE;
 }
 
-/* Addresses of its own choosing may not fall into the lab: the next index along, when they do. */
-static void stand_in(LwSpec *spec, guint index) {
-  LwTunnel *tunnel = lw_lab_tunnel(spec->lab, index);
+static gboolean is_taken(const LwSpec *spec, const LwTunnel *tunnel) {
+  const LwAddr *address = &g_array_index(tunnel->wg.addresses, LwPrefix, 0).addr;
+  for (guint i = 0; i < spec->lab->tunnels->len; i++) {
+    const LwTunnel *other = lw_lab_tunnel(spec->lab, i);
+    for (guint a = 0; other != tunnel && a < other->wg.addresses->len; a++)
+      if (lw_addr_equal(&g_array_index(other->wg.addresses, LwPrefix, a).addr, address))
+        return TRUE;
+  }
+  return FALSE;
+}
+
+/* Addresses of its own choosing: by its name, so that the order of the file does not matter; the next along
+ * when they would fall into the lab or are another tunnel's. */
+static void stand_in(LwSpec *spec, LwTunnel *tunnel) {
+  LwMac digest = lw_mac_derive(tunnel->name);
+  guint first = (guint)digest.bytes[3] << 8 | digest.bytes[4];
   const LwZoneClaim *zone;
-  guint choice = index;
-  for (guint i = 0; i < 192; i++, choice += spec->lab->tunnels->len) {
+  for (guint i = 0; i < LW_STAND_INS; i++) {
     lw_wireguard_clear(&tunnel->wg);
-    lw_wgconf_stand_in(tunnel->name, choice, &tunnel->wg);
-    if (!in_a_zone(spec, &g_array_index(tunnel->wg.addresses, LwPrefix, 0).addr, &zone))
+    lw_wgconf_stand_in(tunnel->name, (first + i) % LW_STAND_INS, &tunnel->wg);
+    if (!in_a_zone(spec, &g_array_index(tunnel->wg.addresses, LwPrefix, 0).addr, &zone) &&
+        !is_taken(spec, tunnel))
       return;
   }
 }
@@ -91,25 +104,22 @@ static char *read_file(LwSpec *spec, const LwTunnel *tunnel, const char *path, g
   return text;
 }
 
-static void read_tunnel(LwSpec *spec, guint index) {
-  LwTunnel *tunnel = lw_lab_tunnel(spec->lab, index);
+/* FALSE: there is none, and a stand-in has to be found. */
+static gboolean read_tunnel(LwSpec *spec, LwTunnel *tunnel) {
   gboolean twin = (spec->flags & LW_SPEC_TWIN) != 0;
   if (!tunnel->path)
-    return;
+    return TRUE;
   g_autofree char *path = lw_spec_absolute(spec, tunnel->path);
   if (!path) {
     if (!twin)
       lw_spec_error(spec->diagnostics, tunnel->origin, "tunnel “%s”: its file is not read from here",
                     tunnel->name);
-    stand_in(spec, index);
-    return;
+    return FALSE;
   }
   gsize length = 0;
   char *text = read_file(spec, tunnel, path, &length);
-  if (!text) {
-    stand_in(spec, index);
-    return;
-  }
+  if (!text)
+    return FALSE;
   LwWireguard wg;
   g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func((GDestroyNotify)lw_wg_note_free);
   gboolean good = lw_wgconf_parse(text, length, spec->store, twin, &wg, notes);
@@ -117,9 +127,15 @@ static void read_tunnel(LwSpec *spec, guint index) {
   g_free(text);
   take_notes(spec, path, notes);
   if (!good)
-    return;
+    return TRUE;
   lw_wireguard_clear(&tunnel->wg);
   tunnel->wg = wg;
+  return TRUE;
+}
+
+static int by_name(gconstpointer a, gconstpointer b) {
+  const LwTunnel *const *x = a, *const *y = b;
+  return strcmp((*x)->name, (*y)->name);
 }
 
 static void check_addresses(LwSpec *spec, const LwTunnel *tunnel) {
@@ -168,8 +184,14 @@ static void check_between(LwSpec *spec, const LwTunnel *tunnel, GHashTable *port
 void lw_spec_read_tunnels(LwSpec *spec) {
   g_autoptr(GHashTable) ports = g_hash_table_new(g_direct_hash, g_direct_equal);
   g_autoptr(GHashTable) addresses = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr(GPtrArray) missing = g_ptr_array_new();
+  for (guint i = 0; i < spec->lab->tunnels->len; i++)
+    if (!read_tunnel(spec, lw_lab_tunnel(spec->lab, i)))
+      g_ptr_array_add(missing, lw_lab_tunnel(spec->lab, i));
+  g_ptr_array_sort(missing, by_name); /* not by place in the file: see stand_in() */
+  for (guint i = 0; i < missing->len; i++)
+    stand_in(spec, missing->pdata[i]);
   for (guint i = 0; i < spec->lab->tunnels->len; i++) {
-    read_tunnel(spec, i);
     check_addresses(spec, lw_lab_tunnel(spec->lab, i));
     check_between(spec, lw_lab_tunnel(spec->lab, i), ports, addresses);
   }

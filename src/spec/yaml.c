@@ -134,17 +134,20 @@ static void close_node(Builder *builder) {
 
 static void add_scalar(Builder *builder, const struct fy_event_scalar_data *scalar) {
   refuse_extras(builder, scalar->anchor, scalar->tag);
-  LwOrigin origin = place_of(builder, scalar->value);
-  const struct fy_mark *mark = scalar->value ? fy_token_start_mark(scalar->value) : NULL;
-  /* libfyaml's mark of a quoted scalar is behind the quote. */
-  if (mark && mark->input_pos > 0 && origin.column > 1 &&
-      fy_token_scalar_style(scalar->value) != FYSS_PLAIN && strchr("'\"", builder->text[mark->input_pos - 1]))
-    origin.column--;
-  LwYaml *node = lw_yaml_new(builder->pool, LW_YAML_SCALAR, origin);
   gsize length = 0;
   const char *text = scalar->value ? fy_token_get_text(scalar->value, &length) : NULL;
+  gboolean plain = !scalar->value || fy_token_scalar_style(scalar->value) == FYSS_PLAIN;
+  /* Where nothing stands: libfyaml 0.7 has no token there, later ones have an empty one behind. Its key's
+   * place. */
+  LwOrigin origin = plain && length == 0 ? builder->last : place_of(builder, scalar->value);
+  const struct fy_mark *mark = scalar->value ? fy_token_start_mark(scalar->value) : NULL;
+  /* libfyaml's mark of a quoted scalar is behind the quote. */
+  if (mark && mark->input_pos > 0 && origin.column > 1 && !plain &&
+      strchr("'\"", builder->text[mark->input_pos - 1]))
+    origin.column--;
+  LwYaml *node = lw_yaml_new(builder->pool, LW_YAML_SCALAR, origin);
   node->text = g_strndup(text ? text : "", length);
-  node->plain = !scalar->value || fy_token_scalar_style(scalar->value) == FYSS_PLAIN;
+  node->plain = plain;
   if (strlen(node->text) != length)
     fail(builder, node->origin, "holds a NUL character");
   place_node(builder, node);

@@ -90,7 +90,8 @@ static LwPrefix choose_home_lan(const GArray *lab) {
 }
 
 /* A literal address of a file can be an endpoint as it is: public, and nobody else's. */
-static gboolean literal_endpoint(const LwLab *lab, guint tunnel, const GArray *lab_list, LwAddr *out) {
+static gboolean literal_endpoint(const LwLab *lab, const LwFacts *facts, guint tunnel, const GArray *lab_list,
+                                 LwAddr *out) {
   const char *host = lw_lab_tunnel(lab, tunnel)->wg.endpoint_host;
   LwAddr addr;
   if (!host || !lw_addr_parse(host, &addr) || addr.family != 4 || is_special(&addr))
@@ -98,21 +99,22 @@ static gboolean literal_endpoint(const LwLab *lab, guint tunnel, const GArray *l
   LwPrefix prefix = lw_prefix_make(addr, 32);
   if (overlaps_any(&prefix, lab_list))
     return FALSE;
-  for (guint i = 0; i < tunnel; i++)
-    if (g_strcmp0(lw_lab_tunnel(lab, i)->wg.endpoint_host, host) == 0)
+  for (guint i = 0; i < lab->tunnels->len; i++)
+    if (lw_twin_tunnel_number(lab, facts, i) < lw_twin_tunnel_number(lab, facts, tunnel) &&
+        g_strcmp0(lw_lab_tunnel(lab, i)->wg.endpoint_host, host) == 0)
       return FALSE; /* two providers at one address: the internet routes it to the first */
   *out = addr;
   return TRUE;
 }
 
 /* Apart from the lab, and from the endpoints that its files name. */
-static LwPrefix choose_pool(const LwLab *lab, const GArray *lab_list) {
+static LwPrefix choose_pool(const LwLab *lab, const LwFacts *facts, const GArray *lab_list) {
   static const guint32 first_octets[] = {0x2d530000u /* 45.83 */, 0x92460000u /* 146.70 */,
                                          0xb9410000u /* 185.65 */};
   g_autoptr(GArray) taken = g_array_copy((GArray *)lab_list);
   for (guint i = 0; i < lab->tunnels->len; i++) {
     LwAddr addr;
-    if (literal_endpoint(lab, i, lab_list, &addr))
+    if (literal_endpoint(lab, facts, i, lab_list, &addr))
       append_host(taken, addr);
   }
   for (guint i = 0; i < G_N_ELEMENTS(first_octets); i++) {
@@ -138,26 +140,34 @@ static LwAddr first_v4(const GArray *addresses) {
   return LW_ADDR_NONE;
 }
 
-static void place_tunnel(LwTwinWorld *world, const LwLab *lab, guint index, const GArray *lab_list) {
+static void place_tunnel(LwTwinWorld *world, const LwLab *lab, const LwFacts *facts, guint index,
+                         const GArray *lab_list) {
   const LwTunnel *tunnel = lw_lab_tunnel(lab, index);
-  LwAddr exit_address = lw_addr_add(&world->pool.addr, AT_EXITS + 4 * (gint64)index + 2);
+  gint64 place = lw_twin_tunnel_number(lab, facts, index) - 1;
+  LwAddr exit_address = lw_addr_add(&world->pool.addr, AT_EXITS + 4 * place + 2);
   LwAddr endpoint;
-  if (!literal_endpoint(lab, index, lab_list, &endpoint))
-    endpoint = lw_addr_add(&world->pool.addr, AT_ENDPOINTS + (gint64)index);
+  if (!literal_endpoint(lab, facts, index, lab_list, &endpoint))
+    endpoint = lw_addr_add(&world->pool.addr, AT_ENDPOINTS + place);
   LwAddr resolver = first_v4(tunnel->wg.dns);
   put(world->exit_public, tunnel->name, exit_address);
   put(world->endpoint, tunnel->name, endpoint);
   put(world->resolver, tunnel->name, lw_addr_is_set(&resolver) ? resolver : exit_address);
 }
 
-LwTwinWorld *lw_twin_world_new(const LwLab *lab) {
+guint lw_twin_tunnel_number(const LwLab *lab, const LwFacts *facts, guint tunnel) {
+  guint number = lw_facts_known_number(facts, "exit", lw_lab_tunnel(lab, tunnel)->name);
+  g_assert(number > 1); /* 1 is direct's */
+  return number - 1;
+}
+
+LwTwinWorld *lw_twin_world_new(const LwLab *lab, const LwFacts *facts) {
   LwTwinWorld *world = g_new0(LwTwinWorld, 1);
   g_autoptr(GArray) lab_list = lab_prefixes(lab);
   world->home_lan = choose_home_lan(lab_list);
   world->home_router = lw_addr_add(&world->home_lan.addr, 1);
   world->home_host = lw_addr_add(&world->home_lan.addr, 10);
   world->home_wan = lw_addr_add(&world->home_lan.addr, 50);
-  world->pool = choose_pool(lab, lab_list);
+  world->pool = choose_pool(lab, facts, lab_list);
   world->home_public = lw_addr_add(&world->pool.addr, AT_HOME + 2);
   world->echo = lw_addr_add(&world->pool.addr, AT_ECHO);
   world->internet_resolver = lw_addr_add(&world->pool.addr, AT_RESOLVER);
@@ -165,7 +175,7 @@ LwTwinWorld *lw_twin_world_new(const LwLab *lab) {
   world->resolver = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   world->endpoint = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   for (guint i = 0; i < lab->tunnels->len; i++)
-    place_tunnel(world, lab, i, lab_list);
+    place_tunnel(world, lab, facts, i, lab_list);
   return world;
 }
 

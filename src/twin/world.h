@@ -25,12 +25,16 @@ typedef struct {
   GHashTable *endpoint;    /* tunnel name -> LwAddr* */
 } LwTwinWorld;
 
-LwTwinWorld *lw_twin_world_new(const LwLab *lab);
+/* facts: numbers are assigned. What is where depends on them, not on the order of the file. */
+LwTwinWorld *lw_twin_world_new(const LwLab *lab, const LwFacts *facts);
 void lw_twin_world_free(LwTwinWorld *world);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwTwinWorld, lw_twin_world_free)
 
 /* The namespace of the machine that stands for a network behind the host; its address is the prefix's .2. */
 char *lw_twin_network_ns(const LwNetwork *network);
+
+/* The number of a tunnel's provider, from 1: kept, whatever the order of the file becomes. */
+guint lw_twin_tunnel_number(const LwLab *lab, const LwFacts *facts, guint tunnel);
 
 /* The address that an endpoint's name resolves to in the twin's world. */
 LwAddr lw_twin_world_endpoint(const LwTwinWorld *world, const LwLab *lab, guint tunnel);

@@ -267,7 +267,8 @@ static void add_internet(const World *w) {
 }
 
 /* A customer of the internet: cable, its address next to ours, and the way to it. */
-static void add_customer(const World *w, guint number, const char *ns, const char *link, LwAddr address) {
+static void add_customer(const World *w, guint number, const char *ns, const char *link, LwAddr address,
+                         LwAddr source) {
   g_autofree char *port = g_strdup_printf("p%u", number);
   LwAddr gateway = lw_addr_add(&address, -1);
   LwPrefix pair = lw_prefix_make(address, 30);
@@ -275,7 +276,7 @@ static void add_customer(const World *w, guint number, const char *ns, const cha
   add_address(w, INTERNET, port, gateway, 30);
   add_address(w, ns, link, address, 30);
   add_route(w, INTERNET, TABLE_LOCAL, lw_prefix_network(&pair), port, LW_ADDR_NONE);
-  add_route(w, ns, 0, everything(), link, gateway);
+  add_route(w, ns, 0, everything(), link, gateway)->source = source;
 }
 
 /* --- the home --- */
@@ -333,7 +334,7 @@ static void add_home_resolver(const World *w) {
 
 static void add_home(const World *w) {
   add_namespace(w, HOME);
-  add_customer(w, 0, HOME, "wan", w->world->home_public);
+  add_customer(w, 0, HOME, "wan", w->world->home_public, LW_ADDR_NONE);
   add_uplink(w);
   add_address(w, HOME, "lan", w->world->home_router, w->world->home_lan.len);
   add_home_resolver(w);
@@ -351,7 +352,7 @@ static void add_host_network(const World *w, guint index) {
   if (network->prefix.len > 29)
     return; /* no room for the host's address and a machine's */
   g_autofree char *ns = lw_twin_network_ns(network);
-  g_autofree char *port = g_strdup_printf("lwn%u", index);
+  g_autofree char *port = g_strdup_printf("lwn%u", lw_facts_known_number(w->facts, "network", network->name));
   LwAddr gateway = lw_addr_add(&range.first, 1);
   add_namespace(w, ns);
   add_cable(w, "", port, ns, "eth0");
@@ -416,7 +417,9 @@ static LwPeer *customer_peer(const LwTunnel *tunnel, const char *public_key) {
 /* Names of links are short, and wireguard-go's are unique on the machine. */
 static char *provider_link(const World *w, guint index) {
   g_autofree char *name = g_strconcat("wgs-", lw_lab_tunnel(w->lab, index)->name, NULL);
-  return strlen(name) <= LINK_NAME_MAX ? g_steal_pointer(&name) : g_strdup_printf("wgs.%u", index);
+  return strlen(name) <= LINK_NAME_MAX
+             ? g_steal_pointer(&name)
+             : g_strdup_printf("wgs.%u", lw_twin_tunnel_number(w->lab, w->facts, index));
 }
 
 /* Who calls must come after who answers: WireGuard repeats a handshake that was lost only after five seconds.
@@ -480,11 +483,12 @@ static gboolean add_provider(const World *w, guint index, GError **error) {
   const LwTunnel *tunnel = lw_lab_tunnel(w->lab, index);
   g_autofree char *ns = g_strconcat("tun-", tunnel->name, NULL);
   g_autofree char *link = provider_link(w, index);
-  g_autofree char *port = g_strdup_printf("p%u", index + 1);
+  guint number = lw_twin_tunnel_number(w->lab, w->facts, index);
+  g_autofree char *port = g_strdup_printf("p%u", number);
   LwAddr exit_address = *(LwAddr *)g_hash_table_lookup(w->world->exit_public, tunnel->name);
   LwAddr endpoint = endpoint_of(w, index);
   add_namespace(w, ns);
-  add_customer(w, index + 1, ns, "eth0", exit_address);
+  add_customer(w, number, ns, "eth0", exit_address, endpoint);
   add_address(w, ns, "eth0", endpoint, 32);
   add_route(w, INTERNET, TABLE_LOCAL, host_prefix(endpoint), port, exit_address);
   if (!add_provider_tunnel(w, index, ns, link, error))

@@ -133,7 +133,8 @@ static gboolean is_key(const Piece *piece) {
   return strchr("AEIMQUYcgkosw048", piece->start[42]) != NULL;
 }
 
-/* A private key as X25519 uses it (RFC 7748, 5): what wg(8) shows of an unclamped one, so that the two compare equal. */
+/* A private key as X25519 uses it (RFC 7748, 5): what wg(8) shows of an unclamped one, so that the two
+ * compare equal. */
 static void clamp(char *key /* canonical base64 */) {
   gsize length;
   guchar *bytes = g_base64_decode(key, &length);

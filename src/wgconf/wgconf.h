@@ -27,5 +27,6 @@ gboolean lw_wgconf_parse(const char *text, gsize length, LwSecretStore *store, g
 void lw_wireguard_clear(LwWireguard *wg);
 
 /* A wg-quick file for the twin's own stand-in of a missing one, complete but for PrivateKey: a tunnel
- * address, DNS, an endpoint, all derived from the tunnel's index so that several differ. */
+ * address, DNS, an endpoint, all derived from the index (below LW_STAND_INS) so that several differ. */
+#define LW_STAND_INS (192u * 256u)
 void lw_wgconf_stand_in(const char *tunnel_name, guint index, LwWireguard *out);

@@ -15,45 +15,78 @@ teardown() {
   TWIN=$TWIN-b twin down || true
 }
 
-# Our processes' namespaces, the links of this namespace, listening abstract names, our files.
-leftovers() {
+# The twin's pid 1, as seen from here.
+holder() {
+  local space process
+  space=$(in_place @host readlink /proc/1/ns/pid)
   for process in /proc/[0-9]*; do
-    [ "$(stat -c %u "$process" 2>/dev/null)" = "$(id -u)" ] || continue
+    [ "$(readlink "$process/ns/pid" 2>/dev/null)" = "$space" ] || continue
+    grep -q '^NSpid:.*[[:space:]]1$' "$process/status" && echo "${process#/proc/}"
+  done
+}
+
+descendants() {
+  local process
+  for process in "$@"; do
+    echo "$process"
+    # shellcheck disable=SC2046 # a list of numbers
+    descendants $(cat "/proc/$process/task/"*/children 2>/dev/null)
+  done
+}
+
+# namespaces_of PROCESS…, one a line.
+namespaces_of() {
+  local process space
+  for process in "$@"; do
     for space in net user mnt pid; do
-      readlink "$process/ns/$space" 2>/dev/null || true
+      readlink "/proc/$process/ns/$space" 2>/dev/null || true
     done
   done | sort -u
+}
+
+# The namespaces that the twin and everything in it are in, and this shell is not.
+twin_namespaces() {
+  # shellcheck disable=SC2046
+  comm -23 <(namespaces_of $(descendants "$(holder)")) <(namespaces_of "$BASHPID")
+}
+
+# What is there besides processes: links of this namespace, listening abstract names, files.
+objects() {
   ip -o link | cut -d: -f2
-  grep -o '@lanward.*' /proc/net/unix | sort -u || true
+  grep -o "@lanward.*$TWIN.*" /proc/net/unix | sort -u || true
   for folder in "$HOME" "${XDG_RUNTIME_DIR:-/nonexistent}" /run/netns /run/lanward /var/lib/lanward; do
     find "$folder" -maxdepth 2 -name '*lanward*' 2>/dev/null || true
   done | sort -u
   ls /run/netns 2>/dev/null || true
 }
 
-holder() { in_place @host sh -c true && pgrep -u "$(id -u)" -f "lanward.*$TWIN" | head -n 1; }
+# Nobody is in the twin's namespaces any more, and nothing else is left. Says what is, which bats shows.
+all_gone() {
+  local process here=()
+  for process in /proc/[0-9]*; do
+    here+=("${process#/proc/}")
+  done
+  diff <(comm -12 <(echo "$spaces") <(namespaces_of "${here[@]}")) /dev/null && diff <(echo "$before") <(objects)
+}
 
 @test "down leaves no process, namespace, link or file" {
-  before=$(leftovers)
+  before=$(objects)
   twin apply "$homelab"
-  not test "$before" = "$(leftovers)"
+  spaces=$(twin_namespaces)
+  [ "$(grep -c '^net:' <<<"$spaces")" -ge 12 ] # the host's, the router's, the world's, the cells'
+  not all_gone
   twin down
-  within 5 test "$before" = "$(leftovers)"
+  within 5 all_gone
   run twin status
   [ "$status" -eq 1 ]
 }
 
 @test "the holder killed: the same" {
-  before=$(leftovers)
+  before=$(objects)
   twin apply "$homelab"
-  # The holder is pid 1 of the twin: its network namespace's init, seen from outside.
-  namespace=$(in_place @host readlink /proc/1/ns/pid)
-  for process in /proc/[0-9]*; do
-    [ "$(readlink "$process/ns/pid" 2>/dev/null)" = "$namespace" ] || continue
-    grep -q '^NSpid:.*[[:space:]]1$' "$process/status" && kill -9 "${process#/proc/}"
-  done
-  gone() { [ "$before" = "$(leftovers)" ]; }
-  within 10 gone
+  spaces=$(twin_namespaces)
+  kill -9 "$(holder)"
+  within 10 all_gone
   twin apply "$homelab"
 }
 

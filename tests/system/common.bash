@@ -92,6 +92,31 @@ reaches() { [ -n "$(reach "$@")" ]; }
 
 pings() { in_place "$1" ping -c 1 -W 1 "$2" >/dev/null; }
 
+# none_passes "MACHINE WHAT ADDRESS"…: WHAT is PROTO/PORT or "ping". All at the same time, since what is dropped takes
+# its time; says which of them got an answer.
+none_passes() {
+  local try tries=() answered=0
+  for try in "$@"; do
+    # shellcheck disable=SC2086 # three words
+    (passes $try && echo "this should not have passed: $try" >&2) 3>&- &
+    tries+=($!)
+  done
+  for try in "${tries[@]}"; do
+    if wait "$try"; then
+      answered=1
+    fi
+  done
+  return "$answered"
+}
+
+passes() {
+  if [ "$2" = ping ]; then
+    pings "$1" "$3"
+  else
+    reaches "$@"
+  fi
+}
+
 # not COMMAND…: bats takes no notice of a command that "!" turns round, except the last one of a test.
 not() {
   if "$@"; then

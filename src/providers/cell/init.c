@@ -42,8 +42,9 @@ typedef struct {
   const LwCellPlan *plan;
   GPtrArray *nics; /* of char*: those with DHCP */
   char *first;     /* the first NIC of all: it has the default route */
-  int signals, leases; /* leases -1: no inotify is left to this user, so the files are looked at now and then */
-  gint64 newest;       /* then: when the last of them changed */
+  int signals,
+      leases;    /* leases -1: no inotify is left to this user, so the files are looked at now and then */
+  gint64 newest; /* then: when the last of them changed */
   pid_t client;
   gint64 started; /* the client, last */
   guint deaths;   /* soon after their starts, one after another */
@@ -98,7 +99,7 @@ static gboolean write_client_conf(const Init *init, GError **error) {
   g_string_append_printf(text, "hostname %s\n", init->plan->name);
   for (guint i = 0; i < init->nics->len; i++) {
     const char *nic = init->nics->pdata[i];
-    if (!g_str_equal(nic, init->first))
+    if (g_strcmp0(nic, init->first) != 0)
       g_string_append_printf(text, "interface %s\nnogateway\n", nic);
   }
   gboolean ok = write_text(CLIENT_CONF, text->str, error);
@@ -332,9 +333,10 @@ static gboolean set_up(Init *init, GError **error) {
   init->signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
   /* 128 of them is all that one user has on most machines: a few labs side by side, and they are gone */
   init->leases = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-  gboolean watched_or_none = init->leases < 0
-                                 ? errno == EMFILE
-                                 : inotify_add_watch(init->leases, LEASES, IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE) >= 0;
+  gboolean watched_or_none =
+      init->leases < 0
+          ? errno == EMFILE
+          : inotify_add_watch(init->leases, LEASES, IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE) >= 0;
   if (init->signals < 0 || !watched_or_none) {
     lw_error_set_errno(error, "cannot set cell %s up", init->plan->name);
     return FALSE;

@@ -119,9 +119,10 @@ gboolean lw_dhcpcd_start(const LwProviderContext *context, const LwDhcpClient *c
   return FALSE;
 }
 
-/* dhcpcd notes after the hook's own words only that it failed. */
+/* dhcpcd notes after the hook's own words only that it failed: version 9 in the first words, 10 in the
+ * second. */
 static gboolean says_nothing(const char *line) {
-  return *line == '\0' || g_str_has_prefix(line, "script_run:");
+  return *line == '\0' || g_str_has_prefix(line, "script_run:") || g_str_has_prefix(line, "script_status:");
 }
 
 static char *last_log_line(const char *run_dir, const char *ns, const char *link) {

@@ -186,13 +186,13 @@ char *lw_dnsmasq_hosts(const LwResource *resolver, GError **error) {
 /* --- leases
  * ------------------------------------------------------------------------------------------------- */
 
-static const LwDhcpHost *host_of(const LwResource *r, const LwMac *mac) {
+static gboolean knows(const LwResource *r, const LwMac *mac, const LwDhcpHost **found) {
   for (guint i = 0; r && i < r->hosts->len; i++) {
-    const LwDhcpHost *host = r->hosts->pdata[i];
-    if (lw_mac_equal(&host->mac, mac))
-      return host;
+    *found = r->hosts->pdata[i];
+    if (lw_mac_equal(&(*found)->mac, mac))
+      return TRUE;
   }
-  return NULL;
+  return FALSE;
 }
 
 static gboolean is_reserved(const LwResource *r, const LwAddr *address) {
@@ -218,10 +218,11 @@ static gboolean lease_holds(const char *line, const LwResource *previous, const 
   LwAddr address;
   if (g_strv_length(fields) < 4 || !lw_mac_parse(fields[1], &mac) || !lw_addr_parse(fields[2], &address))
     return FALSE;
-  const LwDhcpHost *host = host_of(next, &mac);
-  if (host && !host->dynamic_only && lw_addr_is_set(&host->address))
+  const LwDhcpHost *host, *before;
+  gboolean known = knows(next, &mac, &host);
+  if (known && !host->dynamic_only && lw_addr_is_set(&host->address))
     return lw_addr_equal(&host->address, &address);
-  if (!host && host_of(previous, &mac))
+  if (!known && knows(previous, &mac, &before))
     return FALSE;
   return is_in_a_range(next, &address) && !is_reserved(next, &address);
 }

@@ -4,7 +4,11 @@
  * folder: the text that was loaded and a digest of what the kernel lists for it. A table is what was wanted
  * when the text of the record is that of the wanted rules and the listing still has its digest; else it is
  * reported as an empty ruleset, which equals none. The elements of run-time sets are outside of all that, and
- * outlive a new load.
+ * outlive a new load. The record also has the generation of the namespace's nftables at which that was so:
+ * while it is the same, nothing has changed, and nothing is listed.
+ *
+ * A table is replaced by one transaction. In a user namespace a transaction may be longer than a socket there
+ * can send; then the table is loaded in parts, and table NAME_hold drops everything until it is complete.
  *
  * Undo: for each table the text that the kernel listed before and, when the table was as recorded, the
  * record.
@@ -14,6 +18,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/netns.h"
+#include "providers/nft/generation.h"
 #include "providers/nft/listing.h"
 #include "providers/nft/run.h"
 #include "providers/nft/translate.h"
@@ -26,6 +31,9 @@
 #define RECORD_VERSION 1
 #define UNDO_VERSION 1
 #define RECORD_MAX (64u << 20)
+#define PART_ELEMENTS                                                                                        \
+  400 /* at most 128 bytes of a message each, of the 208 KiB that a buffer has by default */
+#define HOLD "_hold"
 
 typedef struct {
   char *ns; /* "" ours */
@@ -34,8 +42,9 @@ typedef struct {
 } TableId;
 
 typedef struct {
-  char *text;    /* as loaded, without the elements of run-time sets */
-  char *listing; /* digest */
+  char *text;       /* as loaded, without the elements of run-time sets */
+  char *listing;    /* digest */
+  char *generation; /* at which the listing was that; nullable: not known */
   char **runtime;
 } Record;
 
@@ -50,6 +59,7 @@ static void record_free(Record *record) {
     return;
   g_free(record->text);
   g_free(record->listing);
+  g_free(record->generation);
   g_strfreev(record->runtime);
   g_free(record);
 }
@@ -102,6 +112,7 @@ static Record *record_from_json(JsonNode *node) {
   Record *record = g_new0(Record, 1);
   record->text = g_strdup(text_member(json, "text"));
   record->listing = g_strdup(text_member(json, "listing"));
+  record->generation = g_strdup(text_member(json, "generation"));
   record->runtime = names_member(json, "runtime");
   return record;
 }
@@ -111,6 +122,8 @@ static JsonNode *record_to_json(const Record *record) {
   json_object_set_int_member(json, "version", RECORD_VERSION);
   json_object_set_string_member(json, "text", record->text);
   json_object_set_string_member(json, "listing", record->listing);
+  if (record->generation)
+    json_object_set_string_member(json, "generation", record->generation);
   JsonArray *runtime = json_array_new();
   for (guint i = 0; record->runtime[i]; i++)
     json_array_add_string_element(runtime, record->runtime[i]);
@@ -199,17 +212,44 @@ static char *wanted_text(const LwProvider *self, const LwRuleset *ruleset) {
   return lw_nft_print_with(ruleset, &(LwNftOptions){.mark = self->context->owner, .without_runtime = TRUE});
 }
 
+/* Is the table what the record says? Nothing has to be listed while the namespace's nftables are at the
+ * generation at which it was. *there is written only when it is not as recorded. */
+static gboolean as_recorded(LwProvider *self, const TableId *id, Record *record, gboolean *there,
+                            GError **error) {
+  g_autofree char *generation = ns_is_there(id) ? lw_nft_generation(id->ns, NULL) : NULL;
+  if (record && generation && g_strcmp0(record->generation, generation) == 0)
+    return TRUE;
+  g_autofree char *json = NULL;
+  *there = FALSE;
+  if (!list_table(id, LW_NFT_JSON | LW_NFT_STATELESS, &json, error))
+    return FALSE;
+  *there = json != NULL;
+  if (!json || !record || !matches_record(record, json))
+    return FALSE;
+  g_autofree char *after = lw_nft_generation(id->ns, NULL);
+  if (generation && g_strcmp0(generation, after) == 0) {
+    g_free(record->generation);
+    record->generation = g_steal_pointer(&generation);
+    (void)record_save(self, id, record, NULL); /* only saves the next listing */
+  }
+  return TRUE;
+}
+
 static gboolean observe_one(LwProvider *self, const LwResource *asked, const LwRuleset *wanted,
                             LwResourceSet *seen, GError **error) {
   g_auto(TableId) id = table_of(asked);
-  g_autofree char *json = NULL;
-  if (!list_table(&id, LW_NFT_JSON | LW_NFT_STATELESS, &json, error))
+  g_autoptr(Record) record = record_load(self, &id);
+  g_autoptr(GError) local = NULL;
+  gboolean there = TRUE;
+  gboolean recorded = as_recorded(self, &id, record, &there, &local);
+  if (local) {
+    g_propagate_error(error, g_steal_pointer(&local));
     return FALSE;
-  if (!json)
+  }
+  if (!there)
     return TRUE;
   LwResource *resource = lw_resource_new(LW_RES_RULESET, asked->ns, asked->name);
-  g_autoptr(Record) record = record_load(self, &id);
-  if (record && wanted && matches_record(record, json)) {
+  if (recorded && wanted) {
     g_autofree char *text = wanted_text(self, wanted);
     if (g_str_equal(text, record->text))
       resource->ruleset = lw_ruleset_ref((LwRuleset *)wanted);
@@ -256,12 +296,27 @@ static gboolean check_owner(LwProvider *self, const TableId *id, GError **error)
   return FALSE;
 }
 
-static gboolean check_rules(LwProvider *self, const TableId *id, const LwRuleset *ruleset, GError **error) {
-  g_autofree char *text = lw_nft_replace_with(ruleset, &(LwNftOptions){.mark = self->context->owner});
+static gboolean try_text(const TableId *id, const char *text, GError **error) {
+  g_autofree char *commands = lw_nft_replacement(lw_nft_family(id->family), id->name, text);
   if (!ns_is_there(id))
-    return lw_nft_try_fresh(text, error);
-  g_autofree char *output = lw_nft_run(id->ns, text, LW_NFT_DRY, error);
+    return lw_nft_try_fresh(commands, error);
+  g_autofree char *output = lw_nft_run(id->ns, commands, LW_NFT_DRY, error);
   return output != NULL;
+}
+
+/* What is too long to be tried whole is tried without its elements: they are all of the kinds that the sets
+ * say. */
+static gboolean check_rules(LwProvider *self, const TableId *id, const LwRuleset *ruleset, GError **error) {
+  g_autofree char *text = lw_nft_print_with(ruleset, &(LwNftOptions){.mark = self->context->owner});
+  g_autoptr(GError) whole = NULL;
+  if (try_text(id, text, &whole))
+    return TRUE;
+  if (lw_nft_was_too_long(whole)) {
+    g_autoptr(GPtrArray) parts = lw_nft_parts(text, PART_ELEMENTS);
+    return try_text(id, parts->pdata[0], error);
+  }
+  g_propagate_error(error, g_steal_pointer(&whole));
+  return FALSE;
 }
 
 static gboolean nft_check(LwProvider *self, const GPtrArray *changes, GError **error) {
@@ -280,6 +335,57 @@ static gboolean nft_check(LwProvider *self, const GPtrArray *changes, GError **e
 
 /* Changing */
 
+static gboolean run_quietly(const TableId *id, const char *commands, GError **error) {
+  g_autofree char *output = lw_nft_run(id->ns, commands, 0, error);
+  return output != NULL;
+}
+
+/* Nothing passes while a table is incomplete: whoever is killed then leaves that behind, and the undo (or the
+ * next load) takes it away. */
+static char *hold_text(const TableId *id) {
+  const char *family = lw_nft_family(id->family);
+  GString *text = g_string_new(NULL);
+  g_string_append_printf(text, "table %s %s" HOLD " {\n\tcomment \"lanward\"\n", family, id->name);
+  static const char *const hooks[] = {"prerouting", "forward", "output"};
+  for (gsize i = 0; i < G_N_ELEMENTS(hooks); i++)
+    g_string_append_printf(text, "\tchain %s {\n\t\ttype filter hook %s priority -400; policy drop;\n\t}\n",
+                           hooks[i], hooks[i]);
+  g_string_append(text, "}\n");
+  return g_string_free(text, FALSE);
+}
+
+static gboolean release_hold(const TableId *id, GError **error) {
+  const char *family = lw_nft_family(id->family);
+  g_autofree char *commands = g_strdup_printf("table %s %s" HOLD "\ndelete table %s %s" HOLD "\n", family,
+                                              id->name, family, id->name);
+  return run_quietly(id, commands, error);
+}
+
+static gboolean load_in_parts(const TableId *id, const char *text, GError **error) {
+  g_autoptr(GPtrArray) parts = lw_nft_parts(text, PART_ELEMENTS);
+  g_autofree char *hold = hold_text(id);
+  g_autofree char *empty = lw_nft_replacement(lw_nft_family(id->family), id->name, parts->pdata[0]);
+  if (!run_quietly(id, hold, error) || !run_quietly(id, empty, error))
+    return FALSE;
+  for (guint i = 1; i < parts->len; i++)
+    if (!run_quietly(id, parts->pdata[i], error))
+      return FALSE;
+  return release_hold(id, error);
+}
+
+/* Puts the table of this text in place of what is there. One transaction; where it is longer than this
+ * namespace's socket may send at once, several behind a hold. */
+static gboolean replace_table(const TableId *id, const char *text, GError **error) {
+  g_autofree char *commands = lw_nft_replacement(lw_nft_family(id->family), id->name, text);
+  g_autoptr(GError) whole = NULL;
+  if (run_quietly(id, commands, &whole))
+    return TRUE;
+  if (lw_nft_was_too_long(whole))
+    return load_in_parts(id, text, error);
+  g_propagate_error(error, g_steal_pointer(&whole));
+  return FALSE;
+}
+
 static char **runtime_names(const LwRuleset *ruleset) {
   g_autoptr(GStrvBuilder) names = g_strv_builder_new();
   for (guint i = 0; i < ruleset->sets->len; i++) {
@@ -294,8 +400,10 @@ static char **runtime_names(const LwRuleset *ruleset) {
 static gboolean record_now(LwProvider *self, const TableId *id, const char *text, char **runtime,
                            GError **error) {
   g_autofree char *json = NULL;
+  g_autofree char *before = lw_nft_generation(id->ns, NULL);
   if (!list_table(id, LW_NFT_JSON | LW_NFT_STATELESS, &json, error))
     return FALSE;
+  g_autofree char *after = lw_nft_generation(id->ns, NULL);
   if (!json) {
     g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "table %s %s vanished after it was loaded",
                 lw_nft_family(id->family), id->name);
@@ -304,6 +412,7 @@ static gboolean record_now(LwProvider *self, const TableId *id, const char *text
   g_autoptr(Record) record = g_new0(Record, 1);
   record->text = g_strdup(text);
   record->runtime = g_strdupv(runtime);
+  record->generation = g_strcmp0(before, after) == 0 ? g_steal_pointer(&before) : NULL;
   record->listing = lw_nft_listing_digest(json, (const char *const *)runtime, error);
   return record->listing && record_save(self, id, record, error);
 }
@@ -325,9 +434,8 @@ static gboolean load_whole(LwProvider *self, const TableId *id, const char *json
                            char **runtime, GError **error) {
   g_autoptr(GHashTable) kept = json ? lw_nft_listing_runtime(json, (const char *const *)runtime) : NULL;
   LwNftOptions options = {.mark = self->context->owner, .runtime = kept};
-  g_autofree char *commands = lw_nft_replace_with(ruleset, &options);
-  g_autofree char *output = lw_nft_run(id->ns, commands, 0, error);
-  return output != NULL;
+  g_autofree char *text = lw_nft_print_with(ruleset, &options);
+  return replace_table(id, text, error);
 }
 
 static gboolean load(LwProvider *self, const TableId *id, const LwRuleset *ruleset, GError **error) {
@@ -346,8 +454,8 @@ static gboolean delete_table(LwProvider *self, const TableId *id, GError **error
   if (!table_exists(id, &exists, error))
     return FALSE;
   g_autofree char *command = g_strdup_printf("delete table %s %s", lw_nft_family(id->family), id->name);
-  g_autofree char *output = exists ? lw_nft_run(id->ns, command, 0, error) : g_strdup("");
-  return output && record_forget(self, id, error);
+  return (!exists || run_quietly(id, command, error)) && (!ns_is_there(id) || release_hold(id, error)) &&
+         record_forget(self, id, error);
 }
 
 static gboolean nft_apply(LwProvider *self, const GPtrArray *changes, GError **error) {
@@ -406,11 +514,7 @@ static gboolean restore(LwProvider *self, const TableId *id, const char *text, J
                         GError **error) {
   if (!text)
     return delete_table(self, id, error);
-  const char *family = lw_nft_family(id->family);
-  g_autofree char *commands =
-      g_strdup_printf("table %s %s\ndelete table %s %s\n%s", family, id->name, family, id->name, text);
-  g_autofree char *output = lw_nft_run(id->ns, commands, 0, error);
-  if (!output)
+  if (!replace_table(id, text, error) || !release_hold(id, error))
     return FALSE;
   g_autoptr(Record) record = record_node ? record_from_json(record_node) : NULL;
   return record ? record_now(self, id, record->text, record->runtime, error) : record_forget(self, id, error);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/netns.h"
 
+#include <errno.h>
 #include <nftables/libnftables.h>
 #include <sched.h>
 #include <string.h>
@@ -35,6 +36,8 @@ static NftContext *make_context(guint flags, GError **error) {
     output |= NFT_CTX_OUTPUT_JSON;
   if (flags & LW_NFT_STATELESS)
     output |= NFT_CTX_OUTPUT_STATELESS;
+  if (flags & LW_NFT_NUMERIC)
+    output |= NFT_CTX_OUTPUT_NUMERIC_PROTO;
   nft_ctx_output_set_flags(context, output);
   nft_ctx_set_dry_run(context, (flags & LW_NFT_DRY) != 0);
   return g_steal_pointer(&context);
@@ -76,6 +79,10 @@ static gpointer try_in_thread(gpointer data) {
   else
     g_free(run_here(trial->commands, LW_NFT_DRY, &trial->error));
   return NULL;
+}
+
+gboolean lw_nft_was_too_long(const GError *error) {
+  return error && strstr(error->message, g_strerror(EMSGSIZE)) != NULL;
 }
 
 gboolean lw_nft_try_fresh(const char *commands, GError **error) {

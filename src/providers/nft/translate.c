@@ -92,13 +92,13 @@ static int compare_word(gconstpointer key, gconstpointer word) {
 }
 
 /* Sets and chains: the same name, but for a tail where nft would take it for something else. */
-static char *object_name(const char *name) {
+char *lw_nft_object_name(const char *name) {
   gboolean taken = bsearch(name, reserved, G_N_ELEMENTS(reserved), sizeof *reserved, compare_word) != NULL;
   return g_strconcat(name, taken ? "_" : "", NULL);
 }
 
 const char *lw_nft_family(LwFamily family) {
-  return family == LW_FAMILY_BRIDGE ? "bridge" : "inet";
+  return lw_family_name(family);
 }
 
 /* nft strings know no escapes: what could end one is replaced. Cut at a character's end. */
@@ -117,6 +117,21 @@ static char *sane_text(const char *text, gsize max) {
       g_string_append_len(out, at, (gssize)length);
   }
   return g_string_free(out, FALSE);
+}
+
+static char *text_or_null(char *text /* transfer full */) {
+  if (*text)
+    return text;
+  g_free(text);
+  return NULL;
+}
+
+char *lw_nft_comment(const char *comment) {
+  return text_or_null(sane_text(comment, COMMENT_MAX));
+}
+
+char *lw_nft_log_prefix(const char *prefix) {
+  return text_or_null(sane_text(prefix ? prefix : "", PREFIX_MAX));
 }
 
 /* An interface's name can hold nearly anything; one that cannot be written must match nothing, not something
@@ -173,10 +188,8 @@ static const struct {
   LwCtState bit;
   const char *name;
 } ct_states[] = {
-    {LW_CT_INVALID, "invalid"},
-    {LW_CT_ESTABLISHED, "established"},
-    {LW_CT_RELATED, "related"},
-    {LW_CT_NEW, "new"},
+    {LW_CT_INVALID, "invalid"}, {LW_CT_ESTABLISHED, "established"}, {LW_CT_RELATED, "related"},
+    {LW_CT_NEW, "new"},         {LW_CT_UNTRACKED, "untracked"},
 };
 
 static char *ct_state_text(guint32 bits, const char *separator) {
@@ -188,7 +201,7 @@ static char *ct_state_text(guint32 bits, const char *separator) {
 }
 
 static void append_object(GString *out, const char *before, const char *name) {
-  g_autofree char *text = object_name(name);
+  g_autofree char *text = lw_nft_object_name(name);
   g_string_append_printf(out, "%s%s", before, text);
 }
 
@@ -258,11 +271,16 @@ static GPtrArray *element_texts(const LwSet *set) {
   return texts;
 }
 
+/* A field that is only ever read back cannot be written: nft refuses the table then. */
+static const char *field_text(LwField field, gboolean as_type) {
+  const FieldText *text = &field_texts[field];
+  return !text->selector ? "not-loadable" : as_type ? text->type : text->selector;
+}
+
 static void append_fields(GString *out, const GArray *fields, gboolean as_type) {
-  for (guint i = 0; i < fields->len; i++) {
-    const FieldText *text = &field_texts[g_array_index(fields, LwField, i)];
-    g_string_append_printf(out, "%s%s", i ? " . " : "", as_type ? text->type : text->selector);
-  }
+  for (guint i = 0; i < fields->len; i++)
+    g_string_append_printf(out, "%s%s", i ? " . " : "",
+                           field_text(g_array_index(fields, LwField, i), as_type));
 }
 
 static void append_elements(GString *out, const GPtrArray *texts) {
@@ -280,7 +298,7 @@ static void append_set(GString *out, const LwSet *set, const LwNftOptions *optio
   if (set->kind == LW_SET_VMAP)
     g_string_append(out, " : verdict");
   else if (set->kind == LW_SET_MAP)
-    g_string_append_printf(out, " : %s%s", field_texts[set->data].type,
+    g_string_append_printf(out, " : %s%s", field_text(set->data, TRUE),
                            set->data_with_port ? " . inet_service" : "");
   g_string_append_c(out, '\n');
   if (set->interval)
@@ -321,7 +339,7 @@ static void append_states(GString *out, const LwMatch *match) {
 }
 
 static void append_values(GString *out, LwField field, const LwMatch *match) {
-  g_string_append_printf(out, "%s%s ", field_texts[field].selector, match->negate ? " !=" : "");
+  g_string_append_printf(out, "%s%s ", field_text(field, FALSE), match->negate ? " !=" : "");
   g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
   for (guint i = 0; i < match->values->len; i++)
     g_ptr_array_add(texts, value_text(field, &g_array_index(match->values, LwValue, i)));
@@ -336,6 +354,10 @@ static void append_values(GString *out, LwField field, const LwMatch *match) {
 }
 
 static void append_match(GString *out, const LwMatch *match) {
+  if (match->mask || match->unknown) {
+    g_string_append(out, "not-loadable");
+    return;
+  }
   if (match->set) {
     append_fields(out, match->fields, FALSE);
     append_object(out, match->negate ? " != @" : " @", match->set);
@@ -381,9 +403,9 @@ static void append_port_guard(GString *out, const LwRule *rule) {
 }
 
 static void append_log(GString *out, const LwAction *action) {
-  g_autofree char *prefix = sane_text(action->text ? action->text : "", PREFIX_MAX);
+  g_autofree char *prefix = lw_nft_log_prefix(action->text);
   g_string_append(out, "log");
-  if (*prefix)
+  if (prefix)
     g_string_append_printf(out, " prefix \"%s\"", prefix);
   g_string_append_printf(out, " group %u", action->number);
 }
@@ -403,6 +425,10 @@ static void append_dnat(GString *out, const LwRuleset *ruleset, const LwRule *ru
 
 static void append_action(GString *out, const LwRuleset *ruleset, const LwRule *rule,
                           const LwAction *action) {
+  if (action->keep || lw_value_is_set(&action->to) || lw_value_is_set(&action->to_port)) {
+    g_string_append(out, "not-loadable");
+    return;
+  }
   switch (action->kind) {
   case LW_ACTION_COUNT:
     g_string_append(out, "counter");
@@ -452,7 +478,18 @@ static void append_action(GString *out, const LwRuleset *ruleset, const LwRule *
     g_string_append_printf(out, "tcp flags & syn == syn tcp option maxseg size set %u", action->number);
     break;
   case LW_ACTION_LIMIT:
-    g_string_append_printf(out, "limit rate %u/second", action->number);
+    g_string_append_printf(out, "limit rate %s%u/second", action->negate ? "over " : "", action->number);
+    break;
+  case LW_ACTION_NOTRACK:
+    g_string_append(out, "notrack");
+    break;
+  case LW_ACTION_SNAT:
+  case LW_ACTION_ROUTE_TO:
+  case LW_ACTION_REPLY_TO:
+  case LW_ACTION_NOTE:
+  case LW_ACTION_UNKNOWN: /* nothing that the policy makes; a table with it is refused by nft, not loaded
+                             without it */
+    g_string_append(out, "not-loadable");
     break;
   }
 }
@@ -473,8 +510,8 @@ static void append_rule(GString *out, const LwRuleset *ruleset, const LwRule *ru
     g_string_append(out, separator);
     append_action(out, ruleset, rule, rule->actions->pdata[i]);
   }
-  if (rule->comment && *rule->comment) {
-    g_autofree char *comment = sane_text(rule->comment, COMMENT_MAX);
+  g_autofree char *comment = rule->comment ? lw_nft_comment(rule->comment) : NULL;
+  if (comment) {
     g_string_append_printf(out, "%scomment \"%s\"", separator, comment);
   }
   g_string_append_c(out, '\n');
@@ -520,11 +557,14 @@ char *lw_nft_print(const LwRuleset *ruleset) {
   return lw_nft_print_with(ruleset, &(LwNftOptions){0});
 }
 
+char *lw_nft_replacement(const char *family, const char *name, const char *text) {
+  return g_strdup_printf("table %s %s\ndelete table %s %s\n%s", family, name, family, name, text);
+}
+
 char *lw_nft_replace_with(const LwRuleset *ruleset, const LwNftOptions *options) {
-  const char *family = lw_nft_family(ruleset->family);
   g_autofree char *name = lw_nft_table_name(ruleset);
   g_autofree char *table = lw_nft_print_with(ruleset, options);
-  return g_strdup_printf("table %s %s\ndelete table %s %s\n%s", family, name, family, name, table);
+  return lw_nft_replacement(lw_nft_family(ruleset->family), name, table);
 }
 
 char *lw_nft_replace(const LwRuleset *ruleset) {
@@ -579,7 +619,11 @@ static void read_table(Table *table, const char *text) {
   gboolean inside = FALSE;
   for (guint i = 0; lines[i]; i++) {
     char *line = lines[i];
-    if (inside && !g_str_equal(line, "\t\t}")) {
+    if (inside && g_str_has_suffix(line, " }")) { /* as nft lists it */
+      line[strlen(line) - 2] = '\0';
+      take_elements(elements, line);
+      inside = FALSE;
+    } else if (inside && !g_str_equal(line, "\t\t}")) {
       take_elements(elements, line);
     } else if (inside) {
       inside = FALSE;
@@ -619,15 +663,53 @@ static GPtrArray *only_in(GHashTable *from, GHashTable *other, gboolean keys) {
   return only;
 }
 
+/* "inet lanward", of a text that begins with "table inet lanward {". NULL: it does not. */
+static char *name_in(const char *text) {
+  return g_str_has_prefix(text, "table ")
+             ? g_strndup(text + strlen("table "), strcspn(text, "{") - strlen("table ") - 1)
+             : NULL;
+}
+
+static GPtrArray *all_of(GHashTable *elements) {
+  GPtrArray *all = g_ptr_array_new();
+  GHashTableIter iter;
+  gpointer text;
+  g_hash_table_iter_init(&iter, elements);
+  while (g_hash_table_iter_next(&iter, &text, NULL))
+    g_ptr_array_add(all, text);
+  g_ptr_array_sort(all, compare_texts);
+  return all;
+}
+
+GPtrArray *lw_nft_parts(const char *text, guint most) {
+  g_auto(Table) table = {0};
+  read_table(&table, text);
+  GPtrArray *parts = g_ptr_array_new_with_free_func(g_free);
+  g_autofree char *name = name_in(table.skeleton->str);
+  g_ptr_array_add(parts, g_strdup(table.skeleton->str));
+  for (guint i = 0; name && i < table.names->len; i++) {
+    const char *set = table.names->pdata[i];
+    g_autoptr(GPtrArray) elements = all_of(g_hash_table_lookup(table.sets, set));
+    for (guint from = 0; from < elements->len; from += most) {
+      g_autoptr(GPtrArray) some = g_ptr_array_new();
+      for (guint e = from; e < MIN(from + most, elements->len); e++)
+        g_ptr_array_add(some, elements->pdata[e]);
+      g_autoptr(GString) statement = g_string_new(NULL);
+      append_statement(statement, "add", name, set, some);
+      g_ptr_array_add(parts, g_strdup(statement->str));
+    }
+  }
+  return parts;
+}
+
 char *lw_nft_delta_of_texts(const char *old_text, const char *new_text) {
   g_auto(Table) before = {0};
   g_auto(Table) after = {0};
   read_table(&before, old_text);
   read_table(&after, new_text);
-  const char *head = after.skeleton->str; /* "table inet lanward {" */
-  if (!g_string_equal(before.skeleton, after.skeleton) || !g_str_has_prefix(head, "table "))
+  g_autofree char *table = name_in(after.skeleton->str);
+  if (!table || !g_string_equal(before.skeleton, after.skeleton))
     return NULL;
-  g_autofree char *table = g_strndup(head + strlen("table "), strcspn(head, "{") - strlen("table ") - 1);
   g_autoptr(GString) removed = g_string_new(NULL);
   g_autoptr(GString) added = g_string_new(NULL);
   for (guint i = 0; i < after.names->len; i++) {

@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define SOCKET_FOLDER "/var/run/wireguard"
@@ -82,13 +84,40 @@ static char *kept_identity(const LwProvider *self, const LwResource *tunnel) {
   return identity ? g_strchomp(identity) : NULL;
 }
 
+/* Whether the link is there. One whose wireguard-go has just died goes with the last of its threads, a moment
+ * after the process itself is dead: that is waited for. */
+static gboolean link_stays(const LwProvider *self, const LwResource *tunnel) {
+  guint32 mtu;
+  gboolean up;
+  g_autofree char *identity = kept_identity(self, tunnel);
+  gint64 deadline = g_get_monotonic_time() + START_TIMEOUT_US;
+  while (link_there(tunnel, &mtu, &up)) {
+    if (!identity || lw_process_alive(identity) || g_get_monotonic_time() > deadline)
+      return TRUE;
+    g_usleep(START_POLL_US);
+  }
+  return FALSE;
+}
+
+/* Its socket is a file before anybody listens there. */
+static gboolean answers(const char *path) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (g_strlcpy(address.sun_path, path, sizeof address.sun_path) >= sizeof address.sun_path)
+    return FALSE;
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  gboolean ok = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+  if (fd >= 0)
+    close(fd);
+  return ok;
+}
+
 static gboolean wait_ready(const LwProvider *self, const LwResource *tunnel, GError **error) {
   g_autofree char *identity = kept_identity(self, tunnel);
   if (!identity)
     return TRUE; /* in the kernel: ready when made */
-  g_autofree char *socket = socket_path(tunnel);
+  g_autofree char *path = socket_path(tunnel);
   gint64 deadline = g_get_monotonic_time() + START_TIMEOUT_US;
-  while (!g_file_test(socket, G_FILE_TEST_EXISTS)) {
+  while (!answers(path)) {
     if (!lw_process_alive(identity) || g_get_monotonic_time() > deadline) {
       g_set_error(
           error, LW_ERROR, LW_ERROR_FAILED,
@@ -211,15 +240,13 @@ static gboolean wireguard_observe(LwProvider *self, const LwResourceSet *wanted,
 static gboolean wireguard_check(LwProvider *self, const GPtrArray *changes, GError **error) {
   for (guint i = 0; i < changes->len; i++) {
     const LwChange *change = changes->pdata[i];
-    guint32 mtu;
-    gboolean up;
     if (!change->to)
       continue;
     if (strlen(change->to->name) > 15) {
       g_set_error(error, LW_ERROR, LW_ERROR_SPEC, "tunnel name %s is longer than 15 bytes", change->to->name);
       return FALSE;
     }
-    if (change->klass == LW_CHANGE_CREATE && link_there(change->to, &mtu, &up)) {
+    if (change->klass == LW_CHANGE_CREATE && link_stays(self, change->to)) {
       g_set_error(error, LW_ERROR, LW_ERROR_CONFLICT,
                   "there is an interface %s already, and it is not lanward's", change->to->name);
       return FALSE;
@@ -261,12 +288,10 @@ static gboolean finish(const LwProvider *self, const GPtrArray *changes, gboolea
 static gboolean wireguard_apply(LwProvider *self, const GPtrArray *changes, GError **error) {
   for (guint i = 0; i < changes->len; i++) {
     const LwChange *change = changes->pdata[i];
-    guint32 mtu;
-    gboolean up;
     if ((change->klass == LW_CHANGE_DELETE || change->klass == LW_CHANGE_REPLACE) &&
         !stop(self, change->from, error))
       return FALSE;
-    if (change->to && !link_there(change->to, &mtu, &up) && !start(self, change->to, error))
+    if (change->to && !link_stays(self, change->to) && !start(self, change->to, error))
       return FALSE;
   }
   return finish(self, changes, FALSE, error) && finish(self, changes, TRUE, error);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define NS "router"
+#define LONG 6000
 #define NOWHERE ((LwOrigin){0})
 
 static LwProviderContext context = {.run_dir = "/tmp/run", .owner = "lanward:test"};
@@ -382,6 +383,52 @@ static void test_bridge_meta(void) {
   g_assert_cmpint(has, ==, output != NULL);
 }
 
+/* More than a socket of a user namespace sends at once, however it is loaded, put back or deleted; no table
+ * is left that holds everything up. */
+static LwResource *long_rules(guint32 mark) {
+  LwRuleset *ruleset = rules(mark, TRUE);
+  LwSet *far =
+      lw_ruleset_add_set(ruleset, LW_SET_MAP, "far", TRUE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_LAST);
+  far->data = LW_FIELD_MARK;
+  for (guint i = 0; i < LONG; i++) {
+    LwValue key[] = {lw_value_name("lan1"), lw_value_addr(lw_addr_from_v4(0x14000000u + 2 * i))};
+    lw_set_add(far, key, 2, NOWHERE)->data = lw_value_number(mark);
+  }
+  return resource_of(ruleset, NS);
+}
+
+static void assert_only(const char *tables) {
+  g_autofree char *listed = nft("list tables");
+  g_assert_cmpstr(listed, ==, tables);
+}
+
+static void test_long(void) {
+  g_autoptr(LwResource) one = long_rules(1);
+  g_autoptr(LwResource) two = long_rules(2);
+  g_autoptr(GError) whole = NULL;
+  g_autofree char *text = lw_nft_replace(one->ruleset);
+  g_autofree char *output = lw_nft_run(NS, text, LW_NFT_DRY, &whole);
+  if (output)
+    g_test_message("this kernel takes it in one piece: nothing is loaded in parts here");
+  else
+    g_assert_true(lw_nft_was_too_long(whole));
+  g_autoptr(GBytes) unmake = change(NULL, one);
+  assert_state(one, TRUE, TRUE);
+  assert_only("table inet lanward\n");
+  g_autofree char *listed = nft("list table inet lanward");
+  g_autoptr(GBytes) back = change(one, two);
+  assert_state(two, TRUE, TRUE);
+  undo_it(back);
+  assert_state(one, TRUE, TRUE);
+  g_autofree char *again = nft("list table inet lanward");
+  g_assert_cmpstr(listed, ==, again);
+  assert_only("table inet lanward\n");
+  /* killed while nothing passes: the undo takes that away too */
+  g_free(nft("table inet lanward_hold {\n comment \"lanward\"\n}\n"));
+  undo_it(unmake);
+  assert_only("");
+}
+
 static void test_damaged(void) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GBytes) undo = g_bytes_new_static("{\"version\":1}", 13);
@@ -406,6 +453,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/nft/homelab", test_homelab);
   g_test_add_func("/nft/switch", test_switch);
   g_test_add_func("/nft/bridge-meta", test_bridge_meta);
+  g_test_add_func("/nft/long", test_long);
   g_test_add_func("/nft/damaged-undo", test_damaged);
   int result = g_test_run();
   lw_provider_free(provider);

@@ -131,7 +131,7 @@ static void test_json_refused(void) {
       "{\"kind\":\"link\",\"mac\":\"xx\"}",
       "{\"kind\":\"tunnel\",\"peers\":[{\"public-key\":1}]}",
       "{\"kind\":\"tunnel\",\"peers\":{}}",
-      "{\"kind\":\"ruleset\",\"family\":\"ip\"}",
+      "{\"kind\":\"ruleset\",\"family\":\"ipx\"}",
   };
   for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
     g_autoptr(GError) error = NULL;

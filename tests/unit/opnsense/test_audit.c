@@ -464,6 +464,28 @@ static void test_web_from_outside(void) {
   g_assert_cmpstr(packet(first, 0), ==, "WAN: tcp 1.0.0.1:50000 → 203.0.113.2:443");
 }
 
+/* OPNsense's own rules for IPv6 are no holes; what it comes with is open to the inside, and that is said. */
+static void test_default(void) {
+  g_autoptr(LwOpn) opn = fixture_parse_text(
+      "<system><ipv6allow/><webgui><protocol>https</protocol></webgui></system><interfaces><wan><enable>1</"
+      "enable>"
+      "<if>vtnet0</if><descr>WAN</descr><ipaddr>dhcp</ipaddr><ipaddrv6>dhcp6</ipaddrv6></wan><lan><enable>1</"
+      "enable>"
+      "<if>vtnet1</if><descr>LAN</descr><ipaddr>192.168.1.1</ipaddr><subnet>24</subnet><ipaddrv6>track6</"
+      "ipaddrv6></lan>"
+      "</interfaces><filter><rule><type>pass</type><interface>lan</interface><ipprotocol>inet</ipprotocol>"
+      "<source><network>lan</network></source><destination><any/></destination><descr>four</descr></rule>"
+      "<rule><type>pass</type><interface>lan</interface><ipprotocol>inet6</ipprotocol>"
+      "<source><network>lan</network></source><destination><any/></destination><descr>six</descr></rule></"
+      "filter>");
+  g_autoptr(LwAudit) audit = lw_audit_new(opn);
+  check_classes(audit, 11);
+  g_assert_cmpuint(count(audit, "private"), ==, audit->findings->len);
+  g_assert_cmpuint(audit->findings->len, ==, 2);
+  g_assert_true(has_rule(find(audit, "private", 0), "four"));
+  g_assert_cmpint(find(audit, "private", 1)->harm, ==, LW_HARM_LOW);
+}
+
 /* ---- what is written ---- */
 
 static void test_written(void) {
@@ -498,6 +520,7 @@ int main(int argc, char **argv) {
   }
   g_test_add_func("/audit/ipv6", test_ipv6);
   g_test_add_func("/audit/web-from-outside", test_web_from_outside);
+  g_test_add_func("/audit/default", test_default);
   g_test_add_func("/audit/written", test_written);
   return g_test_run();
 }

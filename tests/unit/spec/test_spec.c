@@ -261,14 +261,29 @@ static void test_distance(void) {
   g_assert_cmpuint(lw_spec_distance("kitten", "sitting", 1), ==, 2);
 }
 
+static const LwAddr *first_address(const LwLab *lab, const char *tunnel) {
+  const LwTunnel *found = lw_lab_tunnel(lab, lw_lab_find_tunnel(lab, tunnel));
+  return &g_array_index(found->wg.addresses, LwPrefix, 0).addr;
+}
+
 /* A stand-in chooses addresses that the lab does not have. */
 static void test_stand_in_apart(void) {
-  g_autoptr(LwLab) lab = parse(
-      HEAD
-      "tunnels: {t: a.conf, u: b.conf}\nsegments: {a: {subnet: 10.64.0.0/16}, b: {subnet: 10.66.0.0/16}}\n");
+  g_autoptr(LwLab) lab = parse(HEAD "tunnels: {t: a.conf}\n");
   g_assert_nonnull(lab);
-  assert_addr(&g_array_index(lw_lab_tunnel(lab, 0)->wg.addresses, LwPrefix, 0).addr, "10.68.0.2");
-  assert_addr(&g_array_index(lw_lab_tunnel(lab, 1)->wg.addresses, LwPrefix, 0).addr, "10.65.0.2");
+  LwAddr free_choice = *first_address(lab, "t");
+  /* the same name gets the same, whatever else is there, and in which order */
+  g_autoptr(LwLab) more = parse(HEAD "tunnels: {u: b.conf, a: c.conf, t: a.conf}\n");
+  g_assert_nonnull(more);
+  g_assert_true(lw_addr_equal(first_address(more, "t"), &free_choice));
+  g_assert_false(lw_addr_equal(first_address(more, "u"), &free_choice));
+  g_assert_false(lw_addr_equal(first_address(more, "u"), first_address(more, "a")));
+  /* a segment there: the next along */
+  LwPrefix around = lw_prefix_make(lw_addr_from_v4(lw_addr_v4(&free_choice) & 0xffffff00u), 24);
+  g_autofree char *subnet = lw_prefix_format(&around);
+  g_autofree char *text = g_strdup_printf(HEAD "tunnels: {t: a.conf}\nsegments: {a: {subnet: %s}}\n", subnet);
+  g_autoptr(LwLab) crowded = parse(text);
+  g_assert_nonnull(crowded);
+  g_assert_false(lw_prefix_contains(&around, first_address(crowded, "t")));
 }
 
 static void test_missing_file(void) {

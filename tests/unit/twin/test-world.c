@@ -38,9 +38,12 @@ static void set_up(Fixture *f, const char *text /* nullable: the reference lab *
                                     diagnostics)
                     : lw_spec_load(homelab_path, LW_SPEC_TWIN, f->secrets, diagnostics);
   f->lab = finish(lab, diagnostics);
-  f->world = lw_twin_world_new(f->lab);
   f->facts = lw_facts_new();
   f->facts->cells_stand_in = TRUE;
+  g_autoptr(GError) error = NULL;
+  g_assert_true(lw_policy_assign(f->lab, f->facts, &error));
+  g_assert_no_error(error);
+  f->world = lw_twin_world_new(f->lab, f->facts);
 }
 
 static void compile(Fixture *f) {
@@ -51,7 +54,6 @@ static void compile(Fixture *f) {
                         g_memdup2(&endpoint, sizeof endpoint));
   }
   f->wanted = lw_resource_set_new();
-  g_assert_true(lw_policy_assign(f->lab, f->facts, &error));
   g_assert_true(lw_policy_compile(f->lab, f->facts, f->wanted, &error));
   g_assert_true(lw_twin_world_add(f->world, f->lab, f->facts, seed, f->secrets, f->wanted, &error));
   g_assert_no_error(error);
@@ -105,7 +107,7 @@ static void test_addresses(void) {
   }
   g_assert_true(g_hash_table_add(known, lw_addr_format(&f.world->home_public)));
   /* the same file gives the same world */
-  g_autoptr(LwTwinWorld) again = lw_twin_world_new(f.lab);
+  g_autoptr(LwTwinWorld) again = lw_twin_world_new(f.lab, f.facts);
   g_assert_true(lw_addr_equal(&again->echo, &f.world->echo));
   g_assert_true(lw_prefix_equal(&again->home_lan, &f.world->home_lan));
   tear_down(&f);
@@ -145,7 +147,7 @@ static void test_clashing_endpoints(void) {
     tunnel->wg.endpoint_host = g_strdup(hosts[i]);
   }
   lw_twin_world_free(f.world);
-  f.world = lw_twin_world_new(f.lab);
+  f.world = lw_twin_world_new(f.lab, f.facts);
   LwAddr at[4];
   for (guint i = 0; i < 4; i++)
     at[i] = lw_twin_world_endpoint(f.world, f.lab, i);
