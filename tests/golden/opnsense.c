@@ -4,7 +4,9 @@
 #include "policy/intent.h"
 #include "policy/names.h"
 #include "policy/policy.h"
+#include "providers/opnsense/changes.h"
 #include "providers/opnsense/generate.h"
+#include "providers/opnsense/merge.h"
 #include "spec/spec.h"
 
 #include <string.h>
@@ -50,8 +52,9 @@ typedef struct {
   const LwLab *lab;
   LwFacts *facts;
   const LwAuditWorld *world;
-  GArray *places;   /* of LwAddr: destinations */
-  GArray *services; /* of LwPorts: one port each */
+  GHashTable *devices; /* key in the lab's own file -> device */
+  GArray *places;      /* of LwAddr: destinations */
+  GArray *services;    /* of LwPorts: one port each */
   guint asked, wrong;
 } Proof;
 
@@ -205,9 +208,11 @@ static LwZone zone_of(const Proof *proof, const LwAddr *addr) {
   return (LwZone){LW_ZONE_INTERNET, LW_NONE};
 }
 
+/* By the key that the lab's own file has; in a file that it was put into the device counts. */
 static int leg_of(const Proof *proof, const char *key) {
+  const char *device = g_hash_table_lookup(proof->devices, key);
   for (guint i = 0; i < proof->world->zones->len; i++)
-    if (g_str_equal(lw_audit_zone(proof->world, i)->link->interface->key, key))
+    if (g_strcmp0(lw_audit_zone(proof->world, i)->link->interface->device, device) == 0)
       return (int)i;
   return -1;
 }
@@ -330,14 +335,26 @@ static void ask_exit(Proof *proof, guint exit) {
   }
 }
 
+static GHashTable *devices_of(const char *made) {
+  GHashTable *out = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  g_autoptr(LwOpn) opn = lw_opn_parse(made, strlen(made), NULL);
+  for (guint i = 0; i < opn->interfaces->len; i++) {
+    const LwOpnInterface *each = opn->interfaces->pdata[i];
+    g_hash_table_insert(out, g_strdup(each->key), g_strdup(each->device));
+  }
+  return out;
+}
+
 static void prove(const LwLab *lab, LwFacts *facts, const char *text) {
+  g_autofree char *made = config_of(lab, facts);
+  g_autoptr(GHashTable) devices = devices_of(made);
   g_autoptr(GError) error = NULL;
   g_autoptr(LwOpn) opn = lw_opn_parse(text, strlen(text), &error);
   g_assert_no_error(error);
   g_autoptr(LwOpnLinks) links = lw_opn_links_guess(opn);
   g_autoptr(LwPf) pf = lw_pf_generate(opn, links, NULL);
   g_autoptr(LwAuditWorld) world = lw_audit_world_new(pf, 4);
-  Proof proof = {.lab = lab, .facts = facts, .world = world};
+  Proof proof = {.lab = lab, .facts = facts, .world = world, .devices = devices};
   proof.places = g_array_new(FALSE, FALSE, sizeof(LwAddr));
   proof.services = g_array_new(FALSE, FALSE, sizeof(LwPorts));
   for (guint i = 0; i < pf->filter->len; i++) { /* every rule of ours is loaded */
@@ -425,6 +442,49 @@ static void test_switched(void) {
   prove(lab, facts, text);
 }
 
+static char *read_file(const char *path) {
+  g_autofree char *whole = g_build_filename(source_dir, path, NULL);
+  char *text = NULL;
+  g_assert_true(g_file_get_contents(whole, &text, NULL, NULL));
+  return text;
+}
+
+static char *merge(const char *existing, const char *made, guint goes, guint stays) {
+  LwOpnMergeNotes notes = {g_ptr_array_new_with_free_func(g_free), g_ptr_array_new_with_free_func(g_free)};
+  g_autoptr(GError) error = NULL;
+  char *text = lw_opn_merge(existing, made, &notes, &error);
+  g_assert_no_error(error);
+  g_assert_cmpuint(notes.goes->len, ==, goes);
+  g_assert_cmpuint(notes.stays->len, ==, stays);
+  g_ptr_array_unref(notes.goes);
+  g_ptr_array_unref(notes.stays);
+  return text;
+}
+
+/* A router that was configured by hand for the same lab: its rules go, each is named, and what is left is
+ * proved. What has nothing to do with the lab is there as it was. */
+static void test_adopted(gconstpointer data) {
+  g_autoptr(LwLab) lab = load("examples/homelab.yaml");
+  g_autoptr(LwFacts) facts = facts_for(lab);
+  g_autofree char *made = config_of(lab, facts), *sample = read_file(data);
+  g_auto(GStrv) parts = g_strsplit(sample, "</opnsense>", 2);
+  g_autofree char *existing =
+      g_strdup_printf("%s<mine><keep uuid=\"0\">as &lt;it&gt; was</keep></mine></opnsense>", parts[0]);
+  /* 24 rules, 4 of source NAT, a forward */
+  g_autofree char *merged = merge(existing, made, 29, 0);
+  prove(lab, facts, merged);
+  audit(lab, merged);
+  g_assert_nonnull(strstr(merged, "as &lt;it&gt; was"));
+  g_assert_nonnull(strstr(merged, "testkey|$6$")); /* its own users and keys */
+  g_assert_nonnull(strstr(merged, "<descr>LAN10</descr>"));
+  g_assert_null(strstr(merged, "opt1000"));
+  g_autofree char *again = merge(merged, made, 0, 0);
+  g_autoptr(GPtrArray) by_hand = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GPtrArray) changes = lw_opn_changes(merged, again, by_hand, NULL);
+  g_assert_cmpuint(changes->len, ==, 0);
+  g_assert_cmpuint(by_hand->len, ==, 0);
+}
+
 /* A hole in the rules is seen: the proof can fail. */
 static void test_can_fail(void) {
   g_autoptr(LwLab) lab = load("examples/homelab.yaml");
@@ -450,6 +510,9 @@ int main(int argc, char **argv) {
   g_test_add_data_func("/golden/opnsense/twelve", "tests/golden/opnsense/twelve.yaml", test_lab);
   g_test_add_data_func("/golden/opnsense/exits", "tests/golden/opnsense/exits.yaml", test_lab);
   g_test_add_data_func("/golden/opnsense/multihomed", "tests/golden/opnsense/multihomed.yaml", test_lab);
+  g_test_add_data_func("/golden/opnsense/adopted/mvc", "tests/fixtures/opnsense/guide-mvc.xml", test_adopted);
+  g_test_add_data_func("/golden/opnsense/adopted/legacy", "tests/fixtures/opnsense/guide-legacy.xml",
+                       test_adopted);
   g_test_add_func("/golden/opnsense/switched", test_switched);
   g_test_add_func("/golden/opnsense/can-fail", test_can_fail);
   return g_test_run();
