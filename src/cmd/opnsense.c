@@ -4,6 +4,7 @@
 #include "policy/policy.h"
 #include "providers/opnsense/apikey.h"
 #include "providers/opnsense/generate.h"
+#include "providers/opnsense/merge.h"
 
 #include <string.h>
 
@@ -36,6 +37,27 @@ static char *make_config(const LwLab *lab, const char *path, LwSecretStore *secr
   return lw_opn_config(lab, facts, secrets, &credentials, notes, error);
 }
 
+static void print_rules(const LwInvocation *invocation, const char *what, const GPtrArray *rules) {
+  for (guint i = 0; i < rules->len && !invocation->quiet; i++)
+    g_print("%s %s\n", what, (char *)rules->pdata[i]);
+}
+
+/* Into the configuration of a router that is there. Takes made; NULL and error. */
+static char *merge_into(const LwInvocation *invocation, const char *path, char *made, GError **error) {
+  char *existing = lw_file_read(path, 64 * 1024 * 1024, NULL, error);
+  g_autoptr(GPtrArray) goes = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GPtrArray) stays = g_ptr_array_new_with_free_func(g_free);
+  LwOpnMergeNotes notes = {goes, stays};
+  char *merged = existing ? lw_opn_merge(existing, made, &notes, error) : NULL;
+  lw_secret_clear(existing);
+  lw_secret_clear(made);
+  if (merged) {
+    print_rules(invocation, "goes: ", goes);
+    print_rules(invocation, "stays:", stays);
+  }
+  return merged;
+}
+
 int lw_opnsense_main(const LwInvocation *invocation) {
   const char *path = invocation->args->pdata[0] ? invocation->args->pdata[0] : LW_DEFAULT_FILE;
   g_autoptr(LwSecretStore) secrets = lw_secret_store_new(NULL);
@@ -48,6 +70,9 @@ int lw_opnsense_main(const LwInvocation *invocation) {
   if (!lab)
     return LW_EXIT_ERROR;
   char *text = make_config(lab, path, secrets, notes, &error);
+  const char *existing = invocation->args->pdata[0] ? invocation->args->pdata[1] : NULL;
+  if (text && existing)
+    text = merge_into(invocation, existing, text, &error);
   gboolean good = text && lw_file_write_atomic(invocation->output, text, strlen(text), 0600, &error);
   lw_secret_clear(text);
   if (!good)

@@ -55,3 +55,16 @@ PY
   [[ $output == *"api.key"* && $output != *very-secret* ]]
   [ ! -e "$BATS_TEST_TMPDIR/config.xml" ]
 }
+
+@test "put into a configuration that is there: what goes is named, its users stay, no hole is left" {
+  run "$lanward" opnsense "$lab" "$root/tests/fixtures/opnsense/guide-mvc.xml" -o "$BATS_TEST_TMPDIR/config.xml"
+  printf '%s\n' "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"goes:  opt1: local access to LAN10"* && $output == *"goes:  opt3: internet LAN30"* ]]
+  grep -q '<apikeys>testkey|\$6\$KZpO2alcxM3zfU1w' "$BATS_TEST_TMPDIR/config.xml"
+  run "$lanward" audit --json "$BATS_TEST_TMPDIR/config.xml"
+  [[ $output != *'"harm" : "high"'* && $output != *'"harm" : "medium"'* && $output == *findings* ]]
+  run "$lanward" opnsense "$lab" /etc/hostname -o "$BATS_TEST_TMPDIR/none.xml"
+  [ "$status" -eq 1 ]
+  [ ! -e "$BATS_TEST_TMPDIR/none.xml" ]
+}
