@@ -1,4 +1,5 @@
 #include "cmd/flows.h"
+#include "cmd/proof.h"
 
 #include "policy/policy.h"
 #include "twin/twin.h"
@@ -77,17 +78,46 @@ static int apply_inside(gpointer data) {
   return LW_EXIT_OK;
 }
 
-static int print_plan(const LwInvocation *invocation, const char *lab, const LwPlan *plan) {
+/* Flows that open and close; nullable: not known, nothing is there yet. */
+typedef struct {
+  GPtrArray *opens, *closes; /* of char* */
+} Difference;
+
+static void difference_clear(Difference *difference) {
+  g_clear_pointer(&difference->opens, g_ptr_array_unref);
+  g_clear_pointer(&difference->closes, g_ptr_array_unref);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Difference, difference_clear)
+
+static void print_flows(const char *head, const GPtrArray *flows) {
+  for (guint i = 0; flows && i < flows->len; i++)
+    g_print("%s %s\n", head, (char *)flows->pdata[i]);
+}
+
+static void add_flows(JsonObject *root, const char *name, const GPtrArray *flows) {
+  JsonArray *list = json_array_new();
+  for (guint i = 0; flows && i < flows->len; i++)
+    json_array_add_string_element(list, flows->pdata[i]);
+  json_object_set_array_member(root, name, list);
+}
+
+static int print_plan(const LwInvocation *invocation, const char *lab, const LwPlan *plan,
+                      const Difference *difference) {
   if (invocation->json) {
     JsonObject *root = json_object_new();
     json_object_set_string_member(root, "lab", lab);
     json_object_set_member(root, "changes", lw_plan_to_json(plan));
+    add_flows(root, "opens", difference->opens);
+    add_flows(root, "closes", difference->closes);
     lw_print_json(root);
   } else if (lw_plan_is_empty(plan)) {
     g_print("%s: nothing to do, it is already so\n", lab);
   } else {
     g_autofree char *text = lw_plan_format(plan, invocation->colour);
     g_print("%s", text);
+    print_flows("opens ", difference->opens);
+    print_flows("closes", difference->closes);
   }
   return lw_plan_is_empty(plan) ? LW_EXIT_OK : LW_EXIT_CHANGES;
 }
@@ -95,17 +125,22 @@ static int print_plan(const LwInvocation *invocation, const char *lab, const LwP
 static int plan_inside(gpointer data) {
   Apply *apply = data;
   g_autoptr(GError) error = NULL;
+  g_auto(Difference) difference = {0};
   g_autoptr(LwSession) session =
       lw_session_open(apply->invocation, g_steal_pointer(&apply->lab), apply->secrets, FALSE, &error);
   g_autoptr(LwResourceSet) wanted = session ? lw_session_wanted(session, &error) : NULL;
   g_autoptr(LwPlan) plan = wanted ? lw_engine_plan(session->engine, wanted, &error) : NULL;
-  return plan ? print_plan(apply->invocation, session->lab->name, plan) : lw_fail(error);
+  if (!plan || (!lw_plan_is_empty(plan) &&
+                !lw_proof_difference(session, wanted, &difference.opens, &difference.closes, &error)))
+    return lw_fail(error);
+  return print_plan(apply->invocation, session->lab->name, plan, &difference);
 }
 
 static int plan_from_nothing(const LwInvocation *invocation, LwLab *lab, LwSecretStore *secrets) {
   g_autoptr(GError) error = NULL;
+  const Difference unknown = {0};
   g_autoptr(LwPlan) plan = lw_session_plan_from_nothing(lab, secrets, &error);
-  return plan ? print_plan(invocation, lab->name, plan) : lw_fail(error);
+  return plan ? print_plan(invocation, lab->name, plan, &unknown) : lw_fail(error);
 }
 
 /* Loads the file before anything is started: a wrong one, or one that breaks its asserts, creates nothing. */

@@ -24,9 +24,11 @@ typedef struct {
   const char *verb;
   GPtrArray *args; /* of const char*: what is neither option nor verb, NULL-terminated */
   gboolean json, quiet, verbose, colour;
-  char *name;   /* of the twin */
-  char *output; /* -o */
-  char *file;   /* --file */
+  char *name;                /* of the twin */
+  char *output;              /* -o */
+  char *file;                /* --file */
+  gboolean statically, live; /* verify: this half; neither: both */
+  char *junit;               /* verify: write it there */
 } LwInvocation;
 
 typedef int (*LwVerbRun)(const LwInvocation *invocation);
@@ -62,6 +64,7 @@ int lw_audit_main(const LwInvocation *invocation);
 int lw_plan_main(const LwInvocation *invocation);
 int lw_status_main(const LwInvocation *invocation);
 int lw_verify_main(const LwInvocation *invocation);
+int lw_explain_main(const LwInvocation *invocation);
 int lw_exec_main(const LwInvocation *invocation);
 int lw_move_main(const LwInvocation *invocation);
 int lw_switch_main(const LwInvocation *invocation);

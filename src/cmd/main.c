@@ -24,8 +24,10 @@ static const LwVerb verbs[] = {
     {"apply", lw_apply_main, TRUE, FALSE, "[FILE]", "make it so (starts the twin when it is not running)"},
     {"plan", lw_plan_main, TRUE, FALSE, "[FILE]", "what would apply change? (exit code 2: something)"},
     {"status", lw_status_main, TRUE, FALSE, "", "what runs, and what differs from the file in force"},
-    {"verify", lw_verify_main, TRUE, FALSE, "",
-     "prove with packets who can reach whom (exit code 3: a violation)"},
+    {"verify", lw_verify_main, TRUE, FALSE, "[--static|--live] [--junit FILE]",
+     "prove who can reach whom, by the rules in force and with packets (exit code 3: a violation)"},
+    {"explain", lw_explain_main, TRUE, FALSE, "'FROM -> TO [SERVICE]'",
+     "the way of one packet, hop by hop: which rule, which line of the file"},
     {"exec", lw_exec_main, TRUE, FALSE, "MACHINE|@PLACE -- COMMAND…",
      "run a command on a machine, or at @host, @router, @home-router, @internet, @TUNNEL"},
     {"switch", lw_switch_main, TRUE, FALSE, "SEGMENT EXIT", "use another exit of the segment's pool"},
@@ -91,6 +93,11 @@ static gboolean parse_options(LwInvocation *invocation, int *argc, char ***argv,
       {"verbose", 'v', 0, G_OPTION_ARG_NONE, &invocation->verbose, "print every change", NULL},
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &invocation->output, "write there", "FILE"},
       {"file", 'f', 0, G_OPTION_ARG_FILENAME, &invocation->file, "the lab's file", "FILE"},
+      {"static", 0, 0, G_OPTION_ARG_NONE, &invocation->statically,
+       "verify by what is in force, without a packet", NULL},
+      {"live", 0, 0, G_OPTION_ARG_NONE, &invocation->live, "verify by packets alone", NULL},
+      {"junit", 0, 0, G_OPTION_ARG_FILENAME, &invocation->junit, "write verify's result there, for CI",
+       "FILE"},
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &rest, NULL, NULL},
       {NULL},
   };
@@ -161,6 +168,7 @@ static int run(int argc, char **argv) {
   g_free(invocation.name);
   g_free(invocation.output);
   g_free(invocation.file);
+  g_free(invocation.junit);
   return code;
 }
 

@@ -1,8 +1,7 @@
-#include "cmd/session.h"
+#include "cmd/proof.h"
 
 #include "policy/asserts.h"
 #include "policy/names.h"
-#include "verify/verify.h"
 
 static void place_free(gpointer data) {
   LwProbePlace *place = data;
@@ -106,26 +105,97 @@ static void add_broken_asserts(const LwSession *session, LwVerifyReport *report)
   }
 }
 
-/* Probes are machines for a moment: plugged in by one transaction, and out by another, whatever happens
- * between. */
-static int verify_inside(LwSession *session) {
-  g_autoptr(GError) error = NULL;
+static LwAddr address_of(const LwResourceSet *seen, const char *ns, const char *link) {
+  for (guint i = 0; i < seen->list->len; i++) {
+    const LwResource *r = seen->list->pdata[i];
+    if (r->kind == LW_RES_ADDRESS && r->prefix.addr.family == 4 && g_strcmp0(r->ns ? r->ns : "", ns) == 0 &&
+        g_strcmp0(r->link, link) == 0)
+      return r->prefix.addr;
+  }
+  return LW_ADDR_NONE;
+}
+
+/* --- the halves
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* The cells that the live half would have, its probes' among them: nothing is plugged in. */
+static LwVerifyReport *cells_of(LwSession *session, const LwProof *still) {
+  LwAddr wan = address_of(still->seen, session->facts->router_ns, LW_ROUTER_WAN);
+  LwAddr uplink = address_of(still->seen, "", session->lab->host.bridge);
   g_autoptr(GPtrArray) none = session->facts->probes;
   session->facts->probes = lw_verify_wanted_probes(session->lab, session->facts);
+  g_auto(LwVerifyWorld) world = verify_world(session);
+  LwVerifyReport *report = lw_verify_cells(session->lab, session->facts, &world, &wan, &uplink);
+  g_autoptr(GPtrArray) probes = session->facts->probes;
+  session->facts->probes = g_steal_pointer(&none);
+  return report;
+}
+
+/* Probes are machines for a moment: plugged in by one transaction, and out by another, whatever happens
+ * between. */
+static LwVerifyReport *prove_live(LwSession *session, GError **error) {
+  g_autoptr(GPtrArray) none = session->facts->probes;
+  session->facts->probes = lw_verify_wanted_probes(session->lab, session->facts);
+  g_autoptr(GError) first = NULL;
   g_autoptr(LwVerifyReport) report = NULL;
-  if (lw_session_apply(session, NULL, &error)) {
+  if (lw_session_apply(session, NULL, &first)) {
     g_auto(LwVerifyWorld) world = verify_world(session);
-    report = lw_verify_live(session->lab, session->facts, &world, &error);
+    report = lw_verify_live(session->lab, session->facts, &world, &first);
   }
   g_autoptr(GPtrArray) probes = session->facts->probes;
   session->facts->probes = g_steal_pointer(&none);
-  g_autoptr(GError) trouble = NULL;
-  if (!lw_session_apply(session, NULL, &trouble))
-    return lw_fail(trouble);
+  if (!lw_session_apply(session, NULL, error))
+    return NULL;
+  if (!report)
+    g_propagate_error(error, g_steal_pointer(&first));
+  return g_steal_pointer(&report);
+}
+
+/* Plugging probes in would put right what is not as compiled, before a packet could show what comes of it:
+ * then the machines that are there have to do. */
+static LwVerifyReport *prove_live_as_it_is(const LwSession *session, GError **error) {
+  g_auto(LwVerifyWorld) world = verify_world(session);
+  return lw_verify_live(session->lab, session->facts, &world, error);
+}
+
+static gboolean write_junit(const LwInvocation *invocation, const LwVerifyReport *report, GError **error) {
+  if (!invocation->junit)
+    return TRUE;
+  g_autofree char *text = lw_verify_to_junit(report);
+  return g_file_set_contents(invocation->junit, text, -1, error);
+}
+
+static void add_drift(LwVerifyReport *report, const LwProof *still) {
+  for (guint i = 0; i < still->drift->len; i++)
+    g_ptr_array_add(report->violations, g_strdup(still->drift->pdata[i]));
+}
+
+static int verify_inside(LwSession *session) {
+  const LwInvocation *invocation = session->invocation;
+  gboolean both = invocation->statically == invocation->live;
+  gboolean live = both || invocation->live;
+  g_autoptr(GError) error = NULL;
+  g_auto(LwProof) still = {0};
+  gint64 start = g_get_monotonic_time();
+  if (!lw_proof_look(session, &still, &error))
+    return lw_fail(error);
+  if (both || invocation->statically)
+    lw_proof_prove(session, &still);
+  g_autoptr(LwVerifyReport) report = NULL;
+  if (live)
+    report = still.drift->len ? prove_live_as_it_is(session, &error) : prove_live(session, &error);
+  else
+    report = cells_of(session, &still);
   if (!report)
     return lw_fail(error);
+  add_drift(report, &still);
+  if (still.proof) {
+    lw_static_report(still.proof, report);
+    lw_verify_add_disagreements(report);
+  }
   add_broken_asserts(session, report);
-  return print_report(session, report);
+  report->elapsed_ms = (g_get_monotonic_time() - start) / 1000;
+  return write_junit(invocation, report, &error) ? print_report(session, report) : lw_fail(error);
 }
 
 int lw_verify_main(const LwInvocation *invocation) {

@@ -52,6 +52,10 @@ LwRuleset *lw_policy_guard_host_rules(const LwLab *lab, LwFacts *facts) {
   close_bridges(table, "forward", LW_HOOK_FORWARD, LW_FIELD_IIF);
   close_bridges(table, "forward", LW_HOOK_FORWARD, LW_FIELD_OIF);
   close_bridges(table, "output", LW_HOOK_OUTPUT, LW_FIELD_OIF);
+  r = lw_chain_add_rule(forward, LW_ORIGIN_NONE, "nobody enters the lab from the home LAN by the host");
+  lw_rule_match(r, LW_FIELD_IIF, lw_value_name(lab->host.bridge));
+  lw_rule_match(r, LW_FIELD_OIF, lw_value_name(lab->host.management.bridge));
+  lw_rule_drop(r, "lanward guard host");
   r = lw_chain_add_rule(forward, LW_ORIGIN_NONE, "the lab reaches nothing through the host but networks:");
   lw_rule_match(r, LW_FIELD_IIF, lw_value_name(lab->host.management.bridge));
   lw_rule_match_set(r, "lab", FALSE, LW_FIELD_SADDR, LW_FIELD_LAST);

@@ -319,6 +319,9 @@ static void fill_segment(const Build *b, guint index) {
              lw_value_addr(segment->router));
   if (segment->dns_foreign == LW_DNS_REDIRECT)
     lw_set_put(lw_ruleset_find_set(b->table, "dns_redirected"), segment->dns_origin, leg(segment));
+  if (segment->has_dhcp)
+    lw_set_put(lw_ruleset_find_set(b->table, "gateway_ports"), segment->dhcp_origin, leg(segment),
+               lw_value_number(PROTO_UDP), lw_value_number(67));
   fill_exits_of_segment(b, index);
   for (guint i = 0; i < segment->allow->len; i++)
     fill_allow(b, segment, segment->allow->pdata[i]);
@@ -589,7 +592,11 @@ static void build_forward_chain(const Build *b) {
   LwChain *c = lw_ruleset_add_base_chain(b->table, "forward", LW_HOOK_FORWARD, PRIORITY_FILTER, FALSE, TRUE);
   refuse_dns(c, PROTO_TCP, LW_ACTION_REJECT_TCP, "no resolver but the exit's own");
   refuse_dns(c, PROTO_UDP, LW_ACTION_REJECT, "no resolver but the exit's own");
-  LwRule *r = rule(c, "allow: home-lan, whatever the exit of the segment");
+  LwRule *r = match_states(rule(c, "of ICMP only ping opens a flow"), LW_CT_NEW);
+  lw_rule_match(r, LW_FIELD_PROTO, lw_value_number(PROTO_ICMP));
+  lw_rule_match_not(r, LW_FIELD_ICMP_TYPE, lw_value_number(ICMP_ECHO_REQUEST));
+  lw_rule_drop(r, "lanward icmp");
+  r = rule(c, "allow: home-lan, whatever the exit of the segment");
   lw_rule_match(r, LW_FIELD_OIF, lw_value_name(LW_ROUTER_WAN));
   lw_rule_match_set(r, "home_lan_known", FALSE, LW_FIELD_DADDR, LW_FIELD_LAST);
   lw_rule_match_set(r, "allowed_home", FALSE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_PROTO, LW_FIELD_DPORT,
@@ -612,10 +619,6 @@ static void build_forward_chain(const Build *b) {
   r = match_states(rule(c, "nothing but new flows from here on"),
                    LW_CT_ESTABLISHED | LW_CT_RELATED | LW_CT_INVALID);
   lw_rule_drop(r, "lanward no flow");
-  r = rule(c, "of ICMP only ping opens a flow");
-  lw_rule_match(r, LW_FIELD_PROTO, lw_value_number(PROTO_ICMP));
-  lw_rule_match_not(r, LW_FIELD_ICMP_TYPE, lw_value_number(ICMP_ECHO_REQUEST));
-  lw_rule_drop(r, "lanward icmp");
   r = rule(c, "allow: and trust: lines");
   lw_rule_match_set(r, "allowed", FALSE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_DADDR, LW_FIELD_PROTO,
                     LW_FIELD_DPORT, LW_FIELD_LAST);
@@ -662,10 +665,11 @@ static void build_input_chain(const Build *b) {
   lw_rule_match(r, LW_FIELD_ICMP_TYPE, lw_value_number(ICMP_ECHO_REQUEST));
   lw_rule_match_set(r, "gateways", FALSE, LW_FIELD_IIF, LW_FIELD_DADDR, LW_FIELD_LAST);
   lw_rule_accept(r);
-  r = rule(c, "DHCP");
-  lw_rule_match_set(r, "segments", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
+  r = rule(c, "DHCP, to everybody; to one's own gateway see below");
   lw_rule_match(r, LW_FIELD_PROTO, lw_value_number(PROTO_UDP));
   lw_rule_match(r, LW_FIELD_DPORT, lw_value_number(67));
+  lw_rule_match(r, LW_FIELD_DADDR, lw_value_addr(lw_addr_from_v4(G_MAXUINT32)));
+  lw_rule_match_set(r, "gateway_ports", FALSE, LW_FIELD_IIF, LW_FIELD_PROTO, LW_FIELD_DPORT, LW_FIELD_LAST);
   lw_rule_accept(r);
   r = rule(c, "DNS that was redirected here");
   lw_rule_match_set(r, "segments", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);

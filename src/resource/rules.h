@@ -16,6 +16,8 @@
  * - accept ends the table's chain on this hook, not the packet's way: the chains of other tables on the hook
  *   come after it, by priority. drop and reject are final.
  * - A lookup without an entry ends its rule there: what stands behind it is not carried out.
+ * - Translating an address ends the chain as accept does; to one of another family than the packet's, it does
+ *   nothing and the rule goes on.
  *
  * What a translator does not understand is never left out. It is kept with its text, at the smallest thing
  * that it belongs to: a match (may hold or not), an action (may do anything, be it a verdict, another mark,

@@ -158,6 +158,7 @@ static char *number_text(LwField field, guint32 number) {
   case LW_FIELD_TCP_FLAGS:
     return g_strdup_printf("0x%x", number);
   case LW_FIELD_ETH_TYPE:
+  case LW_FIELD_FRAME_TYPE:
     return g_strdup_printf("0x%04x", number);
   default:
     return g_strdup_printf("%u", number);

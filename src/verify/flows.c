@@ -20,6 +20,7 @@ void lw_cell_free(LwCell *cell) {
   g_free(cell->service);
   g_free(cell->reason);
   g_free(cell->note);
+  g_free(cell->machine);
   g_free(cell);
 }
 
@@ -117,6 +118,11 @@ static LwFlow *add_flow(const Make *m, const Way *way, LwProto proto, guint16 po
   cell->from = lw_verify_zone_name(m->lab, &way->from, NULL);
   cell->to = way->column ? g_strdup(way->column) : lw_verify_zone_name(m->lab, &way->to, NULL);
   cell->service = service_name(proto, port);
+  if (lw_lab_find_machine(m->lab, place_at(m->world, way->place)->name) != LW_NONE)
+    cell->machine = g_strdup(place_at(m->world, way->place)->name);
+  cell->family = 4;
+  cell->by_bridge = way->via == LW_VIA_BRIDGE;
+  cell->by_frame = way->via == LW_VIA_LINK || way->via == LW_VIA_BRIDGE || way->via == LW_VIA_ALL;
   flow->place = way->place;
   flow->receiver = way->receiver;
   flow->exit = answer.exit;
@@ -493,6 +499,7 @@ static void by_ipv6(const Make *m, Way way) {
       continue;
     LwFlow *flow = add_forbidden(m, &way, LW_PROTO_ICMP, 0, to[i].service, reason);
     flow->family = 6;
+    flow->cell->family = 6;
   }
 }
 

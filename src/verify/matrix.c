@@ -271,8 +271,10 @@ static void put_exits(const Paper *p, const LwVerifyReport *report) {
 
 static guint count_untested(const LwVerifyReport *report) {
   guint count = 0;
-  for (guint i = 0; i < report->cells->len; i++)
-    count += ((LwCell *)report->cells->pdata[i])->live == LW_CELL_UNTESTED;
+  for (guint i = 0; i < report->cells->len; i++) {
+    const LwCell *cell = report->cells->pdata[i];
+    count += (report->packets ? cell->live : cell->statically) == LW_CELL_UNTESTED;
+  }
   return count;
 }
 

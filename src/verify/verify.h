@@ -20,6 +20,11 @@ typedef struct {
   char *reason; /* from intent */
   char *note;   /* nullable: what was seen instead, or why it is untested */
   LwOrigin origin;
+  char *machine; /* nullable: the source's, where it is one */
+  guint family; /* 6: an IPv6 packet stands for it; what `question` says of addresses is then beside the point
+                 */
+  gboolean by_frame;  /* sent as a frame to somebody on the wire, not to the gateway */
+  gboolean by_bridge; /* … to the bridge itself */
 } LwCell;
 
 /* One egress or DNS check. */
@@ -35,6 +40,8 @@ typedef struct {
   GPtrArray *cells;      /* of LwCell* */
   GPtrArray *exits;      /* of LwExitCheck* */
   GPtrArray *violations; /* of char*: one line each, with packet and line of the file */
+  GPtrArray
+      *unknowns; /* of char*, nullable: what the static half could not understand and took for the worst */
   guint packets;
   gint64 elapsed_ms;
 } LwVerifyReport;
@@ -73,7 +80,13 @@ GPtrArray *lw_verify_wanted_probes(const LwLab *lab,
 LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
                                GError **error);
 
+/* The same cells without a packet sent: nothing is tried, nothing judged. */
+LwVerifyReport *lw_verify_cells(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
+                                const LwAddr *router_wan, const LwAddr *host_uplink);
+
 JsonNode *lw_verify_to_json(const LwVerifyReport *report);
+/* JUnit's XML: a test case a cell, one for each further violation. Transfer full. */
+char *lw_verify_to_junit(const LwVerifyReport *report);
 /* The matrix for a terminal: segments down, destinations across, a mark a cell, then violations. Transfer
  * full. */
 char *lw_verify_format(const LwVerifyReport *report, const LwLab *lab, gboolean colour);

@@ -191,6 +191,8 @@ static void read_chain(LwRuleset *ruleset, JsonNode *node) {
   chain->reroute = g_strcmp0(type, "route") == 0;
   chain->drop = g_strcmp0(lw_nft_text(lw_nft_member(node, "policy")), "drop") == 0;
   read_devices(chain, lw_nft_member(node, "dev"));
+  if ((hook == LW_HOOK_INGRESS || hook == LW_HOOK_EGRESS) && chain->devices->len == 0)
+    g_ptr_array_add(ruleset->unknown, g_strdup_printf("the devices of chain %s are not listed", chain->name));
 }
 
 /* --- tables

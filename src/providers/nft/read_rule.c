@@ -485,20 +485,26 @@ static void read_log(Builder *b, JsonNode *value) {
                        : LW_LOG_KERNEL;
 }
 
+static gboolean is_true(JsonNode *node) {
+  return node && JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_BOOLEAN &&
+         json_node_get_boolean(node);
+}
+
 /* Only "N a second" with nft's own burst is in number alone. */
 static void read_limit(Builder *b, JsonNode *node, JsonNode *value) {
   gint64 rate = 0, burst = 0;
+  const char *per = lw_nft_text(lw_nft_member(value, "per"));
   LwAction *action = lw_rule_add_action(b->rule, LW_ACTION_LIMIT);
-  JsonNode *inverted = lw_nft_member(value, "inv");
-  gboolean plain = lw_nft_int(lw_nft_member(value, "rate"), &rate) && rate >= 0 && rate <= G_MAXUINT32 &&
-                   g_strcmp0(lw_nft_text(lw_nft_member(value, "per")), "second") == 0 &&
-                   !lw_nft_member(value, "rate_unit");
-  action->negate = inverted && JSON_NODE_HOLDS_VALUE(inverted) &&
-                   json_node_get_value_type(inverted) == G_TYPE_BOOLEAN && json_node_get_boolean(inverted);
-  if (plain)
-    action->number = (guint32)rate;
-  if (!plain || !lw_nft_int(lw_nft_member(value, "burst"), &burst) || burst != 5)
+  action->negate = is_true(lw_nft_member(value, "inv"));
+  if (!per || !lw_nft_int(lw_nft_member(value, "rate"), &rate) || rate <= 0 || rate > G_MAXUINT32 ||
+      !lw_nft_int(lw_nft_member(value, "burst"), &burst) || lw_nft_member(value, "rate_unit")) {
     action->text = lw_nft_json_text(node);
+    return;
+  }
+  if (g_str_equal(per, "second"))
+    action->number = (guint32)rate;
+  if (!action->number || burst != 5)
+    action->text = g_strdup_printf("%d/%s burst %d", (int)rate, per, (int)burst);
 }
 
 static void read_reject(Builder *b, JsonNode *value) {

@@ -4,9 +4,15 @@
 #include "base/netns.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <nftables/libnftables.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 typedef struct nft_ctx NftContext;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NftContext, nft_ctx_free)
@@ -63,6 +69,79 @@ char *lw_nft_run(const char *ns, const char *commands, guint flags, GError **err
     return NULL;
   char *output = run_here(commands, flags, error);
   lw_netns_leave(previous);
+  return output;
+}
+
+/* --- apart
+ * -------------------------------------------------------------------------------------------------- */
+
+/* First byte: whether the rest is output or a message. */
+static void answer_apart(int fd, const char *ns, const char *commands, guint flags) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *output = lw_nft_run(ns, commands, flags, &error);
+  const char *text = output ? output : error->message;
+  gsize length = strlen(text);
+  gboolean ok = write(fd, output ? "+" : "-", 1) == 1;
+  for (gsize at = 0; ok && at < length;) {
+    ssize_t written = write(fd, text + at, length - at);
+    ok = written > 0;
+    at += ok ? (gsize)written : 0;
+  }
+  _exit(ok ? 0 : 1);
+}
+
+static char *read_back(int fd, GError **error) {
+  struct stat info;
+  if (fstat(fd, &info) != 0 || info.st_size < 1) {
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "nftables: no answer");
+    return NULL;
+  }
+  gsize size = (gsize)info.st_size;
+  g_autofree char *text = g_malloc(size + 1);
+  for (gsize at = 0; at < size;) {
+    ssize_t got = pread(fd, text + at, size - at, (off_t)at);
+    if (got <= 0) {
+      lw_error_set_errno(error, "nftables: its answer cannot be read");
+      return NULL;
+    }
+    at += (gsize)got;
+  }
+  text[size] = '\0';
+  if (*text == '+')
+    return g_strdup(text + 1);
+  g_set_error_literal(error, LW_ERROR, LW_ERROR_FAILED, text + 1);
+  return NULL;
+}
+
+char *lw_nft_run_apart(const char *ns, const char *commands, guint flags, gboolean *died, GError **error) {
+  int fd = memfd_create("nft", MFD_CLOEXEC);
+  if (fd < 0) {
+    lw_error_set_errno(error, "cannot make a file in memory");
+    return NULL;
+  }
+  *died = FALSE;
+  pid_t child = fork();
+  if (child == 0) {
+    const struct rlimit none = {0, 0};
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    (void)setrlimit(RLIMIT_CORE, &none); /* what it says when it ends, and its core, help nobody */
+    (void)dup2(null, STDERR_FILENO);
+    answer_apart(fd, ns, commands, flags);
+  }
+  int status = 0;
+  while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+    ;
+  char *output = NULL;
+  if (child < 0) {
+    lw_error_set_errno(error, "cannot start a process");
+  } else if (WIFSIGNALED(status)) {
+    *died = TRUE;
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
+                "libnftables cannot list the rules: it ended with signal %d, as nft would", WTERMSIG(status));
+  } else {
+    output = read_back(fd, error);
+  }
+  close(fd);
   return output;
 }
 

@@ -17,5 +17,9 @@ char *lw_nft_run(const char *ns, const char *commands, guint flags, GError **err
 /* TRUE: the transaction was larger than the socket's buffer may be. In a user namespace net.core.wmem_max
  * bounds it, elsewhere nothing does. */
 gboolean lw_nft_was_too_long(const GError *error);
+/* The same in a child process: libnftables has rules that it ends the whole process on when it lists them
+ * (1.0.6: "meta l4proto 99" before a concatenation with "th dport"). *died (not written on success): it did.
+ */
+char *lw_nft_run_apart(const char *ns, const char *commands, guint flags, gboolean *died, GError **error);
 /* Would these commands work in a network namespace that is new? */
 gboolean lw_nft_try_fresh(const char *commands, GError **error);

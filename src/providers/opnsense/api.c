@@ -409,10 +409,13 @@ gboolean lw_opn_api_apply(LwOpnApi *api, const GPtrArray *changes, const GPtrArr
   if (change_all(api, changes, done, keep, data, &why) && put_into_force(api, done, &why) &&
       kill_states(api, networks, &why))
     return TRUE;
-  if (undo(api, done, networks, &worse))
-    g_set_error(error, LW_ERROR, LW_ERROR_ROLLED_BACK, "%s; everything was put back", why->message);
+  const char *reason = why ? why->message : "a change failed", *left = NULL;
+  if (!undo(api, done, networks, &worse))
+    left = worse ? worse->message : "unknown";
+  if (left)
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s; and not everything could be put back: %s", reason,
+                left);
   else
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s; and not everything could be put back: %s",
-                why->message, worse->message);
+    g_set_error(error, LW_ERROR, LW_ERROR_ROLLED_BACK, "%s; everything was put back", reason);
   return FALSE;
 }

@@ -1,7 +1,9 @@
 /* What is loaded into a real kernel is what is read back: the tables of the golden labs, and rules of every
  * kind that nft lists. */
 #include "base/netns.h"
+#include "base/process.h"
 #include "policy/policy.h"
+#include "providers/nft/iptables.h"
 #include "providers/nft/nft.h"
 #include "providers/nft/read.h"
 #include "providers/nft/rulesets.h"
@@ -178,6 +180,125 @@ static void test_origins(void) {
   nft("flush ruleset");
 }
 
+/* A rule that some versions of libnftables end the process on: the other tables are read all the same. */
+static void test_deadly(void) {
+  nft("flush ruleset");
+  nft("table inet fine {\n chain c {\n accept\n }\n}\n"
+      "table inet deadly {\n set s {\n type ipv4_addr . inet_service\n }\n chain c {\n"
+      " type filter hook input priority 0\n meta l4proto 99 ip saddr . th dport @s drop\n }\n}\n");
+  g_autoptr(GPtrArray) rulesets = in_force();
+  g_assert_cmpuint(rulesets->len, ==, 2);
+  const LwRuleset *fine = rulesets->pdata[0], *deadly = rulesets->pdata[1];
+  g_assert_cmpuint(lw_ruleset_find_chain(fine, "c")->rules->len, ==, 1);
+  const LwChain *chain = lw_ruleset_find_chain(deadly, "c");
+  g_assert_true(chain ? chain->rules->len == 1 : deadly->unknown->len == 1);
+  g_test_message("%s", deadly->unknown->len ? (char *)deadly->unknown->pdata[0] : "it is listed");
+  nft("flush ruleset");
+}
+
+/* --- iptables
+ * -------------------------------------------------------------------------------------------------- */
+
+static char *fixture(const char *name) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *path = g_build_filename(source_dir, "tests/fixtures/rulesets", name, NULL);
+  char *text = NULL;
+  g_file_get_contents(path, &text, NULL, &error);
+  g_assert_no_error(error);
+  return text;
+}
+
+/* FALSE: this machine or kernel does not have it. */
+static gboolean restore(const char *program, const char *text) {
+  g_autoptr(GError) error = NULL;
+  const char *const argv[] = {program, NULL};
+  const LwCommand command = {.argv = argv, .netns = NS, .input = text};
+  g_autofree char *output = lw_command_run(&command, &error);
+  if (error)
+    g_test_message("%s: %s", program, error->message);
+  return output != NULL;
+}
+
+static const LwRuleset *find(const GPtrArray *rulesets, const char *name, LwFamily family) {
+  for (guint i = 0; i < rulesets->len; i++) {
+    const LwRuleset *ruleset = rulesets->pdata[i];
+    if (ruleset->family == family && g_str_equal(ruleset->name, name))
+      return ruleset;
+  }
+  return NULL;
+}
+
+static char *chains_text(const LwRuleset *ruleset) {
+  g_autofree char *text = lw_ruleset_format(ruleset);
+  return g_strdup(strchr(text, '\n')); /* but for the table's name */
+}
+
+/* Every table of what was saved elsewhere is in force as it was read there. */
+static void assert_all_in_force(const char *saved, LwFamily family, const char *suffix) {
+  g_autoptr(GPtrArray) wanted = lw_iptables_read(saved, family);
+  g_autoptr(GPtrArray) rulesets = in_force();
+  g_assert_cmpuint(wanted->len, >, 0);
+  for (guint i = 0; i < wanted->len; i++) {
+    const LwRuleset *want = wanted->pdata[i];
+    g_autofree char *name = g_strconcat(want->name, suffix, NULL);
+    const LwRuleset *have = find(rulesets, name, family);
+    g_assert_nonnull(have);
+    g_autoptr(LwRuleset) one = lw_ruleset_normalize(want);
+    g_autoptr(LwRuleset) other = lw_ruleset_normalize(have);
+    g_autofree char *difference = *suffix ? NULL : lw_ruleset_difference(want, have);
+    g_autofree char *text = chains_text(one);
+    g_autofree char *seen = chains_text(other);
+    g_assert_cmpstr(difference, ==, NULL);
+    if (*suffix)
+      g_assert_cmpstr(text, ==, seen);
+  }
+}
+
+static void test_iptables(gconstpointer data) {
+  g_autofree char *name = g_strconcat(data, ".save", NULL);
+  g_autofree char *name6 = g_strconcat(data, ".save6", NULL);
+  g_autofree char *saved = fixture(name);
+  g_autofree char *saved6 = fixture(name6);
+  nft("flush ruleset");
+  if (!restore("iptables-nft-restore", saved) || !restore("ip6tables-nft-restore", saved6)) {
+    g_test_skip("iptables-nft is not installed, or lacks an extension here");
+    return;
+  }
+  assert_all_in_force(saved, LW_FAMILY_IP, "");
+  assert_all_in_force(saved6, LW_FAMILY_IP6, "");
+  nft("flush ruleset");
+}
+
+/* A table of iptables with a rule that iptables does not know, and prints without what it does not know. */
+static void test_iptables_mixed(void) {
+  nft("flush ruleset");
+  if (!restore("iptables-nft-restore", "*filter\n:FORWARD ACCEPT [0:0]\n"
+                                       "-A FORWARD -i lan -p icmp -m icmp --icmp-type 8 -j DROP\nCOMMIT\n")) {
+    g_test_skip("iptables-nft is not installed");
+    return;
+  }
+  nft("add set ip filter s { type ipv4_addr; }; add rule ip filter FORWARD ip saddr @s drop");
+  g_autoptr(GPtrArray) rulesets = in_force();
+  const LwChain *chain = lw_ruleset_find_chain(find(rulesets, "filter", LW_FAMILY_IP), "FORWARD");
+  g_autofree char *first = lw_rule_format(chain->rules->pdata[0]);
+  g_autofree char *second = lw_rule_format(chain->rules->pdata[1]);
+  g_assert_cmpstr(first, ==, "iif \"lan\", proto 1, icmp-type 8: count; drop");
+  g_assert_cmpstr(second, ==, "saddr @s: drop");
+  nft("flush ruleset");
+}
+
+static void test_iptables_legacy(void) {
+  nft("flush ruleset");
+  g_autofree char *saved = fixture("libvirt.save");
+  g_autofree char *saved6 = fixture("libvirt.save6");
+  if (!restore("iptables-legacy-restore", saved) || !restore("ip6tables-legacy-restore", saved6)) {
+    g_test_skip("iptables-legacy is not installed, or not in this kernel");
+    return;
+  }
+  assert_all_in_force(saved, LW_FAMILY_IP, " (legacy)");
+  assert_all_in_force(saved6, LW_FAMILY_IP6, " (legacy)");
+}
+
 int main(int argc, char **argv) {
   source_dir = g_strdup(LW_SOURCE_DIR);
   lw_sandbox_enter();
@@ -190,6 +311,12 @@ int main(int argc, char **argv) {
   g_test_add_data_func("/nft-read/everything", "everything", test_lab);
   g_test_add_func("/nft-read/difference", test_difference);
   g_test_add_func("/nft-read/origins", test_origins);
+  g_test_add_func("/nft-read/deadly", test_deadly);
+  g_test_add_data_func("/nft-read/iptables/libvirt", "libvirt", test_iptables);
+  g_test_add_data_func("/nft-read/iptables/docker", "docker", test_iptables);
+  g_test_add_data_func("/nft-read/iptables/ufw", "ufw", test_iptables);
+  g_test_add_func("/nft-read/iptables/mixed", test_iptables_mixed);
+  g_test_add_func("/nft-read/iptables/legacy", test_iptables_legacy);
   int result = g_test_run();
   g_free(source_dir);
   return result;

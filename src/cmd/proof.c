@@ -1,0 +1,101 @@
+#include "cmd/proof.h"
+
+#include "base/error.h"
+#include "cmd/inforce.h"
+
+void lw_proof_clear(LwProof *proof) {
+  g_clear_pointer(&proof->proof, lw_static_free);
+  g_clear_pointer(&proof->pool, lw_bdd_pool_free);
+  g_clear_pointer(&proof->seen, lw_resource_set_free);
+  g_clear_pointer(&proof->wanted, lw_resource_set_free);
+  g_clear_pointer(&proof->drift, g_ptr_array_unref);
+}
+
+static char *drift_text(const LwChange *change) {
+  const LwResource *one = change->to ? change->to : change->from;
+  g_autofree char *what = lw_resource_describe(one);
+  g_autofree char *difference =
+      change->from && change->to ? lw_resource_difference(change->from, change->to) : NULL;
+  g_autofree char *origin = lw_origin_format(&one->origin);
+  if (difference)
+    return g_strdup_printf("not as compiled: %s: %s; %s", what, difference, origin);
+  return g_strdup_printf("not as compiled: %s: %s; %s", what,
+                         change->to ? "it is missing" : "it should not be there", origin);
+}
+
+/* Those of the namespaces that were looked into. */
+static LwResourceSet *wanted_here(const LwSession *session, const LwProof *proof) {
+  LwResourceSet *here = lw_resource_set_new();
+  for (guint i = 0; i < proof->wanted->list->len; i++) {
+    LwResource *r = proof->wanted->list->pdata[i];
+    if (!r->ns || !*r->ns || g_strcmp0(r->ns, session->facts->router_ns) == 0)
+      lw_resource_set_add(here, lw_resource_ref(r));
+  }
+  return here;
+}
+
+/* Packet rules are compared one by one; of all else the plan knows. */
+static gboolean look_for_drift(LwSession *session, LwProof *proof, GError **error) {
+  proof->drift = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(LwResourceSet) here = wanted_here(session, proof);
+  g_autofree char *rules = lw_in_force_compare(proof->seen, here);
+  g_auto(GStrv) lines = g_strsplit(rules, "\n", -1);
+  for (guint i = 0; lines[i]; i++)
+    if (*lines[i])
+      g_ptr_array_add(proof->drift, g_strdup_printf("not as compiled: %s", lines[i]));
+  g_autoptr(LwPlan) plan = lw_engine_plan(session->engine, proof->wanted, error);
+  for (guint i = 0; plan && i < plan->changes->len; i++) {
+    const LwChange *change = plan->changes->pdata[i];
+    if ((change->to ? change->to : change->from)->kind != LW_RES_RULESET)
+      g_ptr_array_add(proof->drift, drift_text(change));
+  }
+  return plan != NULL;
+}
+
+gboolean lw_proof_look(LwSession *session, LwProof *proof, GError **error) {
+  const char *inside[] = {"", session->facts->router_ns, NULL};
+  proof->wanted = lw_session_wanted(session, error);
+  proof->seen = proof->wanted ? lw_in_force(inside, error) : NULL;
+  return proof->seen && look_for_drift(session, proof, error);
+}
+
+void lw_proof_prove(const LwSession *session, LwProof *proof) {
+  proof->pool = lw_bdd_pool_new();
+  proof->proof = lw_static_prove(proof->pool, session->lab, session->facts, proof->seen);
+}
+
+static LwStatic *prove_wanted(LwBddPool *pool, const LwSession *session, const LwResourceSet *wanted,
+                              LwResourceSet **world) {
+  *world = lw_static_with_lease(wanted, session->facts);
+  return lw_static_prove(pool, session->lab, session->facts, *world);
+}
+
+static gboolean compare(LwSession *old, LwSession *session, const LwResourceSet *wanted, GPtrArray **opens,
+                        GPtrArray **closes, GError **error) {
+  g_autoptr(LwResourceSet) before = lw_session_wanted(old, error);
+  if (!before)
+    return FALSE;
+  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  g_autoptr(LwResourceSet) old_world = NULL;
+  g_autoptr(LwResourceSet) new_world = NULL;
+  g_autoptr(LwStatic) from = prove_wanted(pool, old, before, &old_world);
+  g_autoptr(LwStatic) to = prove_wanted(pool, session, wanted, &new_world);
+  *opens = lw_static_gained(from, to);
+  *closes = lw_static_gained(to, from);
+  return TRUE;
+}
+
+gboolean lw_proof_difference(LwSession *session, const LwResourceSet *wanted, GPtrArray **opens,
+                             GPtrArray **closes, GError **error) {
+  g_autoptr(GError) none = NULL;
+  g_autoptr(LwSession) old = lw_session_open(session->invocation, NULL, NULL, TRUE, &none);
+  if (old)
+    return compare(old, session, wanted, opens, closes, error);
+  if (!g_error_matches(none, LW_ERROR, LW_ERROR_NOT_FOUND)) {
+    g_propagate_error(error, g_steal_pointer(&none));
+    return FALSE;
+  }
+  *opens = g_ptr_array_new_with_free_func(g_free);
+  *closes = g_ptr_array_new_with_free_func(g_free);
+  return TRUE;
+}

@@ -1,0 +1,23 @@
+/* What is in force in the lab's namespaces, and the static proof over it: for the verbs that ask it. */
+#pragma once
+
+#include "cmd/session.h"
+#include "verify/static.h"
+
+typedef struct {
+  LwResourceSet *wanted, *seen;
+  GPtrArray *drift; /* of char*: what is not as compiled */
+  LwBddPool *pool;
+  LwStatic *proof; /* NULL until lw_proof_prove() */
+} LwProof;
+
+/* Looks at what is in force. Outputs are valid for lw_proof_clear() whatever it returns. */
+gboolean lw_proof_look(LwSession *session, LwProof *proof, GError **error);
+void lw_proof_prove(const LwSession *session, LwProof *proof);
+/* The flows that would open and close (of char*, a line each) when the session's lab takes the place of the
+ * one in force: what both would compile to is compared, with the run-time state as it is. Empty when nothing
+ * is applied yet. */
+gboolean lw_proof_difference(LwSession *session, const LwResourceSet *wanted, GPtrArray **opens,
+                             GPtrArray **closes, GError **error);
+void lw_proof_clear(LwProof *proof);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LwProof, lw_proof_clear)

@@ -1,0 +1,47 @@
+/* Binary decision diagrams: exact sets of bit vectors.
+ *
+ * A set is a number (LwBdd) that is good for the pool it was made in: equal sets of one pool have equal
+ * numbers, so comparing is one instruction. Nodes are shared and never freed one by one: a pool is thrown
+ * away whole, or emptied (which makes all of its numbers void). Variables are 0, 1, 2, … in the order they
+ * are tested. No I/O, no errors: running out of memory aborts, as everywhere in GLib.
+ */
+#pragma once
+
+#include <glib.h>
+
+typedef guint32 LwBdd;
+
+#define LW_BDD_FALSE ((LwBdd)0)
+#define LW_BDD_TRUE ((LwBdd)1)
+
+typedef struct LwBddPool LwBddPool;
+
+LwBddPool *lw_bdd_pool_new(void);
+void lw_bdd_pool_free(LwBddPool *pool);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwBddPool, lw_bdd_pool_free)
+void lw_bdd_pool_empty(LwBddPool *pool);
+
+/* "if variable then high else low"; both must test later variables only. */
+LwBdd lw_bdd_node(LwBddPool *pool, guint variable, LwBdd low, LwBdd high);
+LwBdd lw_bdd_and(LwBddPool *pool, LwBdd a, LwBdd b);
+LwBdd lw_bdd_or(LwBddPool *pool, LwBdd a, LwBdd b);
+LwBdd lw_bdd_minus(LwBddPool *pool, LwBdd a, LwBdd b);
+LwBdd lw_bdd_not(LwBddPool *pool, LwBdd a);
+/* The union of all; the array is used up as scratch space. */
+LwBdd lw_bdd_or_all(LwBddPool *pool, LwBdd *sets, guint count);
+/* Forgets the variables first … first + count - 1: what is a member for some value of them. */
+LwBdd lw_bdd_exists(LwBddPool *pool, LwBdd a, guint first, guint count);
+/* TRUE without building anything when the two have a member in common. */
+gboolean lw_bdd_intersects(LwBddPool *pool, LwBdd a, LwBdd b);
+gboolean lw_bdd_is_subset(LwBddPool *pool, LwBdd a, LwBdd b);
+
+/* The structure, for walkers. Not of the two constants. */
+guint lw_bdd_variable(const LwBddPool *pool, LwBdd a);
+LwBdd lw_bdd_low(const LwBddPool *pool, LwBdd a);
+LwBdd lw_bdd_high(const LwBddPool *pool, LwBdd a);
+
+/* How many of the 2^variables vectors are members (a double is exact up to 2^53, then rounded). */
+double lw_bdd_count(LwBddPool *pool, LwBdd a, guint variables);
+
+guint lw_bdd_pool_nodes(const LwBddPool *pool);
+gsize lw_bdd_pool_bytes(const LwBddPool *pool);

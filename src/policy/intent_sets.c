@@ -1,0 +1,484 @@
+#include "policy/intent_sets.h"
+
+#include "policy/names.h"
+
+#define ICMP 1
+#define TCP 6
+#define UDP 17
+#define ICMP6 58
+#define ECHO_REQUEST 8
+#define ECHO_REQUEST6 128
+
+typedef struct {
+  LwBddPool *pool;
+  const LwLab *lab;
+  const LwFacts *facts;
+  GPtrArray *out;
+  LwBdd home_lan; /* FALSE: not known */
+  LwBdd internet; /* destinations, before the home LAN is taken out */
+} Make;
+
+/* --- words
+ * -------------------------------------------------------------------------------------------------------- */
+
+static LwBdd both(const Make *m, LwBdd a, LwBdd b) {
+  return lw_bdd_and(m->pool, a, b);
+}
+
+static LwBdd either(const Make *m, LwBdd a, LwBdd b) {
+  return lw_bdd_or(m->pool, a, b);
+}
+
+static LwBdd minus(const Make *m, LwBdd a, LwBdd b) {
+  return lw_bdd_minus(m->pool, a, b);
+}
+
+static LwBdd proto(LwBddPool *pool, guint number) {
+  return lw_packets_number(pool, LW_HEADER_PROTO, number, number);
+}
+
+static LwBdd ports_of(LwBddPool *pool, guint number, guint first, guint last) {
+  return lw_bdd_and(pool, proto(pool, number), lw_packets_number(pool, LW_HEADER_DPORT, first, last));
+}
+
+static LwBdd ping(LwBddPool *pool) {
+  return lw_bdd_and(pool, proto(pool, ICMP),
+                    lw_packets_number(pool, LW_HEADER_ICMP_TYPE, ECHO_REQUEST, ECHO_REQUEST));
+}
+
+static LwBdd to_addr(const Make *m, LwAddr addr) {
+  return lw_packets_addr(m->pool, LW_HEADER_DADDR, &addr);
+}
+
+static LwBdd to_prefix(const Make *m, LwPrefix prefix) {
+  return lw_packets_prefix(m->pool, LW_HEADER_DADDR, &prefix);
+}
+
+static LwBdd from_addr(const Make *m, LwAddr addr) {
+  return lw_packets_addr(m->pool, LW_HEADER_SADDR, &addr);
+}
+
+static LwBdd from_range(const Make *m, LwRange range) {
+  return lw_packets_range(m->pool, LW_HEADER_SADDR, &range);
+}
+
+/* Anything that opens a flow, for lines that name no port: pings, not every ICMP. */
+static LwBdd anything(const Make *m) {
+  return either(m, minus(m, lw_packets_family(m->pool, 4), proto(m->pool, ICMP)), ping(m->pool));
+}
+
+static LwBdd port_set(const Make *m, const LwPorts *ports) {
+  switch (ports->proto) {
+  case LW_PROTO_ICMP:
+    return ping(m->pool);
+  case LW_PROTO_TCP:
+    return ports_of(m->pool, TCP, ports->first_port, ports->last_port);
+  case LW_PROTO_UDP:
+    return ports_of(m->pool, UDP, ports->first_port, ports->last_port);
+  case LW_PROTO_ANY:
+    break;
+  }
+  return anything(m);
+}
+
+static LwBdd port_list(const Make *m, const GArray *ports) {
+  LwBdd set = LW_BDD_FALSE;
+  for (guint i = 0; i < ports->len; i++)
+    set = either(m, set, port_set(m, &g_array_index(ports, LwPorts, i)));
+  return set;
+}
+
+static LwBdd dns(const Make *m, guint port) {
+  return either(m, ports_of(m->pool, TCP, port, port), ports_of(m->pool, UDP, port, port));
+}
+
+LwBdd lw_intent_opening(LwBddPool *pool) {
+  LwBdd four = lw_packets_family(pool, 4), six = lw_packets_family(pool, 6);
+  LwBdd others = lw_bdd_minus(pool, lw_bdd_minus(pool, LW_BDD_TRUE, proto(pool, ICMP)), proto(pool, ICMP6));
+  others = lw_bdd_minus(pool, others, proto(pool, TCP));
+  LwBdd syn = lw_bdd_and(pool, proto(pool, TCP), lw_packets_masked(pool, LW_HEADER_TCP_FLAGS, 0x02, 0x17));
+  /* the ICMP types that connection tracking opens a flow for: echo, timestamp, information, address mask */
+  LwBdd icmp = LW_BDD_FALSE;
+  const guint types[] = {ECHO_REQUEST, 13, 15, 17};
+  for (guint i = 0; i < G_N_ELEMENTS(types); i++)
+    icmp = lw_bdd_or(pool, icmp, lw_packets_number(pool, LW_HEADER_ICMP_TYPE, types[i], types[i]));
+  icmp = lw_bdd_and(pool, lw_bdd_and(pool, icmp, proto(pool, ICMP)), four);
+  LwBdd icmp6 = lw_bdd_and(pool, proto(pool, ICMP6),
+                           lw_packets_number(pool, LW_HEADER_ICMP_TYPE, ECHO_REQUEST6, ECHO_REQUEST6));
+  icmp6 = lw_bdd_and(pool, icmp6, six);
+  return lw_bdd_or(pool, lw_bdd_or(pool, others, syn), lw_bdd_or(pool, icmp, icmp6));
+}
+
+/* --- the table of what is intended
+ * ------------------------------------------------------------------------------ */
+
+static LwIntended *place(const Make *m, LwZoneKind kind, guint index) {
+  for (guint i = 0; i < m->out->len; i++) {
+    LwIntended *known = m->out->pdata[i];
+    if (known->to.kind == kind && known->to.index == index && !lw_addr_is_set(&known->destination))
+      return known;
+  }
+  LwIntended *fresh = g_new0(LwIntended, 1);
+  fresh->to = (LwZone){kind, index};
+  g_ptr_array_add(m->out, fresh);
+  return fresh;
+}
+
+static void add(const Make *m, LwZoneKind kind, guint index, LwBdd must, LwBdd may) {
+  LwIntended *intended = place(m, kind, index);
+  intended->must = either(m, intended->must, must);
+  intended->may = either(m, intended->may, either(m, must, may));
+}
+
+/* --- from a segment
+ * ----------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  const Make *m;
+  const LwSegment *segment;
+  guint index;
+  LwBdd sources, proper; /* may, must: all of the segment's; those that a machine could have as its own */
+  LwBdd foreign_dns;     /* to resolvers that are not the gateway */
+} From;
+
+static LwBdd further_addresses(const Make *m, guint segment) {
+  LwBdd set = LW_BDD_FALSE;
+  for (guint i = 0; i < m->lab->machines->len; i++) {
+    const LwMachine *machine = lw_lab_machine(m->lab, i);
+    for (guint n = 0; n < machine->nics->len; n++) {
+      const LwNic *nic = lw_machine_nic(machine, n);
+      if (nic->segment != segment || lw_nic_segment(m->lab, m->facts, i, n) != segment)
+        continue;
+      for (guint a = 0; a < nic->addresses->len; a++)
+        set = either(m, set, from_addr(m, g_array_index(nic->addresses, LwPrefix, a).addr));
+    }
+  }
+  return set;
+}
+
+static LwBdd from_of(const From *f, const LwAllow *allow) {
+  LwBdd set = allow->from->len ? LW_BDD_FALSE : LW_BDD_TRUE;
+  for (guint i = 0; i < allow->from->len; i++)
+    set = either(f->m, set, from_range(f->m, g_array_index(allow->from, LwRange, i)));
+  return set;
+}
+
+static LwBdd ports_of_line(const Make *m, const LwAllow *allow) {
+  if (allow->ports->len)
+    return port_list(m, allow->ports);
+  if (allow->target.kind == LW_TARGET_HOST_SERVICE)
+    return port_list(m, lw_lab_service(m->lab, allow->target.index)->ports);
+  if (allow->target.kind == LW_TARGET_ROUTER_NTP)
+    return ports_of(m->pool, UDP, 123, 123);
+  return anything(m);
+}
+
+static LwBdd machine_addresses(const Make *m, guint machine, guint segment) {
+  LwBdd set = LW_BDD_FALSE;
+  const LwMachine *found = lw_lab_machine(m->lab, machine);
+  for (guint n = 0; n < found->nics->len; n++) {
+    LwAddr own = lw_nic_address(m->lab, m->facts, machine, n);
+    if (lw_nic_segment(m->lab, m->facts, machine, n) != segment)
+      continue;
+    if (lw_addr_is_set(&own))
+      set = either(m, set, to_addr(m, own));
+    const LwNic *nic = lw_machine_nic(found, n);
+    for (guint a = 0; nic->segment == segment && a < nic->addresses->len; a++)
+      set = either(m, set, to_addr(m, g_array_index(nic->addresses, LwPrefix, a).addr));
+  }
+  return set;
+}
+
+/* A machine's address in a segment: all but the gateway's and the two ends. */
+static LwBdd proper_destinations(const Make *m, const LwSegment *segment) {
+  LwRange whole = lw_prefix_range(&segment->subnet);
+  LwBdd set = minus(m, to_prefix(m, segment->subnet), to_addr(m, segment->router));
+  return minus(m, minus(m, set, to_addr(m, whole.first)), to_addr(m, whole.last));
+}
+
+/* The exits that a source uses, with the sources that do. */
+static void each_exit(const From *f, void (*put)(const From *, guint exit, LwBdd sources, gpointer),
+                      gpointer data) {
+  const LwSegment *s = f->segment;
+  LwBdd left = LW_BDD_TRUE;
+  for (guint i = 0; i < s->pins->len; i++) {
+    const LwPin *pin = s->pins->pdata[i];
+    LwBdd pinned = both(f->m, left, from_range(f->m, pin->range));
+    put(f, pin->tunnel, pinned, data);
+    left = minus(f->m, left, pinned);
+  }
+  if (s->egress != LW_EGRESS_NONE)
+    put(f, lw_active_exit(f->m->lab, f->m->facts, f->index), left, data);
+}
+
+static void add_from(const From *f, LwZoneKind kind, guint index, LwBdd set) {
+  LwBdd may = both(f->m, set, f->sources);
+  /* a query to another resolver may be redirected to the gateway, whoever else would be allowed to answer it
+   */
+  LwBdd must = both(f->m, minus(f->m, set, f->foreign_dns), f->proper);
+  add(f->m, kind, index, must, may);
+}
+
+static void put_internet(const From *f, guint exit, LwBdd sources, gpointer data) {
+  const Make *m = f->m;
+  LwBdd allowed = minus(m, minus(m, anything(m), dns(m, 53)), dns(m, 853));
+  LwBdd there = m->internet;
+  (void)data;
+  if (exit == LW_NONE && m->home_lan == LW_BDD_FALSE) {
+    /* wan is closed to new flows until it is known what it sits on */
+    LwIntended *wan = place(m, LW_ZONE_INTERNET, LW_NONE);
+    LwBdd flows = both(m, both(m, allowed, there), both(m, sources, f->sources));
+    wan->going_on = either(m, wan->going_on, flows);
+    return;
+  }
+  if (exit == LW_NONE)
+    there = minus(m, there, m->home_lan);
+  add_from(f, LW_ZONE_INTERNET, exit, both(m, both(m, allowed, there), sources));
+}
+
+typedef struct {
+  const LwAllow *allow;
+  LwBdd set;
+} Outwards;
+
+static LwBdd lab_prefixes(const Make *m) {
+  LwBdd set = to_prefix(m, m->lab->host.management.subnet);
+  for (guint i = 0; i < m->lab->segments->len; i++)
+    set = either(m, set, to_prefix(m, lw_lab_segment(m->lab, i)->subnet));
+  for (guint i = 0; i < m->lab->host.networks->len; i++)
+    set = either(m, set, to_prefix(m, lw_lab_network(m->lab, i)->prefix));
+  return set;
+}
+
+/* A prefix beyond the exits is reached by the exit of the source. */
+static void put_outwards(const From *f, guint exit, LwBdd sources, gpointer data) {
+  const Outwards *o = data;
+  const Make *m = f->m;
+  LwBdd set = both(m, o->set, sources);
+  set = minus(m, minus(m, set, dns(m, 53)), dns(m, 853));
+  set = minus(m, set, lab_prefixes(m));
+  if (exit == LW_NONE && m->home_lan == LW_BDD_FALSE)
+    return;
+  /* what WAN sits on is named by "home-lan"; whether a prefix that covers it does too, the file leaves open
+   */
+  LwBdd open = exit == LW_NONE ? both(m, set, m->home_lan) : LW_BDD_FALSE;
+  add_from(f, LW_ZONE_INTERNET, exit, minus(m, set, open));
+  add(m, LW_ZONE_INTERNET, exit, LW_BDD_FALSE, both(m, open, f->sources));
+}
+
+static void add_line(const From *f, const LwAllow *allow) {
+  const Make *m = f->m;
+  const LwTarget *target = &allow->target;
+  LwBdd set = both(m, ports_of_line(m, allow), from_of(f, allow));
+  Outwards outwards = {allow, LW_BDD_FALSE};
+  switch (target->kind) {
+  case LW_TARGET_HOST:
+  case LW_TARGET_HOST_SERVICE:
+    add_from(f, LW_ZONE_HOST, LW_NONE, both(m, set, to_addr(m, m->lab->host.management.address)));
+    break;
+  case LW_TARGET_SEGMENT:
+    add_from(f, LW_ZONE_SEGMENT, target->index,
+             both(m, set, proper_destinations(m, lw_lab_segment(m->lab, target->index))));
+    add(m, LW_ZONE_SEGMENT, target->index, LW_BDD_FALSE,
+        both(m, both(m, set, f->sources), to_prefix(m, lw_lab_segment(m->lab, target->index)->subnet)));
+    break;
+  case LW_TARGET_MACHINE:
+    add_from(f, LW_ZONE_SEGMENT, target->index,
+             both(m, set, machine_addresses(m, target->machine, target->index)));
+    break;
+  case LW_TARGET_NETWORK:
+    add_from(f, LW_ZONE_NETWORK, target->index,
+             both(m, set, to_prefix(m, lw_lab_network(m->lab, target->index)->prefix)));
+    break;
+  case LW_TARGET_HOME_LAN:
+    set = minus(m, minus(m, set, dns(m, 53)), dns(m, 853));
+    add_from(f, LW_ZONE_INTERNET, LW_NONE, both(m, set, m->home_lan));
+    break;
+  case LW_TARGET_PREFIX:
+    outwards.set = both(m, set, to_prefix(m, target->prefix));
+    each_exit(f, put_outwards, &outwards);
+    break;
+  case LW_TARGET_ROUTER_NTP:
+    add_from(f, LW_ZONE_ROUTER, LW_NONE, both(m, set, to_addr(m, f->segment->router)));
+    break;
+  case LW_TARGET_INTERNET:
+  case LW_TARGET_ROUTER:
+    break; /* words of asserts */
+  }
+}
+
+static void add_gateway(const From *f) {
+  const Make *m = f->m;
+  const LwSegment *s = f->segment;
+  LwBdd gateway = to_addr(m, s->router);
+  LwBdd services = both(m, gateway, ping(m->pool));
+  LwBdd queries = both(m, gateway, dns(m, 53));
+  if (s->has_dhcp)
+    services = either(m, services, both(m, gateway, ports_of(m->pool, UDP, 67, 67)));
+  services = either(m, services, queries);
+  add(m, LW_ZONE_ROUTER, LW_NONE, both(m, services, f->proper), both(m, services, f->sources));
+  if (s->dns_foreign == LW_DNS_REDIRECT)
+    add(m, LW_ZONE_ROUTER, LW_NONE, LW_BDD_FALSE, both(m, dns(m, 53), f->sources));
+  if (!s->has_dhcp)
+    return;
+  LwAddr everybody = lw_addr_from_v4(G_MAXUINT32), nobody = lw_addr_from_v4(0);
+  LwBdd ask = both(m, to_addr(m, everybody), ports_of(m->pool, UDP, 67, 67));
+  add(m, LW_ZONE_ROUTER, LW_NONE, both(m, ask, from_addr(m, nobody)), both(m, ask, f->sources));
+}
+
+static void add_trust(const From *f) {
+  const Make *m = f->m;
+  add_from(f, LW_ZONE_HOST, LW_NONE, both(m, anything(m), to_addr(m, m->lab->host.management.address)));
+  for (guint i = 0; i < m->lab->host.networks->len; i++)
+    add_from(f, LW_ZONE_NETWORK, i, both(m, anything(m), to_prefix(m, lw_lab_network(m->lab, i)->prefix)));
+}
+
+static void from_segment(const Make *m, guint index) {
+  From f = {.m = m, .segment = lw_lab_segment(m->lab, index), .index = index};
+  LwRange whole = lw_prefix_range(&f.segment->subnet);
+  LwBdd subnet = minus(m, from_range(m, whole), from_addr(m, f.segment->router));
+  LwBdd further = further_addresses(m, index);
+  f.sources = either(m, subnet, further);
+  f.proper = minus(m, minus(m, subnet, from_addr(m, whole.first)), from_addr(m, whole.last));
+  f.foreign_dns = minus(m, dns(m, 53), to_addr(m, f.segment->router));
+  add_gateway(&f);
+  /* on the wire; by way of the gateway it may be, and need not */
+  if (!f.segment->isolate)
+    add(m, LW_ZONE_SEGMENT, index, LW_BDD_FALSE, both(m, f.sources, to_prefix(m, f.segment->subnet)));
+  for (guint i = 0; i < f.segment->allow->len; i++)
+    add_line(&f, f.segment->allow->pdata[i]);
+  if (f.segment->trust_host)
+    add_trust(&f);
+  each_exit(&f, put_internet, NULL);
+}
+
+/* --- from elsewhere
+ * ----------------------------------------------------------------------------------------------- */
+
+static void from_host(const Make *m) {
+  const LwHost *host = &m->lab->host;
+  LwBdd own = from_addr(m, host->management.address);
+  LwBdd offered = ping(m->pool);
+  const guint ports[] = {22, 80, 443};
+  for (guint i = 0; i < G_N_ELEMENTS(ports); i++)
+    offered = either(m, offered, ports_of(m->pool, TCP, ports[i], ports[i]));
+  offered = both(m, both(m, offered, to_addr(m, host->management.router)), own);
+  add(m, LW_ZONE_ROUTER, LW_NONE, offered, offered);
+  for (guint i = 0; i < m->lab->segments->len; i++) {
+    const LwSegment *s = lw_lab_segment(m->lab, i);
+    if (s->trust_host)
+      add(m, LW_ZONE_SEGMENT, i, both(m, both(m, anything(m), own), proper_destinations(m, s)),
+          both(m, both(m, anything(m), own), to_prefix(m, s->subnet)));
+    for (guint a = 0; a < s->host_allow->len; a++) {
+      const LwAllow *allow = s->host_allow->pdata[a];
+      gboolean machine = allow->target.kind == LW_TARGET_MACHINE;
+      LwBdd there = machine ? machine_addresses(m, allow->target.machine, i) : proper_destinations(m, s);
+      LwBdd set = both(m, ports_of_line(m, allow), own);
+      add(m, LW_ZONE_SEGMENT, i, both(m, set, there),
+          machine ? LW_BDD_FALSE : both(m, set, to_prefix(m, s->subnet)));
+    }
+  }
+}
+
+static void from_network(const Make *m, guint index) {
+  LwPrefix prefix = lw_lab_network(m->lab, index)->prefix;
+  LwBdd own = lw_packets_prefix(m->pool, LW_HEADER_SADDR, &prefix);
+  for (guint i = 0; i < m->lab->segments->len; i++) {
+    const LwSegment *s = lw_lab_segment(m->lab, i);
+    LwBdd set = both(m, anything(m), own);
+    if (s->trust_host)
+      add(m, LW_ZONE_SEGMENT, i, both(m, set, proper_destinations(m, s)),
+          both(m, set, to_prefix(m, s->subnet)));
+  }
+}
+
+static gboolean is_live(const Make *m, guint segment, const LwForward *forward, guint by) {
+  const LwSegment *s = lw_lab_segment(m->lab, segment);
+  gboolean pinned = FALSE;
+  for (guint i = 0; i < s->pins->len; i++)
+    pinned |= lw_range_contains(&((LwPin *)s->pins->pdata[i])->range, &forward->address);
+  return lw_nic_segment(m->lab, m->facts, forward->machine, forward->nic) == segment &&
+         (s->egress != LW_EGRESS_NONE || pinned) &&
+         lw_exit_of_source(m->lab, m->facts, segment, &forward->address) == by;
+}
+
+/* Whatever address of the exit's end it is sent to: all that comes in there is for the router. */
+static void add_forward(const Make *m, guint segment, const LwForward *forward, guint exit) {
+  LwBdd outside = LW_BDD_FALSE, public = LW_BDD_FALSE;
+  LwPrefix special;
+  for (guint i = 0; lw_intent_special(i, &special); i++)
+  public = either(m, public, lw_packets_prefix(m->pool, LW_HEADER_SADDR, &special));
+  public = minus(m, lw_packets_family(m->pool, 4), public);
+  const GArray *addresses = exit == LW_NONE ? NULL : lw_lab_tunnel(m->lab, exit)->wg.addresses;
+  for (guint i = 0; addresses && i < addresses->len; i++)
+    outside = either(m, outside, to_addr(m, g_array_index(addresses, LwPrefix, i).addr));
+  gboolean moves = forward->to_port != forward->first_port;
+  for (guint port = forward->first_port; port <= forward->last_port; port++) {
+    guint last = moves ? port : forward->last_port;
+    LwBdd set = LW_BDD_FALSE;
+    if (forward->tcp)
+      set = either(m, set, ports_of(m->pool, TCP, port, last));
+    if (forward->udp)
+      set = either(m, set, ports_of(m->pool, UDP, port, last));
+    LwIntended *intended = g_new0(LwIntended, 1);
+    intended->to = (LwZone){LW_ZONE_SEGMENT, segment};
+    intended->destination = forward->address;
+    intended->dport = moves ? (guint16)(port - forward->first_port + forward->to_port) : 0;
+    intended->may = both(m, set, lw_packets_family(m->pool, 4));
+    intended->must = both(m, both(m, set, outside), public);
+    g_ptr_array_add(m->out, intended);
+    if (!moves)
+      break;
+  }
+}
+
+static void from_exit(const Make *m, guint exit) {
+  for (guint i = 0; i < m->lab->segments->len; i++) {
+    const LwSegment *s = lw_lab_segment(m->lab, i);
+    for (guint f = 0; f < s->forwards->len; f++)
+      if (is_live(m, i, s->forwards->pdata[f], exit))
+        add_forward(m, i, s->forwards->pdata[f], exit);
+  }
+}
+
+/* --- the interface
+ * ------------------------------------------------------------------------------------------------- */
+
+static LwBdd internet_of(const Make *m) {
+  LwBdd set = lw_packets_family(m->pool, 4);
+  LwPrefix special;
+  for (guint i = 0; lw_intent_special(i, &special); i++)
+    set = minus(m, set, to_prefix(m, special));
+  return minus(m, set, lab_prefixes(m));
+}
+
+GPtrArray *lw_intent_sets(LwBddPool *pool, const LwLab *lab, const LwFacts *facts, const LwZone *from) {
+  Make m = {pool, lab, facts, g_ptr_array_new_with_free_func(g_free), LW_BDD_FALSE, LW_BDD_FALSE};
+  if (facts->home_lan.addr.family == 4)
+    m.home_lan = to_prefix(&m, facts->home_lan);
+  m.internet = internet_of(&m);
+  switch (from->kind) {
+  case LW_ZONE_SEGMENT:
+    from_segment(&m, from->index);
+    break;
+  case LW_ZONE_HOST:
+    from_host(&m);
+    break;
+  case LW_ZONE_NETWORK:
+    from_network(&m, from->index);
+    break;
+  case LW_ZONE_INTERNET:
+  case LW_ZONE_HOME_LAN:
+    from_exit(&m, from->kind == LW_ZONE_HOME_LAN ? LW_NONE : from->index);
+    break;
+  case LW_ZONE_ROUTER:
+    break; /* opens nothing of its own into the lab */
+  }
+  LwBdd opening = lw_intent_opening(pool);
+  for (guint i = 0; i < m.out->len; i++) {
+    LwIntended *intended = m.out->pdata[i];
+    intended->must = both(&m, intended->must, opening);
+    intended->may = both(&m, intended->may, opening);
+  }
+  return m.out;
+}

@@ -1,0 +1,28 @@
+/* The intended matrix as whole sets of packets: intent.h asked about everything at once.
+ *
+ * Made from the file's words by a way of its own, never from the rules. Two bounds, since the file leaves a
+ * few things open (a query to a foreign resolver may be redirected to the gateway, or refused): must  what
+ * has to arrive, may   what is allowed to; everything else must not. Of packets that open a flow alone: TCP
+ * means a SYN, ICMP an echo request.
+ */
+#pragma once
+
+#include "flow/packets.h"
+#include "policy/intent.h"
+
+typedef struct {
+  /* INTERNET: what lies beyond an exit, index its tunnel or LW_NONE for wan, home LAN included */
+  LwZone to;
+  LwAddr destination; /* set: they arrive translated to this address (a forward) */
+  guint16 dport;      /* with destination: the port they arrive at; 0: as it was */
+  LwBdd must, may;    /* as they were sent */
+  LwBdd going_on;     /* beside `may`, what may go on when its flow is open already */
+} LwIntended;
+
+/* All that may be reached from there, each place once but for forwards; what is not in it must not be
+ * reached. from: SEGMENT (any source of it, at its gateway), HOST, NETWORK, INTERNET (by that exit). Of
+ * LwIntended*, freeing. facts: assigned. */
+GPtrArray *lw_intent_sets(LwBddPool *pool, const LwLab *lab, const LwFacts *facts, const LwZone *from);
+
+/* Packets that open a flow, as connection tracking sees it. */
+LwBdd lw_intent_opening(LwBddPool *pool);

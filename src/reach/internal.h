@@ -1,0 +1,178 @@
+/* Between the halves of src/reach: world.c indexes resources, match.c turns matches into sets, chain.c walks
+ * rules, route.c looks up routes, walk.c follows packets. */
+#pragma once
+
+#include "reach/reach.h"
+
+#define LW_NO_LINK 0u /* link numbers start at 1; 0 is never one of LW_HEADER_OIF's values */
+
+typedef struct Ns Ns;
+
+typedef struct {
+  guint number;
+  Ns *ns;
+  const char *name;
+  const LwResource *resource; /* LINK or TUNNEL */
+  gboolean is_bridge, up, isolated;
+  gboolean forward4; /* what comes in by it is routed on */
+  gboolean v6;       /* IPv6 is on, or it is not known that it is off */
+  guint master;      /* bridge it is a port of; LW_NO_LINK */
+  GArray *ports;     /* of guint: of a bridge */
+  LwAddr address;    /* its first IPv4 address; unset: none */
+  LwAddr address6;   /* its first IPv6 address that is good beyond the link */
+  guint way_back; /* of IPv4: 1: a source must be routed back by this link, 2: by any; 0: it is not asked */
+  const char *peer_ns, *peer;
+} Link;
+
+/* One base chain on a hook. */
+typedef struct {
+  const LwRuleset *ruleset;
+  const LwChain *chain;
+} Hooked;
+
+typedef struct {
+  LwAddr via;
+  gboolean elsewhere; /* by a gateway whose address is not known */
+  LwBdd set;          /* over the destination */
+  gboolean is_default;
+} Piece;
+
+typedef struct {
+  GHashTable *by_oif; /* link number -> GArray of Piece */
+  LwBdd matched;      /* by anything, a refusal (prohibit, blackhole) included */
+  LwBdd matched_more; /* by anything but a default route */
+} Table;
+
+typedef struct {
+  guint32 priority, table, mark, mask;
+  const char *iif;
+  gboolean refuse, suppress_default, for_output; /* for_output: needs an oif that only bound sockets have */
+  gboolean unsure;                               /* it depends on something that is not looked at */
+  LwBdd selected;                                /* by family, source and destination */
+} Lookup;
+
+#define HOOKS (LW_HOOK_EGRESS + 1)
+
+struct Ns {
+  const char *name;
+  GPtrArray *links;         /* of Link*; number - 1 is the index */
+  GHashTable *link_by_name; /* name -> Link* */
+  GPtrArray *rulesets;      /* of LwRuleset*, ref held */
+  GArray *hooks[HOOKS];     /* of Hooked, IP families, by priority */
+  GArray *bridge_hooks[HOOKS];
+  GPtrArray *routes;         /* of const LwResource*, ROUTE (and DHCP_CLIENT that brings one) */
+  GHashTable *tables;        /* number -> Table* */
+  GArray *lookups;           /* of Lookup, by priority */
+  gboolean by_iif;           /* some lookup looks at the iif */
+  LwBdd local;               /* destinations that are this namespace's own */
+  LwBdd owned;               /* the addresses it answers for on a wire */
+  LwBdd owned_source;        /* the same as sources */
+  LwBdd martian_destination; /* destinations that no packet from a wire may have */
+  LwBdd martian;             /* sources that no packet from a wire may have */
+  gboolean forward6;
+  GHashTable *sysctls; /* name -> value */
+};
+
+/* What is the same for all packets of a branch. */
+typedef struct {
+  guint32 mark, ct_mark;
+  gboolean mark_unknown, ct_mark_unknown;
+  guint32 ct_state; /* one LwCtState */
+  gboolean dnat, snat;
+  gboolean own_mac; /* the frame was made by a namespace that was looked into: not the sender's MAC */
+  LwRewrite rewrite;
+  LwRewrite entry; /* what had been written when it came into this namespace */
+} State;
+
+typedef struct {
+  LwBdd set;
+  State state;
+} Branch;
+
+/* Where a chain is walked. */
+typedef struct {
+  LwReach *reach;
+  Ns *ns;
+  const LwRuleset *ruleset;
+  LwHook hook;
+  gboolean bridge_family;
+  guint iif;     /* LW_NO_LINK: none (sent locally) */
+  guint ibridge; /* bridge family: the ingress port's bridge */
+  guint oif;     /* LW_NO_LINK: not decided, then it is in the sets */
+} At;
+
+struct LwReach {
+  LwBddPool *pool;
+  const LwResourceSet *world;
+  GPtrArray *namespaces; /* of Ns* */
+  GHashTable *ns_by_name;
+  GHashTable *set_index;     /* LwSet* -> SetIndex* */
+  GHashTable *ruleset_index; /* LwRuleset* -> RulesetIndex* */
+  GHashTable *matched;       /* MatchKey -> LwBdd pair */
+  GHashTable *unknowns;      /* of char* */
+  LwApproximation approximation;
+  GPtrArray *trace; /* of LwStep*; NULL: not asked for */
+  gboolean through; /* of a trace: nothing stops it */
+};
+
+/* A match as sets: what it holds for surely, and what it may hold for. */
+typedef struct {
+  LwBdd must, may;
+} Held;
+
+/* world.c */
+void lw_reach_index_world(LwReach *reach, const char *const *inside);
+void lw_reach_ns_free(gpointer ns);
+void lw_reach_hook_rulesets(Ns *ns);
+Ns *lw_reach_ns(const LwReach *reach, const char *name);
+Link *lw_reach_link(const Ns *ns, const char *name);
+static inline Link *lw_reach_link_at(const Ns *ns, guint number) {
+  return number == LW_NO_LINK ? NULL : g_ptr_array_index(ns->links, number - 1);
+}
+const char *lw_reach_sysctl(const Ns *ns, const char *format, ...) G_GNUC_PRINTF(2, 3); /* nullable */
+gboolean lw_reach_is_member(LwReach *reach, LwBdd set, LwHeaderField field, const LwAddr *addr);
+
+/* match.c */
+typedef struct {
+  GHashTable *sets, *chains; /* by name */
+} RulesetIndex;
+const RulesetIndex *lw_reach_ruleset_index(LwReach *reach, const LwRuleset *ruleset);
+void lw_reach_ruleset_index_free(gpointer index);
+Held lw_reach_match(const At *at, const LwRule *rule, const LwMatch *match, const State *state);
+/* The elements of a set that a packet of the branch can be found in, with the packets that are: for maps. The
+ * sets are disjoint. */
+typedef struct {
+  const LwElement *element;
+  LwBdd set;
+} Found;
+GArray *lw_reach_lookup(const At *at, const GArray *fields, const char *set, const State *state,
+                        gboolean *unknown /* the set is not known, or a field is not */);
+const LwElement *lw_reach_deciding_element(const At *at, const LwRule *rule, const State *state,
+                                           LwBdd packet);
+void lw_reach_note_unknown(LwReach *reach, const char *text);
+void lw_reach_forget_ruleset(LwReach *reach, const LwRuleset *ruleset);
+void lw_reach_set_index_free(gpointer index);
+guint lw_reach_match_key_hash(gconstpointer key);
+gboolean lw_reach_match_key_equal(gconstpointer a, gconstpointer b);
+
+/* chain.c: every base chain of the hook, in order. Takes what goes on out of `in` (of Branch) and returns it:
+ * of Branch, transfer full, equal states joined. */
+GArray *lw_reach_hook(At *at, const GArray *in);
+
+/* route.c */
+typedef struct {
+  LwAddr via; /* unset: the destination is on the link */
+  gboolean elsewhere;
+  LwBdd set;
+} Way;
+/* Ways out by that link: of Way, transfer full. */
+GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif);
+/* Sources that the main table has a way back to by that link; LW_NO_LINK: by any. */
+LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link);
+/* Links that any route of the namespace leads to. Of guint, transfer full. */
+GArray *lw_reach_routed_links(LwReach *reach, Ns *ns);
+void lw_reach_tables_free(gpointer table);
+
+/* walk.c */
+void lw_reach_step(const At *at, LwStepKind kind, const LwRule *rule, const LwChain *chain,
+                   LwVerdictKind verdict, const LwElement *element, char *text /* transfer full, nullable */);

@@ -1,0 +1,96 @@
+/* Who can reach whom, computed from resources: links, addresses, routes, rules and packet filters of all
+ * namespaces, whether wanted (policy) or read back from a kernel. Pure: no I/O.
+ *
+ * A run starts with a set of packets at one place and follows them as the kernel would: bridge ports and the
+ * bridge family's chains, prerouting, routing rules and tables, forward or input, postrouting, out by a link
+ * and in at its other end, until they are delivered to a namespace's own sockets or leave by a link whose
+ * other end is not part of what is looked at. All of a set is followed at once, exactly: an arrival is the
+ * set of packets, as they were sent, that get there.
+ *
+ * What is not known is taken in one of two directions, and named (lw_reach_unknowns): MAY gives all that
+ * could arrive, MUST what arrives in any case. Without anything unknown both are the same. docs/proof.md has
+ * the model's assumptions.
+ */
+#pragma once
+
+#include "flow/packets.h"
+#include "resource/resource.h"
+
+typedef struct LwReach LwReach;
+
+/* world: is kept, and must not change but through lw_reach_replace_ruleset(). inside: names of the namespaces
+ * to look into, NULL-terminated ("" the host's); a link that leads elsewhere is an end. */
+LwReach *lw_reach_new(LwBddPool *pool, const LwResourceSet *world, const char *const *inside);
+void lw_reach_free(LwReach *reach);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwReach, lw_reach_free)
+
+typedef enum {
+  LW_START_FRAME,   /* comes in by a link from outside, its frame addressed at will */
+  LW_START_BRIDGED, /* the same by a bridge's port, addressed to the bridge itself alone */
+  LW_START_LOCAL,   /* is sent by the namespace's own sockets; `link` unused */
+} LwStartKind;
+
+typedef struct {
+  LwStartKind kind;
+  const char *ns;
+  const char *link; /* a bridge's port: it comes in at the bridge */
+} LwStart;
+
+typedef enum { LW_REACH_MAY, LW_REACH_MUST } LwApproximation;
+
+/* What was written into the packets on the way; unset: as they were sent. */
+typedef struct {
+  LwAddr source, destination;
+  guint16 sport, dport;
+  gboolean has_sport, has_dport;
+  gboolean source_unknown; /* translated, to an address that is not among the resources */
+} LwRewrite;
+
+typedef struct {
+  const char *ns;
+  const char *link; /* NULL: delivered to the namespace itself; else they left by this link */
+  LwRewrite rewrite;
+  LwBdd packets; /* as they were sent */
+} LwArrival;
+
+/* ct_state: one LwCtState that the packets have wherever they come by (a flow's first packet: LW_CT_NEW).
+ * Of LwArrival*, freeing; each place and rewrite once, none empty. */
+GPtrArray *lw_reach_from(LwReach *reach, const LwStart *start, LwBdd packets, LwCtState ct_state,
+                         LwApproximation approximation);
+
+/* One thing that happened to a packet. */
+typedef enum {
+  LW_STEP_ENTERS, /* comes in by `link` */
+  LW_STEP_RULE,   /* a rule decided or changed something: `rule` of `chain`, `does` */
+  LW_STEP_POLICY, /* no rule did: the chain's policy */
+  LW_STEP_ROUTE,  /* goes on by `link`, or is refused (link NULL), by `text` */
+  LW_STEP_LEAVES, /* by `link`, out of what is looked at */
+  LW_STEP_DELIVERED,
+  LW_STEP_STOPPED, /* for another reason: `text` */
+} LwStepKind;
+
+typedef struct {
+  LwStepKind kind;
+  const char *ns, *link;    /* borrowed from the world */
+  const LwRuleset *ruleset; /* RULE, POLICY; borrowed */
+  const LwChain *chain;
+  const LwRule *rule;
+  const LwElement *element; /* of the set that decided; nullable */
+  LwVerdictKind verdict;    /* ACCEPT, DROP; NONE: something was changed */
+  char *text;               /* nullable: what, in words */
+} LwStep;
+
+/* The way of one packet, in order; where a bridge hands it to several ports, one after the other. through:
+ * what drops it is told, and then it goes on as if it had not, so that everything in its way is found. Of
+ * LwStep*, freeing; borrows from the world. */
+GPtrArray *lw_reach_trace(LwReach *reach, const LwStart *start, const LwHeader *header, LwCtState ct_state,
+                          gboolean through);
+
+/* Texts of what was met and not understood so far: a set of char*, borrowed. */
+GHashTable *lw_reach_unknowns(const LwReach *reach);
+LwBddPool *lw_reach_pool(const LwReach *reach);
+
+/* Puts another ruleset in the place of the one of that namespace, family and name (ref taken). Afterwards
+ * lw_reach_from() is as good as with a new LwReach. What is returned are the names of the links by which a
+ * packet must come in to be treated differently: a set of char*, transfer full; NULL: any. */
+GHashTable *lw_reach_replace_ruleset(LwReach *reach, const char *ns, LwRuleset *ruleset);

@@ -1,0 +1,221 @@
+/* Routing: tables as sets of destinations by the way out, and the rules that lead to them. */
+#include "reach/internal.h"
+
+static void pieces_unref(gpointer pieces) {
+  g_array_unref(pieces);
+}
+
+void lw_reach_tables_free(gpointer data) {
+  Table *table = data;
+  g_hash_table_unref(table->by_oif);
+  g_free(table);
+}
+
+typedef struct {
+  LwPrefix prefix;
+  guint32 metric;
+  guint oif; /* LW_NO_LINK: refused */
+  LwAddr via;
+  gboolean elsewhere, ends; /* ends: "throw", the table has nothing for it */
+} Route;
+
+static guint32 table_of(const LwResource *resource) {
+  return resource->table ? resource->table : 254;
+}
+
+/* The longest prefix decides, then the smallest metric. */
+static gint by_preference(gconstpointer a, gconstpointer b) {
+  const Route *one = a, *other = b;
+  if (one->prefix.len != other->prefix.len)
+    return one->prefix.len > other->prefix.len ? -1 : 1;
+  return one->metric < other->metric ? -1 : one->metric > other->metric;
+}
+
+/* A route by a device that is not there, or down, is not there either. */
+static gboolean read_route(const Ns *ns, const LwResource *resource, Route *out) {
+  *out = (Route){.prefix = resource->prefix, .metric = resource->metric, .via = resource->via};
+  switch (resource->route_type) {
+  case LW_ROUTE_UNICAST:
+    break;
+  case LW_ROUTE_THROW:
+    out->ends = TRUE;
+    return TRUE;
+  case LW_ROUTE_LOCAL:
+  case LW_ROUTE_BROADCAST:
+  case LW_ROUTE_MULTICAST:
+  case LW_ROUTE_ANYCAST:
+    return FALSE; /* what is local is decided from the addresses */
+  default:
+    return TRUE;
+  }
+  const Link *link = lw_reach_link(ns, resource->link);
+  if (!link || !link->up)
+    return FALSE;
+  out->oif = link->number;
+  return TRUE;
+}
+
+/* A DHCP client brings a default route that no list of wanted routes has. */
+static gboolean read_client(const LwReach *reach, const Ns *ns, const LwResource *resource, guint32 number,
+                            Route *out) {
+  const Link *link = lw_reach_link(ns, resource->link);
+  if (!link || !link->up || reach->world->complete)
+    return FALSE;
+  for (guint i = 0; i < ns->routes->len; i++) {
+    const LwResource *other = ns->routes->pdata[i];
+    if (other->kind == LW_RES_ROUTE && table_of(other) == number && other->prefix.addr.family == 4 &&
+        g_strcmp0(other->link, link->name) == 0)
+      return FALSE;
+  }
+  *out = (Route){.prefix = lw_prefix_make(lw_addr_from_v4(0), 0), .oif = link->number, .elsewhere = TRUE};
+  return TRUE;
+}
+
+static GArray *routes_of(const LwReach *reach, const Ns *ns, guint32 number) {
+  GArray *routes = g_array_new(FALSE, FALSE, sizeof(Route));
+  Route route;
+  for (guint i = 0; i < ns->routes->len; i++) {
+    const LwResource *resource = ns->routes->pdata[i];
+    if (table_of(resource) != number)
+      continue;
+    if (resource->kind == LW_RES_ROUTE ? read_route(ns, resource, &route)
+                                       : read_client(reach, ns, resource, number, &route))
+      g_array_append_val(routes, route);
+  }
+  const GPtrArray *list = reach->world->list;
+  for (guint i = 0; number == 254 && !reach->world->complete && i < list->len;
+       i++) { /* an address brings the route to its link */
+    const LwResource *resource = list->pdata[i];
+    const Link *link = resource->kind == LW_RES_ADDRESS && lw_reach_ns(reach, resource->ns) == ns
+                           ? lw_reach_link(ns, resource->link)
+                           : NULL;
+    if (!link || !link->up)
+      continue;
+    route = (Route){.prefix = lw_prefix_network(&resource->prefix), .oif = link->number};
+    g_array_append_val(routes, route);
+  }
+  g_array_sort(routes, by_preference);
+  return routes;
+}
+
+static void put_piece(Table *table, guint oif, const Piece *piece) {
+  GArray *pieces = g_hash_table_lookup(table->by_oif, GUINT_TO_POINTER(oif));
+  if (!pieces) {
+    pieces = g_array_new(FALSE, FALSE, sizeof(Piece));
+    g_hash_table_insert(table->by_oif, GUINT_TO_POINTER(oif), pieces);
+  }
+  g_array_append_val(pieces, *piece);
+}
+
+static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
+  Table *table = g_hash_table_lookup(ns->tables, GUINT_TO_POINTER(number));
+  if (table)
+    return table;
+  table = g_new0(Table, 1);
+  table->by_oif = g_hash_table_new_full(NULL, NULL, NULL, pieces_unref);
+  g_hash_table_insert(ns->tables, GUINT_TO_POINTER(number), table);
+  g_autoptr(GArray) routes = routes_of(reach, ns, number);
+  LwBdd taken = LW_BDD_FALSE,
+        before = LW_BDD_FALSE; /* before: by what is preferred to the routes like this one */
+  for (guint i = 0; i < routes->len; i++) {
+    const Route *route = &g_array_index(routes, Route, i);
+    if (i == 0 || by_preference(route, route - 1) != 0 || !lw_prefix_equal(&route->prefix, &route[-1].prefix))
+      before = taken;
+    LwBdd all = lw_packets_prefix(reach->pool, LW_HEADER_DADDR, &route->prefix);
+    Piece piece = {.via = route->via,
+                   .elsewhere = route->elsewhere,
+                   .set = lw_bdd_minus(reach->pool, all, before),
+                   .is_default = route->prefix.len == 0};
+    taken = lw_bdd_or(reach->pool, taken, all);
+    if (piece.set == LW_BDD_FALSE || route->ends)
+      continue;
+    table->matched = lw_bdd_or(reach->pool, table->matched, piece.set);
+    if (!piece.is_default)
+      table->matched_more = table->matched;
+    if (route->oif != LW_NO_LINK)
+      put_piece(table, route->oif, &piece);
+  }
+  return table;
+}
+
+static gboolean applies(const Lookup *lookup, const Ns *ns, const State *state, guint iif, gboolean *unsure) {
+  *unsure = lookup->unsure;
+  if (lookup->for_output)
+    return FALSE;
+  if (lookup->iif) {
+    const char *name = iif == LW_NO_LINK ? "lo" : lw_reach_link_at(ns, iif)->name;
+    if (!g_str_equal(lookup->iif, name))
+      return FALSE;
+  }
+  if (lookup->mark && state->mark_unknown)
+    *unsure = TRUE;
+  return !lookup->mark || state->mark_unknown || lookup->mark == (state->mark & lookup->mask);
+}
+
+static LwBdd way_set(LwReach *reach, const Lookup *lookup, LwBdd left, LwBdd set) {
+  return lw_bdd_and(reach->pool, lw_bdd_and(reach->pool, left, lookup->selected), set);
+}
+
+/* What may be looked up or not takes nothing away from the lookups behind it; and where only the sure counts,
+ * it leads nowhere, and nothing behind it is sure. */
+GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif) {
+  GArray *ways = g_array_new(FALSE, FALSE, sizeof(Way));
+  LwBddPool *pool = reach->pool;
+  gboolean must = reach->approximation == LW_REACH_MUST;
+  LwBdd left = LW_BDD_TRUE;
+  for (guint i = 0; i < ns->lookups->len && left != LW_BDD_FALSE; i++) {
+    const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
+    gboolean unsure;
+    if (!applies(lookup, ns, state, iif, &unsure))
+      continue;
+    Table *table = lookup->refuse ? NULL : table_get(reach, ns, lookup->table);
+    const GArray *pieces =
+        table && !(unsure && must) ? g_hash_table_lookup(table->by_oif, GUINT_TO_POINTER(oif)) : NULL;
+    for (guint p = 0; pieces && p < pieces->len; p++) {
+      const Piece *piece = &g_array_index(pieces, Piece, p);
+      if (piece->is_default && lookup->suppress_default)
+        continue;
+      Way way = {piece->via, piece->elsewhere, way_set(reach, lookup, left, piece->set)};
+      if (way.set != LW_BDD_FALSE)
+        g_array_append_val(ways, way);
+    }
+    if (unsure && !must)
+      continue;
+    LwBdd answered = !table ? LW_BDD_TRUE : lookup->suppress_default ? table->matched_more : table->matched;
+    left = lw_bdd_minus(pool, left, lw_bdd_and(pool, answered, lookup->selected));
+  }
+  return ways;
+}
+
+GArray *lw_reach_routed_links(LwReach *reach, Ns *ns) {
+  g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+  GArray *links = g_array_new(FALSE, FALSE, sizeof(guint));
+  for (guint i = 0; i < ns->lookups->len; i++) {
+    const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
+    if (lookup->refuse || lookup->for_output)
+      continue;
+    GHashTableIter iter;
+    gpointer oif;
+    g_hash_table_iter_init(&iter, table_get(reach, ns, lookup->table)->by_oif);
+    while (g_hash_table_iter_next(&iter, &oif, NULL))
+      if (g_hash_table_add(seen, oif)) {
+        guint number = GPOINTER_TO_UINT(oif);
+        g_array_append_val(links, number);
+      }
+  }
+  return links;
+}
+
+LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link) {
+  LwBddPool *pool = reach->pool;
+  LwBdd matched = LW_BDD_FALSE, found = LW_BDD_FALSE;
+  g_autoptr(GArray) routes = routes_of(reach, ns, 254);
+  for (guint i = 0; i < routes->len; i++) {
+    const Route *route = &g_array_index(routes, Route, i);
+    LwBdd all = lw_packets_prefix(pool, LW_HEADER_SADDR, &route->prefix);
+    if (route->oif == link || (link == LW_NO_LINK && route->oif != LW_NO_LINK))
+      found = lw_bdd_or(pool, found, lw_bdd_minus(pool, all, matched));
+    matched = lw_bdd_or(pool, matched, all);
+  }
+  return found;
+}

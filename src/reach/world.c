@@ -1,0 +1,342 @@
+/* Resources, by namespace and by what is asked of them. */
+#include "reach/internal.h"
+
+#include <string.h>
+
+static void link_free(gpointer data) {
+  Link *link = data;
+  g_array_unref(link->ports);
+  g_free(link);
+}
+
+void lw_reach_ns_free(gpointer data) {
+  Ns *ns = data;
+  g_ptr_array_unref(ns->links);
+  g_hash_table_unref(ns->link_by_name);
+  g_ptr_array_unref(ns->rulesets);
+  for (guint i = 0; i < HOOKS; i++) {
+    g_clear_pointer(&ns->hooks[i], g_array_unref);
+    g_clear_pointer(&ns->bridge_hooks[i], g_array_unref);
+  }
+  g_ptr_array_unref(ns->routes);
+  g_hash_table_unref(ns->tables);
+  g_array_unref(ns->lookups);
+  g_hash_table_unref(ns->sysctls);
+  g_free(ns);
+}
+
+static void ruleset_unref(gpointer data) {
+  lw_ruleset_unref(data);
+}
+
+static Ns *ns_new(const char *name) {
+  Ns *ns = g_new0(Ns, 1);
+  ns->name = name;
+  ns->links = g_ptr_array_new_with_free_func(link_free);
+  ns->link_by_name = g_hash_table_new(g_str_hash, g_str_equal);
+  ns->rulesets = g_ptr_array_new_with_free_func(ruleset_unref);
+  for (guint i = 0; i < HOOKS; i++) {
+    ns->hooks[i] = g_array_new(FALSE, FALSE, sizeof(Hooked));
+    ns->bridge_hooks[i] = g_array_new(FALSE, FALSE, sizeof(Hooked));
+  }
+  ns->routes = g_ptr_array_new();
+  ns->tables = g_hash_table_new_full(NULL, NULL, NULL, lw_reach_tables_free);
+  ns->lookups = g_array_new(FALSE, FALSE, sizeof(Lookup));
+  ns->sysctls = g_hash_table_new(g_str_hash, g_str_equal);
+  return ns;
+}
+
+Ns *lw_reach_ns(const LwReach *reach, const char *name) {
+  return g_hash_table_lookup(reach->ns_by_name, name ? name : "");
+}
+
+Link *lw_reach_link(const Ns *ns, const char *name) {
+  return name ? g_hash_table_lookup(ns->link_by_name, name) : NULL;
+}
+
+const char *lw_reach_sysctl(const Ns *ns, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  g_autofree char *name = g_strdup_vprintf(format, args);
+  va_end(args);
+  return g_hash_table_lookup(ns->sysctls, name);
+}
+
+gboolean lw_reach_is_member(LwReach *reach, LwBdd set, LwHeaderField field, const LwAddr *addr) {
+  return lw_bdd_intersects(reach->pool, set, lw_packets_addr(reach->pool, field, addr));
+}
+
+/* --- links
+ * -------------------------------------------------------------------------------------------------------- */
+
+static void add_link(LwReach *reach, Ns *ns, const LwResource *resource) {
+  if (g_hash_table_contains(ns->link_by_name, resource->name))
+    return;
+  Link *link = g_new0(Link, 1);
+  link->ns = ns;
+  link->name = resource->name;
+  link->resource = resource;
+  link->is_bridge = resource->kind == LW_RES_LINK && resource->link_type == LW_LINK_BRIDGE;
+  link->up = resource->up;
+  link->isolated = resource->isolated;
+  link->ports = g_array_new(FALSE, FALSE, sizeof(guint));
+  if (resource->kind == LW_RES_LINK && resource->link_type == LW_LINK_VETH) {
+    link->peer_ns = resource->peer_ns ? resource->peer_ns : "";
+    link->peer = resource->peer;
+  }
+  if (resource->unknown) {
+    g_autofree char *text = g_strdup_printf("%s%slink %s: %s", ns->name, *ns->name ? ": " : "",
+                                            resource->name, resource->unknown);
+    lw_reach_note_unknown(reach, text);
+  }
+  g_ptr_array_add(ns->links, link);
+  link->number = ns->links->len;
+  g_hash_table_insert(ns->link_by_name, (gpointer)link->name, link);
+}
+
+static void join_bridges(Ns *ns) {
+  for (guint i = 0; i < ns->links->len; i++) {
+    Link *link = ns->links->pdata[i];
+    if (link->resource->kind != LW_RES_LINK || !link->resource->master || !*link->resource->master)
+      continue;
+    Link *bridge = lw_reach_link(ns, link->resource->master);
+    if (!bridge)
+      continue;
+    link->master = bridge->number;
+    bridge->is_bridge = TRUE;
+    g_array_append_val(bridge->ports, link->number);
+  }
+}
+
+static gboolean is_one(const char *value) {
+  return value && !g_str_equal(value, "0");
+}
+
+static guint number_of(const char *value) {
+  return value ? (guint)g_ascii_strtoull(value, NULL, 10) : 0;
+}
+
+/* A link made later takes "default" over; the value of the link itself is the one that counts. */
+static gboolean v6_is_on(const Ns *ns, const char *link) {
+  const char *own = lw_reach_sysctl(ns, "net/ipv6/conf/%s/disable_ipv6", link);
+  if (own)
+    return !is_one(own);
+  return !is_one(lw_reach_sysctl(ns, "net/ipv6/conf/all/disable_ipv6")) &&
+         !is_one(lw_reach_sysctl(ns, "net/ipv6/conf/default/disable_ipv6"));
+}
+
+static void read_sysctls(Ns *ns) {
+  const char *v4 = lw_reach_sysctl(ns, "net/ipv4/ip_forward");
+  const char *v6 = lw_reach_sysctl(ns, "net/ipv6/conf/all/forwarding");
+  ns->forward6 = !v6 || is_one(v6);
+  for (guint i = 0; i < ns->links->len; i++) {
+    Link *link = ns->links->pdata[i];
+    const char *own = lw_reach_sysctl(ns, "net/ipv4/conf/%s/forwarding", link->name);
+    link->v6 = v6_is_on(ns, link->name);
+    link->way_back = MAX(number_of(lw_reach_sysctl(ns, "net/ipv4/conf/all/rp_filter")),
+                         number_of(lw_reach_sysctl(ns, "net/ipv4/conf/%s/rp_filter", link->name)));
+    link->forward4 = own ? is_one(own) : !v4 || is_one(v4);
+  }
+}
+
+/* --- addresses
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void or_into(LwReach *reach, LwBdd *set, LwBdd more) {
+  *set = lw_bdd_or(reach->pool, *set, more);
+}
+
+static void or_prefix(LwReach *reach, LwBdd *set, LwHeaderField field, const char *text) {
+  LwPrefix prefix;
+  gboolean parsed = lw_prefix_parse(text, &prefix);
+  g_assert(parsed);
+  or_into(reach, set, lw_packets_prefix(reach->pool, field, &prefix));
+}
+
+static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
+  const LwAddr *addr = &resource->prefix.addr;
+  Link *link = lw_reach_link(ns, resource->link);
+  if (link && addr->family == 4 && !lw_addr_is_set(&link->address))
+    link->address = *addr;
+  if (link && addr->family == 6 && !lw_addr_is_set(&link->address6) && addr->bytes[0] != 0xfe)
+    link->address6 = *addr;
+  or_into(reach, &ns->local, lw_packets_addr(reach->pool, LW_HEADER_DADDR, addr));
+  or_into(reach, &ns->owned, lw_packets_addr(reach->pool, LW_HEADER_DADDR, addr));
+  or_into(reach, &ns->owned_source, lw_packets_addr(reach->pool, LW_HEADER_SADDR, addr));
+  if (addr->family == 4) /* IPv6 takes its own addresses from anywhere */
+    or_into(reach, &ns->martian, lw_packets_addr(reach->pool, LW_HEADER_SADDR, addr));
+  if (addr->family != 4 || resource->prefix.len > 30)
+    return;
+  LwRange range = lw_prefix_range(&resource->prefix);
+  or_into(reach, &ns->local, lw_packets_addr(reach->pool, LW_HEADER_DADDR, &range.last));
+  or_into(reach, &ns->martian, lw_packets_addr(reach->pool, LW_HEADER_SADDR, &range.last));
+}
+
+/* "0.0.0.0" may send to everybody on the wire, to nobody else. */
+static void add_nameless(LwReach *reach, Ns *ns) {
+  LwBdd nameless = LW_BDD_FALSE, everybody = LW_BDD_FALSE;
+  or_prefix(reach, &nameless, LW_HEADER_SADDR, "0.0.0.0/8");
+  or_prefix(reach, &everybody, LW_HEADER_DADDR, "255.255.255.255/32");
+  or_into(reach, &ns->martian, lw_bdd_minus(reach->pool, nameless, everybody));
+}
+
+static void add_well_known(LwReach *reach, Ns *ns) {
+  add_nameless(reach, ns);
+  or_prefix(reach, &ns->local, LW_HEADER_DADDR, "127.0.0.0/8");
+  or_prefix(reach, &ns->local, LW_HEADER_DADDR, "224.0.0.0/4");
+  or_prefix(reach, &ns->local, LW_HEADER_DADDR, "255.255.255.255/32");
+  or_prefix(reach, &ns->local, LW_HEADER_DADDR, "::1/128");
+  or_prefix(reach, &ns->local, LW_HEADER_DADDR, "fe80::/10");
+  or_prefix(reach, &ns->local, LW_HEADER_DADDR, "ff00::/8");
+  or_prefix(reach, &ns->martian_destination, LW_HEADER_DADDR, "0.0.0.0/8");
+  or_prefix(reach, &ns->martian_destination, LW_HEADER_DADDR, "127.0.0.0/8");
+  or_prefix(reach, &ns->martian_destination, LW_HEADER_DADDR, "::1/128");
+  or_prefix(reach, &ns->martian, LW_HEADER_SADDR, "127.0.0.0/8");
+  or_prefix(reach, &ns->martian, LW_HEADER_SADDR, "224.0.0.0/4");
+  or_prefix(reach, &ns->martian, LW_HEADER_SADDR, "255.255.255.255/32");
+  or_prefix(reach, &ns->martian, LW_HEADER_SADDR, "::1/128");
+  or_prefix(reach, &ns->martian, LW_HEADER_SADDR, "ff00::/8");
+}
+
+/* --- routing rules
+ * ------------------------------------------------------------------------------------------------ */
+
+#define TABLE_MAIN 254
+#define TABLE_LOCAL 255
+
+static LwBdd selection(LwReach *reach, const LwResource *rule) {
+  LwBdd set = lw_packets_family(reach->pool, rule->ip_family == 6 ? 6 : 4);
+  if (rule->from.addr.family)
+    set = lw_bdd_and(reach->pool, set, lw_packets_prefix(reach->pool, LW_HEADER_SADDR, &rule->from));
+  if (rule->to.addr.family)
+    set = lw_bdd_and(reach->pool, set, lw_packets_prefix(reach->pool, LW_HEADER_DADDR, &rule->to));
+  return set;
+}
+
+static void add_lookup(LwReach *reach, Ns *ns, const LwResource *rule) {
+  Lookup lookup = {
+      .priority = rule->priority,
+      .table = rule->table ? rule->table : TABLE_MAIN,
+      .mark = rule->mark,
+      .mask = rule->mark_mask ? rule->mark_mask : G_MAXUINT32,
+      .iif = rule->iif && *rule->iif ? rule->iif : NULL,
+      .refuse = rule->action != LW_RULE_LOOKUP,
+      .suppress_default = rule->suppress_default,
+      .for_output = rule->oif && *rule->oif,
+      .unsure = rule->unknown || rule->invert || rule->action == LW_RULE_OTHER,
+      .selected = selection(reach, rule),
+  };
+  if (rule->unknown || rule->invert) {
+    g_autofree char *text = g_strdup_printf("%s%srouting rule %u: %s", ns->name, *ns->name ? ": " : "",
+                                            rule->priority, rule->unknown ? rule->unknown : "it is inverted");
+    lw_reach_note_unknown(reach, text);
+  }
+  if (lookup.table == TABLE_LOCAL && !lookup.refuse)
+    return; /* what is local is decided from the addresses */
+  ns->by_iif |= lookup.iif != NULL;
+  g_array_append_val(ns->lookups, lookup);
+}
+
+static gint by_priority(gconstpointer a, gconstpointer b) {
+  const Lookup *one = a, *other = b;
+  return one->priority < other->priority ? -1 : one->priority > other->priority;
+}
+
+/* The kernel makes these itself; a list of wanted rules does not name them. */
+static void add_usual_lookups(LwReach *reach, Ns *ns) {
+  for (guint8 family = 4; family <= 6 && !reach->world->complete; family += 2) {
+    Lookup main_table = {.priority = 32766, .table = TABLE_MAIN, .mask = G_MAXUINT32};
+    main_table.selected = lw_packets_family(reach->pool, family);
+    g_array_append_val(ns->lookups, main_table);
+  }
+  g_array_sort(ns->lookups, by_priority);
+}
+
+/* --- rulesets
+ * ----------------------------------------------------------------------------------------------------- */
+
+static gint by_chain_priority(gconstpointer a, gconstpointer b) {
+  const Hooked *one = a, *other = b;
+  if (one->chain->priority != other->chain->priority)
+    return one->chain->priority < other->chain->priority ? -1 : 1;
+  return 0;
+}
+
+void lw_reach_hook_rulesets(Ns *ns) {
+  for (guint h = 0; h < HOOKS; h++) {
+    g_array_set_size(ns->hooks[h], 0);
+    g_array_set_size(ns->bridge_hooks[h], 0);
+  }
+  for (guint i = 0; i < ns->rulesets->len; i++) {
+    const LwRuleset *ruleset = ns->rulesets->pdata[i];
+    if (ruleset->dormant || ruleset->family == LW_FAMILY_ARP)
+      continue;
+    for (guint c = 0; c < ruleset->chains->len; c++) {
+      Hooked hooked = {ruleset, ruleset->chains->pdata[c]};
+      if (hooked.chain->hook == LW_HOOK_NONE)
+        continue;
+      GArray **hooks = ruleset->family == LW_FAMILY_BRIDGE ? ns->bridge_hooks : ns->hooks;
+      g_array_append_val(hooks[hooked.chain->hook], hooked);
+    }
+  }
+  for (guint h = 0; h < HOOKS; h++) {
+    g_array_sort(ns->hooks[h], by_chain_priority);
+    g_array_sort(ns->bridge_hooks[h], by_chain_priority);
+  }
+}
+
+/* --- all of it
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void add_resource(LwReach *reach, const LwResource *resource, gboolean links) {
+  Ns *ns = lw_reach_ns(reach, resource->ns);
+  if (!ns)
+    return;
+  if (links) {
+    if (resource->kind == LW_RES_LINK || resource->kind == LW_RES_TUNNEL)
+      add_link(reach, ns, resource);
+    return;
+  }
+  switch (resource->kind) {
+  case LW_RES_ADDRESS:
+    add_address(reach, ns, resource);
+    break;
+  case LW_RES_ROUTE:
+  case LW_RES_DHCP_CLIENT:
+    g_ptr_array_add(ns->routes, (gpointer)resource);
+    break;
+  case LW_RES_RULE:
+    add_lookup(reach, ns, resource);
+    break;
+  case LW_RES_SYSCTL:
+    g_hash_table_insert(ns->sysctls, resource->name, resource->value);
+    break;
+  case LW_RES_RULESET:
+    if (resource->ruleset)
+      g_ptr_array_add(ns->rulesets, lw_ruleset_ref(resource->ruleset));
+    break;
+  default:
+    break;
+  }
+}
+
+void lw_reach_index_world(LwReach *reach, const char *const *inside) {
+  for (guint i = 0; inside[i]; i++) {
+    Ns *ns = ns_new(inside[i]);
+    g_ptr_array_add(reach->namespaces, ns);
+    g_hash_table_insert(reach->ns_by_name, (gpointer)ns->name, ns);
+  }
+  const GPtrArray *list = reach->world->list;
+  for (guint i = 0; i < list->len; i++)
+    add_resource(reach, list->pdata[i], TRUE);
+  for (guint i = 0; i < list->len; i++)
+    add_resource(reach, list->pdata[i], FALSE);
+  for (guint i = 0; i < reach->namespaces->len; i++) {
+    Ns *ns = reach->namespaces->pdata[i];
+    join_bridges(ns);
+    read_sysctls(ns);
+    add_well_known(reach, ns);
+    add_usual_lookups(reach, ns);
+    lw_reach_hook_rulesets(ns);
+  }
+}

@@ -1,0 +1,95 @@
+/* The static half of the proof: what can reach what by the resources that are there (wanted, or read back
+ * from the kernel), compared with what the file says. Whole sets of packets, no sampling; see docs/proof.md.
+ */
+#pragma once
+
+#include "policy/intent_sets.h"
+#include "reach/reach.h"
+#include "verify/verify.h"
+
+/* What is told apart as a place that packets get to: a zone, INTERNET by the exit (LW_NONE: wan, home LAN
+ * included); or none of them. */
+typedef struct {
+  gboolean elsewhere; /* out by a link that belongs to no zone */
+  LwZone zone;
+  const char *ns, *link; /* elsewhere: that link */
+} LwPlace;
+
+/* All that gets to one place from one source, as it was sent. */
+typedef struct {
+  LwPlace place;
+  LwBdd may, must;
+} LwReached;
+
+/* One source of packets: a row of the matrix. */
+typedef struct {
+  char *name; /* "lan10", "lan10/gaming", "host", "internet/se", "home-lan" */
+  LwZone zone;
+  LwStart start;
+  guint machine, nic;  /* of a machine's port; else LW_NONE */
+  LwBdd packets;       /* what was let loose there: everything that can open a flow */
+  GPtrArray *intended; /* of LwIntended* */
+  GPtrArray *reached;  /* of LwReached* */
+  LwBdd by_bridge;     /* of a port: what gets anywhere when it is sent to the bridge itself */
+} LwStaticRow;
+
+typedef enum {
+  LW_STATIC_OPEN,     /* passes, and must not */
+  LW_STATIC_CLOSED,   /* must pass, and does not */
+  LW_STATIC_UNMASKED, /* leaves under its own address */
+  LW_STATIC_LEAK,     /* an open flow of it could go on by an exit that is not its own */
+  LW_STATIC_STRAY,    /* passes though it belongs to no flow */
+} LwStaticKind;
+
+typedef struct {
+  LwStaticKind kind;
+  char *from, *to;
+  LwStart start;
+  LwHeader packet;
+  LwProto proto; /* of the packet, in the model's words; ANY for others */
+  char *reason;  /* what the file says of it */
+  LwOrigin origin;
+  char *decided; /* nullable: the rule that let it through, or stopped it */
+  char *set;     /* nullable: all of them, in pieces, for people */
+} LwStaticViolation;
+
+typedef struct LwStatic {
+  LwBddPool *pool;
+  LwReach *reach;
+  const LwLab *lab;
+  const LwFacts *facts;
+  GPtrArray *rows;       /* of LwStaticRow* */
+  GPtrArray *violations; /* of LwStaticViolation* */
+  LwBdd machines;        /* destinations that are machines' */
+  GPtrArray *unknowns;   /* of char*: what could not be understood, taken in the safe direction */
+} LwStatic;
+
+/* Wanted resources with what only WAN's lease brings, by the facts: for a proof before anything is there.
+ * Transfer full; the resources are shared. */
+LwResourceSet *lw_static_with_lease(const LwResourceSet *wanted, const LwFacts *facts);
+/* pool, lab, facts, world are borrowed and must outlive it. */
+LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *facts,
+                          const LwResourceSet *world);
+void lw_static_free(LwStatic *proof);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwStatic, lw_static_free)
+
+/* One line: packet, rule, line of the file. Transfer full. */
+char *lw_static_violation_format(const LwStaticViolation *violation);
+/* Does a packet get from a row to a zone? */
+gboolean lw_static_passes(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet,
+                          const LwZone *to);
+/* The row of a machine's port, of a segment, of the host, …; machine nullable. NULL: there is none. */
+const LwStaticRow *lw_static_row(const LwStatic *proof, const LwZone *zone, const char *machine);
+/* The packet of a question, as it opens a flow. */
+LwHeader lw_static_header(const LwFlowQuestion *question);
+
+/* Flows that `to` has and `from` has not, a line each: "lan10 -> host: PIECES". Both of one pool, of the same
+ * lab or not (rows and places are the same by name). Of char*, transfer full. */
+GPtrArray *lw_static_gained(const LwStatic *from, const LwStatic *to);
+
+/* Fills in `statically` of the report's cells, and adds what the proof found: violations, unknowns. */
+void lw_static_report(const LwStatic *proof, LwVerifyReport *report);
+/* Just the cells. */
+void lw_static_fill(const LwStatic *proof, const LwVerifyReport *report);
+/* Adds a violation for each cell in which the two proofs differ. */
+void lw_verify_add_disagreements(LwVerifyReport *report);

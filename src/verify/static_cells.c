@@ -1,0 +1,202 @@
+/* The static proof's answers in the report that the live one fills too. */
+#include "verify/static_internal.h"
+
+#include <string.h>
+
+static gboolean is_source_of(const LwCell *cell, const LwStatic *proof, const LwStaticRow *row) {
+  LwZone from = cell->question.from;
+  if (from.kind == LW_ZONE_HOME_LAN)
+    from = (LwZone){LW_ZONE_INTERNET, LW_NONE};
+  if (row->zone.kind != from.kind || row->zone.index != from.index)
+    return FALSE;
+  if (row->machine == LW_NONE)
+    return TRUE;
+  const char *machine = lw_lab_machine(proof->lab, row->machine)->name;
+  return cell->machine && g_str_equal(machine, cell->machine);
+}
+
+/* Only the row of its own port knows what a machine can do beside asking its gateway. */
+static gboolean needs_port(const LwCell *cell) {
+  return (cell->by_frame || g_str_equal(cell->to, "around")) && cell->question.from.kind == LW_ZONE_SEGMENT;
+}
+
+static gboolean six_passes(const LwStatic *proof, const LwStaticRow *row) {
+  for (guint i = 0; i < row->reached->len; i++) {
+    const LwReached *reached = row->reached->pdata[i];
+    gboolean own_wire = !reached->place.elsewhere && reached->place.zone.kind == row->zone.kind &&
+                        reached->place.zone.index == row->zone.index;
+    /* what stays on its own wire is its own affair */
+    if (!own_wire && lw_bdd_intersects(proof->pool, reached->may, lw_packets_family(proof->pool, 6)))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static gboolean passes_anywhere(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
+  LwBdd one = lw_packets_of(proof->pool, packet);
+  for (guint i = 0; i < row->reached->len; i++) {
+    const LwReached *reached = row->reached->pdata[i];
+    gboolean own_wire = !reached->place.elsewhere && reached->place.zone.kind == row->zone.kind &&
+                        reached->place.zone.index == row->zone.index;
+    if (!own_wire && lw_bdd_intersects(proof->pool, reached->may, one))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* A forward's answer: it is the router that is asked, and the machine that is reached. */
+static gboolean is_forwarded(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
+  LwBdd one = lw_packets_of(proof->pool, packet);
+  for (guint i = 0; i < row->reached->len; i++) {
+    const LwReached *reached = row->reached->pdata[i];
+    if (!reached->place.elsewhere && reached->place.zone.kind == LW_ZONE_SEGMENT &&
+        lw_bdd_intersects(proof->pool, reached->may, one))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static gboolean row_lets_pass(const LwStatic *proof, const LwStaticRow *row, const LwCell *cell) {
+  LwHeader packet = lw_static_header(&cell->question);
+  LwZone to = cell->question.to;
+  if (cell->by_bridge) {
+    LwBdd asked = cell->family == 6 ? lw_packets_family(proof->pool, 6) : lw_packets_of(proof->pool, &packet);
+    return lw_bdd_intersects(proof->pool, row->by_bridge, asked);
+  }
+  if (cell->family == 6)
+    return six_passes(proof, row);
+  if (g_str_equal(cell->to, "around")) /* it must get nowhere */
+    return passes_anywhere(proof, row, &packet);
+  gboolean from_outside = row->zone.kind == LW_ZONE_INTERNET && to.kind == LW_ZONE_ROUTER;
+  return lw_static_passes(proof, row, &packet, &to) || (from_outside && is_forwarded(proof, row, &packet));
+}
+
+/* At the host's own uplink come in packets that the cell does not mean: what is for the host itself. */
+static gboolean is_beside(const LwCell *cell, const LwStaticRow *row) {
+  gboolean outer = row->zone.kind == LW_ZONE_INTERNET && *row->start.ns == '\0';
+  return outer && cell->question.to.kind == LW_ZONE_HOST;
+}
+
+/* A short-lived machine that is not there when the static proof looks. */
+static gboolean is_to_a_probe(const LwCell *cell, const LwStatic *proof) {
+  return cell->by_frame && !cell->by_bridge && cell->family == 4 &&
+         !lw_bdd_intersects(proof->pool, proof->machines,
+                            lw_packets_addr(proof->pool, LW_HEADER_DADDR, &cell->question.destination));
+}
+
+void lw_static_fill(const LwStatic *proof, const LwVerifyReport *report) {
+  for (guint i = 0; i < report->cells->len; i++) {
+    LwCell *cell = report->cells->pdata[i];
+    gboolean any = FALSE, passes = FALSE;
+    for (guint r = 0; r < proof->rows->len; r++) {
+      const LwStaticRow *row = proof->rows->pdata[r];
+      if (!is_source_of(cell, proof, row) || is_beside(cell, row) ||
+          (needs_port(cell) && row->machine == LW_NONE))
+        continue;
+      any = TRUE;
+      passes |= row_lets_pass(proof, row, cell);
+    }
+    if (any && !is_to_a_probe(cell, proof))
+      cell->statically = passes ? LW_CELL_ALLOW : LW_CELL_DENY;
+  }
+}
+
+static char *cell_text(const LwCell *cell) {
+  g_autofree char *source = lw_addr_format(&cell->question.source);
+  g_autofree char *destination = lw_addr_format(&cell->question.destination);
+  return g_strdup_printf("%s (%s) -> %s %s %s", cell->from, source, cell->to, destination, cell->service);
+}
+
+static const char *word(LwCellResult result) {
+  return result == LW_CELL_ALLOW ? "passes" : "does not pass";
+}
+
+void lw_verify_add_disagreements(LwVerifyReport *report) {
+  for (guint i = 0; i < report->cells->len; i++) {
+    const LwCell *cell = report->cells->pdata[i];
+    if (cell->live == LW_CELL_UNTESTED || cell->statically == LW_CELL_UNTESTED ||
+        cell->live == cell->statically)
+      continue;
+    g_autofree char *text = cell_text(cell);
+    g_autofree char *origin = lw_origin_format(&cell->origin);
+    g_ptr_array_add(
+        report->violations,
+        g_strdup_printf("%s: the two proofs disagree: by the rules in force it %s, a packet %s; %s", text,
+                        word(cell->statically), word(cell->live), origin));
+  }
+}
+
+void lw_static_report(const LwStatic *proof, LwVerifyReport *report) {
+  lw_static_fill(proof, report);
+  for (guint i = 0; i < proof->violations->len; i++)
+    g_ptr_array_add(report->violations, lw_static_violation_format(proof->violations->pdata[i]));
+  report->unknowns = g_ptr_array_new_with_free_func(g_free);
+  for (guint i = 0; i < proof->unknowns->len; i++)
+    g_ptr_array_add(report->unknowns, g_strdup(proof->unknowns->pdata[i]));
+}
+
+LwVerifyReport *lw_verify_cells(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
+                                const LwAddr *router_wan, const LwAddr *host_uplink) {
+  LwVerifyReport *report = g_new0(LwVerifyReport, 1);
+  LwSurroundings around = {*router_wan, *host_uplink};
+  report->lab = g_strdup(lab->name);
+  report->target = g_strdup("twin");
+  report->cells = g_ptr_array_new();
+  report->exits = g_ptr_array_new();
+  report->violations = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GPtrArray) flows = lw_verify_flows(lab, facts, world, &around);
+  for (guint i = 0; i < flows->len; i++)
+    g_ptr_array_add(report->cells, g_steal_pointer(&((LwFlow *)flows->pdata[i])->cell));
+  return report;
+}
+
+/* --- JUnit
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static void put_case(GString *out, const char *group, const char *name, const char *failure,
+                     gboolean skipped) {
+  g_autofree char *escaped_group = g_markup_escape_text(group, -1);
+  g_autofree char *escaped_name = g_markup_escape_text(name, -1);
+  g_string_append_printf(out, "    <testcase classname=\"%s\" name=\"%s\"", escaped_group, escaped_name);
+  if (failure) {
+    g_autofree char *escaped = g_markup_escape_text(failure, -1);
+    g_string_append_printf(out, "><failure message=\"%s\"/></testcase>\n", escaped);
+  } else {
+    g_string_append(out, skipped ? "><skipped/></testcase>\n" : "/>\n");
+  }
+}
+
+static gboolean is_right(LwCellResult result, gboolean expect) {
+  return result == LW_CELL_UNTESTED || (result == LW_CELL_ALLOW) == expect;
+}
+
+static void put_cell(GString *out, const LwCell *cell) {
+  g_autofree char *name = cell_text(cell);
+  g_autofree char *failure = NULL;
+  if (!is_right(cell->live, cell->expect) || !is_right(cell->statically, cell->expect))
+    failure = g_strdup_printf("must %s: %s", cell->expect ? "pass" : "not pass", cell->reason);
+  put_case(out, cell->from, name, failure,
+           cell->live == LW_CELL_UNTESTED && cell->statically == LW_CELL_UNTESTED);
+}
+
+char *lw_verify_to_junit(const LwVerifyReport *report) {
+  GString *cases = g_string_new(NULL);
+  guint failures = report->violations->len;
+  for (guint i = 0; i < report->cells->len; i++) {
+    const LwCell *cell = report->cells->pdata[i];
+    failures += !is_right(cell->live, cell->expect) || !is_right(cell->statically, cell->expect);
+    put_cell(cases, cell);
+  }
+  for (guint i = 0; i < report->violations->len; i++)
+    put_case(cases, "violations", report->violations->pdata[i], report->violations->pdata[i], FALSE);
+  g_autofree char *lab = g_markup_escape_text(report->lab, -1);
+  char *text =
+      g_strdup_printf("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"
+                      "  <testsuite name=\"lanward %s\" tests=\"%u\" failures=\"%u\" time=\"%.3f\">\n"
+                      "%s  </testsuite>\n</testsuites>\n",
+                      lab, report->cells->len + report->violations->len, failures,
+                      (double)report->elapsed_ms / 1000, cases->str);
+  g_string_free(cases, TRUE);
+  return text;
+}
