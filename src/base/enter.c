@@ -137,7 +137,7 @@ static void run_between(const Run *run) {
 }
 
 int lw_enter_run(const LwEntry *entry, GError **error) {
-  static const int forwarded[] = {SIGCHLD, SIGINT, SIGTERM, SIGQUIT, SIGHUP};
+  static const int forwarded[] = {SIGCHLD, SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1};
   Run run = {.entry = entry};
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {

@@ -25,7 +25,8 @@ typedef struct {
   gpointer data;
 } LwEntry;
 
-/* Runs the body with our stdin, stdout, stderr and controlling terminal, passing on SIGINT, SIGTERM, SIGQUIT
- * and SIGHUP that somebody sends us. Returns its exit status (128+signal), or -1 and error. It dies with us.
+/* Runs the body with our stdin, stdout, stderr and controlling terminal, passing on SIGINT, SIGTERM, SIGQUIT,
+ * SIGHUP and SIGUSR1 that somebody sends us. Returns its exit status (128+signal), or -1 and error. It dies
+ * with us.
  */
 int lw_enter_run(const LwEntry *entry, GError **error);

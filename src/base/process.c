@@ -1,6 +1,7 @@
 #include "base/process.h"
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/netns.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -36,9 +38,16 @@ typedef struct {
   char **private_dirs;
   char **private_files;
   char *pid_file;
+  gboolean holds; /* keeps what lw_command_hold() was told */
   int netns;
   int fds[3];
 } Launch;
+
+static int held = -1;
+
+void lw_command_hold(int fd) {
+  held = fd;
+}
 
 static void close_fd(int *fd) {
   if (*fd >= 0)
@@ -237,6 +246,8 @@ static void become(const Launch *launch, int report) {
   for (int i = 0; i < 3 && ok; i++)
     ok = dup2(fds[i], i) >= 0;
   ok = ok && close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+  if (ok && launch->holds && held >= 0)
+    ok = fcntl(held, F_SETFD, 0) == 0;
   if (!ok) {
     send_note(report, NOTE_SETUP, errno);
     _exit(127);
@@ -380,7 +391,7 @@ static gboolean run_launch(Launch *launch, int out[2], int err[2], int report[2]
 }
 
 char *lw_command_run(const LwCommand *command, GError **error) {
-  g_auto(Launch) launch = {.netns = -1, .fds = {-1, -1, -1}};
+  g_auto(Launch) launch = {.holds = TRUE, .netns = -1, .fds = {-1, -1, -1}};
   if (!launch_prepare(&launch, command, error))
     return NULL;
   int out[2] = {-1, -1}, err[2] = {-1, -1}, report[2] = {-1, -1};
@@ -532,4 +543,39 @@ gboolean lw_process_stop(const char *identity, guint grace_ms, GError **error) {
   else if (!gone)
     g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "process %d does not end, even killed", (int)pid);
   return gone;
+}
+
+#define IDENTITY_MAX 128
+
+static gboolean remove_file(const char *path, GError **error) {
+  if (unlink(path) == 0 || errno == ENOENT)
+    return TRUE;
+  lw_error_set_errno(error, "cannot remove %s", path);
+  return FALSE;
+}
+
+gboolean lw_process_end_pending(const char *pid_file, guint grace_ms, gboolean *had, GError **error) {
+  g_autofree char *ending = g_strconcat(pid_file, ".ending", NULL);
+  gboolean there = access(ending, F_OK) == 0;
+  if (had)
+    *had = there;
+  if (!there)
+    return TRUE;
+  g_autofree char *identity = lw_file_read(ending, IDENTITY_MAX, NULL, NULL);
+  return (!identity || lw_process_stop(g_strchomp(identity), grace_ms, error)) && remove_file(ending, error);
+}
+
+gboolean lw_process_end(const char *pid_file, guint grace_ms, gboolean *had, GError **error) {
+  g_autofree char *ending = g_strconcat(pid_file, ".ending", NULL);
+  gboolean before = FALSE, now = FALSE;
+  if (!lw_process_end_pending(pid_file, grace_ms, &before, error))
+    return FALSE;
+  if (rename(pid_file, ending) != 0 && errno != ENOENT) {
+    lw_error_set_errno(error, "cannot rename %s", pid_file);
+    return FALSE;
+  }
+  gboolean ok = lw_process_end_pending(pid_file, grace_ms, &now, error);
+  if (had)
+    *had = before || now;
+  return ok;
 }

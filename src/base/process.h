@@ -24,6 +24,10 @@ typedef struct {
  * an error. */
 char *lw_command_run(const LwCommand *command, GError **error);
 
+/* Programs that lw_command_run() starts from now on keep this descriptor (-1: none, as at the start). With
+ * the file of a lock: whoever waits for that waits for them as well, should we be killed before they end. */
+void lw_command_hold(int fd);
+
 /* Starts a daemon in a session of its own, not waited for, reparented to init (double fork): returns its pid
  * or -1 and error (exec failures included). */
 pid_t lw_command_spawn(const LwCommand *command, GError **error);
@@ -35,3 +39,10 @@ char *lw_process_identity(pid_t pid);
 pid_t lw_process_alive(const char *identity /* nullable */);
 /* SIGTERM, then SIGKILL after grace_ms; returns when it is gone. An identity that is not alive is success. */
 gboolean lw_process_stop(const char *identity, guint grace_ms, GError **error);
+
+/* Ends the daemon that a pid file (an identity) knows of. The file is renamed to FILE.ending first, so that
+ * whoever watches *.pid does not take the death for an accident, and removed when the process is gone:
+ * whoever is killed in between leaves it for lw_process_end_pending(), which is to be called before another
+ * one is started. *had (nullable): whether there was one. None is success. */
+gboolean lw_process_end(const char *pid_file, guint grace_ms, gboolean *had, GError **error);
+gboolean lw_process_end_pending(const char *pid_file, guint grace_ms, gboolean *had, GError **error);

@@ -82,6 +82,20 @@ gboolean lw_secret_store_copy(LwSecretStore *from, LwSecretStore *to, GError **e
   return TRUE;
 }
 
+gboolean lw_secret_store_retain(LwSecretStore *store, GHashTable *refs, GError **error) {
+  g_autoptr(GDir) dir = store->dir ? g_dir_open(store->dir, 0, NULL) : NULL; /* none yet: nothing to forget */
+  const char *file;
+  while (dir && (file = g_dir_read_name(dir))) {
+    g_autofree char *ref = g_strconcat("sha256:", file, NULL);
+    g_autofree char *path = g_build_filename(store->dir, file, NULL);
+    if (g_hash_table_contains(refs, ref) || unlink(path) == 0 || errno == ENOENT)
+      continue;
+    lw_error_set_errno(error, "cannot remove %s", path);
+    return FALSE;
+  }
+  return TRUE;
+}
+
 char *lw_secret_file_read(const char *path, gsize max, gboolean strict, gsize *length, GError **error) {
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {

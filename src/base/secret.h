@@ -25,6 +25,9 @@ LwSecretRef *lw_secret_store_put(LwSecretStore *store, const char *secret, GErro
 char *lw_secret_store_get(LwSecretStore *store, const LwSecretRef *ref, GError **error);
 /* Copies every secret of a memory-only store into another store. */
 gboolean lw_secret_store_copy(LwSecretStore *from, LwSecretStore *to, GError **error);
+/* Forgets, in the directory, every secret that is not among refs (a set of LwSecretRef); memory keeps its
+ * own. */
+gboolean lw_secret_store_retain(LwSecretStore *store, GHashTable *refs, GError **error);
 /* Overwrites and frees. secret nullable. */
 void lw_secret_clear(char *secret);
 

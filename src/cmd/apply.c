@@ -1,8 +1,13 @@
-#include "cmd/flows.h"
+#include "base/error.h"
+#include "cmd/confirm.h"
+#include "cmd/generations.h"
 #include "cmd/proof.h"
-
 #include "policy/policy.h"
+#include "providers/nft/foreign.h"
 #include "twin/twin.h"
+
+#include <stdio.h>
+#include <unistd.h>
 
 #define LEASES_WAIT_MS 4000
 
@@ -48,34 +53,90 @@ static void print_kept(const LwSession *session) {
     g_print("kept: %s is cut off\n", (char *)key);
 }
 
+/* With --confirm: there has to be something to go back to, and nothing else may wait already. */
+static gboolean prepare_confirm(LwSession *session, guint generation, const LwPlan *plan,
+                                LwConfirmTimer **timer, GError **error) {
+  const LwInvocation *invocation = session->invocation;
+  guint back = lw_generation_current(session->engine, error);
+  if (*error || !invocation->confirm_seconds || (lw_plan_is_empty(plan) && back == generation))
+    return *error == NULL;
+  if (back == 0) {
+    g_set_error(error, LW_ERROR, LW_ERROR_USAGE,
+                "there is nothing to go back to yet: apply the first file without --confirm");
+    return FALSE;
+  }
+  *timer = lw_confirm_timer_start(invocation, error);
+  if (!*timer)
+    return FALSE;
+  lw_confirm_keep(session->engine, back, invocation->confirm_seconds);
+  return TRUE;
+}
+
+static gboolean refuse_pending(LwSession *session, GError **error) {
+  if (!lw_confirm_is_pending(session->engine, error)) {
+    return *error == NULL;
+  }
+  g_set_error(
+      error, LW_ERROR, LW_ERROR_BUSY,
+      "the apply before waits to be confirmed: lanward twin confirm, or lanward twin rollback, first");
+  return FALSE;
+}
+
+/* *generation: which one it made, 0 when nothing waits to be confirmed. */
+static gboolean apply_session(LwSession *session, const char *path, guint *changes, guint *generation,
+                              GError **error) {
+  LwConfirmTimer *timer = NULL;
+  guint number = 0;
+  g_autoptr(LwResourceSet) wanted = refuse_pending(session, error) ? lw_session_wanted(session, error) : NULL;
+  g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, error) : NULL;
+  if (!plan)
+    return FALSE;
+  if (session->invocation->verbose && !lw_plan_is_empty(plan)) {
+    g_autofree char *text = lw_plan_format(plan, session->invocation->colour);
+    g_print("%s", text);
+  }
+  print_kept(session);
+  *changes = plan->changes->len;
+  gboolean ok = lw_generation_keep(session, path, &number, error) &&
+                prepare_confirm(session, number, plan, &timer, error) &&
+                lw_session_carry_out(session, plan, wanted, error) &&
+                lw_generation_clear(session, wanted, error);
+  *generation = timer ? number : 0;
+  lw_confirm_timer_release(timer); /* it waits for the lock, and finds out how it went */
+  return ok;
+}
+
+static void print_waiting(const LwInvocation *invocation) {
+  if (!invocation->quiet && !invocation->json)
+    g_print("taken back in %u s unless confirmed: lanward twin confirm%s\n", invocation->confirm_seconds,
+            invocation->no_wait    ? ""
+            : isatty(STDIN_FILENO) ? ", or press ENTER (Ctrl-C takes it back at once)"
+                                   : ", or SIGUSR1 (SIGINT takes it back at once)");
+  fflush(stdout);
+}
+
 static int apply_inside(gpointer data) {
   Apply *apply = data;
   const LwInvocation *invocation = apply->invocation;
   g_autoptr(GError) error = NULL;
   gint64 start = g_get_monotonic_time();
-  g_autoptr(LwSession) session =
-      lw_session_open(invocation, g_steal_pointer(&apply->lab), apply->secrets, FALSE, &error);
-  if (!session)
-    return lw_fail(error);
-  if (lw_engine_recovery(session->engine) == LW_RECOVERY_UNDONE)
-    g_printerr("lanward: an earlier apply was cut short: it was undone, the lab is as it was before it\n");
-  g_autoptr(LwResourceSet) wanted = lw_session_wanted(session, &error);
-  g_autoptr(LwPlan) plan = wanted ? lw_engine_plan(session->engine, wanted, &error) : NULL;
-  if (!plan)
-    return lw_fail(error);
-  if (invocation->verbose && !lw_plan_is_empty(plan)) {
-    g_autofree char *text = lw_plan_format(plan, invocation->colour);
-    g_print("%s", text);
+  guint generation = 0, changes = 0;
+  {
+    g_autoptr(LwSession) session =
+        lw_session_open(invocation, g_steal_pointer(&apply->lab), apply->secrets, FALSE, &error);
+    if (!session || !apply_session(session, apply->path, &changes, &generation, &error))
+      return lw_fail(error);
+    if (changes && !generation)
+      lw_session_wait_leases(session, LEASES_WAIT_MS);
+    print_applied(invocation, session->lab, changes, g_get_monotonic_time() - start);
   }
-  print_kept(session);
-  if (!lw_engine_apply(session->engine, plan, wanted, session->facts, NULL, NULL, &error) ||
-      !lw_session_keep_spec(session, apply->path, &error) ||
-      (plan->changes->len && !lw_session_end_denied_flows(session, NULL, &error)))
-    return lw_fail(error);
-  if (plan->changes->len)
-    lw_session_wait_leases(session, LEASES_WAIT_MS);
-  print_applied(invocation, session->lab, plan->changes->len, g_get_monotonic_time() - start);
-  return LW_EXIT_OK;
+  g_autofree char *trap = lw_nft_bridge_trap();
+  if (trap)
+    g_printerr("lanward: %s\n", trap);
+  if (!generation)
+    return LW_EXIT_OK;
+  print_waiting(invocation);
+  return invocation->no_wait ? LW_EXIT_OK : lw_confirm_wait(invocation, generation);
 }
 
 /* Flows that open and close; nullable: not known, nothing is there yet. */
@@ -129,7 +190,7 @@ static int plan_inside(gpointer data) {
   g_autoptr(LwSession) session =
       lw_session_open(apply->invocation, g_steal_pointer(&apply->lab), apply->secrets, FALSE, &error);
   g_autoptr(LwResourceSet) wanted = session ? lw_session_wanted(session, &error) : NULL;
-  g_autoptr(LwPlan) plan = wanted ? lw_engine_plan(session->engine, wanted, &error) : NULL;
+  g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, &error) : NULL;
   if (!plan || (!lw_plan_is_empty(plan) &&
                 !lw_proof_difference(session, wanted, &difference.opens, &difference.closes, &error)))
     return lw_fail(error);
@@ -149,6 +210,7 @@ static int with_file(const LwInvocation *invocation, int (*inside)(gpointer), gb
   const char *path = invocation->args->pdata[0];
   if (!path)
     path = invocation->file ? invocation->file : LW_DEFAULT_FILE;
+  g_autofree char *whole = g_canonicalize_filename(path, NULL);
   g_autoptr(LwLab) lab = lw_load_asserted_spec(invocation, path, LW_SPEC_TWIN, secrets);
   if (!lab)
     return LW_EXIT_ERROR;
@@ -158,7 +220,7 @@ static int with_file(const LwInvocation *invocation, int (*inside)(gpointer), gb
     return lw_fail(error);
   if (holder == 0)
     return plan_from_nothing(invocation, lab, secrets);
-  Apply apply = {invocation, path, lab, secrets};
+  Apply apply = {invocation, whole, lab, secrets};
   int status = lw_twin_run(invocation->name, inside, &apply, &error);
   return status < 0 ? lw_fail(error) : status;
 }
@@ -175,6 +237,8 @@ static int repair(gpointer data) {
 }
 
 int lw_apply_main(const LwInvocation *invocation) {
+  if (invocation->confirm_seconds && lw_twin_find(invocation->name, NULL) == 0)
+    return lw_fail_text("--confirm: there is nothing to go back to yet, no such twin runs");
   lw_twin_set_repair(repair, NULL);
   return with_file(invocation, apply_inside, TRUE);
 }

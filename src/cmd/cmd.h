@@ -27,6 +27,9 @@ typedef struct {
   char *name;                /* of the twin */
   char *output;              /* -o */
   char *file;                /* --file */
+  guint confirm_seconds;     /* --confirm; 0: none */
+  gboolean no_wait;          /* --no-wait */
+  gboolean history;          /* --history */
   gboolean statically, live; /* verify: this half; neither: both */
   char *junit;               /* verify: write it there */
 } LwInvocation;
@@ -61,6 +64,9 @@ int lw_diagram_main(const LwInvocation *invocation);
 int lw_opnsense_main(const LwInvocation *invocation);
 int lw_apply_main(const LwInvocation *invocation);
 int lw_audit_main(const LwInvocation *invocation);
+int lw_confirm_main(const LwInvocation *invocation);
+int lw_rollback_main(const LwInvocation *invocation);
+int lw_recover_main(const LwInvocation *invocation);
 int lw_plan_main(const LwInvocation *invocation);
 int lw_status_main(const LwInvocation *invocation);
 int lw_verify_main(const LwInvocation *invocation);

@@ -21,9 +21,16 @@ static const LwVerb verbs[] = {
      "any OPNsense's config.xml: who reaches whom, what is open (exit code 3: findings)"},
     {"opnsense", lw_opnsense_main, FALSE, TRUE, "[FILE [THERE.xml]] -o NEW.xml",
      "the lab as an OPNsense's config.xml, or put into the one that is there"},
-    {"apply", lw_apply_main, TRUE, FALSE, "[FILE]", "make it so (starts the twin when it is not running)"},
+    {"apply", lw_apply_main, TRUE, FALSE, "[FILE] [--confirm 60s]",
+     "make it so (starts the twin when it is not running); taken back unless confirmed in time"},
+    {"confirm", lw_confirm_main, TRUE, FALSE, "", "keep what apply --confirm did"},
+    {"rollback", lw_rollback_main, TRUE, FALSE, "[GENERATION]",
+     "back to an earlier file (without a number: the one before)"},
+    {"recover", lw_recover_main, TRUE, TRUE, "",
+     "put right what was cut short; every other verb does so first"},
     {"plan", lw_plan_main, TRUE, FALSE, "[FILE]", "what would apply change? (exit code 2: something)"},
-    {"status", lw_status_main, TRUE, FALSE, "", "what runs, and what differs from the file in force"},
+    {"status", lw_status_main, TRUE, FALSE, "[--history]",
+     "what runs, and what differs from the file in force"},
     {"verify", lw_verify_main, TRUE, FALSE, "[--static|--live] [--junit FILE]",
      "prove who can reach whom, by the rules in force and with packets (exit code 3: a violation)"},
     {"explain", lw_explain_main, TRUE, FALSE, "'FROM -> TO [SERVICE]'",
@@ -84,6 +91,31 @@ static void print_help(void) {
   g_print("\nOptions: --name NAME (which twin), --json, -q, -v, -o FILE. See man lanward.\n");
 }
 
+/* "90", "90s", "2m", "1h". */
+static gboolean parse_duration(const char *text, guint *seconds) {
+  char *end = NULL;
+  guint64 number = g_ascii_isdigit(*text) ? g_ascii_strtoull(text, &end, 10) : 0;
+  guint64 unit = !end                             ? 0
+                 : !*end || g_str_equal(end, "s") ? 1
+                 : g_str_equal(end, "m")          ? 60
+                 : g_str_equal(end, "h")          ? 3600
+                                                  : 0;
+  if (number == 0 || unit == 0 || number > 86400 / unit)
+    return FALSE;
+  *seconds = (guint)(number * unit);
+  return TRUE;
+}
+
+static gboolean take_confirm(const char *name, const char *value, gpointer data, GError **error) {
+  LwInvocation *invocation = data;
+  (void)name;
+  if (parse_duration(value, &invocation->confirm_seconds))
+    return TRUE;
+  g_set_error(error, LW_ERROR, LW_ERROR_USAGE, "--confirm %s: a time is like 60s, 5m or 1h, at most a day",
+              value);
+  return FALSE;
+}
+
 static gboolean parse_options(LwInvocation *invocation, int *argc, char ***argv, GError **error) {
   g_auto(GStrv) rest = NULL;
   GOptionEntry entries[] = {
@@ -93,6 +125,10 @@ static gboolean parse_options(LwInvocation *invocation, int *argc, char ***argv,
       {"verbose", 'v', 0, G_OPTION_ARG_NONE, &invocation->verbose, "print every change", NULL},
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &invocation->output, "write there", "FILE"},
       {"file", 'f', 0, G_OPTION_ARG_FILENAME, &invocation->file, "the lab's file", "FILE"},
+      {"confirm", 0, 0, G_OPTION_ARG_CALLBACK, (gpointer)take_confirm, "take it back unless confirmed",
+       "TIME"},
+      {"no-wait", 0, 0, G_OPTION_ARG_NONE, &invocation->no_wait, "do not wait for the confirmation", NULL},
+      {"history", 0, 0, G_OPTION_ARG_NONE, &invocation->history, "the generations kept", NULL},
       {"static", 0, 0, G_OPTION_ARG_NONE, &invocation->statically,
        "verify by what is in force, without a packet", NULL},
       {"live", 0, 0, G_OPTION_ARG_NONE, &invocation->live, "verify by packets alone", NULL},
@@ -102,7 +138,9 @@ static gboolean parse_options(LwInvocation *invocation, int *argc, char ***argv,
       {NULL},
   };
   g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-  g_option_context_add_main_entries(context, entries, NULL);
+  GOptionGroup *group = g_option_group_new("lanward", "", "", invocation, NULL);
+  g_option_group_add_entries(group, entries);
+  g_option_context_set_main_group(context, group);
   g_option_context_set_help_enabled(context, FALSE);
   if (!g_option_context_parse(context, argc, argv, error))
     return FALSE;

@@ -78,13 +78,13 @@ static int switch_inside(LwSession *session) {
   if (before == tunnel)
     return print_done(session, result, "%s: already leaves by %s", name, exit);
   g_hash_table_replace(session->facts->active, g_strdup(name), g_strdup(exit));
-  guint ended = 0;
-  if (!lw_session_apply(session, NULL, &error) || !lw_session_end_denied_flows(session, &ended, &error)) {
+  if (!lw_session_apply(session, NULL, &error)) {
     json_object_unref(result);
     return lw_fail(error);
   }
-  json_object_set_int_member(result, "flows_cut", ended);
-  return print_done(session, result, "%s: leaves by %s now (was %s); %u flows cut", name, exit, from, ended);
+  json_object_set_int_member(result, "flows_cut", session->flows_ended);
+  return print_done(session, result, "%s: leaves by %s now (was %s); %u flows cut", name, exit, from,
+                    session->flows_ended);
 }
 
 int lw_switch_main(const LwInvocation *invocation) {

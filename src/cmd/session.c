@@ -2,6 +2,10 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/netns.h"
+#include "cmd/confirm.h"
+#include "cmd/flows.h"
+#include "cmd/generations.h"
 #include "policy/names.h"
 #include "policy/policy.h"
 #include "providers/cell/cell.h"
@@ -10,17 +14,23 @@
 #include "twin/twin.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
-#include <glib/gstdio.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
-#define RUN_DIR "/run/lanward"
+#define RUN_DIR LW_RUN_DIR
 #define SECRETS_DIR RUN_DIR "/secrets"
-#define SNAPSHOT_DIR RUN_DIR "/spec"
-#define SNAPSHOT SNAPSHOT_DIR "/lab.yaml"
 #define LOCK_WAIT_MS 30000
+
+static LwInjector test_injector;
+static gpointer test_injector_data;
+
+void lw_session_set_injector(LwInjector injector, gpointer data) {
+  test_injector = injector;
+  test_injector_data = data;
+}
 
 static gboolean read_seed(guint8 seed[32], GError **error) {
   const char *path = RUN_DIR "/seed";
@@ -45,77 +55,29 @@ static gboolean read_seed(guint8 seed[32], GError **error) {
 /* --- the lab in force
  * ---------------------------------------------------------------------------------------------- */
 
-static char *snapshot_wg_path(const LwTunnel *tunnel) {
-  return g_strdup_printf("wg/%s.conf", tunnel->name);
-}
-
-/* The lab's text with the WireGuard files beside it, in place of wherever they were read from. */
-static char *snapshot_text(LwLab *lab) {
-  g_autoptr(GPtrArray) paths = g_ptr_array_new();
-  for (guint i = 0; i < lab->tunnels->len; i++) {
-    LwTunnel *tunnel = lw_lab_tunnel(lab, i);
-    g_ptr_array_add(paths, tunnel->path);
-    tunnel->path = snapshot_wg_path(tunnel);
-  }
-  char *text = lw_spec_print(lab);
-  for (guint i = 0; i < lab->tunnels->len; i++) {
-    LwTunnel *tunnel = lw_lab_tunnel(lab, i);
-    g_free(tunnel->path);
-    tunnel->path = paths->pdata[i];
-  }
-  return text;
-}
-
-static gboolean keep_wg_file(const LwTunnel *tunnel, const char *spec_dir, GError **error) {
-  g_autofree char *from = g_canonicalize_filename(tunnel->path, spec_dir);
-  g_autofree char *name = snapshot_wg_path(tunnel);
-  g_autofree char *to = g_build_filename(SNAPSHOT_DIR, name, NULL);
-  if (g_file_test(from, G_FILE_TEST_IS_REGULAR)) {
-    gsize length;
-    char *text = lw_file_read(from, 65536, &length, NULL);
-    if (text) {
-      gboolean ok = lw_file_write_atomic(to, text, length, 0600, error);
-      lw_secret_clear(text);
-      return ok;
-    }
-  }
-  (void)g_unlink(to); /* the stand-in's: there is no file */
-  return TRUE;
-}
-
-gboolean lw_session_keep_spec(LwSession *session, const char *path, GError **error) {
-  if (g_mkdir_with_parents(SNAPSHOT_DIR "/wg", 0700) != 0) {
-    lw_error_set_errno(error, "cannot make %s", SNAPSHOT_DIR);
-    return FALSE;
-  }
-  g_autofree char *whole = g_canonicalize_filename(path, NULL);
-  g_autofree char *dir = g_path_get_dirname(whole);
-  for (guint i = 0; i < session->lab->tunnels->len; i++)
-    if (!keep_wg_file(lw_lab_tunnel(session->lab, i), dir, error))
-      return FALSE;
-  g_autofree char *text = snapshot_text(session->lab);
-  return lw_file_write_atomic(SNAPSHOT, text, strlen(text), 0600, error) &&
-         lw_engine_set(session->engine, "spec-path", whole, error);
-}
-
-static LwLab *load_quietly(const char *path, LwSecretStore *secrets) {
-  g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
-  return lw_spec_load(path, LW_SPEC_TWIN, secrets, diagnostics);
-}
-
 /* The user's own file has better line numbers; but only while it still says what was applied. */
-static LwLab *load_in_force(const char *path, LwSecretStore *secrets, GError **error) {
-  g_autoptr(LwLab) kept = g_file_test(SNAPSHOT, G_FILE_TEST_EXISTS) ? load_quietly(SNAPSHOT, secrets) : NULL;
-  if (!kept) {
+static LwLab *load_in_force(LwEngine *engine, LwSecretStore *secrets, GError **error) {
+  g_autoptr(GError) inner = NULL;
+  guint current = lw_generation_current(engine, &inner);
+  if (inner) {
+    g_propagate_error(error, g_steal_pointer(&inner));
+    return NULL;
+  }
+  if (current == 0) {
     g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "nothing is applied here yet: lanward twin apply FILE");
     return NULL;
   }
-  g_autoptr(LwLab) own = path && g_file_test(path, G_FILE_TEST_EXISTS) ? load_quietly(path, secrets) : NULL;
-  if (!own)
-    return g_steal_pointer(&kept);
-  g_autofree char *one = snapshot_text(kept);
-  g_autofree char *other = snapshot_text(own);
-  return g_str_equal(one, other) ? g_steal_pointer(&own) : g_steal_pointer(&kept);
+  g_autoptr(LwGeneration) generation = lw_generation_read(engine, current, error);
+  if (!generation)
+    return NULL;
+  g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
+  g_autoptr(LwLab) own = g_file_test(generation->path, G_FILE_TEST_EXISTS)
+                             ? lw_spec_load(generation->path, LW_SPEC_TWIN, secrets, diagnostics)
+                             : NULL;
+  g_autofree char *dir = g_path_get_dirname(generation->path);
+  g_autofree char *text = own ? lw_generation_text(own, dir) : NULL;
+  return g_strcmp0(text, generation->text) == 0 ? g_steal_pointer(&own)
+                                                : lw_generation_lab(generation, secrets, error);
 }
 
 /* --- the session
@@ -166,6 +128,15 @@ static gboolean learn_bridge_meta(LwSession *session, gboolean read_only, GError
          lw_engine_set(session->engine, "bridge-meta", session->facts->bridge_meta ? yes : no, error);
 }
 
+/* One of session_beside(). */
+static void beside_free(LwSession *beside) {
+  g_clear_pointer(&beside->world, lw_twin_world_free);
+  g_clear_pointer(&beside->facts, lw_facts_free);
+  g_clear_pointer(&beside->lab, lw_lab_free);
+  explicit_bzero(beside->seed, sizeof beside->seed);
+  g_free(beside);
+}
+
 static gboolean learn_facts(LwSession *session, gboolean read_only, GError **error) {
   session->facts = lw_engine_facts(session->engine, error);
   if (!session->facts)
@@ -174,11 +145,68 @@ static gboolean learn_facts(LwSession *session, gboolean read_only, GError **err
   return learn_bridge_meta(session, read_only, error) && learn_world(session, error);
 }
 
-LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretStore *loaded_secrets,
-                           gboolean read_only, GError **error) {
+/* A session beside another: the same engine, secrets and providers, another lab. */
+static LwSession *session_beside(const LwSession *session, LwLab *lab /* transfer full */, GError **error) {
+  LwSession *beside = g_new0(LwSession, 1);
+  beside->invocation = session->invocation;
+  beside->secrets = session->secrets;
+  beside->context = session->context;
+  beside->engine = session->engine;
+  memcpy(beside->seed, session->seed, sizeof beside->seed);
+  beside->lab = lab;
+  if (learn_facts(beside, TRUE, error))
+    return beside;
+  beside_free(beside);
+  return NULL;
+}
+
+/* The lab in force with its facts; NULL without error: there is none. */
+static LwSession *session_in_force(const LwSession *session, GError **error) {
+  g_autoptr(GError) inner = NULL;
+  LwLab *lab = load_in_force(session->engine, session->secrets, &inner);
+  if (lab)
+    return session_beside(session, lab, error);
+  if (!g_error_matches(inner, LW_ERROR, LW_ERROR_NOT_FOUND))
+    g_propagate_error(error, g_steal_pointer(&inner));
+  return NULL;
+}
+
+/* --- what an earlier lanward left
+ * ----------------------------------------------------------------------------- */
+
+/* Flows that were let through by something that is no longer so. */
+static gboolean settle_flows(LwSession *session, GError **error) {
+  g_autoptr(GError) inner = NULL;
+  g_autofree char *unsettled = lw_engine_get(session->engine, LW_ENGINE_UNSETTLED, &inner);
+  LwSession *in_force = unsettled ? session_in_force(session, &inner) : NULL;
+  gboolean ok = !inner && (!in_force || !lw_netns_exists(in_force->facts->router_ns) ||
+                           lw_session_end_denied_flows(in_force, NULL, &inner));
+  if (in_force)
+    beside_free(in_force);
+  if (inner)
+    g_propagate_error(error, g_steal_pointer(&inner));
+  return ok && (!unsettled || lw_engine_set(session->engine, LW_ENGINE_UNSETTLED, NULL, error));
+}
+
+static void tell_recovery(const LwSession *session) {
+  if (lw_engine_recovery(session->engine) != LW_RECOVERY_UNDONE)
+    return;
+  const char *what = lw_engine_recovered_what(session->engine);
+  g_printerr(
+      "lanward: %s was cut short before its end was recorded: its %u steps were undone, the lab is as it was "
+      "before\n",
+      what ? what : "a change", lw_engine_recovered_steps(session->engine));
+}
+
+static gboolean settle(LwSession *session, GError **error) {
+  tell_recovery(session);
+  return settle_flows(session, error) && lw_confirm_settle(session, error);
+}
+
+LwSession *lw_session_begin(const LwInvocation *invocation, LwSecretStore *loaded_secrets, gboolean read_only,
+                            GError **error) {
   g_autoptr(LwSession) session = g_new0(LwSession, 1);
   session->invocation = invocation;
-  session->lab = lab;
   session->secrets = lw_secret_store_new(SECRETS_DIR);
   if (loaded_secrets && !lw_secret_store_copy(loaded_secrets, session->secrets, error))
     return NULL;
@@ -193,17 +221,23 @@ LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretS
   LwEngineOptions options = {.state_path = RUN_DIR "/state.db",
                              .lock_path = RUN_DIR "/lock",
                              .lock_wait_ms = LOCK_WAIT_MS,
-                             .read_only = read_only};
+                             .read_only = read_only,
+                             .injector = test_injector,
+                             .injector_data = test_injector_data};
   session->engine = lw_engine_open(&options, session->providers, error);
-  if (!session->engine || !read_seed(session->seed, error))
+  if (!session->engine || !read_seed(session->seed, error) || (!read_only && !settle(session, error)))
     return NULL;
-  if (!session->lab) {
-    g_autofree char *path = lw_engine_get(session->engine, "spec-path", NULL);
-    session->lab = load_in_force(path, session->secrets, error);
-    if (!session->lab)
-      return NULL;
-  }
-  return learn_facts(session, read_only, error) ? g_steal_pointer(&session) : NULL;
+  return g_steal_pointer(&session);
+}
+
+LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretStore *loaded_secrets,
+                           gboolean read_only, GError **error) {
+  g_autoptr(LwLab) given = lab;
+  g_autoptr(LwSession) session = lw_session_begin(invocation, loaded_secrets, read_only, error);
+  if (!session)
+    return NULL;
+  session->lab = given ? g_steal_pointer(&given) : load_in_force(session->engine, session->secrets, error);
+  return session->lab && learn_facts(session, read_only, error) ? g_steal_pointer(&session) : NULL;
 }
 
 void lw_session_free(LwSession *session) {
@@ -240,14 +274,126 @@ LwPlan *lw_session_plan_from_nothing(LwLab *lab, LwSecretStore *secrets, GError 
   return wanted ? lw_plan_diff(wanted, nothing, NULL) : NULL;
 }
 
+static LwResourceSet *wanted_in_force(gpointer data, GError **error) {
+  LwSession *in_force = session_in_force(data, error);
+  if (!in_force)
+    return NULL;
+  LwResourceSet *wanted = lw_session_wanted(in_force, error);
+  beside_free(in_force);
+  return wanted;
+}
+
+LwPlan *lw_session_plan(LwSession *session, const LwResourceSet *wanted, GError **error) {
+  return lw_engine_plan_from(session->engine, wanted, wanted_in_force, session, error);
+}
+
+static volatile sig_atomic_t asked_to_end;
+
+static void on_signal(int number) {
+  (void)number;
+  asked_to_end = 1;
+}
+
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+
+static void catch_signals(struct sigaction *before) {
+  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+  for (guint i = 0; i < G_N_ELEMENTS(ending); i++)
+    sigaction(ending[i], &action, &before[i]);
+}
+
+static void release_signals(const struct sigaction *before) {
+  for (guint i = 0; i < G_N_ELEMENTS(ending); i++)
+    sigaction(ending[i], &before[i], NULL);
+}
+
+static void describe(const LwSession *session) {
+  g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+  g_autofree char *when = g_date_time_format(now, "%Y-%m-%d %H:%M:%S UTC");
+  g_autofree char *what =
+      g_strdup_printf("%s of %s, begun %s,", session->invocation->verb, session->lab->name, when);
+  lw_engine_describe(session->engine, what);
+}
+
+/* The error that counts is the one that is there already. */
+static gboolean settle_after_failure(LwSession *session) {
+  g_autoptr(GError) trouble = NULL;
+  (void)settle_flows(session, &trouble);
+  if (trouble)
+    g_printerr("lanward: flows that the lab in force denies may go on until the next command: %s\n",
+               trouble->message);
+  return FALSE;
+}
+
+gboolean lw_session_carry_out(LwSession *session, const LwPlan *plan, const LwResourceSet *wanted,
+                              GError **error) {
+  struct sigaction before[G_N_ELEMENTS(ending)];
+  describe(session);
+  gboolean changes = !lw_plan_is_empty(plan);
+  if (changes)
+    lw_engine_keep(session->engine, LW_ENGINE_UNSETTLED, "applied");
+  lw_engine_set_cancel(session->engine, &asked_to_end);
+  catch_signals(before);
+  gboolean ok = lw_engine_apply(session->engine, plan, wanted, session->facts, NULL, NULL, error);
+  release_signals(before);
+  if (!ok)
+    return settle_after_failure(session);
+  return !changes || (lw_session_end_denied_flows(session, &session->flows_ended, error) &&
+                      lw_engine_set(session->engine, LW_ENGINE_UNSETTLED, NULL, error));
+}
+
 gboolean lw_session_apply(LwSession *session, guint *changes, GError **error) {
   g_autoptr(LwResourceSet) wanted = lw_session_wanted(session, error);
-  g_autoptr(LwPlan) plan = wanted ? lw_engine_plan(session->engine, wanted, error) : NULL;
+  g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, error) : NULL;
   if (!plan)
     return FALSE;
   if (changes)
     *changes = plan->changes->len;
-  return lw_engine_apply(session->engine, plan, wanted, session->facts, NULL, NULL, error);
+  return lw_session_carry_out(session, plan, wanted, error);
+}
+
+/* The run-time state as it was left, with what has to outlive that: numbers are never given twice, and nobody
+ * is taken out of quarantine by the way. */
+static gboolean return_facts(LwSession *beside, const LwGeneration *generation, GError **error) {
+  if (!generation->facts)
+    return TRUE;
+  g_autoptr(LwFacts) left = lw_facts_new();
+  if (!lw_facts_from_text(left, generation->facts, error))
+    return FALSE;
+  g_hash_table_unref(beside->facts->active);
+  g_hash_table_unref(beside->facts->positions);
+  beside->facts->active = g_hash_table_ref(left->active);
+  beside->facts->positions = g_hash_table_ref(left->positions);
+  GHashTableIter iter;
+  gpointer machine;
+  g_hash_table_iter_init(&iter, left->cut);
+  while (g_hash_table_iter_next(&iter, &machine, NULL))
+    g_hash_table_add(beside->facts->cut, g_strdup(machine));
+  return TRUE;
+}
+
+static gboolean return_with(LwSession *beside, const LwGeneration *generation, const char *why,
+                            GError **error) {
+  guint number;
+  if (!return_facts(beside, generation, error) || !lw_policy_assign(beside->lab, beside->facts, error))
+    return FALSE;
+  g_autoptr(LwResourceSet) wanted = lw_session_wanted(beside, error);
+  g_autoptr(LwPlan) plan = wanted ? lw_session_plan(beside, wanted, error) : NULL;
+  if (!plan || !lw_generation_keep_again(beside->engine, generation, why, &number, error))
+    return FALSE;
+  lw_confirm_forget(beside->engine);
+  return lw_session_carry_out(beside, plan, wanted, error) && lw_generation_clear(beside, wanted, error);
+}
+
+gboolean lw_session_return_to(LwSession *session, guint number, const char *why, GError **error) {
+  g_autoptr(LwGeneration) generation = lw_generation_read(session->engine, number, error);
+  LwLab *lab = generation ? lw_generation_lab(generation, session->secrets, error) : NULL;
+  LwSession *beside = lab ? session_beside(session, lab, error) : NULL;
+  if (!beside)
+    return FALSE;
+  gboolean ok = return_with(beside, generation, why, error);
+  beside_free(beside);
+  return ok;
 }
 
 void lw_session_wait_leases(const LwSession *session, guint timeout_ms) {
@@ -279,7 +425,7 @@ static int run_inside(gpointer data) {
   return inside->body(session);
 }
 
-int lw_session_run(const LwInvocation *invocation, gboolean read_only, LwSessionBody body) {
+int lw_session_enter(const LwInvocation *invocation, int (*body)(gpointer data), gpointer data) {
   g_autoptr(GError) error = NULL;
   pid_t holder = lw_twin_find(invocation->name, &error);
   if (holder < 0)
@@ -288,9 +434,13 @@ int lw_session_run(const LwInvocation *invocation, gboolean read_only, LwSession
     return lw_fail_text("no twin “%s” is running: lanward twin apply FILE%s%s", invocation->name,
                         g_str_equal(invocation->name, "default") ? "" : " --name ",
                         g_str_equal(invocation->name, "default") ? "" : invocation->name);
-  Inside inside = {invocation, read_only, body};
-  int status = lw_twin_run(invocation->name, run_inside, &inside, &error);
+  int status = lw_twin_run(invocation->name, body, data, &error);
   return status < 0 ? lw_fail(error) : status;
+}
+
+int lw_session_run(const LwInvocation *invocation, gboolean read_only, LwSessionBody body) {
+  Inside inside = {invocation, read_only, body};
+  return lw_session_enter(invocation, run_inside, &inside);
 }
 
 static char *names_of(const GPtrArray *list, gsize offset) {

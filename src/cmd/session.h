@@ -6,6 +6,8 @@
 #include "engine/engine.h"
 #include "twin/world.h"
 
+#define LW_RUN_DIR "/run/lanward"
+
 typedef struct {
   const LwInvocation *invocation;
   LwLab *lab;
@@ -17,9 +19,16 @@ typedef struct {
   LwFacts *facts;
   LwTwinWorld *world;
   guint8 seed[32];
+  guint flows_ended; /* by the last lw_session_carry_out() */
 } LwSession;
 
-/* lab nullable: then the one in force (LW_ERROR_NOT_FOUND when nothing was applied yet). Takes the lab. */
+/* The engine and the providers, with what an earlier lanward left undone put right (and told on stderr): a
+ * transaction that was cut short, flows that should have ended, an apply that nobody confirmed. No lab yet.
+ */
+LwSession *lw_session_begin(const LwInvocation *invocation, LwSecretStore *loaded_secrets /* nullable */,
+                            gboolean read_only, GError **error);
+/* The same, with a lab; NULL: the one in force (LW_ERROR_NOT_FOUND when nothing was applied yet). Takes the
+ * lab. */
 LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab,
                            LwSecretStore *loaded_secrets /* nullable */, gboolean read_only, GError **error);
 void lw_session_free(LwSession *session);
@@ -30,14 +39,23 @@ LwPlan *lw_session_plan_from_nothing(LwLab *lab, LwSecretStore *secrets, GError 
 
 /* Everything that the lab, the facts and the world imply. */
 LwResourceSet *lw_session_wanted(LwSession *session, GError **error);
-/* Plans and applies that; *changes (nullable): how many changes it took. */
+/* What is to be changed to make it so. */
+LwPlan *lw_session_plan(LwSession *session, const LwResourceSet *wanted, GError **error);
+/* Carries a plan out as one transaction, with what was given to lw_engine_keep(); then ends the flows that
+ * are denied now (after a failure: those that the lab in force denies). A signal that asks us to end undoes
+ * it. */
+gboolean lw_session_carry_out(LwSession *session, const LwPlan *plan, const LwResourceSet *wanted,
+                              GError **error);
+/* All of these in one; *changes (nullable): how many changes it took. */
 gboolean lw_session_apply(LwSession *session, guint *changes, GError **error);
+/* Makes the lab of a generation the one in force again, as a new generation. Whatever waits for a
+ * confirmation is decided by that. */
+gboolean lw_session_return_to(LwSession *session, guint generation, const char *why, GError **error);
 /* Waits, at most so long, until the machines that changed have their leases: of use to whoever talks to them
  * next. No error when they do not come in time: the lab is applied all the same. */
 void lw_session_wait_leases(const LwSession *session, guint timeout_ms);
-/* Makes the session's lab the one in force: kept in the twin, WireGuard files with it. */
-gboolean lw_session_keep_spec(LwSession *session, const char *path, GError **error);
-
+/* Runs body inside the twin named by the invocation, without a session; the exit code of the verb. */
+int lw_session_enter(const LwInvocation *invocation, int (*body)(gpointer data), gpointer data);
 /* Runs body with a session inside the twin named by the invocation; the exit code of the verb. */
 typedef int (*LwSessionBody)(LwSession *session);
 int lw_session_run(const LwInvocation *invocation, gboolean read_only, LwSessionBody body);
@@ -48,3 +66,6 @@ guint lw_session_segment(const LwSession *session, const char *name, GError **er
 
 /* The providers of this program: the one table that names them. */
 GPtrArray *lw_providers_new(const LwProviderContext *context, GError **error);
+/* Test seam: hands every engine that is opened from now on an injector (provider.h). The program never calls
+ * it. */
+void lw_session_set_injector(LwInjector injector, gpointer data);

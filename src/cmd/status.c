@@ -1,6 +1,8 @@
-#include "cmd/session.h"
+#include "cmd/confirm.h"
+#include "cmd/generations.h"
 
 #include "policy/names.h"
+#include "providers/nft/foreign.h"
 
 static const char *exit_name(const LwSession *session, guint segment) {
   const LwSegment *s = lw_lab_segment(session->lab, segment);
@@ -78,6 +80,14 @@ static void print_text(const LwSession *session, const LwPlan *drift) {
       g_free(line.nic);
       g_free(line.address);
     }
+  g_autofree char *trap = lw_nft_bridge_trap();
+  if (trap)
+    g_print("note: %s\n", trap);
+  guint back = 0;
+  gint64 left = lw_confirm_left(session->engine, &back);
+  if (left >= 0)
+    g_print("waits to be confirmed: back to generation %u in %d s, unless: lanward twin confirm\n", back,
+            (int)left);
   if (lw_plan_is_empty(drift)) {
     g_print("all as the file says\n");
     return;
@@ -86,10 +96,52 @@ static void print_text(const LwSession *session, const LwPlan *drift) {
   g_print("differs from the file in force (apply puts it right):\n%s", text);
 }
 
+static void add_confirm(const LwSession *session, JsonObject *root) {
+  guint back = 0;
+  gint64 left = lw_confirm_left(session->engine, &back);
+  if (left < 0)
+    return;
+  JsonObject *confirm = json_object_new();
+  json_object_set_int_member(confirm, "back_to", back);
+  json_object_set_int_member(confirm, "seconds_left", left);
+  json_object_set_object_member(root, "confirm", confirm);
+}
+
+static int print_history(const LwSession *session) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GPtrArray) list = lw_generation_list(session->engine, &error);
+  guint current = list ? lw_generation_current(session->engine, &error) : 0;
+  if (!list || error)
+    return lw_fail(error);
+  JsonArray *array = json_array_new();
+  for (guint i = 0; i < list->len; i++) {
+    const LwGeneration *generation = list->pdata[i];
+    JsonObject *object = json_object_new();
+    json_object_set_int_member(object, "number", generation->number);
+    json_object_set_boolean_member(object, "current", generation->number == current);
+    json_object_set_string_member(object, "when", generation->when);
+    json_object_set_string_member(object, "why", generation->why);
+    json_object_set_string_member(object, "file", generation->path);
+    json_array_add_object_element(array, object);
+    if (!session->invocation->json)
+      g_print("%s %3u  %s  %-12s %s\n", generation->number == current ? "*" : " ", generation->number,
+              generation->when, generation->why, generation->path);
+  }
+  JsonObject *root = json_object_new();
+  json_object_set_array_member(root, "generations", array);
+  if (session->invocation->json)
+    lw_print_json(root);
+  else
+    json_object_unref(root);
+  return LW_EXIT_OK;
+}
+
 static int status_inside(LwSession *session) {
   g_autoptr(GError) error = NULL;
+  if (session->invocation->history)
+    return print_history(session);
   g_autoptr(LwResourceSet) wanted = lw_session_wanted(session, &error);
-  g_autoptr(LwPlan) drift = wanted ? lw_engine_plan(session->engine, wanted, &error) : NULL;
+  g_autoptr(LwPlan) drift = wanted ? lw_session_plan(session, wanted, &error) : NULL;
   if (!drift)
     return lw_fail(error);
   if (!session->invocation->json) {
@@ -102,6 +154,13 @@ static int status_inside(LwSession *session) {
   json_object_set_array_member(root, "segments", segments_json(session));
   json_object_set_array_member(root, "machines", machines_json(session));
   json_object_set_member(root, "drift", lw_plan_to_json(drift));
+  json_object_set_int_member(root, "generation", lw_generation_current(session->engine, NULL));
+  add_confirm(session, root);
+  JsonArray *notes = json_array_new();
+  g_autofree char *trap = lw_nft_bridge_trap();
+  if (trap)
+    json_array_add_string_element(notes, trap);
+  json_object_set_array_member(root, "notes", notes);
   lw_print_json(root);
   return LW_EXIT_OK;
 }

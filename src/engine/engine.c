@@ -3,6 +3,7 @@
 #include "engine/state.h"
 
 #include "base/error.h"
+#include "base/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,13 +12,22 @@
 
 #define KEPT_OWNED "owned"
 #define KEPT_FACTS "facts"
+#define KEPT_UNDER_WAY "under-way"
 #define LOCK_POLL_US 5000
 
 struct LwEngine {
   GPtrArray *providers; /* borrowed */
   LwState *state;       /* NULL: read-only and nothing there yet */
   int lock;             /* -1: none */
+  gboolean locked;
   LwRecovery recovery;
+  char *recovered_what;
+  guint recovered_steps;
+  char *what;               /* nullable: of the next transaction */
+  GPtrArray *names, *texts; /* to be kept with its end */
+  const volatile sig_atomic_t *cancel;
+  LwGuard guard;
+  gpointer guard_data;
   LwInjector injector;
   gpointer injector_data;
 };
@@ -61,6 +71,8 @@ static gboolean take_lock(LwEngine *engine, const LwEngineOptions *options, GErr
     }
     g_usleep(LOCK_POLL_US);
   }
+  engine->locked = TRUE;
+  lw_command_hold(engine->lock);
   return TRUE;
 }
 
@@ -89,8 +101,13 @@ static gboolean undo_journal(LwEngine *engine, GError **error) {
                                "undo is not complete (the journal is kept, the next command tries again): ");
     return FALSE;
   }
-  static const char *const nothing[] = {NULL};
-  return lw_state_finish(engine->state, nothing, nothing, error);
+  g_autoptr(GPtrArray) names = g_ptr_array_new();
+  g_autoptr(GPtrArray) texts = g_ptr_array_new();
+  g_ptr_array_add(names, (gpointer)LW_ENGINE_UNSETTLED);
+  g_ptr_array_add(texts, (gpointer) "undone");
+  g_ptr_array_add(names, (gpointer)KEPT_UNDER_WAY);
+  g_ptr_array_add(texts, NULL);
+  return lw_state_finish(engine->state, names, texts, error);
 }
 
 static gboolean recover(LwEngine *engine, GError **error) {
@@ -99,6 +116,8 @@ static gboolean recover(LwEngine *engine, GError **error) {
     return FALSE;
   if (entries->len == 0)
     return TRUE;
+  engine->recovered_what = lw_state_get(engine->state, KEPT_UNDER_WAY, NULL);
+  engine->recovered_steps = entries->len;
   if (!undo_journal(engine, error))
     return FALSE;
   engine->recovery = LW_RECOVERY_UNDONE;
@@ -108,7 +127,10 @@ static gboolean recover(LwEngine *engine, GError **error) {
 LwEngine *lw_engine_open(const LwEngineOptions *options, GPtrArray *providers, GError **error) {
   g_autoptr(LwEngine) engine = g_new0(LwEngine, 1);
   engine->providers = providers;
+  engine->names = g_ptr_array_new_with_free_func(g_free);
+  engine->texts = g_ptr_array_new_with_free_func(g_free);
   engine->lock = -1;
+  lw_engine_set_injector(engine, options->injector, options->injector_data);
   if (options->read_only) {
     if (!g_file_test(options->state_path, G_FILE_TEST_EXISTS))
       return g_steal_pointer(&engine);
@@ -127,13 +149,47 @@ void lw_engine_close(LwEngine *engine) {
   if (!engine)
     return;
   lw_state_close(engine->state);
+  if (engine->locked)
+    lw_command_hold(-1);
   if (engine->lock >= 0)
     close(engine->lock);
+  g_ptr_array_unref(engine->names);
+  g_ptr_array_unref(engine->texts);
+  g_free(engine->recovered_what);
+  g_free(engine->what);
   g_free(engine);
 }
 
 LwRecovery lw_engine_recovery(const LwEngine *engine) {
   return engine->recovery;
+}
+
+const char *lw_engine_recovered_what(const LwEngine *engine) {
+  return engine->recovered_what;
+}
+
+guint lw_engine_recovered_steps(const LwEngine *engine) {
+  return engine->recovered_steps;
+}
+
+void lw_engine_describe(LwEngine *engine, const char *what) {
+  g_free(engine->what);
+  engine->what = g_strdup(what);
+}
+
+static void forget_kept(LwEngine *engine) {
+  g_ptr_array_set_size(engine->names, 0);
+  g_ptr_array_set_size(engine->texts, 0);
+  g_clear_pointer(&engine->what, g_free);
+}
+
+void lw_engine_keep(LwEngine *engine, const char *name, const char *text) {
+  g_ptr_array_add(engine->names, g_strdup(name));
+  g_ptr_array_add(engine->texts, g_strdup(text));
+}
+
+void lw_engine_set_cancel(LwEngine *engine, const volatile sig_atomic_t *flag) {
+  engine->cancel = flag;
 }
 
 void lw_engine_set_injector(LwEngine *engine, LwInjector injector, gpointer data) {
@@ -147,6 +203,16 @@ char *lw_engine_get(LwEngine *engine, const char *name, GError **error) {
 
 gboolean lw_engine_set(LwEngine *engine, const char *name, const char *text, GError **error) {
   return lw_state_set(engine->state, name, text, error);
+}
+
+void lw_engine_set_guard(LwEngine *engine, LwGuard guard, gpointer data) {
+  engine->guard = guard;
+  engine->guard_data = data;
+}
+
+GPtrArray *lw_engine_names(LwEngine *engine, const char *prefix, GError **error) {
+  return engine->state ? lw_state_names(engine->state, prefix, error)
+                       : g_ptr_array_new_with_free_func(g_free);
 }
 
 /* --- owned resources
@@ -189,15 +255,80 @@ static LwResourceSet *read_owned(LwEngine *engine, GError **error) {
 /* --- plan and apply
  * -------------------------------------------------------------------------------------------------- */
 
-LwPlan *lw_engine_plan(LwEngine *engine, const LwResourceSet *wanted, GError **error) {
-  g_autoptr(LwResourceSet) owned = read_owned(engine, error);
-  if (!owned)
-    return NULL;
-  g_autoptr(LwResourceSet) seen = lw_resource_set_new();
+static gboolean observe(LwEngine *engine, const LwResourceSet *wanted, const LwResourceSet *owned,
+                        LwResourceSet *seen, GError **error) {
   for (guint i = 0; i < engine->providers->len; i++)
     if (!lw_provider_observe(engine->providers->pdata[i], wanted, owned, seen, error))
-      return NULL;
-  return lw_plan_diff(wanted, seen, owned);
+      return FALSE;
+  return TRUE;
+}
+
+/* The tables of `before` that the plan changes. */
+static LwResourceSet *changing_tables(const LwPlan *plan, const LwResourceSet *before) {
+  LwResourceSet *tables = lw_resource_set_new();
+  for (guint i = 0; i < plan->changes->len; i++) {
+    const LwChange *change = plan->changes->pdata[i];
+    if (!change->from || !change->to || change->to->kind != LW_RES_RULESET)
+      continue;
+    g_autofree char *key = lw_resource_key(change->to);
+    LwResource *table = lw_resource_set_find(before, key);
+    if (table)
+      lw_resource_set_add(tables, lw_resource_ref(table));
+  }
+  return tables;
+}
+
+static gboolean changes_tables(const LwPlan *plan) {
+  for (guint i = 0; i < plan->changes->len; i++) {
+    const LwChange *change = plan->changes->pdata[i];
+    if (change->from && change->to && change->to->kind == LW_RES_RULESET)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* A table that is not as wanted is looked at once more: is it as the file in force has it? */
+static gboolean recognise(LwEngine *engine, const LwPlan *plan, const LwResourceSet *before,
+                          LwResourceSet *seen, GError **error) {
+  g_autoptr(LwResourceSet) tables = changing_tables(plan, before);
+  g_autoptr(LwResourceSet) again = lw_resource_set_new();
+  LwProvider *provider = tables->list->len ? provider_for(engine, LW_RES_RULESET) : NULL;
+  if (!provider)
+    return TRUE;
+  if (!lw_provider_observe(provider, tables, NULL, again, error))
+    return FALSE;
+  for (guint i = 0; i < again->list->len; i++) {
+    g_autofree char *key = lw_resource_key(again->list->pdata[i]);
+    lw_resource_set_remove(seen, key);
+    lw_resource_set_add(seen, lw_resource_ref(again->list->pdata[i]));
+  }
+  return TRUE;
+}
+
+LwPlan *lw_engine_plan_from(LwEngine *engine, const LwResourceSet *wanted, LwBefore before, gpointer data,
+                            GError **error) {
+  g_autoptr(LwResourceSet) owned = read_owned(engine, error);
+  g_autoptr(LwResourceSet) seen = lw_resource_set_new();
+  if (!owned || !observe(engine, wanted, owned, seen, error))
+    return NULL;
+  g_autoptr(LwPlan) plan = lw_plan_diff(wanted, seen, owned);
+  if (!before || !changes_tables(plan))
+    return g_steal_pointer(&plan);
+  GError *inner = NULL;
+  g_autoptr(LwResourceSet) in_force = before(data, &inner);
+  if (inner) {
+    g_propagate_error(error, inner);
+    return NULL;
+  }
+  if (!in_force)
+    return g_steal_pointer(&plan);
+  if (!recognise(engine, plan, in_force, seen, error))
+    return NULL;
+  return lw_plan_diff_from(wanted, seen, owned, in_force);
+}
+
+LwPlan *lw_engine_plan(LwEngine *engine, const LwResourceSet *wanted, GError **error) {
+  return lw_engine_plan_from(engine, wanted, NULL, NULL, error);
 }
 
 /* A step's changes by provider: most steps have one. */
@@ -258,26 +389,58 @@ static gboolean undo_after(LwEngine *engine, GError *cause /* transfer full */, 
 static gboolean finish(LwEngine *engine, const LwResourceSet *wanted, const LwFacts *facts, GError **error) {
   g_autofree char *owned = resources_to_text(wanted);
   g_autofree char *kept = lw_facts_to_text(facts);
-  const char *const names[] = {KEPT_OWNED, KEPT_FACTS, NULL};
-  const char *const texts[] = {owned, kept, NULL};
-  return lw_state_finish(engine->state, names, texts, error);
+  lw_engine_keep(engine, KEPT_OWNED, owned);
+  lw_engine_keep(engine, KEPT_FACTS, kept);
+  lw_engine_keep(engine, KEPT_UNDER_WAY, NULL);
+  return lw_state_finish(engine->state, engine->names, engine->texts, error);
 }
 
-gboolean lw_engine_apply(LwEngine *engine, const LwPlan *plan, const LwResourceSet *wanted,
+static gboolean is_cancelled(const LwEngine *engine, GError **error) {
+  if (!engine->cancel || !*engine->cancel)
+    return FALSE;
+  g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "interrupted");
+  return TRUE;
+}
+
+static gboolean carry_out(LwEngine *engine, const LwPlan *plan, LwProgress progress, gpointer progress_data,
+                          GError **error) {
+  for (guint i = 0; i < plan->steps->len; i++) {
+    if (progress)
+      progress(plan->steps->pdata[i], i, plan->steps->len, progress_data);
+    if (is_cancelled(engine, error) || !for_each_batch(engine, plan->steps->pdata[i], carry_out_batch, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean guard_allows(LwEngine *engine, const LwPlan *plan, GError **error) {
+  for (guint i = 0; engine->guard && i <= plan->steps->len; i++) {
+    g_autoptr(LwResourceSet) state = lw_plan_state_after(plan, i);
+    if (!engine->guard(plan, i, state, engine->guard_data, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean transact(LwEngine *engine, const LwPlan *plan, const LwResourceSet *wanted,
                          const LwFacts *facts, LwProgress progress, gpointer progress_data, GError **error) {
   for (guint i = 0; i < plan->steps->len; i++)
     if (!for_each_batch(engine, plan->steps->pdata[i], check_batch, error))
       return FALSE;
+  if (!guard_allows(engine, plan, error) ||
+      (plan->steps->len && !lw_state_set(engine->state, KEPT_UNDER_WAY, engine->what, error)))
+    return FALSE;
   GError *cause = NULL;
-  for (guint i = 0; i < plan->steps->len; i++) {
-    if (progress)
-      progress(plan->steps->pdata[i], i, plan->steps->len, progress_data);
-    if (!for_each_batch(engine, plan->steps->pdata[i], carry_out_batch, &cause))
-      return undo_after(engine, cause, error);
-  }
-  if (!finish(engine, wanted, facts, &cause))
+  if (!carry_out(engine, plan, progress, progress_data, &cause) || !finish(engine, wanted, facts, &cause))
     return undo_after(engine, cause, error);
   return TRUE;
+}
+
+gboolean lw_engine_apply(LwEngine *engine, const LwPlan *plan, const LwResourceSet *wanted,
+                         const LwFacts *facts, LwProgress progress, gpointer progress_data, GError **error) {
+  gboolean ok = transact(engine, plan, wanted, facts, progress, progress_data, error);
+  forget_kept(engine);
+  return ok;
 }
 
 LwFacts *lw_engine_facts(LwEngine *engine, GError **error) {

@@ -11,13 +11,17 @@
 #include "provider/provider.h"
 #include "resource/facts.h"
 
+#include <signal.h>
+
 typedef struct LwEngine LwEngine;
 
 typedef struct {
   const char *state_path; /* the sqlite file; its folder exists */
   const char *lock_path;
-  guint lock_wait_ms; /* how long to wait for another lanward; then LW_ERROR_BUSY */
-  gboolean read_only; /* for verbs that only look: takes no lock, recovers nothing */
+  guint lock_wait_ms;  /* how long to wait for another lanward; then LW_ERROR_BUSY */
+  gboolean read_only;  /* for verbs that only look: takes no lock, recovers nothing */
+  LwInjector injector; /* nullable; test seam, see lw_engine_set_injector(): of the recovery, too */
+  gpointer injector_data;
 } LwEngineOptions;
 
 /* What recovery found when the engine was opened. */
@@ -29,13 +33,42 @@ void lw_engine_close(LwEngine *engine);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwEngine, lw_engine_close)
 
 LwRecovery lw_engine_recovery(const LwEngine *engine);
+/* What had been under way (lw_engine_describe), and how many of its steps had to be undone. NULL: none was.
+ */
+const char *lw_engine_recovered_what(const LwEngine *engine);
+guint lw_engine_recovered_steps(const LwEngine *engine);
+
+/* What the next transaction is, for whoever finds it unfinished: "apply lab.yaml (begun …)". */
+void lw_engine_describe(LwEngine *engine, const char *what);
+/* To be set together with the end of the next transaction, and not at all when that fails. text NULL: forget.
+ */
+void lw_engine_keep(LwEngine *engine, const char *name, const char *text);
+/* Asked before each step: once the flag (nullable) is set, the transaction is undone. */
+void lw_engine_set_cancel(LwEngine *engine, const volatile sig_atomic_t *flag);
+/* Set together with the end of every undo, until somebody forgets it: what an undone transaction let through
+ * for a moment may have left something that goes on (flows). */
+#define LW_ENGINE_UNSETTLED "unsettled"
 void lw_engine_set_injector(LwEngine *engine, LwInjector injector, gpointer data);
 
 /* Text kept under a name ("spec", "facts", "seed" …). NULL without error: nothing there. Transfer full. */
 char *lw_engine_get(LwEngine *engine, const char *name, GError **error);
-gboolean lw_engine_set(LwEngine *engine, const char *name, const char *text, GError **error);
+gboolean lw_engine_set(LwEngine *engine, const char *name, const char *text /* nullable: forget */,
+                       GError **error);
+/* The names kept that begin with prefix, in order. Transfer full. */
+GPtrArray *lw_engine_names(LwEngine *engine, const char *prefix, GError **error);
 
+/* What the file in force asks for (transfer full; NULL without error: not known). Called only when a rule
+ * table is not as wanted. */
+typedef LwResourceSet *(*LwBefore)(gpointer data, GError **error);
 LwPlan *lw_engine_plan(LwEngine *engine, const LwResourceSet *wanted, GError **error);
+LwPlan *lw_engine_plan_from(LwEngine *engine, const LwResourceSet *wanted, LwBefore before /* nullable */,
+                            gpointer data, GError **error);
+
+/* Rule 4.2 of the design, for whoever can prove it: asked of the plan, before anything is touched, for what
+ * is there after each number of steps (0: now). FALSE with error set refuses the apply. */
+typedef gboolean (*LwGuard)(const LwPlan *plan, guint steps, const LwResourceSet *state, gpointer data,
+                            GError **error);
+void lw_engine_set_guard(LwEngine *engine, LwGuard guard /* nullable */, gpointer data);
 
 typedef void (*LwProgress)(const LwPlanStep *step, guint index, guint count, gpointer data);
 

@@ -2,7 +2,9 @@
 
 #include "base/error.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #define STATE_VERSION 1
 
@@ -52,6 +54,10 @@ static gboolean check_version(LwState *state, gboolean read_only, GError **error
 
 LwState *lw_state_open(const char *path, gboolean read_only, GError **error) {
   g_autoptr(LwState) state = g_new0(LwState, 1);
+  /* sqlite would make it readable for all; its rollback journal takes the mode of the file */
+  int fd = read_only ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd >= 0)
+    close(fd);
   int flags = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   if (sqlite3_open_v2(path, &state->db, flags, NULL) != SQLITE_OK) {
     g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "cannot open the state file %s: %s", path,
@@ -59,7 +65,9 @@ LwState *lw_state_open(const char *path, gboolean read_only, GError **error) {
     return NULL;
   }
   sqlite3_busy_timeout(state->db, 5000);
-  if (!read_only && !run(state, "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL;", "set it up", error))
+  /* EXTRA: the folder is synced after the rollback journal was removed, too. With FULL a power cut could
+     bring that file back, and with it a state from before an undo that its step relied on. */
+  if (!read_only && !run(state, "PRAGMA journal_mode=DELETE; PRAGMA synchronous=EXTRA;", "set it up", error))
     return NULL;
   if (!check_version(state, read_only, error))
     return NULL;
@@ -79,18 +87,43 @@ char *lw_state_get(LwState *state, const char *name, GError **error) {
     return NULL;
   sqlite3_bind_text(statement, 1, name, -1, SQLITE_TRANSIENT);
   char *text = NULL;
-  if (sqlite3_step(statement) == SQLITE_ROW)
+  int rc = sqlite3_step(statement);
+  if (rc == SQLITE_ROW)
     text = g_strdup((const char *)sqlite3_column_text(statement, 0));
+  else if (rc != SQLITE_DONE)
+    fail(state, "read it", error);
   sqlite3_finalize(statement);
   return text;
 }
 
+GPtrArray *lw_state_names(LwState *state, const char *prefix, GError **error) {
+  sqlite3_stmt *statement = prepare(state, "SELECT name FROM kept ORDER BY name", error);
+  if (!statement)
+    return NULL;
+  g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+  int rc;
+  while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
+    const char *name = (const char *)sqlite3_column_text(statement, 0);
+    if (g_str_has_prefix(name, prefix))
+      g_ptr_array_add(names, g_strdup(name));
+  }
+  sqlite3_finalize(statement);
+  if (rc != SQLITE_DONE) {
+    fail(state, "read it", error);
+    return NULL;
+  }
+  return g_steal_pointer(&names);
+}
+
 gboolean lw_state_set(LwState *state, const char *name, const char *text, GError **error) {
-  sqlite3_stmt *statement = prepare(state, "INSERT OR REPLACE INTO kept(name, text) VALUES(?, ?)", error);
+  sqlite3_stmt *statement = prepare(
+      state, text ? "INSERT OR REPLACE INTO kept(name, text) VALUES(?, ?)" : "DELETE FROM kept WHERE name=?",
+      error);
   if (!statement)
     return FALSE;
   sqlite3_bind_text(statement, 1, name, -1, SQLITE_TRANSIENT);
-  sqlite3_bind_text(statement, 2, text, -1, SQLITE_TRANSIENT);
+  if (text)
+    sqlite3_bind_text(statement, 2, text, -1, SQLITE_TRANSIENT);
   int rc = sqlite3_step(statement);
   sqlite3_finalize(statement);
   return rc == SQLITE_DONE || fail(state, "write it", error);
@@ -136,12 +169,12 @@ GPtrArray *lw_state_journal_read(LwState *state, GError **error) {
   return g_steal_pointer(&entries);
 }
 
-gboolean lw_state_finish(LwState *state, const char *const *names, const char *const *texts, GError **error) {
+gboolean lw_state_finish(LwState *state, const GPtrArray *names, const GPtrArray *texts, GError **error) {
   if (!run(state, "BEGIN IMMEDIATE", "write it", error))
     return FALSE;
   gboolean ok = TRUE;
-  for (guint i = 0; ok && names[i]; i++)
-    ok = lw_state_set(state, names[i], texts[i], error);
+  for (guint i = 0; ok && i < names->len; i++)
+    ok = lw_state_set(state, names->pdata[i], texts->pdata[i], error);
   if (ok && run(state, "DELETE FROM journal", "close the journal", error) &&
       run(state, "COMMIT", "write it", error))
     return TRUE;

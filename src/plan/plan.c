@@ -1,14 +1,16 @@
 #include "plan/plan.h"
 
+#include "plan/bound.h"
+
 #include <string.h>
 
+/* Parts of a lab, in the order in which they come. */
 typedef enum {
   PHASE_NAMESPACE,
   PHASE_GLOBAL_SYSCTL,
   PHASE_RULES,
-  PHASE_DELETE,                        /* less the object's own phase: the last made goes first */
-  PHASE_ANNOUNCE = PHASE_DELETE + 100, /* a resolver learns of a machine before its link moves */
   PHASE_LINKS,
+  PHASE_PLUG,
   PHASE_ADDRESSING,
   PHASE_DAEMONS,
   PHASE_LEASES,
@@ -17,13 +19,27 @@ typedef enum {
   PHASE_RESOLVERS,
   PHASE_SERVERS,
   PHASE_CELLS,
-  PHASE_DELETE_RULES = PHASE_DELETE + 200,
-  PHASE_DELETE_NAMESPACES,
+  PHASE_LAST,
 } Phase;
+
+/* What is done with them; a part is added to those that end in a comment. */
+enum {
+  PHASE_RESTORE = 100,
+  PHASE_ANNOUNCE,
+  PHASE_BOUNDS,
+  PHASE_PULL,
+  PHASE_DELETE = 200, /* the parts backwards */
+  PHASE_ADAPT = 300,  /* the part */
+  PHASE_NEW_RULES = 400,
+  PHASE_BOUNDS_GO,
+  PHASE_COME = 500, /* the part */
+  PHASE_DELETE_RULES = 600,
+  PHASE_DELETE_NAMESPACES,
+};
 
 /* Names of links that are tunnels: "NS/NAME". What hangs on them comes after them. */
 static void collect_tunnels(const LwResourceSet *set, GHashTable *tunnels) {
-  for (guint i = 0; set && i < set->list->len; i++) {
+  for (guint i = 0; i < set->list->len; i++) {
     const LwResource *r = set->list->pdata[i];
     if (r->kind == LW_RES_TUNNEL)
       g_hash_table_add(tunnels, g_strdup_printf("%s/%s", r->ns, r->name));
@@ -83,36 +99,183 @@ static Phase phase_of(const LwResource *r, GHashTable *tunnels) {
   return PHASE_CELLS;
 }
 
-static int phase_of_change(const LwChange *change, GHashTable *tunnels) {
-  const LwResource *r = change->to ? change->to : change->from;
-  Phase phase = phase_of(r, tunnels);
-  if (r->kind == LW_RES_RESOLVER && change->klass == LW_CHANGE_LIVE)
-    return PHASE_ANNOUNCE;
-  if (change->klass != LW_CHANGE_DELETE)
-    return (int)phase;
-  if (r->kind == LW_RES_RULESET)
-    return PHASE_DELETE_RULES;
-  if (r->kind == LW_RES_NETNS)
-    return PHASE_DELETE_NAMESPACES;
-  return PHASE_DELETE + (PHASE_CELLS - (int)phase);
-}
+/* --- in which order
+ * -------------------------------------------------------------------------------------------- */
 
 typedef struct {
-  LwChange *change;
+  LwChange *change; /* borrowed */
   int phase;
   guint order;
 } Entry;
 
+typedef struct {
+  const LwResourceSet *wanted, *seen, *owned, *before;
+  GHashTable *tunnels; /* "NS/NAME" of links that are tunnels */
+  GHashTable *coming;  /* of those, the ones that are not there yet */
+  gboolean bounded;
+  LwPlan *plan;
+  GArray *entries; /* of Entry */
+} Diff;
+
+static void schedule(Diff *d, LwChange *change, int phase) {
+  Entry entry = {change, phase, d->entries->len};
+  g_array_append_val(d->entries, entry);
+}
+
+/* A change that is not one of the difference, but of the way there. */
+static LwChange *extra(Diff *d, LwChangeClass klass, LwResource *from, LwResource *to) {
+  LwChange *change = lw_change_new(klass, from, to);
+  g_ptr_array_add(d->plan->extra, change);
+  return change;
+}
+
+static const LwResource *subject(const LwChange *change) {
+  return change->to ? change->to : change->from;
+}
+
+static gboolean same_text(const char *a, const char *b) {
+  return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static gboolean is_live_link(const LwChange *change) {
+  return change->klass == LW_CHANGE_LIVE && change->to->kind == LW_RES_LINK;
+}
+
+static gboolean moves(const LwChange *change) {
+  return is_live_link(change) && !same_text(change->from->master, change->to->master);
+}
+
+/* Does it redirect traffic in place? Then neither the old rules alone nor the new ones fit it. */
+static gboolean adapts(const LwChange *change) {
+  LwResourceKind kind = subject(change)->kind;
+  if (change->klass == LW_CHANGE_CREATE || change->klass == LW_CHANGE_DELETE || kind == LW_RES_RULESET ||
+      kind == LW_RES_CELL || kind == LW_RES_SERVER)
+    return FALSE;
+  if (kind == LW_RES_RESOLVER && change->klass == LW_CHANGE_LIVE)
+    return FALSE; /* reservations only */
+  return !is_live_link(change);
+}
+
+static gboolean needs_bounds(const LwPlan *plan) {
+  guint tables = 0, adapting = 0;
+  for (guint i = 0; i < plan->changes->len; i++) {
+    const LwChange *change = plan->changes->pdata[i];
+    tables += change->klass == LW_CHANGE_LIVE && change->to->kind == LW_RES_RULESET;
+    adapting += adapts(change);
+  }
+  return tables > 1 || (tables == 1 && adapting);
+}
+
+static gboolean hangs_on_coming(const Diff *d, const LwResource *r) {
+  if (r->kind == LW_RES_TUNNEL)
+    return hangs_on(d->coming, r->ns, r->name);
+  if (r->kind == LW_RES_ADDRESS || r->kind == LW_RES_ROUTE)
+    return hangs_on(d->coming, r->ns, r->link);
+  return r->kind == LW_RES_RESOLVER && uses_tunnel(d->coming, r);
+}
+
+/* Under bounds a change comes before the new tables, except what would only wait there for packets that the
+ * bounds stop (a first handshake, a machine's DHCP) and opens nothing that the new tables do not allow. */
+static gboolean comes_last(const Diff *d, const LwChange *change) {
+  const LwResource *r = subject(change);
+  return r->kind == LW_RES_CELL || r->kind == LW_RES_SERVER || hangs_on_coming(d, r);
+}
+
+static int phase_of_change(const Diff *d, const LwChange *change) {
+  const LwResource *r = subject(change);
+  Phase phase = phase_of(r, d->tunnels);
+  if (r->kind == LW_RES_RESOLVER && change->klass == LW_CHANGE_LIVE)
+    return PHASE_ANNOUNCE;
+  if (change->klass == LW_CHANGE_DELETE) {
+    if (r->kind == LW_RES_RULESET)
+      return PHASE_DELETE_RULES;
+    if (r->kind == LW_RES_NETNS)
+      return PHASE_DELETE_NAMESPACES;
+    return PHASE_DELETE + (PHASE_LAST - (int)phase);
+  }
+  if (phase == PHASE_RULES)
+    return change->klass == LW_CHANGE_CREATE ? PHASE_RULES : PHASE_NEW_RULES;
+  if (phase < PHASE_RULES)
+    return (int)phase;
+  return (d->bounded && !comes_last(d, change) ? PHASE_ADAPT : PHASE_COME) + (int)phase;
+}
+
+static LwResource *copy_of_link(const LwResource *link) {
+  g_autoptr(JsonNode) json = lw_resource_to_json(link);
+  return lw_resource_from_json(json, NULL);
+}
+
+/* From one bridge to another by way of none: pulled before the new tables, plugged in after. */
+static void schedule_move(Diff *d, const LwChange *change) {
+  LwResource *from = change->from, *to = change->to;
+  if (from->master && *from->master) {
+    g_autoptr(LwResource) pulled = copy_of_link(to);
+    g_clear_pointer(&pulled->master, g_free);
+    pulled->isolated = FALSE;
+    pulled->up = to->up && (!to->master || !*to->master); /* one that is taken off for good stays as wanted */
+    schedule(d, extra(d, LW_CHANGE_LIVE, from, pulled), PHASE_PULL);
+    if (lw_resource_equal(pulled, to))
+      return;
+    schedule(d, extra(d, LW_CHANGE_LIVE, pulled, to), PHASE_COME + PHASE_PLUG);
+    return;
+  }
+  schedule(d, extra(d, LW_CHANGE_LIVE, from, to), PHASE_COME + PHASE_PLUG);
+}
+
+static void schedule_link(Diff *d, LwChange *change) {
+  const LwResource *from = change->from, *to = change->to;
+  if (moves(change))
+    schedule_move(d, change);
+  else if ((from->up && !to->up) || (!from->isolated && to->isolated))
+    schedule(d, change, PHASE_PULL);
+  else if (from->up != to->up || from->isolated != to->isolated)
+    schedule(d, change, PHASE_COME + PHASE_PLUG);
+  else
+    schedule(d, change, phase_of_change(d, change));
+}
+
+static void add_bound(Diff *d, const LwResource *table) {
+  g_autoptr(LwRuleset) rules = lw_ruleset_bound(table->ruleset);
+  if (!rules)
+    return;
+  g_autofree char *name = lw_bound_name(table->name);
+  g_autoptr(LwResource) bound = lw_resource_new(LW_RES_RULESET, table->ns, name);
+  bound->ruleset = g_steal_pointer(&rules);
+  schedule(d, extra(d, LW_CHANGE_CREATE, NULL, bound), PHASE_BOUNDS);
+  schedule(d, extra(d, LW_CHANGE_DELETE, bound, NULL), PHASE_BOUNDS_GO);
+}
+
+/* The table as the file in force has it, when that is known and not what is there. */
+static LwResource *table_before(const Diff *d, const LwChange *change) {
+  g_autofree char *key = lw_resource_key(change->to);
+  LwResource *before = d->before ? lw_resource_set_find(d->before, key) : NULL;
+  return before && !lw_resource_equal(before, change->from) && !lw_resource_equal(before, change->to) ? before
+                                                                                                      : NULL;
+}
+
+static void schedule_table(Diff *d, LwChange *change) {
+  if (d->bounded)
+    add_bound(d, change->to);
+  LwResource *before = table_before(d, change);
+  if (before) {
+    schedule(d, extra(d, LW_CHANGE_LIVE, change->from, before), PHASE_RESTORE);
+    change = extra(d, LW_CHANGE_LIVE, before, change->to);
+  }
+  schedule(d, change, PHASE_NEW_RULES);
+}
+
+/* What goes, goes in the reverse of the order in which it came: so its undo, backwards once more, makes it in
+ * that order (a route's gateway before the route). */
 static int by_phase(gconstpointer a, gconstpointer b) {
   const Entry *x = a, *y = b;
   if (x->phase != y->phase)
     return x->phase < y->phase ? -1 : 1;
-  if (x->change->to && y->change->to) {
-    int kinds = (int)x->change->to->kind - (int)y->change->to->kind;
-    if (kinds)
-      return kinds;
-  }
-  return x->order < y->order ? -1 : x->order > y->order;
+  gboolean go = !x->change->to && !y->change->to;
+  int kinds = x->change->to && y->change->to ? (int)x->change->to->kind - (int)y->change->to->kind : 0;
+  if (kinds)
+    return kinds;
+  int order = x->order < y->order ? -1 : x->order > y->order;
+  return go ? -order : order;
 }
 
 static void step_free(gpointer data) {
@@ -121,65 +284,160 @@ static void step_free(gpointer data) {
   g_free(step);
 }
 
-static void group(LwPlan *plan, const GArray *entries) {
+static gboolean one_kind_a_step(int phase) {
+  int part = phase >= PHASE_COME     ? phase - PHASE_COME
+             : phase >= PHASE_ADAPT  ? phase - PHASE_ADAPT
+             : phase >= PHASE_DELETE ? PHASE_LAST - (phase - PHASE_DELETE)
+                                     : 0;
+  return part >= (int)PHASE_DAEMONS;
+}
+
+static void group(const Diff *d) {
   LwPlanStep *step = NULL;
   LwResourceKind last = LW_RES_LAST;
-  for (guint i = 0; i < entries->len; i++) {
-    const Entry *entry = &g_array_index(entries, Entry, i);
-    const LwResource *r = entry->change->to ? entry->change->to : entry->change->from;
-    if (!step || step->phase != entry->phase || (last != r->kind && entry->phase >= PHASE_DAEMONS)) {
+  for (guint i = 0; i < d->entries->len; i++) {
+    const Entry *entry = &g_array_index(d->entries, Entry, i);
+    LwResourceKind kind = subject(entry->change)->kind;
+    if (!step || step->phase != entry->phase || (last != kind && one_kind_a_step(entry->phase))) {
       step = g_new0(LwPlanStep, 1);
       step->phase = entry->phase;
       step->changes = g_ptr_array_new();
-      g_ptr_array_add(plan->steps, step);
+      g_ptr_array_add(d->plan->steps, step);
     }
-    last = r->kind;
+    last = kind;
     g_ptr_array_add(step->changes, entry->change);
-    g_ptr_array_add(plan->changes, entry->change);
   }
 }
 
-static void consider(GArray *entries, GHashTable *tunnels, LwChange *change) {
-  Entry entry = {change, phase_of_change(change, tunnels), entries->len};
-  g_array_append_val(entries, entry);
+static void schedule_all(Diff *d) {
+  d->bounded = needs_bounds(d->plan);
+  for (guint i = 0; i < d->plan->changes->len; i++) {
+    LwChange *change = d->plan->changes->pdata[i];
+    if (is_live_link(change))
+      schedule_link(d, change);
+    else if (change->klass == LW_CHANGE_LIVE && change->to->kind == LW_RES_RULESET)
+      schedule_table(d, change);
+    else
+      schedule(d, change, phase_of_change(d, change));
+  }
+  g_array_sort(d->entries, by_phase);
+  group(d);
 }
 
-static void diff_wanted(const LwResourceSet *wanted, const LwResourceSet *seen, GHashTable *tunnels,
-                        GArray *entries) {
-  for (guint i = 0; i < wanted->list->len; i++) {
-    LwResource *to = wanted->list->pdata[i];
+/* --- what differs
+ * ---------------------------------------------------------------------------------------------- */
+
+static void differ(Diff *d, LwChangeClass klass, LwResource *from, LwResource *to) {
+  g_ptr_array_add(d->plan->changes, lw_change_new(klass, from, to));
+}
+
+/* These cannot carry our mark: only what is owned tells ours from another's. One that is there and not ours
+ * is in the way: asked to create it, its provider says so. */
+static gboolean is_anothers(const Diff *d, const LwResource *seen, const char *key) {
+  return d->owned && (seen->kind == LW_RES_NETNS || seen->kind == LW_RES_TUNNEL) &&
+         !lw_resource_set_find(d->owned, key);
+}
+
+static void diff_wanted(Diff *d) {
+  for (guint i = 0; i < d->wanted->list->len; i++) {
+    LwResource *to = d->wanted->list->pdata[i];
     g_autofree char *key = lw_resource_key(to);
-    LwResource *from = lw_resource_set_find(seen, key);
-    if (!from)
-      consider(entries, tunnels, lw_change_new(LW_CHANGE_CREATE, NULL, to));
+    LwResource *from = lw_resource_set_find(d->seen, key);
+    if (!from || is_anothers(d, from, key))
+      differ(d, LW_CHANGE_CREATE, NULL, to);
     else if (!lw_resource_equal(from, to))
-      consider(entries, tunnels, lw_change_new(lw_resource_change_class(from, to), from, to));
+      differ(d, lw_resource_change_class(from, to), from, to);
+    if (!from && to->kind == LW_RES_TUNNEL)
+      g_hash_table_add(d->coming, g_strdup_printf("%s/%s", to->ns, to->name));
   }
 }
 
-static void diff_owned(const LwResourceSet *wanted, const LwResourceSet *seen, const LwResourceSet *owned,
-                       GHashTable *tunnels, GArray *entries) {
-  for (guint i = 0; owned && i < owned->list->len; i++) {
-    g_autofree char *key = lw_resource_key(owned->list->pdata[i]);
-    LwResource *from = lw_resource_set_find(seen, key);
-    if (from && !lw_resource_set_find(wanted, key))
-      consider(entries, tunnels, lw_change_new(LW_CHANGE_DELETE, from, NULL));
+static void diff_owned(Diff *d) {
+  for (guint i = 0; d->owned && i < d->owned->list->len; i++) {
+    g_autofree char *key = lw_resource_key(d->owned->list->pdata[i]);
+    LwResource *from = lw_resource_set_find(d->seen, key);
+    if (from && !lw_resource_set_find(d->wanted, key))
+      differ(d, LW_CHANGE_DELETE, from, NULL);
   }
+}
+
+/* Links that are made anew, "NS/NAME": both ends of a veth. */
+static GHashTable *collect_replaced(const Diff *d) {
+  GHashTable *replaced = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  for (guint i = 0; i < d->plan->changes->len; i++) {
+    const LwChange *change = d->plan->changes->pdata[i];
+    const LwResource *from = change->from;
+    if (change->klass != LW_CHANGE_REPLACE || from->kind != LW_RES_LINK)
+      continue;
+    g_hash_table_add(replaced, g_strdup_printf("%s/%s", from->ns, from->name));
+    if (from->peer && *from->peer)
+      g_hash_table_add(replaced, g_strdup_printf("%s/%s", from->peer_ns ? from->peer_ns : "", from->peer));
+  }
+  return replaced;
+}
+
+/* In the order of the steps, as people read them. The sort is stable. */
+static int by_own_phase(gconstpointer a, gconstpointer b, gpointer data) {
+  const LwChange *x = *(LwChange *const *)a, *y = *(LwChange *const *)b;
+  int difference = phase_of_change(data, x) - phase_of_change(data, y);
+  return difference ? difference : x->to && y->to ? (int)x->to->kind - (int)y->to->kind : 0;
+}
+
+/* What is as wanted, but goes with a link that is made anew, has to be made again as well. */
+static void diff_dependants(Diff *d) {
+  g_autoptr(GHashTable) replaced = collect_replaced(d);
+  for (guint i = 0; g_hash_table_size(replaced) && i < d->wanted->list->len; i++) {
+    LwResource *to = d->wanted->list->pdata[i];
+    const char *link = to->kind == LW_RES_LINK ? to->name : to->link;
+    if ((to->kind != LW_RES_LINK && to->kind != LW_RES_ADDRESS && to->kind != LW_RES_ROUTE) ||
+        !hangs_on(replaced, to->ns, link))
+      continue;
+    g_autofree char *key = lw_resource_key(to);
+    LwResource *from = lw_resource_set_find(d->seen, key);
+    if (from && lw_resource_equal(from, to))
+      differ(d, LW_CHANGE_CREATE, NULL, to);
+  }
+}
+
+static LwResourceSet *copy_set(const LwResourceSet *set) {
+  LwResourceSet *copy = lw_resource_set_new();
+  for (guint i = 0; set && i < set->list->len; i++)
+    lw_resource_set_add(copy, lw_resource_ref(set->list->pdata[i]));
+  return copy;
+}
+
+LwPlan *lw_plan_diff_from(const LwResourceSet *wanted, const LwResourceSet *seen, const LwResourceSet *owned,
+                          const LwResourceSet *before) {
+  g_autoptr(GHashTable) tunnels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr(GHashTable) coming = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr(GArray) entries = g_array_new(FALSE, FALSE, sizeof(Entry));
+  LwPlan *plan = g_new0(LwPlan, 1);
+  plan->changes = lw_changes_new();
+  plan->extra = lw_changes_new();
+  plan->steps = g_ptr_array_new_with_free_func(step_free);
+  collect_tunnels(wanted, tunnels);
+  if (owned)
+    collect_tunnels(owned, tunnels);
+  Diff d = {.wanted = wanted,
+            .seen = seen,
+            .owned = owned,
+            .before = before,
+            .tunnels = tunnels,
+            .coming = coming,
+            .plan = plan,
+            .entries = entries};
+  diff_wanted(&d);
+  diff_owned(&d);
+  diff_dependants(&d);
+  g_ptr_array_sort_with_data(plan->changes, by_own_phase, &d);
+  schedule_all(&d);
+  if (plan->changes->len)
+    plan->seen = copy_set(seen);
+  return plan;
 }
 
 LwPlan *lw_plan_diff(const LwResourceSet *wanted, const LwResourceSet *seen, const LwResourceSet *owned) {
-  g_autoptr(GHashTable) tunnels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-  collect_tunnels(wanted, tunnels);
-  collect_tunnels(owned, tunnels);
-  g_autoptr(GArray) entries = g_array_new(FALSE, FALSE, sizeof(Entry));
-  diff_wanted(wanted, seen, tunnels, entries);
-  diff_owned(wanted, seen, owned, tunnels, entries);
-  g_array_sort(entries, by_phase);
-  LwPlan *plan = g_new0(LwPlan, 1);
-  plan->changes = lw_changes_new();
-  plan->steps = g_ptr_array_new_with_free_func(step_free);
-  group(plan, entries);
-  return plan;
+  return lw_plan_diff_from(wanted, seen, owned, NULL);
 }
 
 void lw_plan_free(LwPlan *plan) {
@@ -187,6 +445,9 @@ void lw_plan_free(LwPlan *plan) {
     return;
   g_ptr_array_unref(plan->steps);
   g_ptr_array_unref(plan->changes);
+  g_ptr_array_unref(plan->extra);
+  if (plan->seen)
+    lw_resource_set_free(plan->seen);
   g_free(plan);
 }
 
@@ -194,84 +455,19 @@ gboolean lw_plan_is_empty(const LwPlan *plan) {
   return plan->changes->len == 0;
 }
 
-static const char *sign_of(LwChangeClass klass) {
-  switch (klass) {
-  case LW_CHANGE_CREATE:
-    return "+";
-  case LW_CHANGE_DELETE:
-    return "-";
-  case LW_CHANGE_LIVE:
-    return "~";
-  case LW_CHANGE_RESTART:
-  case LW_CHANGE_REPLACE:
-    break;
-  }
-  return "!";
+static void replay(LwResourceSet *state, const LwChange *change) {
+  g_autofree char *key = lw_resource_key(subject(change));
+  lw_resource_set_remove(state, key);
+  if (change->to)
+    lw_resource_set_add(state, lw_resource_ref(change->to));
 }
 
-static const char *colour_of(LwChangeClass klass) {
-  switch (klass) {
-  case LW_CHANGE_CREATE:
-    return "\033[32m";
-  case LW_CHANGE_DELETE:
-    return "\033[31m";
-  case LW_CHANGE_LIVE:
-    return "\033[36m";
-  case LW_CHANGE_RESTART:
-  case LW_CHANGE_REPLACE:
-    break;
+LwResourceSet *lw_plan_state_after(const LwPlan *plan, guint steps) {
+  LwResourceSet *state = copy_set(plan->seen);
+  for (guint i = 0; i < steps && i < plan->steps->len; i++) {
+    const LwPlanStep *step = plan->steps->pdata[i];
+    for (guint j = 0; j < step->changes->len; j++)
+      replay(state, step->changes->pdata[j]);
   }
-  return "\033[33m";
-}
-
-static void format_change(GString *text, const LwChange *change, gboolean colour) {
-  g_autofree char *what = lw_resource_describe(change->to ? change->to : change->from);
-  g_string_append_printf(text, "  %s%s %s%s", colour ? colour_of(change->klass) : "", sign_of(change->klass),
-                         what, colour ? "\033[0m" : "");
-  if (change->from && change->to) {
-    g_autofree char *difference = lw_resource_difference(change->from, change->to);
-    g_string_append_printf(text, " (%s: %s)", lw_change_class_name(change->klass),
-                           difference ? difference : "");
-  }
-  g_string_append_c(text, '\n');
-}
-
-char *lw_plan_format(const LwPlan *plan, gboolean colour) {
-  GString *text = g_string_new(NULL);
-  guint counts[LW_CHANGE_DELETE + 1] = {0};
-  for (guint i = 0; i < plan->changes->len; i++) {
-    const LwChange *change = plan->changes->pdata[i];
-    counts[change->klass]++;
-    format_change(text, change, colour);
-  }
-  g_string_append_printf(text,
-                         "%u to create, %u to change live, %u to restart, %u to replace, %u to delete\n",
-                         counts[LW_CHANGE_CREATE], counts[LW_CHANGE_LIVE], counts[LW_CHANGE_RESTART],
-                         counts[LW_CHANGE_REPLACE], counts[LW_CHANGE_DELETE]);
-  return g_string_free(text, FALSE);
-}
-
-JsonNode *lw_plan_to_json(const LwPlan *plan) {
-  g_autoptr(JsonBuilder) builder = json_builder_new();
-  json_builder_begin_array(builder);
-  for (guint i = 0; i < plan->changes->len; i++) {
-    const LwChange *change = plan->changes->pdata[i];
-    const LwResource *r = change->to ? change->to : change->from;
-    g_autofree char *key = lw_resource_key(r);
-    json_builder_begin_object(builder);
-    json_builder_set_member_name(builder, "class");
-    json_builder_add_string_value(builder, lw_change_class_name(change->klass));
-    json_builder_set_member_name(builder, "kind");
-    json_builder_add_string_value(builder, lw_resource_kind_name(r->kind));
-    json_builder_set_member_name(builder, "key");
-    json_builder_add_string_value(builder, key);
-    if (change->from && change->to) {
-      g_autofree char *difference = lw_resource_difference(change->from, change->to);
-      json_builder_set_member_name(builder, "difference");
-      json_builder_add_string_value(builder, difference ? difference : "");
-    }
-    json_builder_end_object(builder);
-  }
-  json_builder_end_array(builder);
-  return json_builder_get_root(builder);
+  return state;
 }

@@ -62,6 +62,8 @@ static void add_packet(JsonBuilder *b, const LwFlowQuestion *question) {
   add_string(b, "proto", lw_proto_name(question->proto));
   if (question->proto == LW_PROTO_TCP || question->proto == LW_PROTO_UDP)
     add_integer(b, "dport", question->port);
+  else
+    add_string(b, "dport", NULL); /* icmp and any have none */
   json_builder_end_object(b);
 }
 

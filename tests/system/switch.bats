@@ -23,8 +23,9 @@ echo_address() { in_place gaming getent ahostsv4 echo.test | awk '{ print $1; ex
   done_at=$(date +%s.%N)
   wait "$pinger" "$wan" "$old" || true
   cat "$BATS_TEST_TMPDIR/pinger"
-  lost=$(sed -n 's/^sent .* lost \([0-9-]*\)$/\1/p' "$BATS_TEST_TMPDIR/pinger")
-  [ "$lost" -le 1 ]
+  # What was on its way by the old exit when it was cut is lost: one packet, unless the machine is so busy that more are.
+  read -r lost underway < <(sed -n 's/^sent .* lost \([0-9-]*\) underway \([0-9]*\)$/\1 \2/p' "$BATS_TEST_TMPDIR/pinger")
+  [ "$lost" -le 1 ] || [ "$lost" -le "$underway" ]
   [ "$(grep -c '^seen' "$BATS_TEST_TMPDIR/pinger")" = 2 ]
   not grep -F " $echo_at:7 " "$BATS_TEST_TMPDIR/wan"
   awk -v at="$done_at" -v to="$echo_at:7" '$1 > at && index($0, to)' "$BATS_TEST_TMPDIR/se" >"$BATS_TEST_TMPDIR/late"

@@ -1,11 +1,15 @@
 """capture.py SECONDS: prints each packet of every interface of this namespace, one a line:
 
+TIME is the kernel's, when the packet passed, however late this is read.
+
 TIME IFACE in|out SOURCE-MAC TARGET-MAC PROTO SOURCE[:PORT] TARGET[:PORT] [FLAGS]
 """
 import socket
 import struct
 import sys
 import time
+
+SO_TIMESTAMPNS = 35  # asm-generic/socket.h; the answer is a struct timespec
 
 NAMES = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6"}
 
@@ -41,11 +45,12 @@ def main():
     end = time.monotonic() + float(sys.argv[1])
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as every:
         every.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        every.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         print("capturing", flush=True)
         while (left := end - time.monotonic()) > 0:
             every.settimeout(left)
             try:
-                frame, (iface, protocol, kind, hardware, _) = every.recvfrom(65536)
+                frame, extra, _, (iface, protocol, kind, hardware, _) = every.recvmsg(65536, 64)
             except socket.timeout:
                 break
             ethernet = hardware in (1, 772)
@@ -53,7 +58,9 @@ def main():
             source, target = (mac(frame[6:12]), mac(frame[0:6])) if ethernet else ("-", "-")
             proto, from_, to, flags = describe(protocol, packet)
             way = "out" if kind == socket.PACKET_OUTGOING else "in"
-            print(f"{time.time():.4f}", iface, way, source, target, proto, from_, to, flags, flush=True)
+            at = next((struct.unpack("qq", data[:16]) for level, what, data in extra if what == SO_TIMESTAMPNS), None)
+            at = at[0] + at[1] / 1e9 if at else time.time()
+            print(f"{at:.4f}", iface, way, source, target, proto, from_, to, flags, flush=True)
 
 
 main()

@@ -75,11 +75,11 @@ static gboolean forget_cell(const char *run_dir, const char *name, GError **erro
   return remove_file(pid, error) && remove_file(json, error);
 }
 
-/* Killing pid 1 ends all of the cell. The pid file goes first, so that the death is seen to be meant. */
+/* Killing pid 1 ends all of the cell. */
 static gboolean stop_cell(const char *run_dir, const char *name, GError **error) {
-  g_autofree char *identity = alive_identity(run_dir, name);
+  g_autofree char *pid = pid_path(run_dir, name);
   g_autofree char *folder = g_build_filename(run_dir, "cells", name, NULL);
-  if (!forget_cell(run_dir, name, error) || (identity && !lw_process_stop(identity, 0, error)))
+  if (!lw_process_end(pid, 0, NULL, error) || !forget_cell(run_dir, name, error))
     return FALSE;
   if (rmdir(folder) == 0 || errno == ENOENT)
     return TRUE;

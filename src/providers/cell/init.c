@@ -304,14 +304,28 @@ static gboolean set_environment(void) {
 }
 
 static gboolean set_descriptors(int *control) {
-  *control = fcntl(*control, F_DUPFD_CLOEXEC, 4); /* out of the way first */
+  *control = fcntl(*control, F_DUPFD_CLOEXEC, 3); /* out of the way of the first three */
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   gboolean ok = *control >= 0 && null >= 0;
   for (int fd = 0; fd < 3; fd++)
     ok = ok && dup2(null, fd) == fd;
-  ok = ok && dup3(*control, 3, O_CLOEXEC) >= 0;
-  *control = 3;
-  return ok && syscall(SYS_close_range, 4, ~0u, 0) == 0;
+  return ok;
+}
+
+/* Nothing of whoever started us stays open, once it has noted us. Its lock does until then: a recovery that
+ * went ahead while we still set up would take away the folder that we work in. */
+static gboolean keep_only_own(const Init *init) {
+  int low = MIN(init->signals, init->leases), high = MAX(init->signals, init->leases);
+  guint from = 3;
+  const int own[] = {low, high};
+  for (gsize i = 0; i < G_N_ELEMENTS(own); i++) {
+    if (own[i] < (int)from)
+      continue;
+    if (own[i] > (int)from && syscall(SYS_close_range, from, (guint)own[i] - 1, 0) != 0)
+      return FALSE;
+    from = (guint)own[i] + 1;
+  }
+  return syscall(SYS_close_range, from, ~0u, 0) == 0;
 }
 
 static gboolean set_up(Init *init, GError **error) {
@@ -362,9 +376,8 @@ void lw_cell_init(const LwCellPlan *plan, int control) {
   g_autofree char *title = g_strdup_printf("lanward-cell %s", plan->name);
   lw_process_set_title(title); /* /proc is there only now */
   lw_tell_ready(control);
-  if (!lw_hear_noted(control))
+  if (!lw_hear_noted(control) || !keep_only_own(&init))
     _exit(1);
-  close(control);
   if (init.nics->len > 0)
     start_client(&init);
   start_command(plan);

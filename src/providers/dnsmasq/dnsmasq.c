@@ -203,9 +203,11 @@ static gboolean wait_ready(const LwProvider *self, const LwResource *resolver, g
   return TRUE;
 }
 
+/* The note goes first: should we be killed now, nobody takes one that was told to end for one that runs. */
 static gboolean stop(const Paths *paths, const Running *running, GError **error) {
-  return (!running || lw_process_stop(running->identity, STOP_GRACE_MS, error)) &&
-         forget_file(paths->run, error) && forget_file(paths->id, error) && forget_file(paths->pid, error);
+  return forget_file(paths->run, error) &&
+         (!running || lw_process_stop(running->identity, STOP_GRACE_MS, error)) &&
+         forget_file(paths->id, error) && forget_file(paths->pid, error);
 }
 
 static gboolean remove_resolver(const LwProvider *self, const LwResource *resolver, GError **error) {
@@ -227,10 +229,15 @@ static gboolean leases_change(const Paths *paths, const LwResource *previous, co
   return dropped > 0;
 }
 
+/* It has written its pid file: its sockets are bound. One that has not may be on its way, or hang; before it
+ * hears signals, the one that means "read your hosts again" would end it. */
+static gboolean is_ready(const Paths *paths, const Running *running) {
+  return running && lw_process_alive(running->identity) && access(paths->pid, F_OK) == 0;
+}
+
 static gboolean can_reload(const LwProvider *self, const Paths *paths, const Running *running,
                            const LwResource *resolver) {
-  return !((const Dnsmasq *)self)->own_user && running && running->resource &&
-         lw_process_alive(running->identity) &&
+  return !((const Dnsmasq *)self)->own_user && is_ready(paths, running) && running->resource &&
          lw_resource_change_class(running->resource, resolver) == LW_CHANGE_LIVE &&
          !leases_change(paths, running->resource, resolver);
 }
@@ -292,8 +299,8 @@ static gboolean observe_all(const LwProvider *self, const LwResourceSet *asked, 
     g_autoptr(Running) running = running_load(&paths);
     if (!running || !lw_process_alive(running->identity))
       continue;
-    /* one that was started with something unknown is there all the same, and equals nothing */
-    lw_resource_set_add(seen, running->resource
+    /* one that was started with something unknown, or hangs, is there all the same, and equals nothing */
+    lw_resource_set_add(seen, running->resource && is_ready(&paths, running)
                                   ? lw_resource_ref(running->resource)
                                   : lw_resource_new(LW_RES_RESOLVER, resource->ns, resource->name));
   }

@@ -50,9 +50,24 @@ static gboolean apply(LwProvider *self, const GPtrArray *changes, GError **error
   return lw_kernel_apply((Kernel *)self, changes, error);
 }
 
+/* A creation that was cut short leaves a file that is no namespace: there is nothing to observe, and yet
+ * something to take away. */
+static gboolean remove_stumps(GBytes *bytes, GError **error) {
+  g_autoptr(GPtrArray) changes = lw_undo_to_changes(bytes, error);
+  if (!changes)
+    return FALSE;
+  for (guint i = 0; i < changes->len; i++) {
+    const LwChange *change = changes->pdata[i];
+    if (!change->to && change->from->kind == LW_RES_NETNS && !lw_netns_exists(change->from->name) &&
+        !lw_netns_delete(change->from->name, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 static gboolean undo(LwProvider *self, GBytes *bytes, GError **error) {
   g_autoptr(GPtrArray) pending = lw_undo_pending(self, bytes, error);
-  return pending && lw_kernel_apply((Kernel *)self, pending, error);
+  return pending && lw_kernel_apply((Kernel *)self, pending, error) && remove_stumps(bytes, error);
 }
 
 static void kernel_free(LwProvider *self) {

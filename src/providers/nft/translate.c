@@ -665,9 +665,9 @@ static GPtrArray *only_in(GHashTable *from, GHashTable *other, gboolean keys) {
 
 /* "inet lanward", of a text that begins with "table inet lanward {". NULL: it does not. */
 static char *name_in(const char *text) {
-  return g_str_has_prefix(text, "table ")
-             ? g_strndup(text + strlen("table "), strcspn(text, "{") - strlen("table ") - 1)
-             : NULL;
+  const char *name = g_str_has_prefix(text, "table ") ? text + strlen("table ") : "";
+  gsize length = strcspn(name, "{");
+  return length > 1 && name[length] == '{' ? g_strndup(name, length - 1) : NULL;
 }
 
 static GPtrArray *all_of(GHashTable *elements) {

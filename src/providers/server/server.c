@@ -58,11 +58,9 @@ static gboolean remove_state(const char *run_dir, const LwResource *server, GErr
   return TRUE;
 }
 
-/* The pid file goes first, so that the death is seen to be meant. */
 static gboolean stop_server(const char *run_dir, const LwResource *server, GError **error) {
-  g_autofree char *identity = NULL;
-  g_autoptr(LwResource) now = read_server(run_dir, server->ns, server->name, &identity);
-  return remove_state(run_dir, server, error) && (!now || lw_process_stop(identity, 0, error));
+  g_autofree char *pid = state_path(run_dir, server->ns, server->name, "pid");
+  return lw_process_end(pid, 0, NULL, error) && remove_state(run_dir, server, error);
 }
 
 static LwListener *bind_all(const LwResource *server, GError **error) {

@@ -159,19 +159,7 @@ static gboolean bring_up(const LwResource *tunnel, GError **error) {
   return ok;
 }
 
-static gboolean stop(const LwProvider *self, const LwResource *tunnel, GError **error) {
-  g_autofree char *path = pid_path(self, tunnel);
-  g_autofree char *identity = kept_identity(self, tunnel);
-  /* the file first: whoever watches it must not take this for a crash */
-  if (unlink(path) != 0 && errno != ENOENT) {
-    lw_error_set_errno(error, "cannot remove %s", path);
-    return FALSE;
-  }
-  if (identity && !lw_process_stop(identity, STOP_GRACE_MS, error))
-    return FALSE;
-  g_autofree char *socket = socket_path(tunnel);
-  if (identity)
-    (void)unlink(socket);
+static gboolean delete_link(const LwResource *tunnel, GError **error) {
   if (!lw_netns_exists(tunnel->ns) && tunnel->ns[0])
     return TRUE;
   int previous = lw_netns_enter(tunnel->ns, error);
@@ -180,6 +168,24 @@ static gboolean stop(const LwProvider *self, const LwResource *tunnel, GError **
   gboolean ok = lw_wg_link_delete(tunnel->name, error);
   lw_netns_leave(previous);
   return ok;
+}
+
+static gboolean stop(const LwProvider *self, const LwResource *tunnel, GError **error) {
+  g_autofree char *path = pid_path(self, tunnel);
+  g_autofree char *socket = socket_path(tunnel);
+  gboolean had = FALSE;
+  if (!lw_process_end(path, STOP_GRACE_MS, &had, error))
+    return FALSE;
+  if (had)
+    (void)unlink(socket);
+  return delete_link(tunnel, error);
+}
+
+/* One that an earlier lanward told to end, and was killed before it was gone. */
+static gboolean finish_stop(const LwProvider *self, const LwResource *tunnel, GError **error) {
+  g_autofree char *path = pid_path(self, tunnel);
+  gboolean had = FALSE;
+  return lw_process_end_pending(path, STOP_GRACE_MS, &had, error) && (!had || delete_link(tunnel, error));
 }
 
 /* --- the interface
@@ -291,7 +297,8 @@ static gboolean wireguard_apply(LwProvider *self, const GPtrArray *changes, GErr
     if ((change->klass == LW_CHANGE_DELETE || change->klass == LW_CHANGE_REPLACE) &&
         !stop(self, change->from, error))
       return FALSE;
-    if (change->to && !link_stays(self, change->to) && !start(self, change->to, error))
+    if (change->to && (!finish_stop(self, change->to, error) ||
+                       (!link_stays(self, change->to) && !start(self, change->to, error))))
       return FALSE;
   }
   return finish(self, changes, FALSE, error) && finish(self, changes, TRUE, error);

@@ -178,6 +178,152 @@ static void test_recovery(Fixture *f, gconstpointer data) {
   g_assert_cmpstr(after, ==, before);
 }
 
+typedef struct {
+  guint applies, fail_apply; /* the apply that fails, counted from 1 */
+  guint undos, fail_undo;    /* 0: none */
+} Two;
+
+static gboolean inject_both(const LwProvider *provider, const char *phase, gpointer data, GError **error) {
+  (void)provider;
+  Two *two = data;
+  if ((g_str_equal(phase, "apply") && ++two->applies == two->fail_apply) ||
+      (g_str_equal(phase, "undo") && ++two->undos == two->fail_undo)) {
+    g_set_error(error, LW_ERROR, LW_ERROR_INJECTED, "injected at %s", phase);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static guint applies_of(Fixture *f, const LwResourceSet *from, const LwResourceSet *to) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwEngine) engine = open_engine(f, &error);
+  Two two = {0};
+  lw_engine_set_injector(engine, inject_both, &two);
+  g_assert_true(apply(engine, to, &error));
+  lw_engine_set_injector(engine, NULL, NULL);
+  g_assert_true(apply(engine, from, &error));
+  return two.applies;
+}
+
+/* The undo fails as well, at each of its places: the journal is kept, and the next one that opens it gets
+ * through, knows what it was and how much of it there was. */
+static void test_every_undo(Fixture *f, gconstpointer data) {
+  (void)data;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwResourceSet) a = lab_a();
+  g_autoptr(LwResourceSet) b = lab_b();
+  {
+    g_autoptr(LwEngine) engine = open_engine(f, &error);
+    g_assert_true(apply(engine, a, &error));
+  }
+  guint steps = applies_of(f, a, b);
+  g_autofree char *before = world_text(f);
+  for (guint place = 1; place <= steps; place++) {
+    {
+      g_autoptr(LwEngine) engine = open_engine(f, &error);
+      g_assert_no_error(error);
+      Two two = {.fail_apply = steps, .fail_undo = place};
+      lw_engine_set_injector(engine, inject_both, &two);
+      lw_engine_describe(engine, "what was tried");
+      g_autoptr(GError) failure = NULL;
+      g_assert_false(apply(engine, b, &failure));
+      g_assert_false(g_error_matches(failure, LW_ERROR, LW_ERROR_ROLLED_BACK));
+    }
+    g_autoptr(LwEngine) engine = open_engine(f, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(lw_engine_recovery(engine), ==, LW_RECOVERY_UNDONE);
+    g_assert_cmpstr(lw_engine_recovered_what(engine), ==, "what was tried");
+    g_assert_cmpuint(lw_engine_recovered_steps(engine), ==, steps);
+    g_autofree char *after = world_text(f);
+    g_assert_cmpstr(after, ==, before);
+    g_autofree char *unsettled = lw_engine_get(engine, LW_ENGINE_UNSETTLED, &error);
+    g_assert_cmpstr(unsettled, ==, "undone");
+  }
+}
+
+static void raise_flag(const LwPlanStep *step, guint index, guint count, gpointer data) {
+  (void)step;
+  (void)count;
+  if (index == 2)
+    *(volatile sig_atomic_t *)data = 1;
+}
+
+/* A signal is heeded before the next step, and everything is put back. */
+static void test_cancel(Fixture *f, gconstpointer data) {
+  (void)data;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwEngine) engine = open_engine(f, &error);
+  g_autoptr(LwResourceSet) a = lab_a();
+  g_autoptr(LwResourceSet) b = lab_b();
+  g_assert_true(apply(engine, a, &error));
+  g_autofree char *before = world_text(f);
+  volatile sig_atomic_t flag = 0;
+  lw_engine_set_cancel(engine, &flag);
+  g_autoptr(LwPlan) plan = lw_engine_plan(engine, b, &error);
+  g_autoptr(LwFacts) facts = lw_facts_new();
+  g_assert_false(lw_engine_apply(engine, plan, b, facts, raise_flag, (gpointer)&flag, &error));
+  g_assert_error(error, LW_ERROR, LW_ERROR_ROLLED_BACK);
+  g_autofree char *after = world_text(f);
+  g_assert_cmpstr(after, ==, before);
+}
+
+typedef struct {
+  guint asked, refuse_at;
+} Guarded;
+
+static gboolean guard(const LwPlan *plan, guint steps, const LwResourceSet *state, gpointer data,
+                      GError **error) {
+  Guarded *guarded = data;
+  g_assert_cmpuint(steps, ==, guarded->asked++);
+  g_assert_true(steps < plan->steps->len || lw_resource_set_find(state, "link:/br3"));
+  if (steps != guarded->refuse_at)
+    return TRUE;
+  g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "a hole after %u steps", steps);
+  return FALSE;
+}
+
+/* Asked of every state on the way; one that is refused stops it all before the first step. */
+static void test_guard(Fixture *f, gconstpointer data) {
+  (void)data;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwEngine) engine = open_engine(f, &error);
+  g_autoptr(LwResourceSet) a = lab_a();
+  g_autoptr(LwResourceSet) b = lab_b();
+  g_assert_true(apply(engine, a, &error));
+  g_autofree char *before = world_text(f);
+  Guarded guarded = {.refuse_at = 2};
+  lw_engine_set_guard(engine, guard, &guarded);
+  g_assert_false(apply(engine, b, &error));
+  g_assert_error(error, LW_ERROR, LW_ERROR_FAILED);
+  g_clear_error(&error);
+  g_autofree char *after = world_text(f);
+  g_assert_cmpstr(after, ==, before);
+  guarded = (Guarded){.refuse_at = G_MAXUINT};
+  g_assert_true(apply(engine, b, &error));
+  g_assert_cmpuint(guarded.asked, >, 3);
+}
+
+/* What is to be kept is kept with the end of a transaction, and only then. */
+static void test_keep(Fixture *f, gconstpointer data) {
+  (void)data;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwEngine) engine = open_engine(f, &error);
+  g_autoptr(LwResourceSet) a = lab_a();
+  g_autoptr(LwResourceSet) b = lab_b();
+  lw_engine_keep(engine, "mine/1", "one");
+  g_assert_true(apply(engine, a, &error));
+  Fault fault = {.countdown = 3};
+  lw_engine_set_injector(engine, inject, &fault);
+  lw_engine_keep(engine, "mine/2", "two");
+  lw_engine_keep(engine, "mine/1", NULL);
+  g_assert_false(apply(engine, b, &error));
+  g_clear_error(&error);
+  g_assert_true(apply(engine, b, &error)); /* what failed is forgotten, not kept with the next one */
+  g_autoptr(GPtrArray) names = lw_engine_names(engine, "mine/", &error);
+  g_assert_cmpuint(names->len, ==, 1);
+  g_assert_cmpstr(names->pdata[0], ==, "mine/1");
+}
+
 static void test_lock(Fixture *f, gconstpointer data) {
   (void)data;
   g_autoptr(GError) error = NULL;
@@ -225,6 +371,10 @@ int main(int argc, char **argv) {
   add("/engine/apply-twice", test_apply_twice);
   add("/engine/failure-at-every-step", test_every_step);
   add("/engine/recovery", test_recovery);
+  add("/engine/failure-in-every-undo", test_every_undo);
+  add("/engine/cancel", test_cancel);
+  add("/engine/guard", test_guard);
+  add("/engine/keep", test_keep);
   add("/engine/lock", test_lock);
   g_test_add_func("/engine/facts", test_facts);
   return g_test_run();

@@ -7,6 +7,7 @@
 #include "tests/unit/kernel/sandbox.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -149,6 +150,38 @@ static void test_netns(void) {
   g_assert_nonnull(error);
 }
 
+/* A daemon whose stopper was killed between renaming the file and the end is still found, and ended. */
+static void test_end(void) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *dir = g_dir_make_tmp("lanward-end-XXXXXX", &error);
+  g_autofree char *pid_file = g_build_filename(dir, "daemon.pid", NULL);
+  g_autofree char *ending = g_strconcat(pid_file, ".ending", NULL);
+  const char *argv[] = {"sleep", "60", NULL};
+  LwCommand command = {.argv = argv, .pid_file = pid_file};
+  for (guint interrupted = 0; interrupted < 2; interrupted++) {
+    pid_t pid = lw_command_spawn(&command, &error);
+    g_assert_no_error(error);
+    g_autofree char *identity = lw_process_identity(pid);
+    gboolean had = FALSE;
+    if (interrupted) {
+      g_assert_cmpint(rename(pid_file, ending), ==, 0);
+      g_assert_true(lw_process_end_pending(pid_file, 1000, &had, &error));
+    } else {
+      g_assert_true(lw_process_end_pending(pid_file, 1000, &had, &error));
+      g_assert_false(had); /* nobody has told it to end */
+      g_assert_cmpint(lw_process_alive(identity), ==, pid);
+      g_assert_true(lw_process_end(pid_file, 1000, &had, &error));
+    }
+    g_assert_true(had);
+    g_assert_cmpint(lw_process_alive(identity), ==, 0);
+    g_assert_false(g_file_test(pid_file, G_FILE_TEST_EXISTS));
+    g_assert_false(g_file_test(ending, G_FILE_TEST_EXISTS));
+    g_assert_true(lw_process_end(pid_file, 1000, &had, &error));
+    g_assert_false(had);
+  }
+  g_assert_cmpint(rmdir(dir), ==, 0);
+}
+
 int main(int argc, char **argv) {
   lw_sandbox_enter();
   g_test_init(&argc, &argv, NULL);
@@ -158,6 +191,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/process/run-leaves-daemon", test_run_leaves_daemon);
   g_test_add_func("/process/spawn-and-stop", test_spawn_and_stop);
   g_test_add_func("/process/spawn-fails", test_spawn_fails);
+  g_test_add_func("/process/end", test_end);
   g_test_add_func("/process/identity", test_identity);
   g_test_add_func("/netns/life", test_netns);
   return g_test_run();
