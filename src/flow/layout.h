@@ -4,6 +4,8 @@
 #include "flow/packets.h"
 
 #define LW_HEADER_VARIABLES 385
+#define LW_NUMBER_FIRST LW_HEADER_VARIABLES /* of a map's numbers: behind all fields */
+#define LW_NUMBER_BITS 16
 
 guint lw_header_first(LwHeaderField field);
 guint lw_header_bits(LwHeaderField field);

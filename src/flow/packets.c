@@ -258,3 +258,87 @@ double lw_packets_count(LwBddPool *pool, LwBdd set) {
   return lw_bdd_count(pool, four, LW_HEADER_VARIABLES) / power_of_two(free_bits + 192) +
          lw_bdd_count(pool, six, LW_HEADER_VARIABLES) / power_of_two(free_bits);
 }
+
+LwBdd lw_packets_leading_to(LwBddPool *pool, LwBdd destinations, guint number) {
+  LwBdd result = LW_BDD_TRUE;
+  for (guint i = LW_NUMBER_BITS; i-- > 0;) {
+    gboolean high = (number >> (LW_NUMBER_BITS - 1 - i)) & 1u;
+    result =
+        lw_bdd_node(pool, LW_NUMBER_FIRST + i, high ? LW_BDD_FALSE : result, high ? result : LW_BDD_FALSE);
+  }
+  return lw_bdd_and(pool, destinations, result);
+}
+
+typedef struct {
+  LwBddPool *pool;
+  guint64 *seen; /* set and map as one number; 0: free. Open addressing: there are very many, for a moment */
+  guint count, mask;
+  GHashTable *found; /* numbers */
+  GArray *out;
+} Led;
+
+static guint slot_of(const Led *led, guint64 both) {
+  guint at = (guint)((both * 0x9e3779b97f4a7c15u) >> 32) & led->mask;
+  while (led->seen[at] && led->seen[at] != both)
+    at = (at + 1) & led->mask;
+  return at;
+}
+
+static gboolean is_news(Led *led, guint64 both) {
+  guint at = slot_of(led, both);
+  if (led->seen[at])
+    return FALSE;
+  led->seen[at] = both;
+  if (2 * ++led->count <= led->mask)
+    return TRUE;
+  g_autofree guint64 *before = led->seen;
+  guint size = led->mask + 1;
+  led->mask = 2 * size - 1;
+  led->seen = g_new0(guint64, 2 * size);
+  for (guint i = 0; i < size; i++)
+    if (before[i])
+      led->seen[slot_of(led, before[i])] = before[i];
+  return TRUE;
+}
+
+static void collect_numbers(Led *led, LwBdd map, guint bit, guint prefix) {
+  if (map == LW_BDD_FALSE)
+    return;
+  if (bit == LW_NUMBER_BITS) {
+    if (g_hash_table_add(led->found, GUINT_TO_POINTER(prefix + 1)))
+      g_array_append_val(led->out, prefix);
+    return;
+  }
+  gboolean tests = map != LW_BDD_TRUE && lw_bdd_variable(led->pool, map) == LW_NUMBER_FIRST + bit;
+  collect_numbers(led, tests ? lw_bdd_low(led->pool, map) : map, bit + 1, prefix << 1);
+  collect_numbers(led, tests ? lw_bdd_high(led->pool, map) : map, bit + 1, (prefix << 1) | 1u);
+}
+
+/* Both are walked at once; what the set tests behind its destination is not looked at. */
+static void lead(Led *led, LwBdd set, LwBdd map) {
+  guint after = layout[LW_HEADER_DADDR].first + layout[LW_HEADER_DADDR].bits;
+  if (set == LW_BDD_FALSE || map == LW_BDD_FALSE)
+    return;
+  guint vs = set == LW_BDD_TRUE ? G_MAXUINT : lw_bdd_variable(led->pool, set);
+  guint vm = map == LW_BDD_TRUE ? G_MAXUINT : lw_bdd_variable(led->pool, map);
+  if (vm >= LW_NUMBER_FIRST && vs >= after) {
+    collect_numbers(led, map, 0, 0);
+    return;
+  }
+  if (!is_news(led, ((guint64)set << 32) | map))
+    return;
+  guint variable = MIN(vs, vm);
+  if (vs >= after)
+    variable = vm;
+  lead(led, vs == variable ? lw_bdd_low(led->pool, set) : set,
+       vm == variable ? lw_bdd_low(led->pool, map) : map);
+  lead(led, vs == variable ? lw_bdd_high(led->pool, set) : set,
+       vm == variable ? lw_bdd_high(led->pool, map) : map);
+}
+
+void lw_packets_led_to(LwBddPool *pool, LwBdd set, LwBdd map, GArray *out) {
+  Led led = {pool, g_new0(guint64, 256), 0, 255, g_hash_table_new(NULL, NULL), out};
+  lead(&led, set, map);
+  g_free(led.seen);
+  g_hash_table_unref(led.found);
+}

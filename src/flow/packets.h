@@ -67,6 +67,11 @@ LwBdd lw_packets_forget(LwBddPool *pool, LwBdd set, LwHeaderField field);
 LwBdd lw_packets_write(LwBddPool *pool, LwBdd set, const LwSpan *span);
 /* Those that go out by this OIF, without the field; by walking down, not by an operation. */
 LwBdd lw_packets_by_oif(LwBddPool *pool, LwBdd set, guint oif);
+/* A map from destinations to numbers below 2^16, as a set: pieces of it, united with lw_bdd_or(). */
+LwBdd lw_packets_leading_to(LwBddPool *pool, LwBdd destinations /* tests addresses' family and DADDR alone */,
+                            guint number);
+/* The numbers that some packet of the set is led to. Appends each once. */
+void lw_packets_led_to(LwBddPool *pool, LwBdd set, LwBdd map, GArray *out /* of guint */);
 /* Every OIF that is told apart: appends those whose packets differ from by_oif(0), all others being alike. */
 void lw_packets_oifs(LwBddPool *pool, LwBdd set, GArray *out /* of guint */);
 

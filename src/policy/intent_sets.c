@@ -14,8 +14,9 @@ typedef struct {
   const LwLab *lab;
   const LwFacts *facts;
   GPtrArray *out;
-  LwBdd home_lan; /* FALSE: not known */
-  LwBdd internet; /* destinations, before the home LAN is taken out */
+  LwBdd home_lan;     /* FALSE: not known */
+  LwBdd internet;     /* destinations, before the home LAN is taken out */
+  LwBdd lab_prefixes; /* destinations */
 } Make;
 
 /* --- words
@@ -241,22 +242,13 @@ typedef struct {
   LwBdd set;
 } Outwards;
 
-static LwBdd lab_prefixes(const Make *m) {
-  LwBdd set = to_prefix(m, m->lab->host.management.subnet);
-  for (guint i = 0; i < m->lab->segments->len; i++)
-    set = either(m, set, to_prefix(m, lw_lab_segment(m->lab, i)->subnet));
-  for (guint i = 0; i < m->lab->host.networks->len; i++)
-    set = either(m, set, to_prefix(m, lw_lab_network(m->lab, i)->prefix));
-  return set;
-}
-
 /* A prefix beyond the exits is reached by the exit of the source. */
 static void put_outwards(const From *f, guint exit, LwBdd sources, gpointer data) {
   const Outwards *o = data;
   const Make *m = f->m;
   LwBdd set = both(m, o->set, sources);
   set = minus(m, minus(m, set, dns(m, 53)), dns(m, 853));
-  set = minus(m, set, lab_prefixes(m));
+  set = minus(m, set, m->lab_prefixes);
   if (exit == LW_NONE && m->home_lan == LW_BDD_FALSE)
     return;
   /* what WAN sits on is named by "home-lan"; whether a prefix that covers it does too, the file leaves open
@@ -444,19 +436,41 @@ static void from_exit(const Make *m, guint exit) {
 /* --- the interface
  * ------------------------------------------------------------------------------------------------- */
 
-static LwBdd internet_of(const Make *m) {
-  LwBdd set = lw_packets_family(m->pool, 4);
-  LwPrefix special;
-  for (guint i = 0; lw_intent_special(i, &special); i++)
-    set = minus(m, set, to_prefix(m, special));
-  return minus(m, set, lab_prefixes(m));
+static LwBdd lab_prefixes(LwBddPool *pool, const LwLab *lab) {
+  g_autoptr(GArray) sets = g_array_new(FALSE, FALSE, sizeof(LwBdd));
+  LwBdd one = lw_packets_prefix(pool, LW_HEADER_DADDR, &lab->host.management.subnet);
+  g_array_append_val(sets, one);
+  for (guint i = 0; i < lab->segments->len; i++) {
+    one = lw_packets_prefix(pool, LW_HEADER_DADDR, &lw_lab_segment(lab, i)->subnet);
+    g_array_append_val(sets, one);
+  }
+  for (guint i = 0; i < lab->host.networks->len; i++) {
+    one = lw_packets_prefix(pool, LW_HEADER_DADDR, &lw_lab_network(lab, i)->prefix);
+    g_array_append_val(sets, one);
+  }
+  return lw_bdd_or_all(pool, (LwBdd *)(void *)sets->data, sets->len);
 }
 
-GPtrArray *lw_intent_sets(LwBddPool *pool, const LwLab *lab, const LwFacts *facts, const LwZone *from) {
-  Make m = {pool, lab, facts, g_ptr_array_new_with_free_func(g_free), LW_BDD_FALSE, LW_BDD_FALSE};
+LwIntentBasis lw_intent_basis(LwBddPool *pool, const LwLab *lab, const LwFacts *facts) {
+  LwIntentBasis basis = {.lab = lab_prefixes(pool, lab), .internet = lw_packets_family(pool, 4)};
+  LwPrefix special;
+  for (guint i = 0; lw_intent_special(i, &special); i++)
+    basis.internet = lw_bdd_minus(pool, basis.internet, lw_packets_prefix(pool, LW_HEADER_DADDR, &special));
+  basis.internet = lw_bdd_minus(pool, basis.internet, basis.lab);
   if (facts->home_lan.addr.family == 4)
-    m.home_lan = to_prefix(&m, facts->home_lan);
-  m.internet = internet_of(&m);
+    basis.home_lan = lw_packets_prefix(pool, LW_HEADER_DADDR, &facts->home_lan);
+  return basis;
+}
+
+GPtrArray *lw_intent_sets(LwBddPool *pool, const LwLab *lab, const LwFacts *facts, const LwIntentBasis *basis,
+                          const LwZone *from) {
+  Make m = {.pool = pool,
+            .lab = lab,
+            .facts = facts,
+            .out = g_ptr_array_new_with_free_func(g_free),
+            .home_lan = basis->home_lan,
+            .internet = basis->internet,
+            .lab_prefixes = basis->lab};
   switch (from->kind) {
   case LW_ZONE_SEGMENT:
     from_segment(&m, from->index);

@@ -19,10 +19,18 @@ typedef struct {
   LwBdd going_on;     /* beside `may`, what may go on when its flow is open already */
 } LwIntended;
 
+/* What every source's sets begin with: made once for all of them. */
+typedef struct {
+  LwBdd lab, internet, home_lan; /* destinations */
+} LwIntentBasis;
+
+LwIntentBasis lw_intent_basis(LwBddPool *pool, const LwLab *lab, const LwFacts *facts);
+
 /* All that may be reached from there, each place once but for forwards; what is not in it must not be
  * reached. from: SEGMENT (any source of it, at its gateway), HOST, NETWORK, INTERNET (by that exit). Of
  * LwIntended*, freeing. facts: assigned. */
-GPtrArray *lw_intent_sets(LwBddPool *pool, const LwLab *lab, const LwFacts *facts, const LwZone *from);
+GPtrArray *lw_intent_sets(LwBddPool *pool, const LwLab *lab, const LwFacts *facts, const LwIntentBasis *basis,
+                          const LwZone *from);
 
 /* Packets that open a flow, as connection tracking sees it. */
 LwBdd lw_intent_opening(LwBddPool *pool);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define DEPTH_MAX 24
+#define ASIDE_MAX 6
 
 typedef struct {
   At *at;
@@ -22,7 +23,8 @@ static gboolean rewrite_equal(const LwRewrite *a, const LwRewrite *b) {
 static gboolean state_equal(const State *a, const State *b) {
   return a->mark == b->mark && a->ct_mark == b->ct_mark && a->mark_unknown == b->mark_unknown &&
          a->ct_mark_unknown == b->ct_mark_unknown && a->ct_state == b->ct_state && a->dnat == b->dnat &&
-         a->snat == b->snat && a->own_mac == b->own_mac && rewrite_equal(&a->rewrite, &b->rewrite) &&
+         a->dnat_settled == b->dnat_settled && a->snat_settled == b->snat_settled && a->snat == b->snat &&
+         a->reply == b->reply && a->own_mac == b->own_mac && rewrite_equal(&a->rewrite, &b->rewrite) &&
          rewrite_equal(&a->entry, &b->entry);
 }
 
@@ -192,7 +194,7 @@ static gboolean change_destination(const Walk *w, const LwAction *action, const 
   (void)w;
   const LwValue *to = element ? &element->data : &action->to;
   const LwValue *port = element ? &element->data_port : &action->to_port;
-  state->dnat = TRUE;
+  state->dnat = state->dnat_settled = TRUE;
   if (lw_value_is_set(port)) {
     if (!single_port(port, &state->rewrite.dport))
       return FALSE;
@@ -210,7 +212,7 @@ static gboolean change_to_local(const Walk *w, const LwAction *action, const LwE
                                 State *state) {
   const Link *link = lw_reach_link_at(w->at->ns, w->at->iif);
   const LwValue *port = element ? &element->data : &action->to_port;
-  state->dnat = TRUE;
+  state->dnat = state->dnat_settled = TRUE;
   state->rewrite.destination = link             ? w->family == 6 ? link->address6 : link->address
                                : w->family == 6 ? local6()
                                                 : lw_addr_from_v4(0x7f000001);
@@ -225,7 +227,7 @@ static gboolean change_to_local(const Walk *w, const LwAction *action, const LwE
 static gboolean change_source(const Walk *w, const LwAction *action, const LwElement *element, State *state) {
   (void)w;
   const LwValue *to = element ? &element->data : &action->to;
-  state->snat = TRUE;
+  state->snat = state->snat_settled = TRUE;
   if (lw_value_is_set(to) && !single_addr(to, &state->rewrite.source))
     state->rewrite.source_unknown = TRUE;
   return TRUE;
@@ -236,7 +238,7 @@ static gboolean change_masquerade(const Walk *w, const LwAction *action, const L
   (void)action;
   (void)element;
   const Link *link = lw_reach_link_at(w->at->ns, w->at->oif);
-  state->snat = TRUE;
+  state->snat = state->snat_settled = TRUE;
   state->rewrite.source = link && w->family == 4 ? link->address : LW_ADDR_NONE; /* of several it takes one */
   state->rewrite.source_unknown = !lw_addr_is_set(&state->rewrite.source);
   return TRUE;
@@ -269,8 +271,25 @@ static gboolean change_notrack(const Walk *w, const LwAction *action, const LwEl
   return TRUE;
 }
 
+/* Those of the set that the translation leaves as they were. */
+static LwBdd untranslated(LwBddPool *pool, LwBdd set, const LwRewrite *before, const LwRewrite *after) {
+  if (!lw_addr_equal(&before->destination, &after->destination)) {
+    if (lw_addr_is_set(&before->destination))
+      return LW_BDD_FALSE;
+    set = lw_bdd_and(pool, set, lw_packets_addr(pool, LW_HEADER_DADDR, &after->destination));
+  }
+  if (after->has_dport && !(before->has_dport && before->dport == after->dport)) {
+    if (before->has_dport)
+      return LW_BDD_FALSE;
+    set = lw_bdd_and(pool, set, lw_packets_number(pool, LW_HEADER_DPORT, after->dport, after->dport));
+  }
+  return set;
+}
+
 static void changed(Walk *w, Doing *d, const LwAction *action, const LwElement *element, Branch branch,
                     Change change, gboolean final) {
+  LwBddPool *pool = w->at->reach->pool;
+  const State before = branch.state;
   if (!change(w, action, element, &branch.state)) {
     name_unknowns(w, d->rule);
     if (is_must(w))
@@ -280,7 +299,17 @@ static void changed(Walk *w, Doing *d, const LwAction *action, const LwElement *
     g_autofree char *text = lw_action_format(action);
     lw_reach_step(w->at, LW_STEP_RULE, d->rule, w->chain, LW_VERDICT_NONE, element, g_steal_pointer(&text));
   }
-  put(final ? w->accepted : d->going, w->at->reach->pool, branch.set, &branch.state);
+  if (final && branch.state.dnat && !before.dnat) {
+    /* a flow to where it is sent anyway does not count as translated */
+    State same = branch.state;
+    same.dnat = FALSE;
+    LwBdd set = untranslated(pool, branch.set, &before.rewrite, &branch.state.rewrite);
+    if (set != LW_BDD_FALSE)
+      put(w->accepted, pool, set, &same);
+    branch.set = lw_bdd_minus(pool, branch.set, set);
+  }
+  if (branch.set != LW_BDD_FALSE)
+    put(final ? w->accepted : d->going, pool, branch.set, &branch.state);
 }
 
 /* Each branch that is still in the rule is changed; where it looks something up and finds nothing, the rule
@@ -503,6 +532,43 @@ static void take_rule(Walk *w, const LwRule *rule, Branch *branch, Doing *d) {
   }
 }
 
+/* Nothing but verdicts from that rule on, in the chain where the base chain began. Then what was accepted
+ * need not be taken out of what goes on: a later rule can accept it again or drop what is accepted already,
+ * and neither means anything. It keeps what goes on small. */
+static gboolean only_decides(const LwRule *rule) {
+  for (guint i = 0; i < rule->actions->len; i++) {
+    const LwAction *action = rule->actions->pdata[i];
+    if (action->kind == LW_ACTION_VERDICT && action->verdict.kind != LW_VERDICT_ACCEPT &&
+        action->verdict.kind != LW_VERDICT_DROP)
+      return FALSE;
+    if (action->kind > LW_ACTION_REJECT && action->kind != LW_ACTION_CLAMP_MSS &&
+        action->kind != LW_ACTION_LIMIT && action->kind != LW_ACTION_NOTE)
+      return FALSE;
+    if (action->kind == LW_ACTION_VMAP)
+      return FALSE;
+  }
+  return !rule->unknown;
+}
+
+static guint first_of_decisions(LwReach *reach, const LwChain *chain) {
+  gpointer known;
+  if (g_hash_table_lookup_extended(reach->decisions, chain, NULL, &known))
+    return GPOINTER_TO_UINT(known);
+  guint first = chain->rules->len;
+  while (first > 0 && only_decides(chain->rules->pdata[first - 1]))
+    first--;
+  g_hash_table_insert(reach->decisions, (gpointer)chain, GUINT_TO_POINTER(first));
+  return first;
+}
+
+/* Beside each other as long as they are few: joining large sets costs more than carrying them along. */
+static void put_aside(GArray *branches, LwBddPool *pool, const Branch *branch) {
+  if (branches->len < ASIDE_MAX && branch->set != LW_BDD_FALSE)
+    g_array_append_val(branches, *branch);
+  else
+    put(branches, pool, branch->set, &branch->state);
+}
+
 /* Many rules only say no or yes; they need no lists. TRUE when that was all. */
 static gboolean take_plain_rule(Walk *w, const LwRule *rule, const Branch *hit) {
   if (rule->unknown || w->at->reach->trace)
@@ -515,12 +581,13 @@ static gboolean take_plain_rule(Walk *w, const LwRule *rule, const Branch *hit) 
   }
   if (!only_accepts(rule))
     return FALSE;
-  put(w->accepted, w->at->reach->pool, hit->set, &hit->state);
+  put_aside(w->accepted, w->at->reach->pool, hit);
   return TRUE;
 }
 
 static void walk_chain(Walk *w, const LwChain *chain, guint first, const Branch *in, GArray *returned) {
   Branch branch = *in;
+  guint decisions = w->depth || w->at->reach->trace ? G_MAXUINT : first_of_decisions(w->at->reach, chain);
   for (guint i = first; i < chain->rules->len && branch.set != LW_BDD_FALSE; i++) {
     const LwRule *rule = chain->rules->pdata[i];
     if (does_nothing(rule))
@@ -529,7 +596,10 @@ static void walk_chain(Walk *w, const LwChain *chain, guint first, const Branch 
     if (held.may == LW_BDD_FALSE)
       continue;
     Branch hit = {.state = branch.state};
-    divide(w, rule, branch.set, held, &hit.set, &branch.set);
+    if (i >= decisions && held.must == held.may && only_accepts(rule))
+      hit.set = held.may;
+    else
+      divide(w, rule, branch.set, held, &hit.set, &branch.set);
     if (take_plain_rule(w, rule, &hit))
       continue;
     Doing d = {branches_new(), branches_new(), returned, NULL};
@@ -559,7 +629,7 @@ static gboolean passes_by(const At *at, const LwChain *chain, const State *state
   if (!chain->nat)
     return FALSE;
   gboolean source = at->hook == LW_HOOK_POSTROUTING || at->hook == LW_HOOK_INPUT;
-  return state->ct_state != LW_CT_NEW || (source ? state->snat : state->dnat);
+  return state->ct_state != LW_CT_NEW || (source ? state->snat_settled : state->dnat_settled);
 }
 
 static void walk_base(At *at, const Hooked *hooked, const GArray *in, GArray *out) {
@@ -575,8 +645,10 @@ static void walk_base(At *at, const Hooked *hooked, const GArray *in, GArray *ou
       put(out, pool, branch.set, &branch.state);
       continue;
     }
-    put(out, pool, lw_bdd_minus(pool, branch.set, family), &branch.state);
-    branch.set = lw_bdd_and(pool, branch.set, family);
+    if (family != LW_BDD_TRUE) {
+      put(out, pool, lw_bdd_minus(pool, branch.set, family), &branch.state);
+      branch.set = lw_bdd_and(pool, branch.set, family);
+    }
     if (branch.set == LW_BDD_FALSE)
       continue;
     g_autoptr(GArray) returned = branches_new();

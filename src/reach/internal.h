@@ -21,6 +21,7 @@ typedef struct {
   LwAddr address;    /* its first IPv4 address; unset: none */
   LwAddr address6;   /* its first IPv6 address that is good beyond the link */
   guint way_back; /* of IPv4: 1: a source must be routed back by this link, 2: by any; 0: it is not asked */
+  gboolean accept_local; /* takes IPv4 packets from its own addresses */
   const char *peer_ns, *peer;
 } Link;
 
@@ -39,6 +40,7 @@ typedef struct {
 
 typedef struct {
   GHashTable *by_oif; /* link number -> GArray of Piece */
+  LwBdd ways;         /* destinations and the links that they are led to */
   LwBdd matched;      /* by anything, a refusal (prohibit, blackhole) included */
   LwBdd matched_more; /* by anything but a default route */
 } Table;
@@ -79,8 +81,11 @@ typedef struct {
   gboolean mark_unknown, ct_mark_unknown;
   guint32 ct_state; /* one LwCtState */
   gboolean dnat, snat;
+  gboolean dnat_settled, snat_settled; /* a rule has decided about it, were it to leave all as it is */
   gboolean own_mac; /* the frame was made by a namespace that was looked into: not the sender's MAC */
   LwRewrite rewrite;
+  gboolean reply;  /* an answer: the direction of connection tracking */
+  guint hop;       /* of a recorded run: where it came by last */
   LwRewrite entry; /* what had been written when it came into this namespace */
 } State;
 
@@ -108,7 +113,8 @@ struct LwReach {
   GHashTable *ns_by_name;
   GHashTable *set_index;     /* LwSet* -> SetIndex* */
   GHashTable *ruleset_index; /* LwRuleset* -> RulesetIndex* */
-  GHashTable *matched;       /* MatchKey -> LwBdd pair */
+  GHashTable *decisions;     /* LwChain* -> the first of its rules behind which there are only verdicts */
+  GHashTable *matched;       /* LwMatch* -> what it came to, by what it depends on */
   GHashTable *unknowns;      /* of char* */
   LwApproximation approximation;
   GPtrArray *trace; /* of LwStep*; NULL: not asked for */
@@ -150,10 +156,7 @@ GArray *lw_reach_lookup(const At *at, const GArray *fields, const char *set, con
 const LwElement *lw_reach_deciding_element(const At *at, const LwRule *rule, const State *state,
                                            LwBdd packet);
 void lw_reach_note_unknown(LwReach *reach, const char *text);
-void lw_reach_forget_ruleset(LwReach *reach, const LwRuleset *ruleset);
 void lw_reach_set_index_free(gpointer index);
-guint lw_reach_match_key_hash(gconstpointer key);
-gboolean lw_reach_match_key_equal(gconstpointer a, gconstpointer b);
 
 /* chain.c: every base chain of the hook, in order. Takes what goes on out of `in` (of Branch) and returns it:
  * of Branch, transfer full, equal states joined. */
@@ -167,10 +170,13 @@ typedef struct {
 } Way;
 /* Ways out by that link: of Way, transfer full. */
 GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif);
-/* Sources that the main table has a way back to by that link; LW_NO_LINK: by any. */
+/* Sources that surely have a way back by that link; LW_NO_LINK: by any. None when routing rules say more than
+ * the main table does. */
 LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link);
 /* Links that any route of the namespace leads to. Of guint, transfer full. */
 GArray *lw_reach_routed_links(LwReach *reach, Ns *ns);
+/* Those that a packet of the set may be led to, its destination as it was sent. Of guint, transfer full. */
+GArray *lw_reach_leading_links(LwReach *reach, Ns *ns, const State *state, guint iif, LwBdd set);
 void lw_reach_tables_free(gpointer table);
 
 /* walk.c */

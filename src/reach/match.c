@@ -42,6 +42,20 @@ static void elements_unref(gpointer data) {
   g_ptr_array_unref(data);
 }
 
+static void put_in_index(SetIndex *index, guint position, LwElement *element) {
+  const LwValue *value = &g_array_index(element->key, LwValue, position);
+  if (is_wild(value)) {
+    g_ptr_array_add(index->wild[position], element);
+    return;
+  }
+  GPtrArray *same = g_hash_table_lookup(index->by_name[position], value->name);
+  if (!same) {
+    same = g_ptr_array_new();
+    g_hash_table_insert(index->by_name[position], g_strdup(value->name), same);
+  }
+  g_ptr_array_add(same, element);
+}
+
 static SetIndex *index_of(LwReach *reach, const LwSet *set, guint position) {
   SetIndex *index = g_hash_table_lookup(reach->set_index, set);
   if (!index) {
@@ -50,22 +64,10 @@ static SetIndex *index_of(LwReach *reach, const LwSet *set, guint position) {
   }
   if (index->by_name[position])
     return index;
-  index->by_name[position] = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, elements_unref);
+  index->by_name[position] = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, elements_unref);
   index->wild[position] = g_ptr_array_new();
-  for (guint i = 0; i < set->elements->len; i++) {
-    LwElement *element = set->elements->pdata[i];
-    const LwValue *value = &g_array_index(element->key, LwValue, position);
-    if (is_wild(value)) {
-      g_ptr_array_add(index->wild[position], element);
-      continue;
-    }
-    GPtrArray *same = g_hash_table_lookup(index->by_name[position], value->name);
-    if (!same) {
-      same = g_ptr_array_new();
-      g_hash_table_insert(index->by_name[position], value->name, same);
-    }
-    g_ptr_array_add(same, element);
-  }
+  for (guint i = 0; i < set->elements->len; i++)
+    put_in_index(index, position, set->elements->pdata[i]);
   return index;
 }
 
@@ -196,7 +198,7 @@ static Truth state_is(const At *at, const State *state, LwField field, const LwV
   case LW_FIELD_CT_STATE:
     return truth((value->first & state->ct_state) != 0);
   case LW_FIELD_CT_DIRECTION:
-    return number_is(value, 0, 0);
+    return number_is(value, state->reply ? 1 : 0, 0);
   case LW_FIELD_CT_DNAT:
     return truth(state->dnat);
   case LW_FIELD_CT_SNAT:
@@ -535,7 +537,7 @@ typedef struct {
   guint32 mark, ct_mark, flags;
 } MatchKey;
 
-guint lw_reach_match_key_hash(gconstpointer data) {
+static guint match_key_hash(gconstpointer data) {
   const guint32 *words = data;
   guint32 hash = 2166136261u;
   for (guint i = 0; i < sizeof(MatchKey) / sizeof(guint32); i++)
@@ -543,7 +545,7 @@ guint lw_reach_match_key_hash(gconstpointer data) {
   return hash;
 }
 
-gboolean lw_reach_match_key_equal(gconstpointer a, gconstpointer b) {
+static gboolean match_key_equal(gconstpointer a, gconstpointer b) {
   return memcmp(a, b, sizeof(MatchKey)) == 0;
 }
 
@@ -577,6 +579,9 @@ static gboolean match_key(const At *at, const LwMatch *match, const State *state
       break;
     case LW_FIELD_CT_DNAT:
       key->flags |= state->dnat ? 4u : 0;
+      break;
+    case LW_FIELD_CT_DIRECTION:
+      key->flags |= state->reply ? 32u : 0;
       break;
     case LW_FIELD_CT_SNAT:
       key->flags |= state->snat ? 16u : 0;
@@ -612,10 +617,20 @@ static gboolean match_key(const At *at, const LwMatch *match, const State *state
   return TRUE;
 }
 
+static GHashTable *memory_of(LwReach *reach, const LwMatch *match) {
+  GHashTable *memory = g_hash_table_lookup(reach->matched, match);
+  if (!memory) {
+    memory = g_hash_table_new_full(match_key_hash, match_key_equal, g_free, g_free);
+    g_hash_table_insert(reach->matched, (gpointer)match, memory);
+  }
+  return memory;
+}
+
 Held lw_reach_match(const At *at, const LwRule *rule, const LwMatch *match, const State *state) {
   MatchKey key;
   gboolean keep = match_key(at, match, state, &key);
-  const Held *known = keep ? g_hash_table_lookup(at->reach->matched, &key) : NULL;
+  GHashTable *of_match = keep ? memory_of(at->reach, match) : NULL;
+  const Held *known = keep ? g_hash_table_lookup(of_match, &key) : NULL;
   if (known)
     return *known;
   Held held = {LW_BDD_FALSE, LW_BDD_TRUE};
@@ -624,7 +639,7 @@ Held lw_reach_match(const At *at, const LwRule *rule, const LwMatch *match, cons
   if (match->negate)
     held = negated(at->reach->pool, match, state, held);
   if (keep)
-    g_hash_table_insert(at->reach->matched, g_memdup2(&key, sizeof key), g_memdup2(&held, sizeof held));
+    g_hash_table_insert(of_match, g_memdup2(&key, sizeof key), g_memdup2(&held, sizeof held));
   return held;
 }
 
@@ -669,24 +684,35 @@ void lw_reach_note_unknown(LwReach *reach, const char *text) {
     g_hash_table_add(reach->unknowns, g_strdup(text));
 }
 
-/* What was remembered of a table that is replaced. */
-void lw_reach_forget_ruleset(LwReach *reach, const LwRuleset *ruleset) {
-  g_autoptr(GHashTable) matches = g_hash_table_new(NULL, NULL);
-  for (guint i = 0; i < ruleset->sets->len; i++)
-    g_hash_table_remove(reach->set_index, ruleset->sets->pdata[i]);
-  g_hash_table_remove(reach->ruleset_index, ruleset);
+static void update_index(SetIndex *index, LwElement *element, gboolean added) {
+  for (guint i = 0; i < element->key->len && i < KEY_FIELDS_MAX; i++) {
+    if (!index->by_name[i])
+      continue;
+    if (!added) {
+      const LwValue *value = &g_array_index(element->key, LwValue, i);
+      GPtrArray *same = is_wild(value) ? index->wild[i] : g_hash_table_lookup(index->by_name[i], value->name);
+      if (same)
+        (void)g_ptr_array_remove(same, element);
+      continue;
+    }
+    put_in_index(index, i, element);
+  }
+}
+
+void lw_reach_element_changed(LwReach *reach, const LwRuleset *ruleset, const LwSet *set, LwElement *element,
+                              gboolean added) {
+  SetIndex *index = g_hash_table_lookup(reach->set_index, set);
+  if (index)
+    update_index(index, element, added);
   for (guint c = 0; c < ruleset->chains->len; c++) {
     const LwChain *chain = ruleset->chains->pdata[c];
     for (guint r = 0; r < chain->rules->len; r++) {
       const LwRule *rule = chain->rules->pdata[r];
-      for (guint m = 0; m < rule->matches->len; m++)
-        g_hash_table_add(matches, rule->matches->pdata[m]);
+      for (guint m = 0; m < rule->matches->len; m++) {
+        LwMatch *match = rule->matches->pdata[m];
+        if (match->set && g_str_equal(match->set, set->name))
+          g_hash_table_remove(reach->matched, match);
+      }
     }
   }
-  GHashTableIter iter;
-  gpointer key;
-  g_hash_table_iter_init(&iter, reach->matched);
-  while (g_hash_table_iter_next(&iter, &key, NULL))
-    if (g_hash_table_contains(matches, ((const MatchKey *)key)->match))
-      g_hash_table_iter_remove(&iter);
 }

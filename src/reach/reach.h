@@ -26,6 +26,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwReach, lw_reach_free)
 
 typedef enum {
   LW_START_FRAME,   /* comes in by a link from outside, its frame addressed at will */
+  LW_START_ROUTED,  /* the same by a bridge's port, addressed to whoever of the inside has a port there (its
+                       gateway) */
   LW_START_BRIDGED, /* the same by a bridge's port, addressed to the bridge itself alone */
   LW_START_LOCAL,   /* is sent by the namespace's own sockets; `link` unused */
 } LwStartKind;
@@ -86,11 +88,20 @@ typedef struct {
 GPtrArray *lw_reach_trace(LwReach *reach, const LwStart *start, const LwHeader *header, LwCtState ct_state,
                           gboolean through);
 
+/* Does an answer to that packet come back from where it arrived? One packet, sent from there with addresses
+ * and ports turned round, taken back through the namespaces that it came by, as an answer of an established
+ * flow; what bridges say of it is not asked. steps: nullable; what it met, of LwStep*, transfer full. TRUE
+ * too when the packet does not arrive there. */
+gboolean lw_reach_answer(LwReach *reach, const LwStart *start, const LwHeader *header,
+                         const LwArrival *arrival, GPtrArray **steps);
+
 /* Texts of what was met and not understood so far: a set of char*, borrowed. */
 GHashTable *lw_reach_unknowns(const LwReach *reach);
 LwBddPool *lw_reach_pool(const LwReach *reach);
 
-/* Puts another ruleset in the place of the one of that namespace, family and name (ref taken). Afterwards
- * lw_reach_from() is as good as with a new LwReach. What is returned are the names of the links by which a
- * packet must come in to be treated differently: a set of char*, transfer full; NULL: any. */
-GHashTable *lw_reach_replace_ruleset(LwReach *reach, const char *ns, LwRuleset *ruleset);
+/* An element was added to a set of one of the world's rulesets (call it after that), or is about to be
+ * removed (call it before): what was remembered of it is forgotten, and the next lw_reach_from() is as good
+ * as with a new LwReach. Which runs can come out differently is the caller's to know: those that come by the
+ * links that the element names, or all. */
+void lw_reach_element_changed(LwReach *reach, const LwRuleset *ruleset, const LwSet *set, LwElement *element,
+                              gboolean added);

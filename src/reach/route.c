@@ -132,8 +132,11 @@ static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
     table->matched = lw_bdd_or(reach->pool, table->matched, piece.set);
     if (!piece.is_default)
       table->matched_more = table->matched;
-    if (route->oif != LW_NO_LINK)
-      put_piece(table, route->oif, &piece);
+    if (route->oif == LW_NO_LINK)
+      continue;
+    put_piece(table, route->oif, &piece);
+    table->ways =
+        lw_bdd_or(reach->pool, table->ways, lw_packets_leading_to(reach->pool, piece.set, route->oif));
   }
   return table;
 }
@@ -206,14 +209,43 @@ GArray *lw_reach_routed_links(LwReach *reach, Ns *ns) {
   return links;
 }
 
+GArray *lw_reach_leading_links(LwReach *reach, Ns *ns, const State *state, guint iif, LwBdd set) {
+  g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(guint));
+  g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+  GArray *links = g_array_new(FALSE, FALSE, sizeof(guint));
+  for (guint i = 0; i < ns->lookups->len; i++) {
+    const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
+    gboolean unsure;
+    if (!lookup->refuse && applies(lookup, ns, state, iif, &unsure))
+      lw_packets_led_to(reach->pool, set, table_get(reach, ns, lookup->table)->ways, all);
+  }
+  for (guint i = 0; i < all->len; i++)
+    if (g_hash_table_add(seen, GUINT_TO_POINTER(g_array_index(all, guint, i))))
+      g_array_append_val(links, g_array_index(all, guint, i));
+  return links;
+}
+
+/* Is a rule but the main table's own one asked for the way back of a packet without a mark? */
+static gboolean asks_elsewhere(const Ns *ns) {
+  for (guint i = 0; i < ns->lookups->len; i++) {
+    const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
+    gboolean usual = lookup->table == 254 && !lookup->refuse && !lookup->suppress_default && !lookup->unsure;
+    if (!usual && lookup->mark == 0 && !lookup->for_output && lookup->table != 253)
+      return TRUE;
+  }
+  return FALSE;
+}
+
 LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link) {
   LwBddPool *pool = reach->pool;
+  if (asks_elsewhere(ns))
+    return LW_BDD_FALSE;
   LwBdd matched = LW_BDD_FALSE, found = LW_BDD_FALSE;
   g_autoptr(GArray) routes = routes_of(reach, ns, 254);
   for (guint i = 0; i < routes->len; i++) {
     const Route *route = &g_array_index(routes, Route, i);
     LwBdd all = lw_packets_prefix(pool, LW_HEADER_SADDR, &route->prefix);
-    if (route->oif == link || (link == LW_NO_LINK && route->oif != LW_NO_LINK))
+    if (route->oif != LW_NO_LINK && (link == LW_NO_LINK || route->oif == link))
       found = lw_bdd_or(pool, found, lw_bdd_minus(pool, all, matched));
     matched = lw_bdd_or(pool, matched, all);
   }

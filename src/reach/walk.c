@@ -19,12 +19,22 @@ typedef struct {
   LwAddr address;
 } Hop;
 
+/* A namespace that a packet of a recorded run came through: what its connection tracking knows. */
+typedef struct {
+  guint parent; /* the one before; 0: none */
+  Ns *ns;
+  guint iif, oif; /* LW_NO_LINK: it was sent, or delivered, there */
+  State state;    /* as it left */
+} Passage;
+
 /* One lw_reach_from(). */
 typedef struct {
   LwReach *reach;
   GPtrArray *arrivals;
-  gboolean to_bridge_alone; /* the first frame is for the bridge that it comes in at */
-  GHashTable *seen;         /* Link* -> GArray of Branch: what has come in there */
+  GArray *passages;     /* of Passage, the first a dummy; NULL: not recorded */
+  GArray *arrival_hops; /* of guint: the passage before each arrival */
+  LwStartKind first;    /* whom the first frame is for; FRAME: for anybody, as all further ones */
+  GHashTable *seen;     /* Link* -> GArray of Branch: what has come in there */
 } Run;
 
 static void frame_in(Run *run, Link *link, const Branch *branch, Hop hop, guint depth);
@@ -87,6 +97,8 @@ static void arrive(Run *run, const Ns *ns, const Link *link, const Branch *branc
   LwArrival *arrival = g_new0(LwArrival, 1);
   *arrival = (LwArrival){ns->name, name, branch->state.rewrite, branch->set};
   g_ptr_array_add(run->arrivals, arrival);
+  if (run->arrival_hops)
+    g_array_append_val(run->arrival_hops, branch->state.hop);
 }
 
 /* What of the branch has not come in by the link in the same state yet; noted as come in now. */
@@ -125,13 +137,15 @@ static LwBdd destined(LwReach *reach, const Branch *branch, LwBdd set) {
   return lw_bdd_and(reach->pool, branch->set, set);
 }
 
-static LwBdd with_good_source(LwReach *reach, const Ns *ns, const Branch *branch) {
+static LwBdd with_good_source(LwReach *reach, const Link *link, const Branch *branch) {
+  const Ns *ns = link->ns;
   const LwAddr *written = &branch->state.rewrite.source;
+  LwBdd martian = link->accept_local ? lw_bdd_minus(reach->pool, ns->martian, ns->owned_source) : ns->martian;
   if (branch->state.rewrite.source_unknown)
     return branch->set;
   if (!lw_addr_is_set(written))
-    return lw_bdd_minus(reach->pool, branch->set, ns->martian);
-  return lw_reach_is_member(reach, ns->martian, LW_HEADER_SADDR, written) ? LW_BDD_FALSE : branch->set;
+    return lw_bdd_minus(reach->pool, branch->set, martian);
+  return lw_reach_is_member(reach, martian, LW_HEADER_SADDR, written) ? LW_BDD_FALSE : branch->set;
 }
 
 /* Those that a namespace takes in at all, by whom the frame is for. */
@@ -187,12 +201,23 @@ static GArray *through(Run *run, At *at, const GArray *in) {
   return lw_reach_hook(at, in);
 }
 
+static void record(Run *run, Ns *ns, guint iif, guint oif, Branch *branch) {
+  if (!run->passages)
+    return;
+  Passage passage = {branch->state.hop, ns, iif, oif, branch->state};
+  branch->state.hop = run->passages->len;
+  g_array_append_val(run->passages, passage);
+}
+
 static void post_routing(Run *run, Ns *ns, guint iif, Link *out, const Branch *branch, Hop hop, guint depth) {
   At at = {.ns = ns, .hook = LW_HOOK_POSTROUTING, .iif = iif, .oif = out->number};
   g_autoptr(GArray) in = one_branch(branch);
   g_autoptr(GArray) after = through(run, &at, in);
-  for (guint i = 0; i < after->len; i++)
-    emit(run, out, &g_array_index(after, Branch, i), hop, depth);
+  for (guint i = 0; i < after->len; i++) {
+    Branch *each = &g_array_index(after, Branch, i);
+    record(run, ns, iif, out->number, each);
+    emit(run, out, each, hop, depth);
+  }
 }
 
 static Hop hop_of(const Way *way) {
@@ -224,7 +249,10 @@ static void route_filtered(Run *run, Ns *ns, guint iif, const Branch *filtered, 
   lw_packets_oifs(pool, filtered->set, told);
   if (usual != LW_BDD_FALSE) {
     g_array_unref(told);
-    told = lw_reach_routed_links(run->reach, ns);
+    gboolean written = lw_addr_is_set(&filtered->state.rewrite.destination);
+    told = written ? lw_reach_routed_links(run->reach, ns)
+                   : lw_reach_leading_links(run->reach, ns, routed, iif,
+                                            lw_packets_forget(pool, filtered->set, LW_HEADER_OIF));
   }
   for (guint i = 0; i < told->len; i++) {
     guint oif = g_array_index(told, guint, i);
@@ -269,7 +297,9 @@ static void deliver(Run *run, Ns *ns, guint iif, const Branch *branch) {
   for (guint i = 0; i < after->len; i++) {
     if (run->reach->trace)
       tell(run, ns, NULL, LW_STEP_DELIVERED, NULL);
-    arrive(run, ns, NULL, &g_array_index(after, Branch, i));
+    Branch *each = &g_array_index(after, Branch, i);
+    record(run, ns, iif, LW_NO_LINK, each);
+    arrive(run, ns, NULL, each);
   }
 }
 
@@ -316,10 +346,12 @@ static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) 
   Ns *ns = link->ns;
   Branch branch = *in;
   branch.set = meant(reach, ns, &branch, hop);
-  branch.set = lw_bdd_minus(reach->pool, branch.set, destined(reach, &branch, ns->martian_destination));
+  if (hop.kind == TO_ANYBODY)
+    branch.set = lw_bdd_minus(reach->pool, branch.set, destined(reach, &branch, ns->martian_destination));
   if (!link->v6)
     branch.set = lw_bdd_minus(reach->pool, branch.set, lw_packets_family(reach->pool, 6));
   branch.state.dnat = branch.state.snat = FALSE;
+  branch.state.dnat_settled = branch.state.snat_settled = FALSE;
   branch.state.entry = branch.state.rewrite;
   if (branch.set != LW_BDD_FALSE)
     branch.set = news(run, link, &branch);
@@ -330,12 +362,14 @@ static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) 
   g_autoptr(GArray) after = through(run, &at, one);
   for (guint i = 0; i < after->len; i++) {
     Branch each = g_array_index(after, Branch, i);
-    LwBdd good = with_good_source(reach, ns, &each);
+    LwBdd good = with_good_source(reach, link, &each);
     if (good == LW_BDD_FALSE && run->reach->trace)
       tell(run, ns, link, LW_STEP_STOPPED, "its source is an address that cannot come from there");
     each.set = with_way_back(reach, link, good);
-    Branch local = {destined(reach, &each, ns->local), each.state};
-    each.set = lw_bdd_minus(reach->pool, each.set, local.set);
+    /* who was asked for by its address is there */
+    gboolean asked = hop.kind == TO_DESTINATION && !each.state.dnat;
+    Branch local = {asked ? each.set : destined(reach, &each, ns->local), each.state};
+    each.set = asked ? LW_BDD_FALSE : lw_bdd_minus(reach->pool, each.set, local.set);
     if (local.set != LW_BDD_FALSE)
       deliver(run, ns, link->number, &local);
     if (each.set != LW_BDD_FALSE)
@@ -385,6 +419,10 @@ static void bridge_to_itself(Run *run, Link *bridge, Link *from, const GArray *i
     ip_in(run, bridge, &g_array_index(after, Branch, i), hop, depth);
 }
 
+static gboolean leads_inside(const Run *run, const Link *port) {
+  return port->peer && lw_reach_ns(run->reach, port->peer_ns);
+}
+
 static void bridge_in(Run *run, Link *bridge, Link *port, const Branch *branch, Hop hop, guint depth) {
   if (depth > HOPS_MAX || !bridge->up)
     return;
@@ -401,15 +439,15 @@ static void bridge_in(Run *run, Link *bridge, Link *port, const Branch *branch, 
   }
   if (in->len == 0)
     return;
-  gboolean alone = run->to_bridge_alone;
-  run->to_bridge_alone = FALSE;
-  if (port)
+  LwStartKind first = run->first;
+  run->first = LW_START_FRAME;
+  if (port && first != LW_START_ROUTED)
     bridge_to_itself(run, bridge, port, in, hop, depth + 1);
-  if (alone)
+  if (first == LW_START_BRIDGED)
     return;
   for (guint i = 0; i < bridge->ports->len; i++) {
     Link *to = lw_reach_link_at(bridge->ns, g_array_index(bridge->ports, guint, i));
-    if (may_pass(port, to))
+    if (may_pass(port, to) && (first != LW_START_ROUTED || leads_inside(run, to)))
       bridge_to_port(run, bridge, port, to, in, hop, depth + 1);
   }
 }
@@ -451,7 +489,7 @@ static void local_out(Run *run, Ns *ns, const Branch *in) {
  * ------------------------------------------------------------------------------------------------- */
 
 static void matched_free(gpointer data) {
-  g_free(data);
+  g_hash_table_unref(data);
 }
 
 LwReach *lw_reach_new(LwBddPool *pool, const LwResourceSet *world, const char *const *inside) {
@@ -462,8 +500,8 @@ LwReach *lw_reach_new(LwBddPool *pool, const LwResourceSet *world, const char *c
   reach->ns_by_name = g_hash_table_new(g_str_hash, g_str_equal);
   reach->set_index = g_hash_table_new_full(NULL, NULL, NULL, lw_reach_set_index_free);
   reach->ruleset_index = g_hash_table_new_full(NULL, NULL, NULL, lw_reach_ruleset_index_free);
-  reach->matched =
-      g_hash_table_new_full(lw_reach_match_key_hash, lw_reach_match_key_equal, matched_free, matched_free);
+  reach->decisions = g_hash_table_new(NULL, NULL);
+  reach->matched = g_hash_table_new_full(NULL, NULL, NULL, matched_free);
   reach->unknowns = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   lw_reach_index_world(reach, inside);
   return reach;
@@ -473,6 +511,7 @@ void lw_reach_free(LwReach *reach) {
   if (!reach)
     return;
   g_hash_table_unref(reach->matched);
+  g_hash_table_unref(reach->decisions);
   g_hash_table_unref(reach->set_index);
   g_hash_table_unref(reach->ruleset_index);
   g_hash_table_unref(reach->ns_by_name);
@@ -503,8 +542,8 @@ static void start_run(Run *run, const LwStart *start, LwBdd packets, LwCtState c
     return;
   }
   Link *link = lw_reach_link(ns, start->link);
-  run->to_bridge_alone = start->kind == LW_START_BRIDGED;
-  if (link && !(run->to_bridge_alone && link->master == LW_NO_LINK))
+  run->first = link && link->master != LW_NO_LINK ? start->kind : LW_START_FRAME;
+  if (link && !(start->kind == LW_START_BRIDGED && link->master == LW_NO_LINK))
     frame_in(run, link, &branch, (Hop){.kind = TO_ANYBODY}, 0);
 }
 
@@ -537,4 +576,123 @@ GPtrArray *lw_reach_trace(LwReach *reach, const LwStart *start, const LwHeader *
   reach->through = FALSE;
   g_hash_table_unref(run.seen);
   return trace;
+}
+
+/* --- answers
+ * ------------------------------------------------------------------------------------------------------- */
+
+static LwAddr or_else(const LwAddr *written, const LwAddr *sent) {
+  return lw_addr_is_set(written) ? *written : *sent;
+}
+
+/* As it comes in at a namespace that the packet left like this. */
+static LwHeader turned(const LwHeader *sent, const LwRewrite *left) {
+  LwHeader answer = *sent;
+  answer.source = or_else(&left->destination, &sent->destination);
+  answer.destination = or_else(&left->source, &sent->source);
+  answer.sport = left->has_dport ? left->dport : sent->dport;
+  answer.dport = left->has_sport ? left->sport : sent->sport;
+  answer.mac = LW_MAC_NONE;
+  if (sent->proto == 6)
+    answer.tcp_flags = 0x12; /* SYN, ACK */
+  if (sent->proto == 1 || sent->proto == 58)
+    answer.icmp_type = sent->proto == 1 ? 0 : 129; /* echo reply */
+  return answer;
+}
+
+static GArray *hook_at(LwReach *reach, const Passage *p, LwHook hook, guint iif, guint oif,
+                       const GArray *in) {
+  At at = {.reach = reach, .ns = p->ns, .hook = hook, .iif = iif, .oif = oif};
+  return lw_reach_hook(&at, in);
+}
+
+/* Connection tracking puts back what it had translated: the destination before routing, the source behind it.
+ */
+static void put_back(GArray *branches, const LwHeader *sent, const LwRewrite *entered, gboolean destination) {
+  for (guint i = 0; i < branches->len; i++) {
+    LwRewrite *w = &g_array_index(branches, Branch, i).state.rewrite;
+    if (destination)
+      w->destination = or_else(&entered->source, &sent->source);
+    else
+      w->source = or_else(&entered->destination, &sent->destination);
+  }
+}
+
+static gboolean is_routed_back(Run *run, const Passage *p, const GArray *branches) {
+  for (guint i = 0; i < branches->len; i++) {
+    const Branch *branch = &g_array_index(branches, Branch, i);
+    g_autoptr(GArray) ways = lw_reach_ways(run->reach, p->ns, &branch->state, p->oif, p->iif);
+    for (guint w = 0; w < ways->len; w++)
+      if (destined(run->reach, branch, g_array_index(ways, Way, w).set) != LW_BDD_FALSE)
+        return TRUE;
+  }
+  tell(run, p->ns, NULL, LW_STEP_ROUTE, "the answer has no route back");
+  return FALSE;
+}
+
+/* Back through one namespace. */
+static gboolean goes_back(Run *run, const LwHeader *sent, const Passage *p) {
+  LwReach *reach = run->reach;
+  LwHeader answer = turned(sent, &p->state.rewrite);
+  Branch branch = {.set = lw_packets_of(reach->pool, &answer),
+                   .state = {.ct_state = LW_CT_ESTABLISHED,
+                             .reply = TRUE,
+                             .own_mac = TRUE,
+                             .ct_mark = p->state.ct_mark,
+                             .ct_mark_unknown = p->state.ct_mark_unknown,
+                             .dnat = p->state.dnat,
+                             .snat = p->state.snat}};
+  g_autoptr(GArray) now = one_branch(&branch);
+  if (p->oif != LW_NO_LINK) {
+    GArray *after = hook_at(reach, p, LW_HOOK_PREROUTING, p->oif, LW_NO_LINK, now);
+    g_array_unref(now);
+    now = after;
+    put_back(now, sent, &p->state.entry, TRUE);
+  }
+  if (now->len && p->iif == LW_NO_LINK) {
+    g_autoptr(GArray) in = hook_at(reach, p, LW_HOOK_INPUT, p->oif, LW_NO_LINK, now);
+    return in->len > 0;
+  }
+  if (now->len == 0 || !is_routed_back(run, p, now))
+    return FALSE;
+  LwHook hook = p->oif == LW_NO_LINK ? LW_HOOK_OUTPUT : LW_HOOK_FORWARD;
+  g_autoptr(GArray) through_filter = hook_at(reach, p, hook, p->oif, p->iif, now);
+  put_back(through_filter, sent, &p->state.entry, FALSE);
+  g_autoptr(GArray) out = hook_at(reach, p, LW_HOOK_POSTROUTING, p->oif, p->iif, through_filter);
+  return out->len > 0;
+}
+
+static guint last_passage(const Run *run, const LwArrival *arrival) {
+  for (guint i = 0; i < run->arrivals->len; i++) {
+    const LwArrival *one = run->arrivals->pdata[i];
+    if (g_str_equal(one->ns, arrival->ns) && g_strcmp0(one->link, arrival->link) == 0 &&
+        rewrite_equal(&one->rewrite, &arrival->rewrite))
+      return g_array_index(run->arrival_hops, guint, i);
+  }
+  return 0;
+}
+
+gboolean lw_reach_answer(LwReach *reach, const LwStart *start, const LwHeader *header,
+                         const LwArrival *arrival, GPtrArray **steps) {
+  g_autoptr(GPtrArray) arrivals = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GArray) passages = g_array_new(FALSE, TRUE, sizeof(Passage));
+  g_autoptr(GArray) hops = g_array_new(FALSE, FALSE, sizeof(guint));
+  g_autoptr(GPtrArray) met = g_ptr_array_new_with_free_func(step_free);
+  g_array_set_size(passages, 1);
+  Run run = {.reach = reach,
+             .arrivals = arrivals,
+             .passages = passages,
+             .arrival_hops = hops,
+             .seen = g_hash_table_new_full(NULL, NULL, NULL, branches_unref)};
+  reach->approximation = LW_REACH_MAY;
+  start_run(&run, start, lw_packets_of(reach->pool, header), LW_CT_NEW);
+  g_hash_table_unref(run.seen);
+  gboolean back = TRUE;
+  reach->trace = met;
+  for (guint at = last_passage(&run, arrival); back && at; at = g_array_index(passages, Passage, at).parent)
+    back = goes_back(&run, header, &g_array_index(passages, Passage, at));
+  reach->trace = NULL;
+  if (steps)
+    *steps = g_steal_pointer(&met);
+  return back;
 }

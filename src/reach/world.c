@@ -133,6 +133,8 @@ static void read_sysctls(Ns *ns) {
     Link *link = ns->links->pdata[i];
     const char *own = lw_reach_sysctl(ns, "net/ipv4/conf/%s/forwarding", link->name);
     link->v6 = v6_is_on(ns, link->name);
+    link->accept_local = is_one(lw_reach_sysctl(ns, "net/ipv4/conf/all/accept_local")) ||
+                         is_one(lw_reach_sysctl(ns, "net/ipv4/conf/%s/accept_local", link->name));
     link->way_back = MAX(number_of(lw_reach_sysctl(ns, "net/ipv4/conf/all/rp_filter")),
                          number_of(lw_reach_sysctl(ns, "net/ipv4/conf/%s/rp_filter", link->name)));
     link->forward4 = own ? is_one(own) : !v4 || is_one(v4);

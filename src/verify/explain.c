@@ -222,6 +222,14 @@ gboolean lw_explain_parse(const LwStatic *proof, const char *text, LwExplainQues
   if (!parse_end(proof, from_text, &from, error) || !parse_end(proof, to_text, &to, error) ||
       !parse_service(service_text, &question.question, error))
     return FALSE;
+  /* "router" is to an exit the address that it is known by there */
+  if (to.zone.kind == LW_ZONE_ROUTER && g_str_equal(to_text, "router") &&
+      from.zone.kind == LW_ZONE_INTERNET && from.zone.index != LW_NONE) {
+    const GArray *own = lw_lab_tunnel(proof->lab, from.zone.index)->wg.addresses;
+    for (guint i = 0; i < own->len; i++)
+      if (g_array_index(own, LwPrefix, i).addr.family == 4)
+        to.address = g_array_index(own, LwPrefix, i).addr;
+  }
   /* "router" is, to a segment, its own gateway */
   if (to.zone.kind == LW_ZONE_ROUTER && g_str_equal(to_text, "router") && from.zone.kind == LW_ZONE_SEGMENT)
     to.address = lw_lab_segment(proof->lab, from.zone.index)->router;
@@ -358,33 +366,49 @@ static void put_file(const LwStatic *proof, const LwFlowQuestion *q, const LwFlo
 }
 
 /* What stands in its way beside the first: everything that would have to change. */
-static void put_obstacles(const LwStatic *proof, const LwExplainQuestion *question, const LwHeader *header,
-                          GString *out) {
-  g_autoptr(GPtrArray) trace = lw_reach_trace(proof->reach, &question->row->start, header, LW_CT_NEW, TRUE);
-  guint stops = 0;
-  for (guint i = 0; i < trace->len; i++)
-    stops += is_stop(trace->pdata[i]);
-  if (stops == 0)
-    return;
-  g_string_append_printf(out, "\nIn its way %s:\n", stops == 1 ? "stands" : "stand, one after the other");
+static void put_obstacles(const LwStatic *proof, const LwStart *start, const LwHeader *header, GString *out) {
+  g_autoptr(GPtrArray) trace = lw_reach_trace(proof->reach, start, header, LW_CT_NEW, TRUE);
+  g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
   for (guint i = 0; i < trace->len; i++) {
-    if (!is_stop(trace->pdata[i]))
-      continue;
-    g_autofree char *text = lw_static_step_text(trace->pdata[i]);
-    g_string_append_printf(out, "  - %s\n", text);
+    g_autofree char *text = is_stop(trace->pdata[i]) ? lw_static_step_text(trace->pdata[i]) : NULL;
+    if (text && !g_ptr_array_find_with_equal_func(texts, text, g_str_equal, NULL))
+      g_ptr_array_add(texts, g_steal_pointer(&text));
   }
+  if (texts->len)
+    g_string_append_printf(out, "\nIn its way %s:\n",
+                           texts->len == 1 ? "stands" : "stand, one after the other");
+  for (guint i = 0; i < texts->len; i++)
+    g_string_append_printf(out, "  - %s\n", (char *)texts->pdata[i]);
 }
 
 static gboolean question_passes(const LwStatic *proof, const LwExplainQuestion *question,
                                 const LwHeader *header) {
   LwZone to = question->question.to;
+  if (question->row->zone.kind == LW_ZONE_INTERNET && to.kind == LW_ZONE_ROUTER &&
+      lw_static_forwards(proof, question->row, header))
+    return TRUE;
   return lw_static_passes(proof, question->row, header, &to);
+}
+
+/* As a machine sends it: with its own MAC, and to its gateway unless it stays on the wire. */
+static LwHeader header_of(const LwStatic *proof, const LwExplainQuestion *question, LwStart *start) {
+  const LwStaticRow *row = question->row;
+  LwHeader header = lw_static_header(&question->question);
+  *start = row->start;
+  if (row->machine == LW_NONE)
+    return header;
+  header.mac = lw_nic_mac(proof->lab, row->machine, row->nic);
+  LwZone to = question->question.to;
+  if (to.kind != LW_ZONE_SEGMENT || to.index != row->zone.index)
+    start->kind = LW_START_ROUTED;
+  return header;
 }
 
 char *lw_explain(const LwStatic *proof, const LwExplainQuestion *question, gboolean *passes) {
   const LwFlowQuestion *q = &question->question;
-  LwHeader header = lw_static_header(q);
-  g_autoptr(GPtrArray) trace = lw_reach_trace(proof->reach, &question->row->start, &header, LW_CT_NEW, FALSE);
+  LwStart start;
+  LwHeader header = header_of(proof, question, &start);
+  g_autoptr(GPtrArray) trace = lw_reach_trace(proof->reach, &start, &header, LW_CT_NEW, FALSE);
   *passes = question_passes(proof, question, &header);
   g_autofree char *source = lw_addr_format(&q->source);
   g_autofree char *destination = lw_addr_format(&q->destination);
@@ -397,7 +421,7 @@ char *lw_explain(const LwStatic *proof, const LwExplainQuestion *question, gbool
   for (guint i = 0; i < trace->len; i++)
     put_step(out, trace->pdata[i], &hop);
   if (!*passes)
-    put_obstacles(proof, question, &header, out);
+    put_obstacles(proof, &start, &header, out);
   LwFlowAnswer answer;
   lw_intent_answer(proof->lab, proof->facts, q, &answer);
   put_file(proof, q, &answer, *passes, out);
@@ -406,8 +430,9 @@ char *lw_explain(const LwStatic *proof, const LwExplainQuestion *question, gbool
 }
 
 JsonNode *lw_explain_to_json(const LwStatic *proof, const LwExplainQuestion *question) {
-  LwHeader header = lw_static_header(&question->question);
-  g_autoptr(GPtrArray) trace = lw_reach_trace(proof->reach, &question->row->start, &header, LW_CT_NEW, FALSE);
+  LwStart start;
+  LwHeader header = header_of(proof, question, &start);
+  g_autoptr(GPtrArray) trace = lw_reach_trace(proof->reach, &start, &header, LW_CT_NEW, FALSE);
   g_autoptr(JsonBuilder) b = json_builder_new();
   LwFlowAnswer answer;
   lw_intent_answer(proof->lab, proof->facts, &question->question, &answer);

@@ -171,7 +171,7 @@ static LwStaticRow *add_row(const Prove *p, char *name /* transfer full */, LwZo
   row->machine = row->nic = LW_NONE;
   row->packets = p->opening;
   row->reached = g_ptr_array_new_with_free_func(g_free);
-  row->intended = lw_intent_sets(p->proof->pool, p->proof->lab, p->proof->facts, &zone);
+  row->intended = lw_intent_sets(p->proof->pool, p->proof->lab, p->proof->facts, &p->basis, &zone);
   g_ptr_array_add(p->proof->rows, row);
   return row;
 }
@@ -433,10 +433,9 @@ static gboolean stops(const LwStep *step) {
 
 /* How much a step has to do with a packet's getting through: a filter that would drop by its policy most. */
 static guint weight(const LwStep *step) {
-  gboolean filter =
-      step->chain && (step->chain->hook == LW_HOOK_FORWARD || step->chain->hook == LW_HOOK_INPUT);
-  if (step->kind != LW_STEP_RULE || step->verdict != LW_VERDICT_ACCEPT)
+  if (step->kind != LW_STEP_RULE || step->verdict != LW_VERDICT_ACCEPT || !step->chain)
     return 0;
+  gboolean filter = step->chain->hook == LW_HOOK_FORWARD || step->chain->hook == LW_HOOK_INPUT;
   return 1 + (filter ? 2 : 0) + (step->chain->drop ? 4 : 0) -
          (step->ruleset->family == LW_FAMILY_BRIDGE ? 1 : 0);
 }
@@ -464,7 +463,7 @@ static void violate(const Prove *p, const LwStaticRow *row, LwStaticKind kind, c
   v->proto = proto_of(v->packet.proto);
   v->set = pieces_text(p->proof->pool, set);
   ask_file(p, row, place, v);
-  if (kind != LW_STATIC_STRAY && kind != LW_STATIC_LEAK)
+  if (kind != LW_STATIC_STRAY && kind != LW_STATIC_LEAK && kind != LW_STATIC_MUTE)
     v->decided = deciding_text(p, &row->start, &v->packet, kind != LW_STATIC_CLOSED);
   g_ptr_array_add(p->proof->violations, v);
 }
@@ -597,6 +596,38 @@ static void judge_promises(const Prove *p, LwStaticRow *row, const GPtrArray *ar
   }
 }
 
+/* One packet of each set that must arrive is answered: the rules for answers tell flows apart by their
+ * places, not by their packets. */
+static void judge_answers(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals) {
+  LwBddPool *pool = p->proof->pool;
+  for (guint i = 0; i < arrivals->len; i++) {
+    const LwArrival *arrival = arrivals->pdata[i];
+    LwPlace place = place_of(p, arrival);
+    LwBdd must = LW_BDD_FALSE;
+    for (guint w = 0; w < row->intended->len; w++) {
+      const LwIntended *wanted = row->intended->pdata[w];
+      if (!place.elsewhere && wanted->to.kind == place.zone.kind && wanted->to.index == place.zone.index)
+        must = lw_bdd_or(pool, must, wanted->must);
+    }
+    LwBdd set = lw_bdd_and(pool, must, arrival->packets);
+    LwHeader packet;
+    g_autoptr(GPtrArray) steps = NULL;
+    if (set == LW_BDD_FALSE || !pick(p, row, &place, set, &packet) ||
+        lw_reach_answer(p->proof->reach, &row->start, &packet, arrival, &steps))
+      continue;
+    guint before = p->proof->violations->len;
+    judge(p, row, LW_STATIC_MUTE, &place, set);
+    if (p->proof->violations->len == before)
+      continue;
+    LwStaticViolation *v = p->proof->violations->pdata[before];
+    for (guint s = 0; s < steps->len; s++)
+      if (stops(steps->pdata[s])) {
+        g_free(v->decided);
+        v->decided = lw_static_step_text(steps->pdata[s]);
+      }
+  }
+}
+
 /* All destinations of the internet for a source that has any of them there, else just those that it has. */
 static LwBdd flow_sources(const Prove *p, LwBdd may) {
   LwBddPool *pool = p->proof->pool;
@@ -667,6 +698,8 @@ static void prove_row(const Prove *p, LwStaticRow *row) {
     note_arrival(p, row, sure->pdata[i], TRUE);
   judge_arrivals(p, row, may);
   judge_promises(p, row, sure);
+  if (row->machine == LW_NONE)
+    judge_answers(p, row, sure);
   if (row->zone.kind == LW_ZONE_SEGMENT && row->machine == LW_NONE)
     judge_others(p, row);
   if (row->zone.kind == LW_ZONE_SEGMENT && row->machine != LW_NONE)
@@ -768,6 +801,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   proof->reach = lw_reach_new(proof->pool, world, inside);
   Prove p = {.proof = proof, .world = world, .router = router, .opening = lw_intent_opening(proof->pool)};
   p.told = g_array_new(FALSE, FALSE, sizeof(Told));
+  p.basis = lw_intent_basis(proof->pool, lab, facts);
   p.far = far_destinations(proof->pool);
   p.host_sources = host_sources(&p);
   index_ports(&p);
@@ -828,6 +862,17 @@ gboolean lw_static_passes(const LwStatic *proof, const LwStaticRow *row, const L
   return FALSE;
 }
 
+gboolean lw_static_forwards(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
+  LwBdd one = lw_packets_of(proof->pool, packet);
+  for (guint i = 0; i < row->reached->len; i++) {
+    const LwReached *reached = row->reached->pdata[i];
+    if (!reached->place.elsewhere && reached->place.zone.kind == LW_ZONE_SEGMENT &&
+        lw_bdd_intersects(proof->pool, reached->may, one))
+      return TRUE;
+  }
+  return FALSE;
+}
+
 LwHeader lw_static_header(const LwFlowQuestion *question) {
   LwHeader header = {.source = question->source,
                      .destination = question->destination,
@@ -860,6 +905,7 @@ char *lw_static_violation_format(const LwStaticViolation *v) {
       [LW_STATIC_UNMASKED] = "leaves under its own address",
       [LW_STATIC_LEAK] = "an open flow could go on by this exit, which is not its own",
       [LW_STATIC_STRAY] = "passes without belonging to a flow",
+      [LW_STATIC_MUTE] = "passes, but its answer does not come back",
   };
   g_autofree char *packet = lw_header_format(&v->packet);
   g_autofree char *origin = lw_origin_format(&v->origin);
@@ -893,19 +939,52 @@ static gboolean covered_by_segment(const LwStaticRow *row) {
   return row->zone.kind == LW_ZONE_SEGMENT && row->machine != LW_NONE;
 }
 
-GPtrArray *lw_static_gained(const LwStatic *from, const LwStatic *to) {
+/* All of the internet is one word, not ten ranges. */
+static char *gained_text(const LwStatic *proof, const LwPlace *place, LwBdd set) {
+  LwBddPool *pool = proof->pool;
+  LwBdd web = lw_bdd_and(pool, lw_packets_number(pool, LW_HEADER_PROTO, 6, 6),
+                         lw_packets_number(pool, LW_HEADER_DPORT, 443, 443));
+  LwBdd far = lw_bdd_and(pool, far_destinations(pool), lw_bdd_and(pool, web, lw_intent_opening(pool)));
+  LwBdd sources = lw_bdd_and(pool, set, far);
+  const LwHeaderField fields[] = {LW_HEADER_DADDR,     LW_HEADER_PROTO,     LW_HEADER_DPORT,
+                                  LW_HEADER_ICMP_TYPE, LW_HEADER_ICMP_CODE, LW_HEADER_TCP_FLAGS,
+                                  LW_HEADER_SPORT};
+  for (guint i = 0; i < G_N_ELEMENTS(fields); i++)
+    sources = lw_packets_forget(pool, sources, fields[i]);
+  if (place->elsewhere || place->zone.kind != LW_ZONE_INTERNET || sources == LW_BDD_FALSE)
+    return pieces_text(pool, set);
+  LwBdd rest = lw_bdd_minus(pool, set, lw_bdd_and(pool, sources, far_destinations(pool)));
+  g_autofree char *who = pieces_text(pool, sources);
+  char *arrow = strstr(who, " -> ");
+  if (arrow)
+    *arrow = '\0';
+  g_autofree char *more = rest == LW_BDD_FALSE ? NULL : pieces_text(pool, rest);
+  return g_strdup_printf("%s to the internet%s%s", who, more ? "; " : "", more ? more : "");
+}
+
+static GPtrArray *what_is_new(const LwStatic *one, const LwStatic *other /* nullable */, const LwStatic *to) {
   GPtrArray *lines = g_ptr_array_new_with_free_func(g_free);
   for (guint i = 0; i < to->rows->len; i++) {
     const LwStaticRow *row = to->rows->pdata[i];
     for (guint r = 0; !covered_by_segment(row) && r < row->reached->len; r++) {
       const LwReached *reached = row->reached->pdata[r];
       g_autofree char *name = place_name(to->lab, &reached->place);
-      LwBdd gained = lw_bdd_minus(to->pool, reached->may, reached_in(from, row->name, name));
+      LwBdd gained = lw_bdd_minus(to->pool, reached->may, reached_in(one, row->name, name));
+      if (other)
+        gained = lw_bdd_minus(to->pool, gained, reached_in(other, row->name, name));
       if (gained == LW_BDD_FALSE)
         continue;
-      g_autofree char *pieces = pieces_text(to->pool, gained);
+      g_autofree char *pieces = gained_text(to, &reached->place, gained);
       g_ptr_array_add(lines, g_strdup_printf("%s -> %s: %s", row->name, name, pieces));
     }
   }
   return lines;
+}
+
+GPtrArray *lw_static_gained(const LwStatic *from, const LwStatic *to) {
+  return what_is_new(from, NULL, to);
+}
+
+GPtrArray *lw_static_beyond(const LwStatic *before, const LwStatic *after, const LwStatic *between) {
+  return what_is_new(before, after, between);
 }

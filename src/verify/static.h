@@ -39,6 +39,7 @@ typedef enum {
   LW_STATIC_UNMASKED, /* leaves under its own address */
   LW_STATIC_LEAK,     /* an open flow of it could go on by an exit that is not its own */
   LW_STATIC_STRAY,    /* passes though it belongs to no flow */
+  LW_STATIC_MUTE,     /* passes, and its answer does not come back */
 } LwStaticKind;
 
 typedef struct {
@@ -78,6 +79,8 @@ char *lw_static_violation_format(const LwStaticViolation *violation);
 /* Does a packet get from a row to a zone? */
 gboolean lw_static_passes(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet,
                           const LwZone *to);
+/* A port that is forwarded: the router is asked, and a machine is reached. */
+gboolean lw_static_forwards(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet);
 /* The row of a machine's port, of a segment, of the host, …; machine nullable. NULL: there is none. */
 const LwStaticRow *lw_static_row(const LwStatic *proof, const LwZone *zone, const char *machine);
 /* The packet of a question, as it opens a flow. */
@@ -86,6 +89,10 @@ LwHeader lw_static_header(const LwFlowQuestion *question);
 /* Flows that `to` has and `from` has not, a line each: "lan10 -> host: PIECES". Both of one pool, of the same
  * lab or not (rows and places are the same by name). Of char*, transfer full. */
 GPtrArray *lw_static_gained(const LwStatic *from, const LwStatic *to);
+
+/* Flows that `between` has and neither of the others: what an intermediate step of a change would open for a
+ * moment. All three of one pool. Of char*, transfer full. */
+GPtrArray *lw_static_beyond(const LwStatic *before, const LwStatic *after, const LwStatic *between);
 
 /* Fills in `statically` of the report's cells, and adds what the proof found: violations, unknowns. */
 void lw_static_report(const LwStatic *proof, LwVerifyReport *report);

@@ -44,18 +44,6 @@ static gboolean passes_anywhere(const LwStatic *proof, const LwStaticRow *row, c
   return FALSE;
 }
 
-/* A forward's answer: it is the router that is asked, and the machine that is reached. */
-static gboolean is_forwarded(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
-  LwBdd one = lw_packets_of(proof->pool, packet);
-  for (guint i = 0; i < row->reached->len; i++) {
-    const LwReached *reached = row->reached->pdata[i];
-    if (!reached->place.elsewhere && reached->place.zone.kind == LW_ZONE_SEGMENT &&
-        lw_bdd_intersects(proof->pool, reached->may, one))
-      return TRUE;
-  }
-  return FALSE;
-}
-
 static gboolean row_lets_pass(const LwStatic *proof, const LwStaticRow *row, const LwCell *cell) {
   LwHeader packet = lw_static_header(&cell->question);
   LwZone to = cell->question.to;
@@ -68,7 +56,8 @@ static gboolean row_lets_pass(const LwStatic *proof, const LwStaticRow *row, con
   if (g_str_equal(cell->to, "around")) /* it must get nowhere */
     return passes_anywhere(proof, row, &packet);
   gboolean from_outside = row->zone.kind == LW_ZONE_INTERNET && to.kind == LW_ZONE_ROUTER;
-  return lw_static_passes(proof, row, &packet, &to) || (from_outside && is_forwarded(proof, row, &packet));
+  return lw_static_passes(proof, row, &packet, &to) ||
+         (from_outside && lw_static_forwards(proof, row, &packet));
 }
 
 /* At the host's own uplink come in packets that the cell does not mean: what is for the host itself. */

@@ -16,6 +16,7 @@ typedef struct {
   const LwResourceSet *world;
   const char *router;
   LwBdd opening;
+  LwIntentBasis basis;
   LwBdd far;               /* destinations that are public */
   LwBdd machine_sources;   /* addresses in use */
   LwBdd host_sources;      /* the host's own addresses, as sources */

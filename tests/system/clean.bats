@@ -36,12 +36,9 @@ descendants() {
 
 # namespaces_of PROCESS…, one a line.
 namespaces_of() {
-  local process space
-  for process in "$@"; do
-    for space in net user mnt pid; do
-      readlink "/proc/$process/ns/$space" 2>/dev/null || true
-    done
-  done | sort -u
+  local links=("${@/#//proc/}")
+  readlink "${links[@]/%//ns/net}" "${links[@]/%//ns/user}" "${links[@]/%//ns/mnt}" "${links[@]/%//ns/pid}" \
+    2>/dev/null | sort -u
 }
 
 # The namespaces that the twin and everything in it are in, and this shell is not.

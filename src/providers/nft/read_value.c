@@ -461,6 +461,8 @@ static const SelectorText selectors[] = {
     {"sctp", "sport", LW_FIELD_SPORT, 132, 0},
     {"sctp", "dport", LW_FIELD_DPORT, 132, 0},
     {"icmp", "type", LW_FIELD_ICMP_TYPE, ANY, 0},
+    {"icmp", "checksum", LW_FIELD_DPORT, 1, 0}, /* so nft calls "th dport" once it knows that it is ICMP */
+    {"icmpv6", "checksum", LW_FIELD_DPORT, 58, 0},
     {"icmp", "code", LW_FIELD_ICMP_CODE, ANY, 0},
     {"icmpv6", "type", LW_FIELD_ICMP6_TYPE, ANY, 0},
     {"icmpv6", "code", LW_FIELD_ICMP6_CODE, ANY, 0},

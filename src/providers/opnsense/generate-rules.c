@@ -75,6 +75,8 @@ static void add_ports(LwOpnMaker *maker, LwOpnNewRule rule, const GArray *ports,
     const LwPorts *each = &g_array_index(ports, LwPorts, i);
     g_autofree char *port = port_text(each), *name = lw_ports_format(each);
     rule.protocol = proto_word(each->proto);
+    rule.ping =
+        each->proto == LW_PROTO_ICMP; /* a file's icmp is what a machine may ask: errors belong to flows */
     rule.port = port;
     lw_opn_add_rule(maker, &rule, "%s: %s", what, name);
   }

@@ -123,7 +123,7 @@ static void test_json(void) {
       "\"src\":\"192.168.10.31\",\"dst\":\"192.168.20.5\",\"proto\":\"tcp\",\"dport\":22}}],"
       "\"exits\":[{\"segment\":\"lan50\",\"source\":\"192.168.50.25\",\"exit\":\"none\",\"seen\":null,"
       "\"resolver_expected\":null,\"resolver_seen\":null,\"ok\":true}],"
-      "\"violations\":[\"it leaks\"],\"packets\":312,\"elapsed_ms\":940}";
+      "\"violations\":[\"it leaks\"],\"unknown\":[],\"packets\":312,\"elapsed_ms\":940}";
   g_autoptr(LwVerifyReport) report = made_up();
   add_cell(report, "lan10", "lan20", "tcp/22", FALSE, LW_CELL_ALLOW);
   add_exit(report, "lan50", "192.168.50.25", "none", NULL, NULL, TRUE);

@@ -1,0 +1,89 @@
+#!/usr/bin/env bats
+# What is changed by hand under a running lab is found by what is in force alone, with a right packet, and a packet
+# shows that it is real.
+
+load common
+
+setup_file() { start_twin proof "$homelab"; }
+teardown_file() { stop_twin; }
+
+setup() {
+  need_twin
+  twin apply "$homelab"
+}
+
+# found PATTERN: the static half alone has a violation like that.
+found() {
+  run twin verify --static
+  [ "$status" -eq 3 ]
+  echo "$output" | grep -E "$1"
+}
+
+# real PATTERN: and so have packets alone.
+real() {
+  run twin verify --live
+  [ "$status" -eq 3 ]
+  echo "$output" | grep -E "$1"
+}
+
+@test "as applied, both halves find nothing and agree" {
+  run twin verify
+  echo "$output"
+  [ "$status" -eq 0 ]
+}
+
+@test "an accept from lan50 to wan" {
+  in_router nft insert rule inet lanward forward iifname lan50 oifname wan accept
+  found '✗ lan50 -> wan: 192\.168\.50\.25 -> 192\.168\.1\.[0-9]+ .*must not'
+  real '✗ lan50 .* -> home-lan .*must not pass, but arrived'
+}
+
+@test "a port of lan10 in lan20's bridge" {
+  in_place @host ip link set lwm1 master virbr-lan20
+  found '✗ lan10/gaming -> lan20: 192\.168\.10\.200 -> 192\.168\.20\..*must not'
+  real '✗ lan10 .*must pass, but did not arrive'
+}
+
+@test "no masquerade" {
+  in_router nft flush chain inet lanward snat_
+  found '✗ lan20 -> internet/ovpn: 192\.168\.20\..*leaves under its own address'
+  real '✗ lan[12]0 .*(no answer came back|did not arrive)'
+}
+
+@test "an element in the set of allowed services" {
+  in_router nft add element inet lanward allowed '{ "lan50" . 192.168.50.25 . 192.168.99.15 . tcp . 22 }'
+  found '✗ lan50 -> host: 192\.168\.50\.25 -> 192\.168\.99\.15 tcp/22: passes, and must not'
+  real '✗ lan50 .* -> host 192\.168\.99\.15 .*tcp/22: must not pass, but arrived'
+}
+
+@test "IPv6 opened from lan10 to lan20" {
+  in_router sh -c 'for i in all default lan10 lan20; do echo 0 >/proc/sys/net/ipv6/conf/$i/disable_ipv6; done
+    echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+    ip -6 address add fd00:10::1/64 dev lan10 && ip -6 address add fd00:20::1/64 dev lan20'
+  in_router nft delete rule inet lanward mark_ handle \
+    "$(in_router nft -a list chain inet lanward mark_ | sed -n 's/.*IPv6 is closed.* handle \([0-9]*\).*/\1/p')"
+  in_router nft insert rule inet lanward forward meta nfproto ipv6 accept
+  found '✗ lan10 -> lan20: [0-9a-f:]+ -> fd00:20:.*passes, and must not'
+}
+
+@test "lan30 without its route that refuses" {
+  table=$(in_router ip rule | sed -n 's/.*fwmark 0x4c03 lookup \([0-9]*\).*/\1/p')
+  in_router ip route del prohibit default table "$table" metric 4294967295
+  found "not as compiled: route 0\.0\.0\.0/0 in table $table in router: it is missing"
+}
+
+@test "explain names the rule and the line" {
+  run twin explain 'lan10/gaming -> host tcp/445'
+  [ "$status" -eq 0 ]
+  echo "$output" | grep -q 'tcp/445: passes'
+  echo "$output" | grep -q 'homelab.yaml:45:'
+  run twin explain 'lan10/gaming -> lan20/seedbox tcp/22'
+  echo "$output" | grep -q 'does not pass'
+  echo "$output" | grep -q 'allow: \[lan20/seedbox:tcp/22\]'
+}
+
+@test "the result as JUnit" {
+  run twin verify --static --junit "$BATS_TEST_TMPDIR/result.xml"
+  [ "$status" -eq 0 ]
+  grep -q '<testsuite name="lanward homelab"' "$BATS_TEST_TMPDIR/result.xml"
+}
