@@ -20,6 +20,20 @@ setup() {
   python3 "$tools/kill_storm.py" "test-storm-$$" 20
 }
 
+@test "the sampler of these storms sees a hole where there is one" {
+  export TWIN="test-sampler-$$"
+  twin apply -q "$root/tests/system/storm/a.yaml"
+  sample() { sleep 4 | "$lanward" twin exec --name "$TWIN" @host -- python3 -c "$(cat "$tools/sampler.py")"; }
+  sample 3>&- >"$BATS_TEST_TMPDIR/sample" 2>&1 &
+  sampler=$!
+  within 10 grep -q sampling "$BATS_TEST_TMPDIR/sample"
+  in_router nft flush chain inet lanward forward
+  in_router nft add chain inet lanward forward '{ policy accept; }'
+  wait "$sampler"
+  twin down
+  grep -q "^BAD .*vault -> .* arrived at worker" "$BATS_TEST_TMPDIR/sample"
+}
+
 @test "recover says which way it went, and why" {
   export TWIN="test-recover-$$"
   twin apply -q "$root/tests/system/storm/a.yaml"
