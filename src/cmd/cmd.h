@@ -61,7 +61,9 @@ LwLab *lw_load_asserted_spec(const LwInvocation *invocation, const char *path, L
 
 int lw_check_main(const LwInvocation *invocation);
 int lw_diagram_main(const LwInvocation *invocation);
+int lw_opnsense_main(const LwInvocation *invocation);
 int lw_apply_main(const LwInvocation *invocation);
+int lw_audit_main(const LwInvocation *invocation);
 int lw_confirm_main(const LwInvocation *invocation);
 int lw_rollback_main(const LwInvocation *invocation);
 int lw_recover_main(const LwInvocation *invocation);

@@ -60,6 +60,146 @@ static void compare_one(LwResourceSet *seen, const LwResource *wanted, GString *
   there->ruleset = normal_seen;
 }
 
+/* --- what goes without saying
+ * -------------------------------------------------------------------------------------------------- */
+
+/* Is the whole namespace lanward's? Then what is in it and not wanted is out of place. */
+static gboolean is_ours(const LwResourceSet *wanted, const char *ns) {
+  g_autoptr(LwResource) netns = lw_resource_new(LW_RES_NETNS, NULL, ns);
+  g_autofree char *key = lw_resource_key(netns);
+  return ns && *ns && lw_resource_set_find(wanted, key);
+}
+
+static gboolean has_client(const LwResourceSet *wanted, const char *ns, const char *link) {
+  for (guint i = 0; i < wanted->list->len; i++) {
+    const LwResource *r = wanted->list->pdata[i];
+    if (r->kind == LW_RES_DHCP_CLIENT && g_strcmp0(r->ns, ns) == 0 && g_strcmp0(r->link, link) == 0)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static gboolean is_there(const LwResourceSet *set, const LwResource *like) {
+  g_autofree char *key = lw_resource_key(like);
+  return lw_resource_set_find(set, key) != NULL;
+}
+
+static void tell_missing(GString *out, const LwResource *r, const char *what) {
+  g_autofree char *text = lw_resource_describe(r);
+  g_string_append_printf(out, "%s: %s\n", text, what);
+}
+
+/* An address brings a route to its network, and one to itself. */
+static void compare_connected(const LwResourceSet *seen, const LwResource *address, GString *out) {
+  if (address->prefix.addr.family != 4 || !is_there(seen, address))
+    return;
+  g_autoptr(LwResource) network = lw_resource_new(LW_RES_ROUTE, address->ns, NULL);
+  network->table = 254;
+  network->prefix = lw_prefix_network(&address->prefix);
+  network->link = g_strdup(address->link);
+  g_autoptr(LwResource) own = lw_resource_new(LW_RES_ROUTE, address->ns, NULL);
+  own->table = 255;
+  own->prefix = lw_prefix_make(address->prefix.addr, 32);
+  own->link = g_strdup(address->link);
+  if (address->prefix.len < 32 && !is_there(seen, network))
+    tell_missing(out, network, "it comes with the address, and is missing");
+  if (!is_there(seen, own))
+    tell_missing(out, own, "it comes with the address, and is missing");
+}
+
+/* The rules that every namespace begins with. */
+static void compare_first_rules(const LwResourceSet *seen, const char *ns, GString *out) {
+  static const guint priorities[] = {0, 32766};
+  for (guint i = 0; i < G_N_ELEMENTS(priorities); i++) {
+    g_autoptr(LwResource) rule = lw_resource_new(LW_RES_RULE, ns, NULL);
+    rule->priority = priorities[i];
+    if (!is_there(seen, rule))
+      tell_missing(out, rule, "it is there from the start, and is missing");
+  }
+}
+
+static const char *setting_of(const LwResourceSet *set, const char *ns, const char *name) {
+  g_autoptr(LwResource) setting = lw_resource_new(LW_RES_SYSCTL, ns, name);
+  g_autofree char *key = lw_resource_key(setting);
+  const LwResource *found = lw_resource_set_find(set, key);
+  return found ? found->value : NULL;
+}
+
+/* What is wanted of new links is wanted of each, where nothing else is wanted of it. */
+static void compare_setting(const LwResource *r, const LwResourceSet *wanted, GString *out) {
+  g_auto(GStrv) parts = g_strsplit(r->name, "/", -1);
+  if (g_strv_length(parts) != 5 || !g_str_equal(parts[2], "conf") || g_str_equal(parts[3], "lo") ||
+      g_str_equal(parts[3], "all") || g_str_equal(parts[3], "default") || setting_of(wanted, r->ns, r->name))
+    return;
+  gboolean forwarding = g_str_equal(parts[1], "ipv4") && g_str_equal(parts[4], "forwarding");
+  g_autofree char *name = forwarding ? g_strdup("net/ipv4/ip_forward")
+                                     : g_strdup_printf("net/%s/conf/default/%s", parts[1], parts[4]);
+  const char *value = setting_of(wanted, r->ns, name);
+  if (value && g_strcmp0(value, r->value) != 0)
+    g_string_append_printf(out, "%s: %s is %s, not %s\n", r->ns, r->name, r->value, value);
+}
+
+static gboolean is_kernels_own(const LwResource *r) {
+  if (r->kind == LW_RES_RULE)
+    return r->priority == 0 || r->priority == 32766 || r->priority == 32767;
+  return r->kind == LW_RES_ROUTE &&
+         (r->table == 255 || r->prefix.addr.family == 6 || r->route_type == LW_ROUTE_MULTICAST);
+}
+
+static gboolean is_connected(const LwResource *r, const LwResourceSet *seen) {
+  for (guint i = 0; r->kind == LW_RES_ROUTE && i < seen->list->len; i++) {
+    const LwResource *address = seen->list->pdata[i];
+    if (address->kind != LW_RES_ADDRESS || g_strcmp0(address->ns, r->ns) != 0 ||
+        g_strcmp0(address->link, r->link) != 0)
+      continue;
+    LwPrefix network = lw_prefix_network(&address->prefix);
+    if (lw_prefix_equal(&network, &r->prefix))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static gboolean is_placed(const LwResource *r) {
+  return r->kind == LW_RES_ROUTE || r->kind == LW_RES_RULE || r->kind == LW_RES_ADDRESS;
+}
+
+static void compare_extra(const LwResource *r, const LwResourceSet *seen, const LwResourceSet *wanted,
+                          GString *out) {
+  gboolean local = r->link && g_str_equal(r->link, "lo");
+  gboolean six = r->kind == LW_RES_ADDRESS && r->prefix.addr.family == 6;
+  if (!is_placed(r) || local || six || is_kernels_own(r) || is_connected(r, seen) ||
+      has_client(wanted, r->ns, r->link) || is_there(wanted, r))
+    return;
+  if (r->kind == LW_RES_ROUTE && r->table == 254) { /* wanted ones leave the main table out */
+    g_autoptr(LwResource) same = lw_resource_new(LW_RES_ROUTE, r->ns, NULL);
+    same->prefix = r->prefix;
+    same->metric = r->metric;
+    if (is_there(wanted, same))
+      return;
+  }
+  tell_missing(out, r, "nothing asks for it");
+}
+
+static void compare_implied(const LwResourceSet *seen, const LwResourceSet *wanted, GString *out) {
+  for (guint i = 0; i < wanted->list->len; i++) {
+    const LwResource *r = wanted->list->pdata[i];
+    if (r->kind == LW_RES_ADDRESS)
+      compare_connected(seen, r, out);
+    else if (r->kind == LW_RES_NETNS && is_ours(wanted, r->name) &&
+             setting_of(seen, r->name, "net/ipv4/ip_forward"))
+      compare_first_rules(seen, r->name, out);
+  }
+  for (guint i = 0; i < seen->list->len; i++) {
+    const LwResource *r = seen->list->pdata[i];
+    if (!is_ours(wanted, r->ns))
+      continue;
+    if (r->kind == LW_RES_SYSCTL)
+      compare_setting(r, wanted, out);
+    else
+      compare_extra(r, seen, wanted, out);
+  }
+}
+
 char *lw_in_force_compare(LwResourceSet *seen, const LwResourceSet *wanted) {
   GString *out = g_string_new(NULL);
   for (guint i = 0; i < wanted->list->len; i++) {
@@ -67,5 +207,6 @@ char *lw_in_force_compare(LwResourceSet *seen, const LwResourceSet *wanted) {
     if (resource->kind == LW_RES_RULESET)
       compare_one(seen, resource, out);
   }
+  compare_implied(seen, wanted, out);
   return g_string_free(out, FALSE);
 }

@@ -10,5 +10,8 @@ LwResourceSet *lw_in_force(const char *const *namespaces, GError **error);
 
 /* How the rules in force differ from what is wanted: a line each, with the namespace and the table; "" when
  * they do not; the rules and elements of `seen` that are as wanted get the lines of the file that they come
- * from. Both directions of the tables that `wanted` has; of other tables it says nothing. Transfer full. */
+ * from. Both directions of the tables that `wanted` has; of other tables it says nothing. Then what no list
+ * of wanted things names and what still has to be so: routes that come with addresses, a link's settings
+ * where they are wanted of all links, and, in a namespace that is lanward's own, no route, rule or address
+ * more. Transfer full. */
 char *lw_in_force_compare(LwResourceSet *seen, const LwResourceSet *wanted);

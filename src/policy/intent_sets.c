@@ -17,6 +17,7 @@ typedef struct {
   LwBdd home_lan;     /* FALSE: not known */
   LwBdd internet;     /* destinations, before the home LAN is taken out */
   LwBdd lab_prefixes; /* destinations */
+  LwBdd router_outside, host_outside;
 } Make;
 
 /* --- words
@@ -237,6 +238,19 @@ static void put_internet(const From *f, guint exit, LwBdd sources, gpointer data
   add_from(f, LW_ZONE_INTERNET, exit, both(m, both(m, allowed, there), sources));
 }
 
+/* Of what may go out by WAN: what is for the host's end arrives at the host, though a bridge may show it to
+ * others too; nobody has the two ends of the prefix; and the router's own end is not meant. */
+static LwBdd without_own_ends(const From *f, LwBdd set) {
+  const Make *m = f->m;
+  LwRange whole = lw_prefix_range(&m->facts->home_lan);
+  LwBdd host = both(m, set, m->host_outside);
+  LwBdd nobody =
+      m->home_lan == LW_BDD_FALSE ? LW_BDD_FALSE : either(m, to_addr(m, whole.first), to_addr(m, whole.last));
+  add_from(f, LW_ZONE_HOST, LW_NONE, host);
+  add(m, LW_ZONE_INTERNET, LW_NONE, LW_BDD_FALSE, both(m, either(m, host, both(m, set, nobody)), f->sources));
+  return minus(m, minus(m, minus(m, set, host), nobody), m->router_outside);
+}
+
 typedef struct {
   const LwAllow *allow;
   LwBdd set;
@@ -251,6 +265,8 @@ static void put_outwards(const From *f, guint exit, LwBdd sources, gpointer data
   set = minus(m, set, m->lab_prefixes);
   if (exit == LW_NONE && m->home_lan == LW_BDD_FALSE)
     return;
+  if (exit == LW_NONE)
+    set = without_own_ends(f, set);
   /* what WAN sits on is named by "home-lan"; whether a prefix that covers it does too, the file leaves open
    */
   LwBdd open = exit == LW_NONE ? both(m, set, m->home_lan) : LW_BDD_FALSE;
@@ -284,7 +300,7 @@ static void add_line(const From *f, const LwAllow *allow) {
     break;
   case LW_TARGET_HOME_LAN:
     set = minus(m, minus(m, set, dns(m, 53)), dns(m, 853));
-    add_from(f, LW_ZONE_INTERNET, LW_NONE, both(m, set, m->home_lan));
+    add_from(f, LW_ZONE_INTERNET, LW_NONE, without_own_ends(f, both(m, set, m->home_lan)));
     break;
   case LW_TARGET_PREFIX:
     outwards.set = both(m, set, to_prefix(m, target->prefix));
@@ -372,18 +388,6 @@ static void from_host(const Make *m) {
   }
 }
 
-static void from_network(const Make *m, guint index) {
-  LwPrefix prefix = lw_lab_network(m->lab, index)->prefix;
-  LwBdd own = lw_packets_prefix(m->pool, LW_HEADER_SADDR, &prefix);
-  for (guint i = 0; i < m->lab->segments->len; i++) {
-    const LwSegment *s = lw_lab_segment(m->lab, i);
-    LwBdd set = both(m, anything(m), own);
-    if (s->trust_host)
-      add(m, LW_ZONE_SEGMENT, i, both(m, set, proper_destinations(m, s)),
-          both(m, set, to_prefix(m, s->subnet)));
-  }
-}
-
 static gboolean is_live(const Make *m, guint segment, const LwForward *forward, guint by) {
   const LwSegment *s = lw_lab_segment(m->lab, segment);
   gboolean pinned = FALSE;
@@ -424,6 +428,22 @@ static void add_forward(const Make *m, guint segment, const LwForward *forward, 
   }
 }
 
+static void from_network(const Make *m, guint index) {
+  LwPrefix prefix = lw_lab_network(m->lab, index)->prefix;
+  LwBdd own = lw_packets_prefix(m->pool, LW_HEADER_SADDR, &prefix);
+  for (guint i = 0; i < m->lab->segments->len; i++) {
+    const LwSegment *s = lw_lab_segment(m->lab, i);
+    LwBdd set = both(m, anything(m), own);
+    if (s->trust_host)
+      add(m, LW_ZONE_SEGMENT, i, both(m, set, proper_destinations(m, s)),
+          both(m, set, to_prefix(m, s->subnet)));
+    /* out by the host's uplink it meets the router's WAN leg, as anybody there does */
+    for (guint f = 0; f < s->forwards->len; f++)
+      if (is_live(m, i, s->forwards->pdata[f], LW_NONE))
+        add_forward(m, i, s->forwards->pdata[f], LW_NONE);
+  }
+}
+
 static void from_exit(const Make *m, guint exit) {
   for (guint i = 0; i < m->lab->segments->len; i++) {
     const LwSegment *s = lw_lab_segment(m->lab, i);
@@ -451,7 +471,8 @@ static LwBdd lab_prefixes(LwBddPool *pool, const LwLab *lab) {
   return lw_bdd_or_all(pool, (LwBdd *)(void *)sets->data, sets->len);
 }
 
-LwIntentBasis lw_intent_basis(LwBddPool *pool, const LwLab *lab, const LwFacts *facts) {
+LwIntentBasis lw_intent_basis(LwBddPool *pool, const LwLab *lab, const LwFacts *facts,
+                              const LwIntentOutside *outside) {
   LwIntentBasis basis = {.lab = lab_prefixes(pool, lab), .internet = lw_packets_family(pool, 4)};
   LwPrefix special;
   for (guint i = 0; lw_intent_special(i, &special); i++)
@@ -459,6 +480,10 @@ LwIntentBasis lw_intent_basis(LwBddPool *pool, const LwLab *lab, const LwFacts *
   basis.internet = lw_bdd_minus(pool, basis.internet, basis.lab);
   if (facts->home_lan.addr.family == 4)
     basis.home_lan = lw_packets_prefix(pool, LW_HEADER_DADDR, &facts->home_lan);
+  if (lw_addr_is_set(&outside->router))
+    basis.router_outside = lw_packets_addr(pool, LW_HEADER_DADDR, &outside->router);
+  if (lw_addr_is_set(&outside->host))
+    basis.host_outside = lw_packets_addr(pool, LW_HEADER_DADDR, &outside->host);
   return basis;
 }
 
@@ -470,7 +495,9 @@ GPtrArray *lw_intent_sets(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
             .out = g_ptr_array_new_with_free_func(g_free),
             .home_lan = basis->home_lan,
             .internet = basis->internet,
-            .lab_prefixes = basis->lab};
+            .lab_prefixes = basis->lab,
+            .router_outside = basis->router_outside,
+            .host_outside = basis->host_outside};
   switch (from->kind) {
   case LW_ZONE_SEGMENT:
     from_segment(&m, from->index);

@@ -19,12 +19,20 @@ typedef struct {
   LwBdd going_on;     /* beside `may`, what may go on when its flow is open already */
 } LwIntended;
 
+/* The lab's own addresses in the home LAN; unset where not known. The router's is the router's, whatever is
+ * allowed of the home LAN; the host's is one of the home LAN like any other, besides being the host. */
+typedef struct {
+  LwAddr router, host;
+} LwIntentOutside;
+
 /* What every source's sets begin with: made once for all of them. */
 typedef struct {
-  LwBdd lab, internet, home_lan; /* destinations */
+  LwBdd lab, internet, home_lan;      /* destinations */
+  LwBdd router_outside, host_outside; /* the lab's own ends in the home LAN; FALSE: not known */
 } LwIntentBasis;
 
-LwIntentBasis lw_intent_basis(LwBddPool *pool, const LwLab *lab, const LwFacts *facts);
+LwIntentBasis lw_intent_basis(LwBddPool *pool, const LwLab *lab, const LwFacts *facts,
+                              const LwIntentOutside *outside);
 
 /* All that may be reached from there, each place once but for forwards; what is not in it must not be
  * reached. from: SEGMENT (any source of it, at its gateway), HOST, NETWORK, INTERNET (by that exit). Of

@@ -787,6 +787,16 @@ LwResourceSet *lw_static_with_lease(const LwResourceSet *wanted, const LwFacts *
   return world;
 }
 
+static LwAddr address_of(const LwResourceSet *world, const char *ns, const char *link) {
+  for (guint i = 0; i < world->list->len; i++) {
+    const LwResource *r = world->list->pdata[i];
+    if (r->kind == LW_RES_ADDRESS && r->prefix.addr.family == 4 && g_strcmp0(r->ns ? r->ns : "", ns) == 0 &&
+        g_strcmp0(r->link, link) == 0)
+      return r->prefix.addr;
+  }
+  return LW_ADDR_NONE;
+}
+
 LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *facts,
                           const LwResourceSet *world) {
   LwStatic *proof = g_new0(LwStatic, 1);
@@ -801,7 +811,9 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   proof->reach = lw_reach_new(proof->pool, world, inside);
   Prove p = {.proof = proof, .world = world, .router = router, .opening = lw_intent_opening(proof->pool)};
   p.told = g_array_new(FALSE, FALSE, sizeof(Told));
-  p.basis = lw_intent_basis(proof->pool, lab, facts);
+  LwIntentOutside outside = {.router = address_of(world, router, LW_ROUTER_WAN),
+                             .host = address_of(world, "", lab->host.bridge)};
+  p.basis = lw_intent_basis(proof->pool, lab, facts, &outside);
   p.far = far_destinations(proof->pool);
   p.host_sources = host_sources(&p);
   index_ports(&p);

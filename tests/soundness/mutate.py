@@ -6,8 +6,8 @@ usage: mutate.py LANWARD FILE [--count N] [--seed N]
 Each time one thing of the router's or the host's is changed behind lanward's back: a rule, an element of a set, a
 policy, a route, a routing rule, a bridge port, a setting, NAT, an address. Then `verify --static` says what it finds
 by what is in force, and `verify --live` what packets do. What packets show and the static proof does not is missed;
-what the static proof alone shows is counted, and listed to be explained. That a ruleset is not as compiled does not
-count as found: only flows do. Afterwards the twin is put back, or made anew.
+what the static proof alone shows is counted, and listed to be explained. What it finds by flows, and what only because
+something is not as compiled, is counted apart. Afterwards the twin is put back, or made anew.
 """
 import argparse
 import json
@@ -56,7 +56,8 @@ class Twin:
             report = json.loads(done.stdout)
         except ValueError:
             raise RuntimeError(f"verify {how}: {done.stderr.strip()}") from None
-        return [each for each in report["violations"] if not each.startswith("not as compiled")]
+        flows = [each for each in report["violations"] if not each.startswith("not as compiled")]
+        return flows, [each for each in report["violations"] if each.startswith("not as compiled")]
 
     def heal(self):
         run([self.lanward, "twin", "apply", self.file, "--name", NAME])
@@ -253,7 +254,7 @@ def put_back(twin, undo):
         twin.inside(undo[0], undo[1:], check=False)
     try:
         twin.heal()
-        clean = not twin.violations("--static")
+        clean = twin.violations("--static") == ([], [])
     except RuntimeError:
         clean = False
     if not clean:
@@ -270,7 +271,8 @@ def main():
     options = parser.parse_args()
     rng = random.Random(options.seed)
     twin = Twin(options.lanward, options.file)
-    totals = dict.fromkeys(["tried", "changed", "found", "missed", "alarms", "without effect", "made anew"], 0)
+    totals = dict.fromkeys(["tried", "changed", "found", "found as not as compiled", "missed", "alarms", "without effect",
+                            "made anew"], 0)
     start = time.monotonic()
     try:
         while totals["tried"] < options.count:
@@ -282,11 +284,14 @@ def main():
             if not what:
                 continue
             totals["tried"] += 1
-            still, live = twin.violations("--static"), twin.violations("--live")
-            kind = ("found" if still else "missed") if live else ("alarms" if still else "without effect")
+            (still, drift), (live, _) = twin.violations("--static"), twin.violations("--live")
+            if live:
+                kind = "found" if still else "found as not as compiled" if drift else "missed"
+            else:
+                kind = "alarms" if still else "without effect"
             totals[kind] += 1
             totals["changed"] += bool(live)
-            if kind in ("missed", "alarms"):
+            if kind not in ("found", "without effect"):
                 example = (live or still)[0]
                 print(f"{kind.upper()} {what}\n    {len(still)} static, {len(live)} live: {example}", flush=True)
             totals["made anew"] += not put_back(twin, undo)

@@ -435,7 +435,7 @@ static gboolean is_in_bound(const Fixture *f, const GPtrArray *sets, const LwFlo
 /* Two ways of reading one file: what the single answer allows has to be in the sets, what it denies must not
  * be. */
 static void compare_answers(const Fixture *f, const LwZone *from, const char *source) {
-  LwIntentBasis basis = lw_intent_basis(f->pool, f->lab, f->facts);
+  LwIntentBasis basis = lw_intent_basis(f->pool, f->lab, f->facts, &(LwIntentOutside){0});
   g_autoptr(GPtrArray) sets = lw_intent_sets(f->pool, f->lab, f->facts, &basis, from);
   const LwPorts asked[] = {{LW_PROTO_ICMP, 0, 0},    {LW_PROTO_TCP, 22, 0},  {LW_PROTO_TCP, 443, 0},
                            {LW_PROTO_TCP, 445, 0},   {LW_PROTO_UDP, 445, 0}, {LW_PROTO_UDP, 446, 0},
