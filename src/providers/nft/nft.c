@@ -21,6 +21,7 @@
 #include "providers/nft/generation.h"
 #include "providers/nft/listing.h"
 #include "providers/nft/run.h"
+#include "providers/nft/tables.h"
 #include "providers/nft/translate.h"
 
 #include <errno.h>
@@ -160,33 +161,14 @@ static gboolean record_forget(const LwProvider *self, const TableId *id, GError 
 
 /* Looking */
 
-static gboolean names_table(JsonNode *entry, const char *name) {
-  JsonObject *object = JSON_NODE_HOLDS_OBJECT(entry) ? json_node_get_object(entry) : NULL;
-  JsonNode *table = object ? json_object_get_member(object, "table") : NULL;
-  return table && JSON_NODE_HOLDS_OBJECT(table) &&
-         g_strcmp0(text_member(json_node_get_object(table), "name"), name) == 0;
-}
-
 static gboolean table_exists(const TableId *id, gboolean *exists, GError **error) {
   *exists = FALSE;
   if (!ns_is_there(id))
     return TRUE;
-  g_autofree char *command = g_strdup_printf("list tables %s", lw_nft_family(id->family));
-  g_autofree char *json = lw_nft_run(id->ns, command, LW_NFT_JSON, error);
-  g_autoptr(JsonParser) parser = json_parser_new();
-  if (!json || !json_parser_load_from_data(parser, json, -1, error))
+  g_autoptr(GPtrArray) tables = lw_nft_tables(id->ns, error);
+  if (!tables)
     return FALSE;
-  JsonNode *root = json_parser_get_root(parser);
-  JsonNode *list = root && JSON_NODE_HOLDS_OBJECT(root)
-                       ? json_object_get_member(json_node_get_object(root), "nftables")
-                       : NULL;
-  if (!list || !JSON_NODE_HOLDS_ARRAY(list)) {
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "nftables: its list of tables is not understood");
-    return FALSE;
-  }
-  JsonArray *array = json_node_get_array(list);
-  for (guint i = 0; i < json_array_get_length(array) && !*exists; i++)
-    *exists = names_table(json_array_get_element(array, i), id->name);
+  *exists = lw_nft_find_table(tables, id->family, id->name) != NULL;
   return TRUE;
 }
 

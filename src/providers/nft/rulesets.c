@@ -214,8 +214,7 @@ static gboolean list_table(const char *ns, const LwRuleset *table, GPtrArray *ou
 }
 
 static GPtrArray *list_one_by_one(const char *ns, GError **error) {
-  g_autofree char *json = lw_nft_run(ns, "list tables", LW_NFT_JSON, error);
-  g_autoptr(GPtrArray) tables = json ? lw_nft_read(json, error) : NULL;
+  g_autoptr(GPtrArray) tables = lw_nft_tables(ns, error);
   g_autoptr(GPtrArray) out = g_ptr_array_new_with_free_func((GDestroyNotify)lw_ruleset_unref);
   for (guint i = 0; tables && i < tables->len; i++)
     if (!list_table(ns, tables->pdata[i], out, error))

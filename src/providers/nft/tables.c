@@ -74,21 +74,19 @@ static int read_attribute(const struct nlattr *attr, void *data) {
   return MNL_CB_OK;
 }
 
-static int read_table(const struct nlmsghdr *nlh, void *data) {
-  const GPtrArray *rulesets = data;
+static int take_table(const struct nlmsghdr *nlh, void *data) {
+  GPtrArray *tables = data;
   const struct nfgenmsg *head = mnl_nlmsg_get_payload(nlh);
   LwFamily family;
   Table table = {0};
   if (nlh->nlmsg_len < mnl_nlmsg_size(sizeof *head) || !family_of(head->nfgen_family, &family))
     return MNL_CB_OK;
   (void)mnl_attr_parse(nlh, sizeof *head, read_attribute, &table);
-  for (guint i = 0; table.name && i < rulesets->len; i++) {
-    LwRuleset *ruleset = rulesets->pdata[i];
-    if (ruleset->family != family || !g_str_equal(ruleset->name, table.name))
-      continue;
-    ruleset->dormant = (table.flags & NFT_TABLE_F_DORMANT) != 0;
-    g_free(ruleset->mark);
-    ruleset->mark = g_strdup(table.comment);
+  if (table.name) {
+    LwRuleset *found = lw_ruleset_new(family, table.name);
+    found->dormant = (table.flags & NFT_TABLE_F_DORMANT) != 0;
+    found->mark = g_strdup(table.comment);
+    g_ptr_array_add(tables, found);
   }
   g_free(table.comment);
   return MNL_CB_OK;
@@ -119,10 +117,11 @@ static struct nlmsghdr *dump_request(void *buffer, guint32 sequence) {
   return nlh;
 }
 
-gboolean lw_nft_read_tables(const char *ns, const GPtrArray *rulesets, GError **error) {
+GPtrArray *lw_nft_tables(const char *ns, GError **error) {
   g_autoptr(Socket) socket = open_socket(ns, error);
   if (!socket)
-    return FALSE;
+    return NULL;
+  g_autoptr(GPtrArray) tables = g_ptr_array_new_with_free_func((GDestroyNotify)lw_ruleset_unref);
   g_autofree char *buffer = g_malloc(BUFFER_SIZE);
   guint32 sequence = (guint32)time(NULL);
   struct nlmsghdr *request = dump_request(buffer, sequence);
@@ -132,10 +131,33 @@ gboolean lw_nft_read_tables(const char *ns, const GPtrArray *rulesets, GError **
     length = mnl_socket_recvfrom(socket, buffer, BUFFER_SIZE);
     more = length < 0 ? -1
                       : mnl_cb_run(buffer, (size_t)length, sequence, mnl_socket_get_portid(socket),
-                                   read_table, (void *)rulesets);
+                                   take_table, tables);
   }
   if (more >= 0)
-    return TRUE;
+    return g_steal_pointer(&tables);
   lw_error_set_errno(error, "cannot list the tables of nftables");
-  return FALSE;
+  return NULL;
+}
+
+const LwRuleset *lw_nft_find_table(const GPtrArray *tables, LwFamily family, const char *name) {
+  for (guint i = 0; i < tables->len; i++) {
+    const LwRuleset *table = tables->pdata[i];
+    if (table->family == family && g_str_equal(table->name, name))
+      return table;
+  }
+  return NULL;
+}
+
+gboolean lw_nft_read_tables(const char *ns, const GPtrArray *rulesets, GError **error) {
+  g_autoptr(GPtrArray) tables = lw_nft_tables(ns, error);
+  for (guint i = 0; tables && i < rulesets->len; i++) {
+    LwRuleset *ruleset = rulesets->pdata[i];
+    const LwRuleset *table = lw_nft_find_table(tables, ruleset->family, ruleset->name);
+    if (!table)
+      continue;
+    ruleset->dormant = table->dormant;
+    g_free(ruleset->mark);
+    ruleset->mark = g_strdup(table->mark);
+  }
+  return tables != NULL;
 }
