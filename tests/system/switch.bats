@@ -8,14 +8,14 @@ setup() { need_twin; }
 
 echo_address() { in_place gaming getent ahostsv4 echo.test | awk '{ print $1; exit }'; }
 
-@test "at most one packet of a 1 ms pinger is lost, and none goes by the old exit or WAN afterwards" {
-  within 10 pings roamer 192.168.30.1
-  echo_at=$(echo_address)
+# One switch of lan30 from se to de under the pinger; $lost is what it cost. What must not pass, must not pass each time.
+switch_under_load() {
+  local wan old pinger done_at
   capture_at @home-router 9 "$BATS_TEST_TMPDIR/wan"
   wan=$CAPTURE
   capture_at @se 9 "$BATS_TEST_TMPDIR/se"
   old=$CAPTURE
-  tool roamer pinger "$echo_at" 7 6 3>&- >"$BATS_TEST_TMPDIR/pinger" 2>&1 &
+  tool roamer pinger "$1" 7 6 3>&- >"$BATS_TEST_TMPDIR/pinger" 2>&1 &
   pinger=$!
   within 5 grep -q pinging "$BATS_TEST_TMPDIR/pinger"
   sleep 2
@@ -23,14 +23,26 @@ echo_address() { in_place gaming getent ahostsv4 echo.test | awk '{ print $1; ex
   done_at=$(date +%s.%N)
   wait "$pinger" "$wan" "$old" || true
   cat "$BATS_TEST_TMPDIR/pinger"
-  # What was on its way by the old exit when it was cut is lost: one packet, unless the machine is so busy that more are.
-  read -r lost underway < <(sed -n 's/^sent .* lost \([0-9-]*\) underway \([0-9]*\)$/\1 \2/p' "$BATS_TEST_TMPDIR/pinger")
-  [ "$lost" -le 1 ] || [ "$lost" -le "$underway" ]
+  lost=$(sed -n 's/^sent .* lost \([0-9-]*\)$/\1/p' "$BATS_TEST_TMPDIR/pinger")
   [ "$(grep -c '^seen' "$BATS_TEST_TMPDIR/pinger")" = 2 ]
-  not grep -F " $echo_at:7 " "$BATS_TEST_TMPDIR/wan"
-  awk -v at="$done_at" -v to="$echo_at:7" '$1 > at && index($0, to)' "$BATS_TEST_TMPDIR/se" >"$BATS_TEST_TMPDIR/late"
+  not grep -F " $1:7 " "$BATS_TEST_TMPDIR/wan"
+  awk -v at="$done_at" -v to="$1:7" '$1 > at && index($0, to)' "$BATS_TEST_TMPDIR/se" >"$BATS_TEST_TMPDIR/late"
   cat "$BATS_TEST_TMPDIR/late"
   [ ! -s "$BATS_TEST_TMPDIR/late" ]
+}
+
+# A machine that is busy elsewhere has more than one packet on its way through the old exit, and those are lost: then
+# the loss is measured again, the bound stays.
+@test "at most one packet of a 1 ms pinger is lost, and none goes by the old exit or WAN afterwards" {
+  within 10 pings roamer 192.168.30.1
+  echo_at=$(echo_address)
+  switch_under_load "$echo_at"
+  for _ in 1 2; do
+    [ "$lost" -gt 1 ] || break
+    twin switch lan30 se
+    switch_under_load "$echo_at"
+  done
+  [ "$lost" -le 1 ]
 }
 
 @test "the machine now leaves by de, and its questions go to de's resolver with no new lease" {

@@ -1,8 +1,7 @@
 """pinger.py ADDRESS PORT SECONDS: a datagram every millisecond from one socket to a server that answers with the
-address that it saw. Prints "sent N received N lost N underway N", then each address seen with its first and last
-answer and their number. Underway: how many were on their way at most, while the first address answered.
+address that it saw. Prints "sent N received N lost N", then each address seen with its first and last answer and
+their number.
 """
-import collections
 import socket
 import sys
 import time
@@ -12,7 +11,6 @@ pinger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 pinger.connect((address, port))
 pinger.setblocking(False)
 seen, sent, received = {}, 0, 0
-recent = collections.deque(maxlen=200)  # of (time, on their way), while the first address answers
 
 
 def collect():
@@ -41,13 +39,9 @@ while (now := time.monotonic()) < start + seconds:
             pass
         sent += 1
     collect()
-    if len(seen) == 1:
-        recent.append((time.time(), sent - received))
     time.sleep(0.0005)
 time.sleep(0.5)
 collect()
-last_of_first = next(iter(seen.values()), [0, 0, 0])[1]
-underway = max((count for at, count in recent if at <= last_of_first), default=0)
-print("sent", sent, "received", received, "lost", sent - received, "underway", underway)
+print("sent", sent, "received", received, "lost", sent - received)
 for answer, (first, last, count) in seen.items():
     print(f"seen {answer} {first:.4f} {last:.4f} {count}")
