@@ -30,6 +30,7 @@ typedef enum {
   LW_RES_DHCP_CLIENT, /* ns, link | hostname-less dhcpcd that keeps a lease, see below */
   LW_RES_CELL,        /* name | a cell with its NICs' names, see below */
   LW_RES_SERVER,      /* ns, name | listeners of the emulated world (twin), see below */
+  LW_RES_PROFILE,     /* name | a connection profile of the host's NetworkManager, see below */
   LW_RES_LAST
 } LwResourceKind;
 
@@ -38,6 +39,11 @@ typedef enum {
   LW_LINK_VETH,
   LW_LINK_EXTERNAL /* not ours: only enslaved or configured */
 } LwLinkType;
+typedef enum {
+  LW_PROFILE_BRIDGE,
+  LW_PROFILE_PORT, /* an ethernet that is a port of the bridge `master` */
+  LW_PROFILE_OTHER /* only seen */
+} LwProfileType;
 typedef enum {
   LW_ROUTE_UNICAST,
   LW_ROUTE_LOCAL,
@@ -98,6 +104,13 @@ typedef struct {
   char *name;
   LwAddr address;
 } LwHostName;
+
+/* A static route of a profile. */
+typedef struct {
+  LwPrefix prefix;
+  LwAddr via;     /* unset: on the link */
+  guint32 metric; /* 0: NetworkManager's own */
+} LwProfileRoute;
 
 typedef struct LwResource {
   LwResourceKind kind;
@@ -177,6 +190,16 @@ typedef struct LwResource {
   /* server: each listener "tcp/445", "udp/7", with what it answers: "echo" (the payload back), "address" (the
      caller's address, as HTTP on tcp), "discard" */
   GPtrArray *listeners; /* of char* "PROTO/PORT/ANSWER" */
+
+  /* profile: of the interface `link`; a bridge has `mac`, a port its `master`; `alias`: whose it is; `up`: it
+     is active there, and comes by itself at boot (by `priority`, where several would) */
+  LwProfileType profile_type;
+  char *method;      /* of IPv4: "auto" (DHCP), "manual", "disabled"; not set: the whole IP configuration is
+                        that of the profile `before`, which the bridge of a port takes over with its address */
+  GArray *addresses; /* of LwPrefix: "manual" */
+  GPtrArray *routes; /* of LwProfileRoute* */
+  char *client_id;   /* DHCP's, as NetworkManager writes it; not set: whatever it has */
+  char *before;      /* uuid of the profile that was active on a port's link before: only seen */
 } LwResource;
 
 LwResource *lw_resource_new(LwResourceKind kind, const char *ns /* nullable */,
@@ -190,6 +213,7 @@ LwDhcpRange *lw_dhcp_range_new(void);
 LwDhcpHost *lw_dhcp_host_new(void);
 LwUpstream *lw_upstream_new(void);
 LwHostName *lw_host_name_new(void);
+LwProfileRoute *lw_profile_route_new(void);
 
 /* Stable identity: "link:router/lan10", "route:router/1001/0.0.0.0/0/0". Transfer full. */
 char *lw_resource_key(const LwResource *resource);
