@@ -9,6 +9,7 @@ typedef enum {
   PHASE_NAMESPACE,
   PHASE_GLOBAL_SYSCTL,
   PHASE_RULES,
+  PHASE_PROFILES,
   PHASE_LINKS,
   PHASE_PLUG,
   PHASE_NETWORKS,
@@ -81,6 +82,8 @@ static Phase phase_of(const LwResource *r, GHashTable *tunnels) {
     return is_of_one_link(r) ? PHASE_ADDRESSING : PHASE_GLOBAL_SYSCTL;
   case LW_RES_RULESET:
     return PHASE_RULES;
+  case LW_RES_PROFILE: /* it makes bridges that links are plugged into */
+    return PHASE_PROFILES;
   case LW_RES_LINK:
     return PHASE_LINKS;
   case LW_RES_ADDRESS:
