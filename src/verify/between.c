@@ -149,7 +149,8 @@ typedef gboolean (*OnArrival)(LwBetween *between, const State *state, const Sour
 
 static gboolean follow(LwBetween *between, const State *state, const Source *source, OnArrival on_arrival,
                        gpointer data) {
-  LwBdd packets = source->ct_state == LW_CT_NEW ? lw_intent_opening(between->pool) : LW_BDD_TRUE;
+  LwBdd packets = source->ct_state == LW_CT_NEW ? lw_intent_opening(between->pool)
+                                                : lw_static_far_destinations(between->pool);
   if (source->start.kind != LW_START_LOCAL)
     packets = lw_bdd_minus(between->pool, packets, between->own_sources);
   g_autoptr(GPtrArray) arrivals =
@@ -208,15 +209,17 @@ char *lw_hole_format(const LwHole *hole) {
                          hole->rule ? hole->rule : "", hole->rule ? ")" : "");
 }
 
-/* The last rule, or the policy, that said yes on the packet's way. */
+/* The last rule that said yes on the packet's way; without one, the last policy. */
 static char *rule_of(LwReach *reach, const Source *source, const LwHeader *packet) {
   g_autoptr(GPtrArray) steps = lw_reach_trace(reach, &source->start, packet, source->ct_state, FALSE);
-  for (guint i = steps->len; i > 0; i--) {
-    const LwStep *step = steps->pdata[i - 1];
-    if ((step->kind == LW_STEP_RULE || step->kind == LW_STEP_POLICY) && step->verdict == LW_VERDICT_ACCEPT)
-      return lw_static_step_text(step);
+  const LwStep *best = NULL;
+  for (guint i = 0; i < steps->len; i++) {
+    const LwStep *step = steps->pdata[i];
+    gboolean rule = step->kind == LW_STEP_RULE, policy = step->kind == LW_STEP_POLICY;
+    if (step->verdict == LW_VERDICT_ACCEPT && (rule || (policy && (!best || best->kind == LW_STEP_POLICY))))
+      best = step;
   }
-  return NULL;
+  return best ? lw_static_step_text(best) : NULL;
 }
 
 static gboolean check_arrival(LwBetween *between, const State *state, const Source *source,
