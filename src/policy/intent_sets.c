@@ -315,6 +315,26 @@ static void add_line(const From *f, const LwAllow *allow) {
   }
 }
 
+/* Whom a router may lead queries to, by the exit: the segment's own resolvers, the tunnel's, WAN's. */
+static void put_led(const From *f, guint exit, LwBdd sources, gpointer data) {
+  const Make *m = f->m;
+  const LwBdd *queries = data;
+  const GArray *lists[] = {f->segment->dns,
+                           exit == LW_NONE ? m->facts->wan_resolvers : lw_lab_tunnel(m->lab, exit)->wg.dns};
+  const GArray *list = lists[lists[0]->len ? 0 : 1];
+  for (guint i = 0; i < list->len; i++) {
+    if (g_array_index(list, LwAddr, i).family != 4)
+      continue;
+    LwIntended *led = g_new0(LwIntended, 1);
+    led->to = (LwZone){LW_ZONE_INTERNET, exit};
+    led->destination = g_array_index(list, LwAddr, i);
+    led->dport = 53;
+    led->led = TRUE;
+    led->may = both(m, both(m, *queries, sources), f->sources);
+    g_ptr_array_add(m->out, led);
+  }
+}
+
 static void add_gateway(const From *f) {
   const Make *m = f->m;
   const LwSegment *s = f->segment;
@@ -327,6 +347,8 @@ static void add_gateway(const From *f) {
   add(m, LW_ZONE_ROUTER, LW_NONE, both(m, services, f->proper), both(m, services, f->sources));
   if (s->dns_foreign == LW_DNS_REDIRECT)
     add(m, LW_ZONE_ROUTER, LW_NONE, LW_BDD_FALSE, both(m, dns(m, 53), f->sources));
+  LwBdd led = s->dns_foreign == LW_DNS_REDIRECT ? dns(m, 53) : queries;
+  each_exit(f, put_led, &led);
   if (!s->has_dhcp)
     return;
   LwAddr everybody = lw_addr_from_v4(G_MAXUINT32), nobody = lw_addr_from_v4(0);

@@ -85,6 +85,11 @@ typedef struct {
   gboolean own_mac; /* the frame was made by a namespace that was looked into: not the sender's MAC */
   LwRewrite rewrite;
   gboolean reply;  /* an answer: the direction of connection tracking */
+  gboolean routed; /* a rule said where it goes (route-to): by this link, LW_NO_LINK: one that is not there */
+  guint route_to;
+  LwAddr route_via;
+  gboolean replies; /* a rule said where its answers go (reply-to) */
+  guint reply_to;
   guint hop;       /* of a recorded run: where it came by last */
   LwRewrite entry; /* what had been written when it came into this namespace */
 } State;

@@ -485,8 +485,8 @@ static gboolean is_judged(const LwStaticRow *row, const LwPlace *place) {
 static LwBdd may_arrive(const LwStaticRow *row, const LwPlace *place, const LwRewrite *rewrite,
                         LwBddPool *pool) {
   LwBdd may = LW_BDD_FALSE;
-  gboolean translated =
-      lw_addr_is_set(&rewrite->destination) && !place->elsewhere && place->zone.kind == LW_ZONE_SEGMENT;
+  gboolean translated = lw_addr_is_set(&rewrite->destination) && !place->elsewhere &&
+                        (place->zone.kind == LW_ZONE_SEGMENT || place->zone.kind == LW_ZONE_INTERNET);
   for (guint i = 0; !place->elsewhere && i < row->intended->len; i++) {
     const LwIntended *one = row->intended->pdata[i];
     if (one->to.kind != place->zone.kind || one->to.index != place->zone.index ||
@@ -580,6 +580,18 @@ static LwBdd arrived_as(const Prove *p, const GPtrArray *arrivals, const LwInten
   return set;
 }
 
+/* Queries that were led to a resolver, where they may be. */
+static LwBdd led_by(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals) {
+  LwBddPool *pool = p->proof->pool;
+  LwBdd set = LW_BDD_FALSE;
+  for (guint i = 0; i < row->intended->len; i++) {
+    const LwIntended *one = row->intended->pdata[i];
+    if (one->led)
+      set = lw_bdd_or(pool, set, lw_bdd_and(pool, one->may, arrived_as(p, arrivals, one)));
+  }
+  return set;
+}
+
 static void judge_promises(const Prove *p, LwStaticRow *row, const GPtrArray *arrivals) {
   LwBddPool *pool = p->proof->pool;
   for (guint i = 0; i < row->intended->len; i++) {
@@ -592,6 +604,8 @@ static void judge_promises(const Prove *p, LwStaticRow *row, const GPtrArray *ar
       got = reached_at(row, &place)->must;
     if (wanted->to.kind == LW_ZONE_SEGMENT && !p->has_port[wanted->to.index])
       continue; /* nobody is plugged in there */
+    if (wanted->to.kind == LW_ZONE_ROUTER)
+      got = lw_bdd_or(pool, got, led_by(p, row, arrivals));
     judge(p, row, LW_STATIC_CLOSED, &place, lw_bdd_minus(pool, wanted->must, got));
   }
 }
@@ -859,9 +873,27 @@ const LwStaticRow *lw_static_row(const LwStatic *proof, const LwZone *zone, cons
   return machine ? NULL : best;
 }
 
+gboolean lw_static_led(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
+  LwBdd one = lw_packets_of(proof->pool, packet);
+  for (guint i = 0; i < row->intended->len; i++) {
+    const LwIntended *led = row->intended->pdata[i];
+    if (!led->led || !lw_bdd_intersects(proof->pool, led->may, one))
+      continue;
+    for (guint r = 0; r < row->reached->len; r++) {
+      const LwReached *reached = row->reached->pdata[r];
+      if (!reached->place.elsewhere && reached->place.zone.kind == led->to.kind &&
+          reached->place.zone.index == led->to.index && lw_bdd_intersects(proof->pool, reached->may, one))
+        return TRUE;
+    }
+  }
+  return FALSE;
+}
+
 gboolean lw_static_passes(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet,
                           const LwZone *to) {
   LwBdd one = lw_packets_of(proof->pool, packet);
+  if (lw_static_led(proof, row, packet)) /* it does not get where it was sent */
+    return to->kind == LW_ZONE_ROUTER;
   for (guint i = 0; i < row->reached->len; i++) {
     const LwReached *reached = row->reached->pdata[i];
     gboolean there = !reached->place.elsewhere && reached->place.zone.kind == to->kind &&
