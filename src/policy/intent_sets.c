@@ -328,7 +328,6 @@ static void put_led(const From *f, guint exit, LwBdd sources, gpointer data) {
     LwIntended *led = g_new0(LwIntended, 1);
     led->to = (LwZone){LW_ZONE_INTERNET, exit};
     led->destination = g_array_index(list, LwAddr, i);
-    led->dport = 53;
     led->led = TRUE;
     led->may = both(m, both(m, *queries, sources), f->sources);
     g_ptr_array_add(m->out, led);
@@ -467,12 +466,22 @@ static void from_network(const Make *m, guint index) {
 }
 
 static void from_exit(const Make *m, guint exit) {
+  LwBdd answers = both(m, ports_of(m->pool, UDP, 68, 68), lw_packets_number(m->pool, LW_HEADER_SPORT, 67, 67));
+  if (exit == LW_NONE) /* what looks like an answer to WAN's own DHCP client */
+    add(m, LW_ZONE_ROUTER, LW_NONE, LW_BDD_FALSE, both(m, answers, lw_packets_family(m->pool, 4)));
   for (guint i = 0; i < m->lab->segments->len; i++) {
     const LwSegment *s = lw_lab_segment(m->lab, i);
     for (guint f = 0; f < s->forwards->len; f++)
       if (is_live(m, i, s->forwards->pdata[f], exit))
         add_forward(m, i, s->forwards->pdata[f], exit);
   }
+}
+
+/* Port 0 is reserved: nobody can ask for it (RFC 6335), and a router may refuse it. */
+static LwBdd reserved_ports(const Make *m) {
+  LwBdd zero = either(m, lw_packets_number(m->pool, LW_HEADER_DPORT, 0, 0),
+                      lw_packets_number(m->pool, LW_HEADER_SPORT, 0, 0));
+  return both(m, zero, either(m, proto(m->pool, TCP), proto(m->pool, UDP)));
 }
 
 /* --- the interface
@@ -537,10 +546,10 @@ GPtrArray *lw_intent_sets(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   case LW_ZONE_ROUTER:
     break; /* opens nothing of its own into the lab */
   }
-  LwBdd opening = lw_intent_opening(pool);
+  LwBdd opening = lw_intent_opening(pool), usable = minus(&m, opening, reserved_ports(&m));
   for (guint i = 0; i < m.out->len; i++) {
     LwIntended *intended = m.out->pdata[i];
-    intended->must = both(&m, intended->must, opening);
+    intended->must = both(&m, intended->must, usable);
     intended->may = both(&m, intended->may, opening);
   }
   return m.out;

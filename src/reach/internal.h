@@ -22,6 +22,7 @@ typedef struct {
   LwAddr address6;   /* its first IPv6 address that is good beyond the link */
   guint way_back; /* of IPv4: 1: a source must be routed back by this link, 2: by any; 0: it is not asked */
   gboolean accept_local; /* takes IPv4 packets from its own addresses */
+  LwBdd broadcast;       /* destinations: those of its own networks */
   const char *peer_ns, *peer;
 } Link;
 
@@ -66,7 +67,7 @@ struct Ns {
   GHashTable *tables;        /* number -> Table* */
   GArray *lookups;           /* of Lookup, by priority */
   gboolean by_iif;           /* some lookup looks at the iif */
-  LwBdd local;               /* destinations that are this namespace's own */
+  LwBdd local;               /* destinations that are this namespace's own, whatever link they come in by */
   LwBdd owned;               /* the addresses it answers for on a wire */
   LwBdd owned_source;        /* the same as sources */
   LwBdd martian_destination; /* destinations that no packet from a wire may have */

@@ -397,7 +397,8 @@ static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) 
     }
     /* who was asked for by its address is there */
     gboolean asked = hop.kind == TO_DESTINATION && !each.state.dnat;
-    Branch local = {asked ? each.set : destined(reach, &each, ns->local), each.state};
+    LwBdd own = lw_bdd_or(reach->pool, ns->local, link->broadcast);
+    Branch local = {asked ? each.set : destined(reach, &each, own), each.state};
     each.set = asked ? LW_BDD_FALSE : lw_bdd_minus(reach->pool, each.set, local.set);
     if (local.set != LW_BDD_FALSE)
       deliver(run, ns, link->number, &local);

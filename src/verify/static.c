@@ -97,7 +97,7 @@ static LwPlace place_of(const Prove *p, const LwArrival *arrival) {
   return host ? place_on_host(p, arrival->link) : place_in_router(p, arrival->link);
 }
 
-static char *place_name(const LwLab *lab, const LwPlace *place) {
+char *lw_static_place_name(const LwLab *lab, const LwPlace *place) {
   if (!place->elsewhere)
     return place->zone.kind == LW_ZONE_INTERNET && place->zone.index == LW_NONE
                ? g_strdup("wan")
@@ -364,7 +364,7 @@ static LwProto proto_of(guint8 number) {
   }
 }
 
-static char *pieces_text(LwBddPool *pool, LwBdd set) {
+char *lw_static_pieces_text(LwBddPool *pool, LwBdd set) {
   gboolean whole;
   g_autoptr(GPtrArray) pieces = lw_packets_pieces(pool, set, PIECES_SHOWN, &whole);
   GString *text = g_string_new(NULL);
@@ -458,10 +458,10 @@ static void violate(const Prove *p, const LwStaticRow *row, LwStaticKind kind, c
   v->kind = kind;
   v->start = row->start;
   v->from = g_strdup(row->name);
-  v->to = place_name(p->proof->lab, place);
+  v->to = lw_static_place_name(p->proof->lab, place);
   pick(p, row, place, set, &v->packet);
   v->proto = proto_of(v->packet.proto);
-  v->set = pieces_text(p->proof->pool, set);
+  v->set = lw_static_pieces_text(p->proof->pool, set);
   ask_file(p, row, place, v);
   if (kind != LW_STATIC_STRAY && kind != LW_STATIC_LEAK && kind != LW_STATIC_MUTE)
     v->decided = deciding_text(p, &row->start, &v->packet, kind != LW_STATIC_CLOSED);
@@ -659,6 +659,15 @@ static LwBdd going_on(const LwStaticRow *row, const LwPlace *place) {
   return wanted ? wanted->going_on : LW_BDD_FALSE;
 }
 
+/* ICMPv6 within IPv4 is nothing: where any protocol may go it may. (Connection tracking opens no flow for it.)
+ */
+static LwBdd misplaced_icmp(LwBddPool *pool, LwBdd may) {
+  LwBdd any = lw_bdd_and(pool, may, lw_packets_number(pool, LW_HEADER_PROTO, 253, 253));
+  any = lw_bdd_and(pool, any, lw_packets_family(pool, 4));
+  return lw_bdd_and(pool, lw_packets_forget(pool, any, LW_HEADER_PROTO),
+                    lw_packets_number(pool, LW_HEADER_PROTO, 58, 58));
+}
+
 /* Packets of no new flow: an open one that goes on (established), or none at all (invalid). By an exit may go
  * what has some flow by it; elsewhere the invalid may go where a new one may. */
 static void judge_others(const Prove *p, LwStaticRow *row) {
@@ -679,6 +688,7 @@ static void judge_others(const Prove *p, LwStaticRow *row) {
         continue;
       LwBdd may = may_arrive(row, &place, &arrival->rewrite, pool);
       may = lw_packets_forget(pool, lw_packets_forget(pool, may, LW_HEADER_TCP_FLAGS), LW_HEADER_ICMP_TYPE);
+      may = lw_bdd_or(pool, may, misplaced_icmp(pool, may));
       if (exit)
         may = flow_sources(p, lw_bdd_or(pool, may, going_on(row, &place)));
       judge(p, row, runs[r].kind, &place, lw_bdd_minus(pool, arrival->packets, may));
@@ -828,6 +838,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   LwIntentOutside outside = {.router = address_of(world, router, LW_ROUTER_WAN),
                              .host = address_of(world, "", lab->host.bridge)};
   p.basis = lw_intent_basis(proof->pool, lab, facts, &outside);
+  proof->router_outside = p.basis.router_outside;
   p.far = far_destinations(proof->pool);
   p.host_sources = host_sources(&p);
   index_ports(&p);
@@ -971,7 +982,7 @@ static LwBdd reached_in(const LwStatic *proof, const char *row_name, const char 
     const LwStaticRow *row = proof->rows->pdata[i];
     for (guint r = 0; g_str_equal(row->name, row_name) && r < row->reached->len; r++) {
       const LwReached *reached = row->reached->pdata[r];
-      g_autofree char *name = place_name(proof->lab, &reached->place);
+      g_autofree char *name = lw_static_place_name(proof->lab, &reached->place);
       if (g_str_equal(name, place))
         set = lw_bdd_or(proof->pool, set, reached->may);
     }
@@ -996,13 +1007,13 @@ static char *gained_text(const LwStatic *proof, const LwPlace *place, LwBdd set)
   for (guint i = 0; i < G_N_ELEMENTS(fields); i++)
     sources = lw_packets_forget(pool, sources, fields[i]);
   if (place->elsewhere || place->zone.kind != LW_ZONE_INTERNET || sources == LW_BDD_FALSE)
-    return pieces_text(pool, set);
+    return lw_static_pieces_text(pool, set);
   LwBdd rest = lw_bdd_minus(pool, set, lw_bdd_and(pool, sources, far_destinations(pool)));
-  g_autofree char *who = pieces_text(pool, sources);
+  g_autofree char *who = lw_static_pieces_text(pool, sources);
   char *arrow = strstr(who, " -> ");
   if (arrow)
     *arrow = '\0';
-  g_autofree char *more = rest == LW_BDD_FALSE ? NULL : pieces_text(pool, rest);
+  g_autofree char *more = rest == LW_BDD_FALSE ? NULL : lw_static_pieces_text(pool, rest);
   return g_strdup_printf("%s to the internet%s%s", who, more ? "; " : "", more ? more : "");
 }
 
@@ -1012,7 +1023,7 @@ static GPtrArray *what_is_new(const LwStatic *one, const LwStatic *other /* null
     const LwStaticRow *row = to->rows->pdata[i];
     for (guint r = 0; !covered_by_segment(row) && r < row->reached->len; r++) {
       const LwReached *reached = row->reached->pdata[r];
-      g_autofree char *name = place_name(to->lab, &reached->place);
+      g_autofree char *name = lw_static_place_name(to->lab, &reached->place);
       LwBdd gained = lw_bdd_minus(to->pool, reached->may, reached_in(one, row->name, name));
       if (other)
         gained = lw_bdd_minus(to->pool, gained, reached_in(other, row->name, name));

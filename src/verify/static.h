@@ -62,6 +62,7 @@ typedef struct LwStatic {
   GPtrArray *rows;       /* of LwStaticRow* */
   GPtrArray *violations; /* of LwStaticViolation* */
   LwBdd machines;        /* destinations that are machines' */
+  LwBdd router_outside;  /* destination: the router's own address in the home LAN; FALSE: not known */
   GPtrArray *unknowns;   /* of char*: what could not be understood, taken in the safe direction */
 } LwStatic;
 

@@ -28,3 +28,7 @@ typedef struct {
 
 /* "rule “…” of chain forward of table lanward in router". Transfer full. */
 char *lw_static_step_text(const LwStep *step);
+/* "lan20", "wan", "br0 of the host". Transfer full. */
+char *lw_static_place_name(const LwLab *lab, const LwPlace *place);
+/* The first few pieces of a set. Transfer full. */
+char *lw_static_pieces_text(LwBddPool *pool, LwBdd set);

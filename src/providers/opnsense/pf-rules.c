@@ -420,7 +420,7 @@ static void act_translate(const Rule *r, LwRule *rule, guint number) {
       lw_rule_add_action(rule, pf->kind == LW_PF_RDR ? LW_ACTION_DNAT : LW_ACTION_SNAT);
   action->to = to;
   g_autoptr(GArray) ports = pf->kind == LW_PF_RDR ? lw_pf_ports(r->m->pf->opn, pf->target_port) : NULL;
-  if (ports && ports->len) {
+  if (ports && ports->len && g_strcmp0(pf->target_port, pf->to_port) != 0) {
     const LwPortRange *range = &g_array_index(ports, LwPortRange, 0);
     action->to_port = lw_value_numbers(range->first, range->last);
   }
@@ -582,7 +582,10 @@ void lw_pf_world(const LwPf *pf, const char *ns, GHashTable *links, LwResourceSe
   }
   add_setting(&w, "net/ipv4/ip_forward");
   add_setting(&w, "net/ipv6/conf/all/forwarding");
-  add_setting(&w, "net/ipv4/conf/all/accept_local"); /* FreeBSD asks no source where it comes from: pf does */
+  /* FreeBSD asks no source where it comes from: pf does; and the broadcast address of another interface's
+     network is not its own */
+  add_setting(&w, "net/ipv4/conf/all/accept_local");
+  add_setting(&w, "net/ipv4/conf/all/bc_forwarding");
   LwResource *rules = lw_resource_new(LW_RES_RULESET, ns, "pf");
   rules->ruleset = lw_pf_rules(pf, links);
   lw_resource_set_add(world, rules);
