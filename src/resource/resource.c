@@ -115,6 +115,14 @@ static const Member profile_route_members[] = {
 };
 static const Shape profile_route_shape = {sizeof(LwProfileRoute), profile_route_members};
 
+static const Member disk_members[] = {
+    {"path", IN(LwDisk, path), T_STRING, COMPARED, NULL, NULL},
+    {"image", IN(LwDisk, image), T_STRING, 0, NULL, NULL}, /* about its making, not about what is there */
+    {"size", IN(LwDisk, size), T_U32, 0, NULL, NULL},
+    END,
+};
+static const Shape disk_shape = {sizeof(LwDisk), disk_members};
+
 #define OF(member) G_STRUCT_OFFSET(LwResource, member)
 #define NS                                                                                                   \
   { "ns", OF(ns), T_STRING, IS_KEY, NULL, NULL }
@@ -268,6 +276,44 @@ static const Member profile_members[] = {
     END,
 };
 
+static const Member network_members[] = {
+    NAME,
+    {"bridge", OF(link), T_STRING, COMPARED, NULL, NULL},
+    {"up", OF(up), T_BOOL, COMPARED, NULL, NULL},
+    {"autostart", OF(autostart), T_BOOL, COMPARED, NULL, NULL},
+    {"alias", OF(alias), T_STRING, COMPARED, NULL, NULL},
+    {"forward", OF(value), T_STRING, 0, NULL, NULL},
+    END,
+};
+
+static const Member domain_members[] = {
+    NAME,
+    {"memory", OF(memory), T_U32, COMPARED, NULL, NULL},
+    {"vcpus", OF(vcpus), T_U32, COMPARED, NULL, NULL},
+    {"disks", OF(disks), T_STRUCTS, COMPARED, NULL, &disk_shape},
+    {"cdrom", OF(cdrom), T_STRING, COMPARED, NULL, NULL},
+    {"firmware", OF(firmware), T_STRING, COMPARED, NULL, NULL},
+    {"seed", OF(seed), T_STRING, 0, NULL, NULL},
+    {"seed-iso", OF(seed_iso), T_STRING, COMPARED, NULL, NULL},
+    {"devices", OF(devices), T_STRINGS, COMPARED | UNORDERED, NULL, NULL},
+    {"autostart", OF(autostart), T_BOOL, COMPARED, NULL, NULL},
+    {"alias", OF(alias), T_STRING, COMPARED, NULL, NULL},
+    END,
+};
+
+static const Member domain_nic_members[] = {
+    NAME,
+    {"index", OF(instance), T_U32, IS_KEY, NULL, NULL},
+    {"mac", OF(mac), T_MAC, COMPARED | OR_ANY, NULL, NULL},
+    {"network", OF(master), T_STRING, COMPARED, NULL, NULL},
+    {"up", OF(up), T_BOOL, COMPARED, NULL, NULL},
+    {"isolated", OF(isolated), T_BOOL, COMPARED, NULL, NULL},
+    {"port", OF(link), T_STRING, COMPARED, NULL, NULL},
+    {"model", OF(model), T_STRING, COMPARED | OR_ANY, NULL, NULL},
+    {"next-network", OF(value), T_STRING, COMPARED, NULL, NULL},
+    END,
+};
+
 static const struct {
   const char *name;
   const Member *members;
@@ -285,6 +331,9 @@ static const struct {
     [LW_RES_CELL] = {"cell", cell_members},
     [LW_RES_SERVER] = {"server", server_members},
     [LW_RES_PROFILE] = {"profile", profile_members},
+    [LW_RES_NETWORK] = {"network", network_members},
+    [LW_RES_DOMAIN] = {"domain", domain_members},
+    [LW_RES_DOMAIN_NIC] = {"domain-nic", domain_nic_members},
 };
 
 /* Typed access to a member of any struct. */
@@ -343,6 +392,7 @@ STRUCT_FREE(host_shape)
 STRUCT_FREE(upstream_shape)
 STRUCT_FREE(name_shape)
 STRUCT_FREE(profile_route_shape)
+STRUCT_FREE(disk_shape)
 
 static GDestroyNotify struct_free_of(const Shape *shape) {
   return shape == &peer_shape            ? free_peer_shape
@@ -350,6 +400,7 @@ static GDestroyNotify struct_free_of(const Shape *shape) {
          : shape == &host_shape          ? free_host_shape
          : shape == &upstream_shape      ? free_upstream_shape
          : shape == &profile_route_shape ? free_profile_route_shape
+         : shape == &disk_shape          ? free_disk_shape
                                          : free_name_shape;
 }
 
@@ -381,6 +432,10 @@ LwProfileRoute *lw_profile_route_new(void) {
   return struct_new(&profile_route_shape);
 }
 
+LwDisk *lw_disk_new(void) {
+  return struct_new(&disk_shape);
+}
+
 LwResource *lw_resource_new(LwResourceKind kind, const char *ns, const char *name) {
   LwResource *resource = g_new0(LwResource, 1);
   resource->kind = kind;
@@ -402,10 +457,11 @@ static void free_all_members(LwResource *resource) {
                      resource->peer,        resource->master,    resource->alias,   resource->iif,
                      resource->oif,         resource->value,     resource->domain,  resource->home_lan_set,
                      resource->private_key, resource->kind_name, resource->unknown, resource->method,
-                     resource->client_id,   resource->before};
-  GPtrArray *lists[] = {resource->peers,     resource->links, resource->ranges,    resource->hosts,
-                        resource->names,     resource->argv,  resource->upstreams, resource->nics,
-                        resource->listeners, resource->routes};
+                     resource->client_id,   resource->before,    resource->model,   resource->cdrom,
+                     resource->firmware,    resource->seed,      resource->seed_iso};
+  GPtrArray *lists[] = {resource->peers,     resource->links,  resource->ranges,    resource->hosts,
+                        resource->names,     resource->argv,   resource->upstreams, resource->nics,
+                        resource->listeners, resource->routes, resource->disks,     resource->devices};
   for (guint i = 0; i < G_N_ELEMENTS(strings); i++)
     g_free(strings[i]);
   for (guint i = 0; i < G_N_ELEMENTS(lists); i++)
@@ -694,6 +750,12 @@ static char *describe_object(const LwResource *r) {
     return g_strdup_printf("server %s", name);
   case LW_RES_PROFILE:
     return g_strdup_printf("NetworkManager profile %s of %s", name, link);
+  case LW_RES_NETWORK:
+    return g_strdup_printf("network %s", name);
+  case LW_RES_DOMAIN:
+    return g_strdup_printf("domain %s", name);
+  case LW_RES_DOMAIN_NIC:
+    return g_strdup_printf("NIC %u of domain %s", r->instance, name);
   case LW_RES_LAST:
     break;
   }
@@ -1023,6 +1085,13 @@ LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource 
                    differs_in(from, to, "mac")
                ? LW_CHANGE_REPLACE
                : LW_CHANGE_LIVE;
+  case LW_RES_NETWORK: /* a bridge is not changed under its machines */
+    return differs_in(from, to, "bridge") || differs_in(from, to, "alias") ? LW_CHANGE_REPLACE
+                                                                           : LW_CHANGE_LIVE;
+  case LW_RES_DOMAIN: /* what runs goes on as it is until its next start */
+    return LW_CHANGE_LIVE;
+  case LW_RES_DOMAIN_NIC:
+    return differs_in(from, to, "mac") || differs_in(from, to, "model") ? LW_CHANGE_REPLACE : LW_CHANGE_LIVE;
   case LW_RES_DHCP_CLIENT:
   case LW_RES_SERVER:
     return LW_CHANGE_RESTART;

@@ -31,6 +31,10 @@ typedef enum {
   LW_RES_CELL,        /* name | a cell with its NICs' names, see below */
   LW_RES_SERVER,      /* ns, name | listeners of the emulated world (twin), see below */
   LW_RES_PROFILE,     /* name | a connection profile of the host's NetworkManager, see below */
+  LW_RES_NETWORK,     /* name | link (its bridge), up, autostart, alias; a libvirt network, see below */
+  LW_RES_DOMAIN,      /* name | a libvirt domain that the file creates, see below */
+  LW_RES_DOMAIN_NIC,  /* name (the domain), instance (0: its first NIC) | mac, master (the network), up,
+                         isolated, link (its port), model; see below */
   LW_RES_LAST
 } LwResourceKind;
 
@@ -112,6 +116,14 @@ typedef struct {
   guint32 metric; /* 0: NetworkManager's own */
 } LwProfileRoute;
 
+/* A disk of a domain. What is at `path` already is used as it is; else it is made there, of `size` or from
+ * `image`. */
+typedef struct {
+  char *path;
+  char *image;  /* nullable: a qcow2 or raw file that the disk begins as a copy of */
+  guint32 size; /* MiB; 0: the image's */
+} LwDisk;
+
 typedef struct LwResource {
   LwResourceKind kind;
   int refs;
@@ -119,6 +131,10 @@ typedef struct LwResource {
   char *name; /* of the object; of its link for addresses and routes see `link` */
   char *link;
   LwOrigin origin; /* not compared, not stored */
+  /* Of what is wanted: somebody else makes it (another resource's provider, as a NetworkManager profile makes
+     its bridge; or the user, where `manage:` leaves it out). It is looked at and proved; a difference is
+     told, and never changed. Not compared, not stored. */
+  gboolean observed;
 
   /* link */
   LwLinkType link_type;
@@ -200,6 +216,26 @@ typedef struct LwResource {
   GPtrArray *routes; /* of LwProfileRoute* */
   char *client_id;   /* DHCP's, as NetworkManager writes it; not set: whatever it has */
   char *before;      /* uuid of the profile that was active on a port's link before: only seen */
+
+  /* libvirt network: libvirt's name for a bridge (`link`). `alias` unset: somebody else's, adopted as it is
+     (`value`, not compared: its forward mode, "bridge" for ours), never changed beyond being started, never
+     removed. `up`: it is active. */
+  gboolean autostart;
+
+  /* domain NIC: `link` is the name of its port (tap) at the domain's next start; what it is now is a fact.
+     `master` names a libvirt network; of what was seen also "/bridge/NAME" or "/TYPE". `value`, of what was
+     seen: where the NIC would be after the next start, when that is elsewhere than now. `up`: its link. */
+  char *model; /* "virtio"; unset: whatever it has */
+
+  /* domain (created ones only); differences count from its next start on */
+  guint32 memory; /* MiB */
+  guint32 vcpus;
+  GPtrArray *disks;   /* of LwDisk* */
+  char *cdrom;        /* nullable: path of an ISO */
+  char *firmware;     /* "bios", "uefi" */
+  char *seed;         /* nullable: path of the user-data that a cloud-init seed (NoCloud) is made of */
+  char *seed_iso;     /* where that seed is made */
+  GPtrArray *devices; /* of char*: PCI addresses of the host, "0000:01:00.0", handed through */
 } LwResource;
 
 LwResource *lw_resource_new(LwResourceKind kind, const char *ns /* nullable */,
@@ -214,6 +250,7 @@ LwDhcpHost *lw_dhcp_host_new(void);
 LwUpstream *lw_upstream_new(void);
 LwHostName *lw_host_name_new(void);
 LwProfileRoute *lw_profile_route_new(void);
+LwDisk *lw_disk_new(void);
 
 /* Stable identity: "link:router/lan10", "route:router/1001/0.0.0.0/0/0". Transfer full. */
 char *lw_resource_key(const LwResource *resource);
