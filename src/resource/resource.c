@@ -107,14 +107,6 @@ static const Member name_members[] = {
 };
 static const Shape name_shape = {sizeof(LwHostName), name_members};
 
-static const Member profile_route_members[] = {
-    {"prefix", IN(LwProfileRoute, prefix), T_PREFIX, COMPARED, NULL, NULL},
-    {"via", IN(LwProfileRoute, via), T_ADDR, COMPARED, NULL, NULL},
-    {"metric", IN(LwProfileRoute, metric), T_U32, COMPARED, NULL, NULL},
-    END,
-};
-static const Shape profile_route_shape = {sizeof(LwProfileRoute), profile_route_members};
-
 static const Member disk_members[] = {
     {"path", IN(LwDisk, path), T_STRING, COMPARED, NULL, NULL},
     {"image", IN(LwDisk, image), T_STRING, 0, NULL, NULL}, /* about its making, not about what is there */
@@ -122,6 +114,13 @@ static const Member disk_members[] = {
     END,
 };
 static const Shape disk_shape = {sizeof(LwDisk), disk_members};
+static const Member profile_route_members[] = {
+    {"prefix", IN(LwProfileRoute, prefix), T_PREFIX, COMPARED, NULL, NULL},
+    {"via", IN(LwProfileRoute, via), T_ADDR, COMPARED, NULL, NULL},
+    {"metric", IN(LwProfileRoute, metric), T_U32, COMPARED, NULL, NULL},
+    END,
+};
+static const Shape profile_route_shape = {sizeof(LwProfileRoute), profile_route_members};
 
 #define OF(member) G_STRUCT_OFFSET(LwResource, member)
 #define NS                                                                                                   \
@@ -259,23 +258,6 @@ static const Member server_members[] = {
     END,
 };
 
-static const Member profile_members[] = {
-    NAME,
-    {"type", OF(profile_type), T_ENUM, COMPARED, profile_types, NULL},
-    {"link", OF(link), T_STRING, COMPARED, NULL, NULL},
-    {"master", OF(master), T_STRING, COMPARED, NULL, NULL},
-    {"mac", OF(mac), T_MAC, COMPARED | OR_ANY, NULL, NULL},
-    {"method", OF(method), T_STRING, COMPARED, NULL, NULL},
-    {"addresses", OF(addresses), T_PREFIXES, COMPARED | UNORDERED, NULL, NULL},
-    {"routes", OF(routes), T_STRUCTS, COMPARED | UNORDERED, NULL, &profile_route_shape},
-    {"client-id", OF(client_id), T_STRING, COMPARED | OR_ANY, NULL, NULL},
-    {"priority", OF(priority), T_U32, COMPARED, NULL, NULL},
-    {"up", OF(up), T_BOOL, COMPARED, NULL, NULL},
-    {"alias", OF(alias), T_STRING, COMPARED, NULL, NULL},
-    {"before", OF(before), T_STRING, 0, NULL, NULL}, /* what is there when it is gone, not what it is */
-    END,
-};
-
 static const Member network_members[] = {
     NAME,
     {"bridge", OF(link), T_STRING, COMPARED, NULL, NULL},
@@ -314,6 +296,23 @@ static const Member domain_nic_members[] = {
     END,
 };
 
+static const Member profile_members[] = {
+    NAME,
+    {"type", OF(profile_type), T_ENUM, COMPARED, profile_types, NULL},
+    {"link", OF(link), T_STRING, COMPARED, NULL, NULL},
+    {"master", OF(master), T_STRING, COMPARED, NULL, NULL},
+    {"mac", OF(mac), T_MAC, COMPARED | OR_ANY, NULL, NULL},
+    {"method", OF(method), T_STRING, COMPARED, NULL, NULL},
+    {"addresses", OF(addresses), T_PREFIXES, COMPARED | UNORDERED, NULL, NULL},
+    {"routes", OF(routes), T_STRUCTS, COMPARED | UNORDERED, NULL, &profile_route_shape},
+    {"client-id", OF(client_id), T_STRING, COMPARED | OR_ANY, NULL, NULL},
+    {"priority", OF(priority), T_U32, COMPARED, NULL, NULL},
+    {"up", OF(up), T_BOOL, COMPARED, NULL, NULL},
+    {"alias", OF(alias), T_STRING, COMPARED, NULL, NULL},
+    {"before", OF(before), T_STRING, 0, NULL, NULL}, /* what is there when it is gone, not what it is */
+    END,
+};
+
 static const struct {
   const char *name;
   const Member *members;
@@ -330,10 +329,10 @@ static const struct {
     [LW_RES_DHCP_CLIENT] = {"dhcp-client", dhcp_client_members},
     [LW_RES_CELL] = {"cell", cell_members},
     [LW_RES_SERVER] = {"server", server_members},
-    [LW_RES_PROFILE] = {"profile", profile_members},
     [LW_RES_NETWORK] = {"network", network_members},
     [LW_RES_DOMAIN] = {"domain", domain_members},
     [LW_RES_DOMAIN_NIC] = {"domain-nic", domain_nic_members},
+    [LW_RES_PROFILE] = {"profile", profile_members},
 };
 
 /* Typed access to a member of any struct. */
@@ -391,16 +390,16 @@ STRUCT_FREE(range_shape)
 STRUCT_FREE(host_shape)
 STRUCT_FREE(upstream_shape)
 STRUCT_FREE(name_shape)
-STRUCT_FREE(profile_route_shape)
 STRUCT_FREE(disk_shape)
+STRUCT_FREE(profile_route_shape)
 
 static GDestroyNotify struct_free_of(const Shape *shape) {
   return shape == &peer_shape            ? free_peer_shape
          : shape == &range_shape         ? free_range_shape
          : shape == &host_shape          ? free_host_shape
          : shape == &upstream_shape      ? free_upstream_shape
-         : shape == &profile_route_shape ? free_profile_route_shape
          : shape == &disk_shape          ? free_disk_shape
+         : shape == &profile_route_shape ? free_profile_route_shape
                                          : free_name_shape;
 }
 
@@ -428,12 +427,12 @@ LwHostName *lw_host_name_new(void) {
   return struct_new(&name_shape);
 }
 
-LwProfileRoute *lw_profile_route_new(void) {
-  return struct_new(&profile_route_shape);
-}
-
 LwDisk *lw_disk_new(void) {
   return struct_new(&disk_shape);
+}
+
+LwProfileRoute *lw_profile_route_new(void) {
+  return struct_new(&profile_route_shape);
 }
 
 LwResource *lw_resource_new(LwResourceKind kind, const char *ns, const char *name) {
@@ -453,15 +452,15 @@ LwResource *lw_resource_ref(LwResource *resource) {
 
 /* Members that are not the kind's are freed, too: somebody may have set them all the same. */
 static void free_all_members(LwResource *resource) {
-  char *strings[] = {resource->ns,          resource->name,      resource->link,    resource->peer_ns,
-                     resource->peer,        resource->master,    resource->alias,   resource->iif,
-                     resource->oif,         resource->value,     resource->domain,  resource->home_lan_set,
-                     resource->private_key, resource->kind_name, resource->unknown, resource->method,
-                     resource->client_id,   resource->before,    resource->model,   resource->cdrom,
-                     resource->firmware,    resource->seed,      resource->seed_iso};
-  GPtrArray *lists[] = {resource->peers,     resource->links,  resource->ranges,    resource->hosts,
-                        resource->names,     resource->argv,   resource->upstreams, resource->nics,
-                        resource->listeners, resource->routes, resource->disks,     resource->devices};
+  char *strings[] = {resource->ns,       resource->name,      resource->link,       resource->peer_ns,
+                     resource->peer,     resource->master,    resource->alias,      resource->iif,
+                     resource->oif,      resource->value,     resource->domain,     resource->home_lan_set,
+                     resource->model,    resource->cdrom,     resource->firmware,   resource->seed,
+                     resource->seed_iso, resource->kind_name, resource->unknown,    resource->method,
+                     resource->before,   resource->client_id, resource->private_key};
+  GPtrArray *lists[] = {resource->peers,     resource->links, resource->ranges,    resource->hosts,
+                        resource->names,     resource->argv,  resource->upstreams, resource->nics,
+                        resource->listeners, resource->disks, resource->devices,   resource->routes};
   for (guint i = 0; i < G_N_ELEMENTS(strings); i++)
     g_free(strings[i]);
   for (guint i = 0; i < G_N_ELEMENTS(lists); i++)
@@ -748,14 +747,14 @@ static char *describe_object(const LwResource *r) {
     return g_strdup_printf("cell %s", name);
   case LW_RES_SERVER:
     return g_strdup_printf("server %s", name);
-  case LW_RES_PROFILE:
-    return g_strdup_printf("NetworkManager profile %s of %s", name, link);
   case LW_RES_NETWORK:
     return g_strdup_printf("network %s", name);
   case LW_RES_DOMAIN:
     return g_strdup_printf("domain %s", name);
   case LW_RES_DOMAIN_NIC:
     return g_strdup_printf("NIC %u of domain %s", r->instance, name);
+  case LW_RES_PROFILE:
+    return g_strdup_printf("NetworkManager profile %s of %s", name, link);
   case LW_RES_LAST:
     break;
   }
@@ -1080,11 +1079,6 @@ LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource 
     return differs_beyond(from, to, "hosts") ? LW_CHANGE_RESTART : LW_CHANGE_LIVE;
   case LW_RES_CELL:
     return differs_in(from, to, "argv") ? LW_CHANGE_RESTART : LW_CHANGE_LIVE;
-  case LW_RES_PROFILE: /* what an active profile cannot be given (Reapply refuses it) */
-    return differs_in(from, to, "type") || differs_in(from, to, "link") || differs_in(from, to, "master") ||
-                   differs_in(from, to, "mac")
-               ? LW_CHANGE_REPLACE
-               : LW_CHANGE_LIVE;
   case LW_RES_NETWORK: /* a bridge is not changed under its machines */
     return differs_in(from, to, "bridge") || differs_in(from, to, "alias") ? LW_CHANGE_REPLACE
                                                                            : LW_CHANGE_LIVE;
@@ -1092,6 +1086,11 @@ LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource 
     return LW_CHANGE_LIVE;
   case LW_RES_DOMAIN_NIC:
     return differs_in(from, to, "mac") || differs_in(from, to, "model") ? LW_CHANGE_REPLACE : LW_CHANGE_LIVE;
+  case LW_RES_PROFILE: /* what an active profile cannot be given (Reapply refuses it) */
+    return differs_in(from, to, "type") || differs_in(from, to, "link") || differs_in(from, to, "master") ||
+                   differs_in(from, to, "mac")
+               ? LW_CHANGE_REPLACE
+               : LW_CHANGE_LIVE;
   case LW_RES_DHCP_CLIENT:
   case LW_RES_SERVER:
     return LW_CHANGE_RESTART;

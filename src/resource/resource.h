@@ -30,11 +30,11 @@ typedef enum {
   LW_RES_DHCP_CLIENT, /* ns, link | hostname-less dhcpcd that keeps a lease, see below */
   LW_RES_CELL,        /* name | a cell with its NICs' names, see below */
   LW_RES_SERVER,      /* ns, name | listeners of the emulated world (twin), see below */
-  LW_RES_PROFILE,     /* name | a connection profile of the host's NetworkManager, see below */
   LW_RES_NETWORK,     /* name | link (its bridge), up, autostart, alias; a libvirt network, see below */
   LW_RES_DOMAIN,      /* name | a libvirt domain that the file creates, see below */
   LW_RES_DOMAIN_NIC,  /* name (the domain), instance (0: its first NIC) | mac, master (the network), up,
                          isolated, link (its port), model; see below */
+  LW_RES_PROFILE,     /* name | a connection profile of the host's NetworkManager, see below */
   LW_RES_LAST
 } LwResourceKind;
 
@@ -109,13 +109,6 @@ typedef struct {
   LwAddr address;
 } LwHostName;
 
-/* A static route of a profile. */
-typedef struct {
-  LwPrefix prefix;
-  LwAddr via;     /* unset: on the link */
-  guint32 metric; /* 0: NetworkManager's own */
-} LwProfileRoute;
-
 /* A disk of a domain. What is at `path` already is used as it is; else it is made there, of `size` or from
  * `image`. */
 typedef struct {
@@ -123,6 +116,12 @@ typedef struct {
   char *image;  /* nullable: a qcow2 or raw file that the disk begins as a copy of */
   guint32 size; /* MiB; 0: the image's */
 } LwDisk;
+/* A static route of a profile. */
+typedef struct {
+  LwPrefix prefix;
+  LwAddr via;     /* unset: on the link */
+  guint32 metric; /* 0: NetworkManager's own */
+} LwProfileRoute;
 
 typedef struct LwResource {
   LwResourceKind kind;
@@ -207,16 +206,6 @@ typedef struct LwResource {
      caller's address, as HTTP on tcp), "discard" */
   GPtrArray *listeners; /* of char* "PROTO/PORT/ANSWER" */
 
-  /* profile: of the interface `link`; a bridge has `mac`, a port its `master`; `alias`: whose it is; `up`: it
-     is active there, and comes by itself at boot (by `priority`, where several would) */
-  LwProfileType profile_type;
-  char *method;      /* of IPv4: "auto" (DHCP), "manual", "disabled"; not set: the whole IP configuration is
-                        that of the profile `before`, which the bridge of a port takes over with its address */
-  GArray *addresses; /* of LwPrefix: "manual" */
-  GPtrArray *routes; /* of LwProfileRoute* */
-  char *client_id;   /* DHCP's, as NetworkManager writes it; not set: whatever it has */
-  char *before;      /* uuid of the profile that was active on a port's link before: only seen */
-
   /* libvirt network: libvirt's name for a bridge (`link`). `alias` unset: somebody else's, adopted as it is
      (`value`, not compared: its forward mode, "bridge" for ours), never changed beyond being started, never
      removed. `up`: it is active. */
@@ -236,6 +225,15 @@ typedef struct LwResource {
   char *seed;         /* nullable: path of the user-data that a cloud-init seed (NoCloud) is made of */
   char *seed_iso;     /* where that seed is made */
   GPtrArray *devices; /* of char*: PCI addresses of the host, "0000:01:00.0", handed through */
+  /* profile: of the interface `link`; a bridge has `mac`, a port its `master`; `alias`: whose it is; `up`: it
+     is active there, and comes by itself at boot (by `priority`, where several would) */
+  LwProfileType profile_type;
+  char *method;      /* of IPv4: "auto" (DHCP), "manual", "disabled"; not set: the whole IP configuration is
+                        that of the profile `before`, which the bridge of a port takes over with its address */
+  GArray *addresses; /* of LwPrefix: "manual" */
+  GPtrArray *routes; /* of LwProfileRoute* */
+  char *client_id;   /* DHCP's, as NetworkManager writes it; not set: whatever it has */
+  char *before;      /* uuid of the profile that was active on a port's link before: only seen */
 } LwResource;
 
 LwResource *lw_resource_new(LwResourceKind kind, const char *ns /* nullable */,
@@ -249,8 +247,8 @@ LwDhcpRange *lw_dhcp_range_new(void);
 LwDhcpHost *lw_dhcp_host_new(void);
 LwUpstream *lw_upstream_new(void);
 LwHostName *lw_host_name_new(void);
-LwProfileRoute *lw_profile_route_new(void);
 LwDisk *lw_disk_new(void);
+LwProfileRoute *lw_profile_route_new(void);
 
 /* Stable identity: "link:router/lan10", "route:router/1001/0.0.0.0/0/0". Transfer full. */
 char *lw_resource_key(const LwResource *resource);
