@@ -222,6 +222,7 @@ static const Member dhcp_client_members[] = {
     {"link", OF(link), T_STRING, IS_KEY, NULL, NULL},
     {"table", OF(table), T_U32, COMPARED, NULL, NULL},
     {"home-lan-set", OF(home_lan_set), T_STRING, COMPARED, NULL, NULL},
+    {"no-default-route", OF(suppress_default), T_BOOL, COMPARED, NULL, NULL},
     {"wait", OF(wait), T_BOOL, 0, NULL, NULL}, /* about the step, not about what is then there */
     END,
 };
@@ -232,6 +233,15 @@ static const Member cell_members[] = {
     {"nics", OF(nics), T_STRINGS, COMPARED, NULL, NULL},
     {"static-nics", OF(static_nics), T_U32, COMPARED, NULL, NULL},
     {"value", OF(value), T_STRING, COMPARED, NULL, NULL},
+    END,
+};
+
+static const Member container_members[] = {
+    NAME,
+    {"process", OF(process), T_STRING, COMPARED, NULL, NULL},
+    {"value", OF(value), T_STRING, COMPARED, NULL, NULL},
+    {"object", OF(object), T_STRING, 0, NULL, NULL},
+    {"file", OF(file), T_STRING, 0, NULL, NULL},
     END,
 };
 
@@ -258,6 +268,7 @@ static const struct {
     [LW_RES_DHCP_CLIENT] = {"dhcp-client", dhcp_client_members},
     [LW_RES_CELL] = {"cell", cell_members},
     [LW_RES_SERVER] = {"server", server_members},
+    [LW_RES_CONTAINER] = {"container", container_members},
 };
 
 /* Typed access to a member of any struct. */
@@ -365,10 +376,10 @@ LwResource *lw_resource_ref(LwResource *resource) {
 
 /* Members that are not the kind's are freed, too: somebody may have set them all the same. */
 static void free_all_members(LwResource *resource) {
-  char *strings[] = {resource->ns,         resource->name,   resource->link,   resource->peer_ns,
-                     resource->peer,       resource->master, resource->alias,  resource->iif,
-                     resource->oif,        resource->value,  resource->domain, resource->home_lan_set,
-                     resource->private_key};
+  char *strings[] = {resource->ns,          resource->name,    resource->link,   resource->peer_ns,
+                     resource->peer,        resource->master,  resource->alias,  resource->iif,
+                     resource->oif,         resource->value,   resource->domain, resource->home_lan_set,
+                     resource->private_key, resource->process, resource->object, resource->file};
   GPtrArray *lists[] = {resource->peers,     resource->links, resource->ranges,
                         resource->hosts,     resource->names, resource->argv,
                         resource->upstreams, resource->nics,  resource->listeners};
@@ -657,6 +668,8 @@ static char *describe_object(const LwResource *r) {
     return g_strdup_printf("cell %s", name);
   case LW_RES_SERVER:
     return g_strdup_printf("server %s", name);
+  case LW_RES_CONTAINER:
+    return g_strdup_printf("container %s at %s", text_or_empty(r->object), name);
   case LW_RES_LAST:
     break;
   }
@@ -984,6 +997,8 @@ LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource 
   case LW_RES_DHCP_CLIENT:
   case LW_RES_SERVER:
     return LW_CHANGE_RESTART;
+  case LW_RES_CONTAINER:
+    return differs_in(from, to, "process") ? LW_CHANGE_REPLACE : LW_CHANGE_LIVE;
   case LW_RES_NETNS:
   case LW_RES_ADDRESS:
   case LW_RES_RULE:
