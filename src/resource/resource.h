@@ -107,6 +107,10 @@ typedef struct LwResource {
   char *name; /* of the object; of its link for addresses and routes see `link` */
   char *link;
   LwOrigin origin; /* not compared, not stored */
+  /* Of what is wanted: somebody else makes it (another resource's provider, as a NetworkManager profile makes
+     its bridge; or the user, where `manage:` leaves it out). It is looked at and proved; a difference is
+     told, and never changed. Not compared, not stored. */
+  gboolean observed;
 
   /* link */
   LwLinkType link_type;
