@@ -27,13 +27,13 @@ static gboolean is_cell(const LwSession *session, const LwMachine *machine) {
 static void add_machines(const LwSession *session, LwVerifyWorld *world) {
   for (guint m = 0; m < session->lab->machines->len; m++) {
     const LwMachine *machine = lw_lab_machine(session->lab, m);
-    if (!is_cell(session, machine))
+    if (!is_cell(session, machine) && machine->kind != LW_MACHINE_CONTAINER)
       continue; /* not to be looked into: probes do */
-    g_autofree char *netns = lw_name_cell_ns(machine);
+    g_autofree char *netns = lw_name_machine_ns(session->facts, machine);
     for (guint n = 0; n < machine->nics->len; n++) {
       guint segment = lw_nic_segment(session->lab, session->facts, m, n);
       LwAddr address = lw_nic_address(session->lab, session->facts, m, n);
-      if (segment != LW_NONE && lw_addr_is_set(&address))
+      if (netns && segment != LW_NONE && lw_addr_is_set(&address))
         add_place(world, netns, LW_ZONE_SEGMENT, segment, address, machine->name);
     }
   }
