@@ -326,7 +326,8 @@ static void add_gateway(const From *f) {
   services = either(m, services, queries);
   add(m, LW_ZONE_ROUTER, LW_NONE, both(m, services, f->proper), both(m, services, f->sources));
   if (s->dns_foreign == LW_DNS_REDIRECT)
-    add(m, LW_ZONE_ROUTER, LW_NONE, LW_BDD_FALSE, both(m, dns(m, 53), f->sources));
+    add(m, LW_ZONE_ROUTER, LW_NONE, both(m, both(m, dns(m, 53), m->internet), f->proper),
+        both(m, dns(m, 53), f->sources));
   if (!s->has_dhcp)
     return;
   LwAddr everybody = lw_addr_from_v4(G_MAXUINT32), nobody = lw_addr_from_v4(0);
