@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "cmd/confirm.h"
+#include "cmd/containers.h"
 #include "cmd/generations.h"
 #include "cmd/hosts.h"
 #include "cmd/proof.h"
@@ -103,7 +104,8 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
                               guint *seconds, GError **error) {
   LwConfirmTimer *timer = NULL;
   guint number = 0;
-  g_autoptr(LwResourceSet) wanted = refuse_pending(session, error) ? lw_session_wanted(session, error) : NULL;
+  gboolean ready = refuse_pending(session, error) && lw_containers_ready(session, error);
+  g_autoptr(LwResourceSet) wanted = ready ? lw_session_wanted(session, error) : NULL;
   g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, error) : NULL;
   if (!plan)
     return FALSE;
@@ -224,7 +226,8 @@ static int plan_inside(gpointer data) {
   g_auto(Difference) difference = {0};
   g_autoptr(LwSession) session =
       lw_session_open(apply->invocation, g_steal_pointer(&apply->lab), apply->secrets, FALSE, &error);
-  g_autoptr(LwResourceSet) wanted = session ? lw_session_wanted(session, &error) : NULL;
+  gboolean ready = session && lw_containers_ready(session, &error);
+  g_autoptr(LwResourceSet) wanted = ready ? lw_session_wanted(session, &error) : NULL;
   g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, &error) : NULL;
   if (!plan || (!lw_plan_is_empty(plan) &&
                 !lw_proof_difference(session, wanted, &difference.opens, &difference.closes, &error)))
@@ -250,15 +253,16 @@ static int with_file(const LwInvocation *invocation, int (*inside)(gpointer), gb
   if (!path)
     path = invocation->file ? invocation->file : LW_DEFAULT_FILE;
   g_autofree char *whole = g_canonicalize_filename(path, NULL);
+  g_autoptr(GError) error = NULL;
+  if (!lw_target_is_twin() && !lw_host_enter(invocation, &error))
+    return lw_fail(error); /* before its files are read, which are root's */
   g_autoptr(LwLab) lab = lw_load_asserted_spec(invocation, path, lw_target_spec_flags(), secrets);
   if (!lab)
     return LW_EXIT_ERROR;
-  g_autoptr(GError) error = NULL;
   if (!lw_target_is_twin()) {
-    Apply here = {invocation, whole, lab, secrets};
-    int code = lw_host_enter(invocation, &error) ? inside(&here) : lw_fail(error);
-    if (!here.lab)
-      lab = NULL; /* the session took it */
+    Apply here = {invocation, whole, g_steal_pointer(&lab), secrets};
+    int code = inside(&here);
+    lw_lab_free(here.lab); /* unless the session took it */
     return code;
   }
   pid_t holder = start ? lw_twin_start(invocation->name, &error) : lw_twin_find(invocation->name, &error);

@@ -42,6 +42,8 @@ static const LwVerb verbs[] = {
     {"cut", lw_cut_main, TRUE, TRUE, "MACHINE", "take a machine off everything, until heal"},
     {"heal", lw_heal_main, TRUE, TRUE, "MACHINE", "plug it in again"},
     {"drops", lw_drops_main, TRUE, TRUE, "", "watch what is refused: machine, packet, reason"},
+    {"watch", lw_watch_main, FALSE, TRUE, "",
+     "stay, and plug the lab's containers in again whenever they start"},
     {"down", lw_down_main, TRUE, TRUE, "", "take the lab away; nothing is left"},
     {"list", lw_list_main, TRUE, FALSE, "", "the twins that are running"},
     {"probe", lw_probe_main, TRUE, FALSE, "", "can this machine run a twin? what is missing?"},

@@ -32,7 +32,7 @@ enum {
   PHASE_ANNOUNCE,
   PHASE_BOUNDS,
   PHASE_PULL,
-  PHASE_PULL_NICS, /* another provider's: a step of its own */
+  PHASE_PULL_NICS,    /* another provider's: a step of its own */
   PHASE_DELETE = 200, /* the parts backwards */
   PHASE_ADAPT = 300,  /* the part */
   PHASE_NEW_RULES = 400,
@@ -77,6 +77,7 @@ static gboolean is_of_one_link(const LwResource *sysctl) {
 static Phase phase_of(const LwResource *r, GHashTable *tunnels) {
   switch (r->kind) {
   case LW_RES_NETNS:
+  case LW_RES_CONTAINER:
     return PHASE_NAMESPACE;
   case LW_RES_SYSCTL:
     return is_of_one_link(r) ? PHASE_ADDRESSING : PHASE_GLOBAL_SYSCTL;
@@ -207,7 +208,7 @@ static int phase_of_change(const Diff *d, const LwChange *change) {
   if (change->klass == LW_CHANGE_DELETE) {
     if (r->kind == LW_RES_RULESET)
       return PHASE_DELETE_RULES;
-    if (r->kind == LW_RES_NETNS)
+    if (r->kind == LW_RES_NETNS || r->kind == LW_RES_CONTAINER)
       return PHASE_DELETE_NAMESPACES;
     return PHASE_DELETE + (PHASE_LAST - (int)phase);
   }
@@ -252,8 +253,8 @@ static void schedule_link(Diff *d, LwChange *change) {
     schedule(d, change, phase_of_change(d, change));
 }
 
-/* A NIC that leaves its network loses its link before the new tables, and has it on the new network after them:
- * the guest sees that it was away, and asks DHCP again. */
+/* A NIC that leaves its network loses its link before the new tables, and has it on the new network after
+ * them: the guest sees that it was away, and asks DHCP again. */
 static void schedule_nic(Diff *d, LwChange *change) {
   LwResource *from = change->from, *to = change->to;
   if (same_text(from->master, to->master) || !from->up) {
