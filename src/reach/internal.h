@@ -17,6 +17,7 @@ typedef struct {
   gboolean forward4; /* what comes in by it is routed on */
   gboolean v6;       /* IPv6 is on, or it is not known that it is off */
   guint master;      /* bridge it is a port of; LW_NO_LINK */
+  LwBdd bridged;     /* of a bridge: as the namespace's */
   GArray *ports;     /* of guint: of a bridge */
   LwAddr address;    /* its first IPv4 address; unset: none */
   LwAddr address6;   /* its first IPv6 address that is good beyond the link */
@@ -73,6 +74,7 @@ struct Ns {
   LwBdd martian_destination; /* destinations that no packet from a wire may have */
   LwBdd martian;             /* sources that no packet from a wire may have */
   gboolean forward6;
+  LwBdd bridged;       /* families that br_netfilter shows the IP tables on bridges too */
   GHashTable *sysctls; /* name -> value */
 };
 
@@ -110,6 +112,8 @@ typedef struct {
   guint iif;     /* LW_NO_LINK: none (sent locally) */
   guint ibridge; /* bridge family: the ingress port's bridge */
   guint oif;     /* LW_NO_LINK: not decided, then it is in the sets */
+  /* IP families, what br_netfilter shows: iif and oif are the bridge then, and these its ports */
+  guint iport, oport;
 } At;
 
 struct LwReach {

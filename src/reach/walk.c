@@ -414,6 +414,62 @@ static gboolean may_pass(const Link *from, const Link *to) {
   return to != from && to->up && !(from && from->isolated && to->isolated);
 }
 
+/* br_netfilter shows the IP tables' hooks what goes from port to port, as if the bridge itself were the link
+ * that it comes in and goes out by. Takes the branches, returns those that go on; the other families' do. */
+static GArray *shown(Run *run, const Link *bridge, At at, GArray *branches) {
+  LwBddPool *pool = run->reach->pool;
+  if (bridge->bridged == LW_BDD_FALSE || at.iport == LW_NO_LINK)
+    return branches;
+  g_autoptr(GArray) before = branches;
+  g_autoptr(GArray) seen = g_array_new(FALSE, FALSE, sizeof(Branch));
+  GArray *unseen = g_array_new(FALSE, FALSE, sizeof(Branch));
+  at.ns = bridge->ns;
+  for (guint i = 0; i < before->len; i++) {
+    Branch branch = g_array_index(before, Branch, i), other = branch;
+    branch.set = lw_bdd_and(pool, branch.set, bridge->bridged);
+    other.set = lw_bdd_minus(pool, other.set, bridge->bridged);
+    if (branch.set != LW_BDD_FALSE)
+      g_array_append_val(seen, branch);
+    if (other.set != LW_BDD_FALSE)
+      g_array_append_val(unseen, other);
+  }
+  g_autoptr(GArray) after = through(run, &at, seen);
+  g_array_append_vals(unseen, after->data, after->len);
+  return unseen;
+}
+
+static gboolean was_translated(const Branch *branch) {
+  return branch->state.dnat &&
+         !lw_addr_equal(&branch->state.entry.destination, &branch->state.rewrite.destination);
+}
+
+/* Before the bridge decides. What is given another destination there is routed, or bridged to it: not
+ * followed as a frame, but taken for what is addressed to the bridge itself (`routed`), and named. */
+static GArray *shown_first(Run *run, const Link *bridge, const Link *port, const GArray *in, GArray *routed) {
+  GArray *fresh = g_array_new(FALSE, FALSE, sizeof(Branch));
+  for (guint i = 0; i < in->len; i++) {
+    Branch branch = g_array_index(in, Branch, i);
+    branch.state.dnat = branch.state.snat = branch.state.dnat_settled = branch.state.snat_settled = FALSE;
+    branch.state.entry = branch.state.rewrite;
+    g_array_append_val(fresh, branch);
+  }
+  const At at = {.hook = LW_HOOK_PREROUTING, .iif = bridge->number, .iport = port->number};
+  GArray *after = shown(run, bridge, at, fresh);
+  for (guint i = after->len; i-- > 0;) {
+    Branch branch = g_array_index(after, Branch, i);
+    if (!was_translated(&branch))
+      continue;
+    g_autofree char *text = g_strdup_printf("%s%s%s: br_netfilter translates bridged frames' destinations",
+                                            bridge->ns->name, *bridge->ns->name ? ": " : "", bridge->name);
+    lw_reach_note_unknown(run->reach, text);
+    g_array_remove_index_fast(after, i);
+    branch.state.rewrite = branch.state.entry; /* it comes by prerouting again */
+    if (run->reach->approximation == LW_REACH_MAY)
+      g_array_append_val(routed, branch);
+  }
+  return after;
+}
+
 static void bridge_to_port(Run *run, Link *bridge, Link *from, Link *to, const GArray *in, Hop hop,
                            guint depth) {
   At at = {.ns = bridge->ns,
@@ -422,9 +478,16 @@ static void bridge_to_port(Run *run, Link *bridge, Link *from, Link *to, const G
            .iif = from ? from->number : LW_NO_LINK,
            .ibridge = from ? bridge->number : LW_NO_LINK,
            .oif = to->number};
-  g_autoptr(GArray) passed = through(run, &at, in);
+  At ip = {.hook = LW_HOOK_FORWARD,
+           .iif = bridge->number,
+           .oif = bridge->number,
+           .iport = at.iif,
+           .oport = to->number};
+  g_autoptr(GArray) passed = shown(run, bridge, ip, through(run, &at, in));
   at.hook = LW_HOOK_POSTROUTING;
-  g_autoptr(GArray) after = through(run, &at, passed);
+  ip.hook = LW_HOOK_POSTROUTING;
+  ip.iif = LW_NO_LINK;
+  g_autoptr(GArray) after = shown(run, bridge, ip, through(run, &at, passed));
   for (guint i = 0; i < after->len; i++)
     out_by(run, to, &g_array_index(after, Branch, i), hop, depth);
 }
@@ -475,7 +538,15 @@ static void bridge_in(Run *run, Link *bridge, Link *port, const Branch *branch, 
     bridge_to_itself(run, bridge, port, in, hop, depth + 1);
   if (first == LW_START_BRIDGED)
     return;
-  for (guint i = 0; i < bridge->ports->len; i++) {
+  if (port && bridge->bridged != LW_BDD_FALSE) {
+    g_autoptr(GArray) routed = g_array_new(FALSE, FALSE, sizeof(Branch));
+    GArray *after = shown_first(run, bridge, port, in, routed);
+    g_array_unref(in);
+    in = after;
+    if (routed->len)
+      bridge_to_itself(run, bridge, port, routed, (Hop){.kind = TO_ANYBODY}, depth + 1);
+  }
+  for (guint i = 0; i < bridge->ports->len && in->len; i++) {
     Link *to = lw_reach_link_at(bridge->ns, g_array_index(bridge->ports, guint, i));
     if (may_pass(port, to) && (first != LW_START_ROUTED || leads_inside(run, to)))
       bridge_to_port(run, bridge, port, to, in, hop, depth + 1);

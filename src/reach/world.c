@@ -125,13 +125,27 @@ static gboolean v6_is_on(const Ns *ns, const char *link) {
          !is_one(lw_reach_sysctl(ns, "net/ipv6/conf/default/disable_ipv6"));
 }
 
-static void read_sysctls(Ns *ns) {
+/* What br_netfilter shows to the IP tables, by a bridge's settings or the namespace's. */
+static LwBdd shown_families(LwReach *reach, const Ns *ns, const char *prefix) {
+  LwBdd families = LW_BDD_FALSE;
+  if (is_one(lw_reach_sysctl(ns, "net/bridge/%snf-call-iptables", prefix)))
+    families = lw_packets_family(reach->pool, 4);
+  if (is_one(lw_reach_sysctl(ns, "net/bridge/%snf-call-ip6tables", prefix)))
+    families = lw_bdd_or(reach->pool, families, lw_packets_family(reach->pool, 6));
+  return families;
+}
+
+static void read_sysctls(LwReach *reach, Ns *ns) {
   const char *v4 = lw_reach_sysctl(ns, "net/ipv4/ip_forward");
   const char *v6 = lw_reach_sysctl(ns, "net/ipv6/conf/all/forwarding");
   ns->forward6 = !v6 || is_one(v6);
+  ns->bridged = shown_families(reach, ns, "bridge-");
   for (guint i = 0; i < ns->links->len; i++) {
     Link *link = ns->links->pdata[i];
     const char *own = lw_reach_sysctl(ns, "net/ipv4/conf/%s/forwarding", link->name);
+    g_autofree char *own_prefix = g_strconcat(link->name, "/", NULL);
+    if (link->is_bridge)
+      link->bridged = lw_bdd_or(reach->pool, ns->bridged, shown_families(reach, ns, own_prefix));
     link->v6 = v6_is_on(ns, link->name);
     link->accept_local = is_one(lw_reach_sysctl(ns, "net/ipv4/conf/all/accept_local")) ||
                          is_one(lw_reach_sysctl(ns, "net/ipv4/conf/%s/accept_local", link->name));
@@ -341,7 +355,7 @@ void lw_reach_index_world(LwReach *reach, const char *const *inside) {
   for (guint i = 0; i < reach->namespaces->len; i++) {
     Ns *ns = reach->namespaces->pdata[i];
     join_bridges(ns);
-    read_sysctls(ns);
+    read_sysctls(reach, ns);
     add_well_known(reach, ns);
     add_usual_lookups(reach, ns);
     lw_reach_hook_rulesets(ns);
