@@ -34,6 +34,7 @@ typedef struct {
   gboolean history;          /* --history */
   gboolean statically, live; /* verify: this half; neither: both */
   char *junit;               /* verify: write it there */
+  char *config;              /* --config: an OPNsense's config.xml */
 } LwInvocation;
 
 typedef int (*LwVerbRun)(const LwInvocation *invocation);
