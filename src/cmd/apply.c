@@ -186,14 +186,27 @@ static void add_flows(JsonObject *root, const char *name, const GPtrArray *flows
   json_object_set_array_member(root, name, list);
 }
 
+static void print_proved(guint states) {
+  if (states == 0)
+    g_print("proved: nothing lies between the lab before and the lab after\n");
+  else if (states != LW_NONE)
+    g_print(
+        "proved: none of the %u states on the way lets through what neither the lab before nor the lab after "
+        "does\n",
+        states);
+}
+
+/* states: how many on the way were proved; LW_NONE: none was asked of. */
 static int print_plan(const LwInvocation *invocation, const char *lab, const LwPlan *plan,
-                      const Difference *difference) {
+                      const Difference *difference, guint states) {
   if (invocation->json) {
     JsonObject *root = json_object_new();
     json_object_set_string_member(root, "lab", lab);
     json_object_set_member(root, "changes", lw_plan_to_json(plan));
     add_flows(root, "opens", difference->opens);
     add_flows(root, "closes", difference->closes);
+    if (states != LW_NONE)
+      json_object_set_int_member(root, "states_proved", states);
     lw_print_json(root);
   } else if (lw_plan_is_empty(plan)) {
     g_print("%s: nothing to do, it is already so\n", lab);
@@ -202,6 +215,7 @@ static int print_plan(const LwInvocation *invocation, const char *lab, const LwP
     g_print("%s", text);
     print_flows("opens ", difference->opens);
     print_flows("closes", difference->closes);
+    print_proved(states);
   }
   return lw_plan_is_empty(plan) ? LW_EXIT_OK : LW_EXIT_CHANGES;
 }
@@ -218,14 +232,18 @@ static int plan_inside(gpointer data) {
   if (!plan || (!lw_plan_is_empty(plan) &&
                 !lw_proof_difference(session, wanted, &difference.opens, &difference.closes, &error)))
     return lw_fail(error);
-  return print_plan(apply->invocation, session->lab->name, plan, &difference);
+  guint states = LW_NONE;
+  gboolean proved = lw_plan_is_empty(plan) || lw_session_prove(session, plan, &states, &error);
+  int status =
+      print_plan(apply->invocation, session->lab->name, plan, &difference, proved ? states : LW_NONE);
+  return proved ? status : lw_fail(error);
 }
 
 static int plan_from_nothing(const LwInvocation *invocation, LwLab *lab, LwSecretStore *secrets) {
   g_autoptr(GError) error = NULL;
   const Difference unknown = {0};
   g_autoptr(LwPlan) plan = lw_session_plan_from_nothing(lab, secrets, &error);
-  return plan ? print_plan(invocation, lab->name, plan, &unknown) : lw_fail(error);
+  return plan ? print_plan(invocation, lab->name, plan, &unknown, LW_NONE) : lw_fail(error);
 }
 
 /* Loads the file before anything is started: a wrong one, or one that breaks its asserts, creates nothing. */
