@@ -102,7 +102,7 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
     g_printerr("lanward: nobody knows the endpoint of tunnel %s: it stays closed until an apply finds it\n",
                (char *)session->unresolved->pdata[i]);
   *changes = plan->changes->len;
-  if (!*seconds && !session->invocation->booting && lw_host_changes_uplink(session, plan))
+  if (!*seconds && lw_host_changes_uplink(session, plan))
     *seconds = UPLINK_CONFIRM_S;
   gboolean ok = lw_host_prepare_rescue(session, plan, wanted, *seconds, error) &&
                 lw_generation_keep(session, path, &number, error) &&

@@ -140,6 +140,43 @@ in_segment() { [[ $(host exec "$1" -- ip -4 -o address show dev eth0) == *" $2"*
   [[ $output == *"all as the file says"* ]]
 }
 
+# What a power cut leaves: the files of /var/lib and /etc, and the uplink as the machine itself configures it.
+power_cut() {
+  on_host sh -c '
+    [ "$(ps -o comm= -p 1)" = systemd ] || kill -9 -1 # all of this pid namespace but its first
+    for ns in $(ls /run/netns | grep -v containers); do ip netns delete "$ns"; done
+    for link in $(ip -o link show type bridge | sed "s/^[0-9]*: //; s/[@:].*//"); do ip link delete "$link"; done
+    nft flush ruleset; rm -rf /run/lanward
+    ip address replace 192.168.1.20/24 broadcast + dev enp1s0; ip route replace default via 192.168.1.1'
+  sleep 0.5 # the namespaces end, and their cables with them
+}
+
+@test "after a power cut: block closes what was closed, boot brings everything up, a switched exit among it" {
+  host switch -q lan30 us
+  power_cut
+  not on_host ip link show br0
+  run host block
+  [ "$status" -eq 0 ]
+  [[ $(on_host nft list tables) == *"inet lanward_guard"* && $(on_host nft list tables) == *"bridge lanward_guard"* ]]
+  run host block
+  [[ $output == *"closed already"* ]]
+  host boot
+  run host status
+  echo "$output"
+  [[ $output == *"lan30"*"leaves by us"*"all as the file says"* ]]
+  run host verify
+  [ "$status" -eq 0 ]
+}
+
+@test "the units are as systemd wants them" {
+  command -v systemd-analyze >/dev/null || skip "no systemd-analyze here"
+  local unit
+  for unit in lanward lanward-block; do
+    sed "s#/usr/bin/lanward#$lanward#" "$root/data/$unit.service" >"$BATS_TEST_TMPDIR/$unit.service"
+  done
+  systemd-analyze --man=no verify "$BATS_TEST_TMPDIR"/*.service
+}
+
 @test "down gives everything back" {
   host down -q
   local left
