@@ -177,7 +177,43 @@ power_cut() {
   systemd-analyze --man=no verify "$BATS_TEST_TMPDIR"/*.service
 }
 
+# with manage: PARTS in the file
+managing() { on_host sh -c "sed 's/^router: /manage: $1\nrouter: /' $file >/etc/lanward/managed.yaml"; }
+
+@test "manage: what is left out is looked at, told when it differs, and never changed" {
+  managing '[router, machines]'
+  host apply -q /etc/lanward/managed.yaml --no-wait
+  on_host ip link set virbr-lan10 down
+  on_host ip route del 192.168.10.0/24
+  run host apply /etc/lanward/managed.yaml --no-wait
+  [[ $output == *"nothing to do"* ]]
+  run host status
+  echo "$output"
+  [[ $output == *"not lanward's to change"*"virbr-lan10"*"all else as the file says"* ]]
+  run host verify --static
+  [ "$status" -eq 3 ]
+  [[ $output == *"not as compiled"*"virbr-lan10"* ]]
+  host down -q # the router and the machines go, and what is not managed stays
+  on_host ip link show br0
+  on_host nft list table inet lanward_guard
+  not on_host ip netns exec router true
+  host apply -q "$file" --no-wait
+  host confirm -q || true
+}
+
+@test "manage: the host alone" {
+  host down -q
+  managing '[host]'
+  host apply -q /etc/lanward/managed.yaml --no-wait
+  host confirm -q
+  on_host ip link show virbr-lan10
+  not on_host ip netns exec router true
+  host down -q
+  not on_host ip link show virbr-lan10
+}
+
 @test "down gives everything back" {
+  apply_whole
   host down -q
   local left
   left=$(picture)
