@@ -29,7 +29,6 @@ typedef struct {
   char *output;              /* -o */
   char *file;                /* --file */
   guint confirm_seconds;     /* --confirm; 0: none */
-  gboolean booting;          /* set by the verb boot: nobody is there to confirm */
   gboolean no_wait;          /* --no-wait */
   gboolean history;          /* --history */
   gboolean statically, live; /* verify: this half; neither: both */
@@ -66,6 +65,8 @@ int lw_check_main(const LwInvocation *invocation);
 int lw_diagram_main(const LwInvocation *invocation);
 int lw_opnsense_main(const LwInvocation *invocation);
 int lw_apply_main(const LwInvocation *invocation);
+int lw_block_main(const LwInvocation *invocation);
+int lw_boot_main(const LwInvocation *invocation);
 int lw_audit_main(const LwInvocation *invocation);
 int lw_confirm_main(const LwInvocation *invocation);
 int lw_rollback_main(const LwInvocation *invocation);
