@@ -420,15 +420,14 @@ LwResource *lw_resource_ref(LwResource *resource) {
 
 /* Members that are not the kind's are freed, too: somebody may have set them all the same. */
 static void free_all_members(LwResource *resource) {
-  char *strings[] = {resource->ns,         resource->name,   resource->link,   resource->peer_ns,
-                     resource->peer,       resource->master, resource->alias,  resource->iif,
-                     resource->oif,        resource->value,  resource->domain, resource->home_lan_set,
-                     resource->model,      resource->cdrom,  resource->firmware, resource->seed,
-                     resource->seed_iso,   resource->private_key};
-  GPtrArray *lists[] = {resource->peers,     resource->links, resource->ranges,
-                        resource->hosts,     resource->names, resource->argv,
-                        resource->upstreams, resource->nics,  resource->listeners,
-                        resource->disks,     resource->devices};
+  char *strings[] = {resource->ns,       resource->name,       resource->link,     resource->peer_ns,
+                     resource->peer,     resource->master,     resource->alias,    resource->iif,
+                     resource->oif,      resource->value,      resource->domain,   resource->home_lan_set,
+                     resource->model,    resource->cdrom,      resource->firmware, resource->seed,
+                     resource->seed_iso, resource->private_key};
+  GPtrArray *lists[] = {resource->peers,     resource->links, resource->ranges,    resource->hosts,
+                        resource->names,     resource->argv,  resource->upstreams, resource->nics,
+                        resource->listeners, resource->disks, resource->devices};
   for (guint i = 0; i < G_N_ELEMENTS(strings); i++)
     g_free(strings[i]);
   for (guint i = 0; i < G_N_ELEMENTS(lists); i++)

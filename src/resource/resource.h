@@ -203,11 +203,11 @@ typedef struct LwResource {
   /* domain (created ones only); differences count from its next start on */
   guint32 memory; /* MiB */
   guint32 vcpus;
-  GPtrArray *disks; /* of LwDisk* */
-  char *cdrom;      /* nullable: path of an ISO */
-  char *firmware;   /* "bios", "uefi" */
-  char *seed;       /* nullable: path of the user-data that a cloud-init seed (NoCloud) is made of */
-  char *seed_iso;   /* where that seed is made */
+  GPtrArray *disks;   /* of LwDisk* */
+  char *cdrom;        /* nullable: path of an ISO */
+  char *firmware;     /* "bios", "uefi" */
+  char *seed;         /* nullable: path of the user-data that a cloud-init seed (NoCloud) is made of */
+  char *seed_iso;     /* where that seed is made */
   GPtrArray *devices; /* of char*: PCI addresses of the host, "0000:01:00.0", handed through */
 } LwResource;
 
