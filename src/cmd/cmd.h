@@ -1,6 +1,7 @@
 /* The command line: one file a verb. Only src/cmd prints and exits. */
 #pragma once
 
+#include "cmd/target.h"
 #include "model/model.h"
 #include "spec/spec.h"
 
@@ -28,6 +29,7 @@ typedef struct {
   char *output;              /* -o */
   char *file;                /* --file */
   guint confirm_seconds;     /* --confirm; 0: none */
+  gboolean booting;          /* set by the verb boot: nobody is there to confirm */
   gboolean no_wait;          /* --no-wait */
   gboolean history;          /* --history */
   gboolean statically, live; /* verify: this half; neither: both */

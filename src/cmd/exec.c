@@ -39,7 +39,7 @@ static int exec_at(const LwSession *session, const char *place, char **argv) {
 static int exec_inside(LwSession *session) {
   char **args = (char **)session->invocation->args->pdata;
   if (!args[0] || !args[1])
-    return lw_fail_text("usage: lanward twin exec MACHINE|@PLACE -- COMMAND…");
+    return lw_fail_text("usage: %s exec MACHINE|@PLACE -- COMMAND…", lw_target_command());
   if (args[0][0] == '@')
     return exec_at(session, args[0] + 1, args + 1);
   g_autoptr(GError) error = NULL;

@@ -21,28 +21,28 @@ static const LwVerb verbs[] = {
      "any OPNsense's config.xml: who reaches whom, what is open (exit code 3: findings)"},
     {"opnsense", lw_opnsense_main, FALSE, TRUE, "[FILE [THERE.xml]] -o NEW.xml",
      "the lab as an OPNsense's config.xml, or put into the one that is there"},
-    {"apply", lw_apply_main, TRUE, FALSE, "[FILE] [--confirm 60s]",
+    {"apply", lw_apply_main, TRUE, TRUE, "[FILE] [--confirm 60s]",
      "make it so (starts the twin when it is not running); taken back unless confirmed in time"},
-    {"confirm", lw_confirm_main, TRUE, FALSE, "", "keep what apply --confirm did"},
-    {"rollback", lw_rollback_main, TRUE, FALSE, "[GENERATION]",
+    {"confirm", lw_confirm_main, TRUE, TRUE, "", "keep what apply --confirm did"},
+    {"rollback", lw_rollback_main, TRUE, TRUE, "[GENERATION]",
      "back to an earlier file (without a number: the one before)"},
     {"recover", lw_recover_main, TRUE, TRUE, "",
      "put right what was cut short; every other verb does so first"},
-    {"plan", lw_plan_main, TRUE, FALSE, "[FILE]", "what would apply change? (exit code 2: something)"},
-    {"status", lw_status_main, TRUE, FALSE, "[--history]",
+    {"plan", lw_plan_main, TRUE, TRUE, "[FILE]", "what would apply change? (exit code 2: something)"},
+    {"status", lw_status_main, TRUE, TRUE, "[--history]",
      "what runs, and what differs from the file in force"},
-    {"verify", lw_verify_main, TRUE, FALSE, "[--static|--live] [--junit FILE]",
+    {"verify", lw_verify_main, TRUE, TRUE, "[--static|--live] [--junit FILE]",
      "prove who can reach whom, by the rules in force and with packets (exit code 3: a violation)"},
-    {"explain", lw_explain_main, TRUE, FALSE, "'FROM -> TO [SERVICE]'",
+    {"explain", lw_explain_main, TRUE, TRUE, "'FROM -> TO [SERVICE]'",
      "the way of one packet, hop by hop: which rule, which line of the file"},
-    {"exec", lw_exec_main, TRUE, FALSE, "MACHINE|@PLACE -- COMMAND…",
+    {"exec", lw_exec_main, TRUE, TRUE, "MACHINE|@PLACE -- COMMAND…",
      "run a command on a machine, or at @host, @router, @home-router, @internet, @TUNNEL"},
-    {"switch", lw_switch_main, TRUE, FALSE, "SEGMENT EXIT", "use another exit of the segment's pool"},
-    {"move", lw_move_main, TRUE, FALSE, "MACHINE[/NIC] SEGMENT", "plug a machine into another segment"},
-    {"cut", lw_cut_main, TRUE, FALSE, "MACHINE", "take a machine off everything, until heal"},
-    {"heal", lw_heal_main, TRUE, FALSE, "MACHINE", "plug it in again"},
-    {"drops", lw_drops_main, TRUE, FALSE, "", "watch what is refused: machine, packet, reason"},
-    {"down", lw_down_main, TRUE, FALSE, "", "end the twin; nothing is left"},
+    {"switch", lw_switch_main, TRUE, TRUE, "SEGMENT EXIT", "use another exit of the segment's pool"},
+    {"move", lw_move_main, TRUE, TRUE, "MACHINE[/NIC] SEGMENT", "plug a machine into another segment"},
+    {"cut", lw_cut_main, TRUE, TRUE, "MACHINE", "take a machine off everything, until heal"},
+    {"heal", lw_heal_main, TRUE, TRUE, "MACHINE", "plug it in again"},
+    {"drops", lw_drops_main, TRUE, TRUE, "", "watch what is refused: machine, packet, reason"},
+    {"down", lw_down_main, TRUE, TRUE, "", "take the lab away; nothing is left"},
     {"list", lw_list_main, TRUE, FALSE, "", "the twins that are running"},
     {"probe", lw_probe_main, TRUE, FALSE, "", "can this machine run a twin? what is missing?"},
     {NULL},
@@ -78,8 +78,8 @@ static void print_help(void) {
   g_print("lanward: one file describes a segmented lab; lanward builds it, changes it safely, and proves its "
           "isolation.\n\n");
   for (int twin = 0; twin <= 1; twin++) {
-    g_print("%s\n",
-            twin ? "\nIn a sandbox that needs no root and cannot change this machine:" : "On a file:");
+    g_print("%s\n", twin ? "\nIn a sandbox that needs no root and cannot change this machine:"
+                         : "On a file, and as root on this machine:");
     for (const LwVerb *verb = verbs; verb->name; verb++) {
       if (twin ? !verb->on_twin : !verb->on_host)
         continue;
@@ -167,7 +167,7 @@ static const LwVerb *find_verb(const char *name, gboolean twin) {
 static int no_such_verb(const char *name, gboolean twin) {
   const LwVerb *elsewhere = find_verb(name, !twin);
   if (elsewhere && !twin)
-    return lw_fail_text("“%s” runs in the twin so far: lanward twin %s %s", name, name, elsewhere->arguments);
+    return lw_fail_text("“%s” is about twins: lanward twin %s %s", name, name, elsewhere->arguments);
   if (elsewhere)
     return lw_fail_text("“%s” needs no twin: lanward %s %s", name, name, elsewhere->arguments);
   return lw_fail_text("no verb “%s”: see lanward --help", name);
@@ -193,6 +193,7 @@ static int run(int argc, char **argv) {
     invocation.name = g_strdup("default");
   guint at = 0;
   invocation.twin = args->pdata[0] && g_str_equal(args->pdata[0], "twin");
+  lw_target_set_twin(invocation.twin);
   at += invocation.twin;
   if (!args->pdata[at]) {
     print_help();

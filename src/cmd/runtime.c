@@ -13,7 +13,7 @@ static const char *arg(const LwSession *session, guint index) {
 }
 
 static int usage(const char *text) {
-  return lw_fail_text("usage: lanward twin %s", text);
+  return lw_fail_text("usage: %s %s", lw_target_command(), text);
 }
 
 static int print_done(const LwSession *session, JsonObject *object /* transfer full */, const char *format,
@@ -135,7 +135,7 @@ static int move_inside(LwSession *session) {
     return lw_fail(error);
   const char *name = lw_lab_machine(session->lab, machine)->name;
   if (g_hash_table_contains(session->facts->cut, name))
-    return lw_fail_text("%s is cut off: lanward twin heal %s first", name, name);
+    return lw_fail_text("%s is cut off: %s heal %s first", name, lw_target_command(), name);
   guint before = lw_nic_segment(session->lab, session->facts, machine, nic);
   LwAddr old = lw_nic_address(session->lab, session->facts, machine, nic);
   JsonObject *result = json_object_new();
@@ -189,8 +189,8 @@ static int cut_or_heal(LwSession *session, gboolean cut) {
     return lw_fail(error);
   }
   if (cut)
-    return print_done(session, result, "%s: cut off everything; lanward twin heal %s plugs it in again", name,
-                      name);
+    return print_done(session, result, "%s: cut off everything; %s heal %s plugs it in again", name,
+                      lw_target_command(), name);
   return print_done(session, result, "%s: plugged in again", name);
 }
 

@@ -66,7 +66,10 @@ static JsonArray *machines_json(const LwSession *session) {
 }
 
 static void print_text(const LwSession *session, const LwPlan *drift) {
-  g_print("%s, twin “%s”\n", session->lab->name, session->invocation->name);
+  if (lw_target_is_twin())
+    g_print("%s, twin “%s”\n", session->lab->name, session->invocation->name);
+  else
+    g_print("%s, on this machine\n", session->lab->name);
   for (guint i = 0; i < session->lab->segments->len; i++) {
     const LwSegment *s = lw_lab_segment(session->lab, i);
     g_autofree char *subnet = lw_prefix_format(&s->subnet);
@@ -86,8 +89,8 @@ static void print_text(const LwSession *session, const LwPlan *drift) {
   guint back = 0;
   gint64 left = lw_confirm_left(session->engine, &back);
   if (left >= 0)
-    g_print("waits to be confirmed: back to generation %u in %d s, unless: lanward twin confirm\n", back,
-            (int)left);
+    g_print("waits to be confirmed: back to generation %u in %d s, unless: %s confirm\n", back, (int)left,
+            lw_target_command());
   if (lw_plan_is_empty(drift)) {
     g_print("all as the file says\n");
     return;
@@ -150,7 +153,7 @@ static int status_inside(LwSession *session) {
   }
   JsonObject *root = json_object_new();
   json_object_set_string_member(root, "lab", session->lab->name);
-  json_object_set_string_member(root, "target", "twin");
+  json_object_set_string_member(root, "target", lw_target_name());
   json_object_set_array_member(root, "segments", segments_json(session));
   json_object_set_array_member(root, "machines", machines_json(session));
   json_object_set_member(root, "drift", lw_plan_to_json(drift));

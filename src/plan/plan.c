@@ -9,6 +9,7 @@ typedef enum {
   PHASE_NAMESPACE,
   PHASE_GLOBAL_SYSCTL,
   PHASE_RULES,
+  PHASE_PROFILES,
   PHASE_LINKS,
   PHASE_PLUG,
   PHASE_NETWORKS,
@@ -81,6 +82,8 @@ static Phase phase_of(const LwResource *r, GHashTable *tunnels) {
     return is_of_one_link(r) ? PHASE_ADDRESSING : PHASE_GLOBAL_SYSCTL;
   case LW_RES_RULESET:
     return PHASE_RULES;
+  case LW_RES_PROFILE: /* it makes bridges that links are plugged into */
+    return PHASE_PROFILES;
   case LW_RES_LINK:
     return PHASE_LINKS;
   case LW_RES_ADDRESS:
@@ -369,12 +372,20 @@ static gboolean is_anothers(const Diff *d, const LwResource *seen, const char *k
          !lw_resource_set_find(d->owned, key);
 }
 
+static void set_aside(Diff *d, LwResource *from, LwResource *to) {
+  if (!from || !lw_resource_equal(from, to))
+    g_ptr_array_add(d->plan->aside,
+                    lw_change_new(from ? lw_resource_change_class(from, to) : LW_CHANGE_CREATE, from, to));
+}
+
 static void diff_wanted(Diff *d) {
   for (guint i = 0; i < d->wanted->list->len; i++) {
     LwResource *to = d->wanted->list->pdata[i];
     g_autofree char *key = lw_resource_key(to);
     LwResource *from = lw_resource_set_find(d->seen, key);
-    if (!from || is_anothers(d, from, key))
+    if (to->observed)
+      set_aside(d, from, to);
+    else if (!from || is_anothers(d, from, key))
       differ(d, LW_CHANGE_CREATE, NULL, to);
     else if (!lw_resource_equal(from, to))
       differ(d, lw_resource_change_class(from, to), from, to);
@@ -430,7 +441,7 @@ static void diff_dependants(Diff *d) {
       continue;
     g_autofree char *key = lw_resource_key(to);
     LwResource *from = lw_resource_set_find(d->seen, key);
-    if (from && lw_resource_equal(from, to))
+    if (from && !to->observed && lw_resource_equal(from, to))
       differ(d, LW_CHANGE_CREATE, NULL, to);
   }
 }
@@ -450,6 +461,7 @@ LwPlan *lw_plan_diff_from(const LwResourceSet *wanted, const LwResourceSet *seen
   LwPlan *plan = g_new0(LwPlan, 1);
   plan->changes = lw_changes_new();
   plan->extra = lw_changes_new();
+  plan->aside = lw_changes_new();
   plan->steps = g_ptr_array_new_with_free_func(step_free);
   collect_tunnels(wanted, tunnels);
   if (owned)
@@ -482,6 +494,7 @@ void lw_plan_free(LwPlan *plan) {
   g_ptr_array_unref(plan->steps);
   g_ptr_array_unref(plan->changes);
   g_ptr_array_unref(plan->extra);
+  g_ptr_array_unref(plan->aside);
   if (plan->seen)
     lw_resource_set_free(plan->seen);
   g_free(plan);

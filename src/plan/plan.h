@@ -29,6 +29,7 @@ typedef struct {
 typedef struct {
   GPtrArray *changes; /* of LwChange*: what differs, in order; for people */
   GPtrArray *steps; /* of LwPlanStep*: how it is carried out; a change may take several, bounds come and go */
+  GPtrArray *aside; /* of LwChange*: what differs and is only observed (resource.h): told, not carried out */
   GPtrArray *extra; /* of LwChange*: those of the steps that are not in `changes` */
   LwResourceSet *seen; /* what was there; NULL when there is nothing to change */
 } LwPlan;

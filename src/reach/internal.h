@@ -17,11 +17,13 @@ typedef struct {
   gboolean forward4; /* what comes in by it is routed on */
   gboolean v6;       /* IPv6 is on, or it is not known that it is off */
   guint master;      /* bridge it is a port of; LW_NO_LINK */
+  LwBdd bridged;     /* of a bridge: as the namespace's */
   GArray *ports;     /* of guint: of a bridge */
   LwAddr address;    /* its first IPv4 address; unset: none */
   LwAddr address6;   /* its first IPv6 address that is good beyond the link */
   guint way_back; /* of IPv4: 1: a source must be routed back by this link, 2: by any; 0: it is not asked */
   gboolean accept_local; /* takes IPv4 packets from its own addresses */
+  LwBdd broadcast;       /* destinations: those of its own networks */
   const char *peer_ns, *peer;
 } Link;
 
@@ -66,12 +68,13 @@ struct Ns {
   GHashTable *tables;        /* number -> Table* */
   GArray *lookups;           /* of Lookup, by priority */
   gboolean by_iif;           /* some lookup looks at the iif */
-  LwBdd local;               /* destinations that are this namespace's own */
+  LwBdd local;               /* destinations that are this namespace's own, whatever link they come in by */
   LwBdd owned;               /* the addresses it answers for on a wire */
   LwBdd owned_source;        /* the same as sources */
   LwBdd martian_destination; /* destinations that no packet from a wire may have */
   LwBdd martian;             /* sources that no packet from a wire may have */
   gboolean forward6;
+  LwBdd bridged;       /* families that br_netfilter shows the IP tables on bridges too */
   GHashTable *sysctls; /* name -> value */
 };
 
@@ -85,6 +88,11 @@ typedef struct {
   gboolean own_mac; /* the frame was made by a namespace that was looked into: not the sender's MAC */
   LwRewrite rewrite;
   gboolean reply;  /* an answer: the direction of connection tracking */
+  gboolean routed; /* a rule said where it goes (route-to): by this link, LW_NO_LINK: one that is not there */
+  guint route_to;
+  LwAddr route_via;
+  gboolean replies; /* a rule said where its answers go (reply-to) */
+  guint reply_to;
   guint hop;       /* of a recorded run: where it came by last */
   LwRewrite entry; /* what had been written when it came into this namespace */
 } State;
@@ -104,6 +112,8 @@ typedef struct {
   guint iif;     /* LW_NO_LINK: none (sent locally) */
   guint ibridge; /* bridge family: the ingress port's bridge */
   guint oif;     /* LW_NO_LINK: not decided, then it is in the sets */
+  /* IP families, what br_netfilter shows: iif and oif are the bridge then, and these its ports */
+  guint iport, oport;
 } At;
 
 struct LwReach {

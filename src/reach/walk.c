@@ -209,12 +209,29 @@ static void record(Run *run, Ns *ns, guint iif, guint oif, Branch *branch) {
   g_array_append_val(run->passages, passage);
 }
 
+static void post_routing(Run *run, Ns *ns, guint iif, Link *out, const Branch *branch, Hop hop, guint depth);
+
+/* Where a rule's route-to says, whatever the routes say. */
+static void go_as_told(Run *run, Ns *ns, guint iif, const Branch *branch, guint depth) {
+  Link *out = lw_reach_link_at(ns, branch->state.route_to);
+  const LwAddr *via = &branch->state.route_via;
+  Hop hop = lw_addr_is_set(via) ? (Hop){TO_ADDRESS, *via} : (Hop){.kind = TO_DESTINATION};
+  if (run->reach->trace)
+    tell(run, ns, out, LW_STEP_ROUTE, out ? "route-to" : "route-to: there is no such interface");
+  if (out && depth <= HOPS_MAX)
+    post_routing(run, ns, iif, out, branch, hop, depth + 1);
+}
+
 static void post_routing(Run *run, Ns *ns, guint iif, Link *out, const Branch *branch, Hop hop, guint depth) {
   At at = {.ns = ns, .hook = LW_HOOK_POSTROUTING, .iif = iif, .oif = out->number};
   g_autoptr(GArray) in = one_branch(branch);
   g_autoptr(GArray) after = through(run, &at, in);
   for (guint i = 0; i < after->len; i++) {
     Branch *each = &g_array_index(after, Branch, i);
+    if (each->state.routed && each->state.route_to != out->number) {
+      go_as_told(run, ns, iif, each, depth); /* by a rule for what leaves */
+      continue;
+    }
     record(run, ns, iif, out->number, each);
     emit(run, out, each, hop, depth);
   }
@@ -315,6 +332,14 @@ static void forward(Run *run, Ns *ns, guint iif, const Branch *in, guint depth) 
       tell(run, ns, NULL, LW_STEP_STOPPED, "it is not for this place, and forwarding is off here");
     return;
   }
+  if (branch.state.routed) {
+    At told = {.ns = ns, .hook = LW_HOOK_FORWARD, .iif = iif, .oif = branch.state.route_to};
+    g_autoptr(GArray) one = one_branch(&branch);
+    g_autoptr(GArray) after = through(run, &told, one);
+    for (guint i = 0; i < after->len; i++)
+      go_as_told(run, ns, iif, &g_array_index(after, Branch, i), depth);
+    return;
+  }
   if (run->reach->trace) {
     route_traced(run, ns, LW_HOOK_FORWARD, iif, &branch, depth);
     return;
@@ -366,9 +391,14 @@ static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) 
     if (good == LW_BDD_FALSE && run->reach->trace)
       tell(run, ns, link, LW_STEP_STOPPED, "its source is an address that cannot come from there");
     each.set = with_way_back(reach, link, good);
+    if (each.state.routed) { /* even what is sent to the namespace itself */
+      forward(run, ns, link->number, &each, depth);
+      continue;
+    }
     /* who was asked for by its address is there */
     gboolean asked = hop.kind == TO_DESTINATION && !each.state.dnat;
-    Branch local = {asked ? each.set : destined(reach, &each, ns->local), each.state};
+    LwBdd own = lw_bdd_or(reach->pool, ns->local, link->broadcast);
+    Branch local = {asked ? each.set : destined(reach, &each, own), each.state};
     each.set = asked ? LW_BDD_FALSE : lw_bdd_minus(reach->pool, each.set, local.set);
     if (local.set != LW_BDD_FALSE)
       deliver(run, ns, link->number, &local);
@@ -384,6 +414,62 @@ static gboolean may_pass(const Link *from, const Link *to) {
   return to != from && to->up && !(from && from->isolated && to->isolated);
 }
 
+/* br_netfilter shows the IP tables' hooks what goes from port to port, as if the bridge itself were the link
+ * that it comes in and goes out by. Takes the branches, returns those that go on; the other families' do. */
+static GArray *shown(Run *run, const Link *bridge, At at, GArray *branches) {
+  LwBddPool *pool = run->reach->pool;
+  if (bridge->bridged == LW_BDD_FALSE || at.iport == LW_NO_LINK)
+    return branches;
+  g_autoptr(GArray) before = branches;
+  g_autoptr(GArray) seen = g_array_new(FALSE, FALSE, sizeof(Branch));
+  GArray *unseen = g_array_new(FALSE, FALSE, sizeof(Branch));
+  at.ns = bridge->ns;
+  for (guint i = 0; i < before->len; i++) {
+    Branch branch = g_array_index(before, Branch, i), other = branch;
+    branch.set = lw_bdd_and(pool, branch.set, bridge->bridged);
+    other.set = lw_bdd_minus(pool, other.set, bridge->bridged);
+    if (branch.set != LW_BDD_FALSE)
+      g_array_append_val(seen, branch);
+    if (other.set != LW_BDD_FALSE)
+      g_array_append_val(unseen, other);
+  }
+  g_autoptr(GArray) after = through(run, &at, seen);
+  g_array_append_vals(unseen, after->data, after->len);
+  return unseen;
+}
+
+static gboolean was_translated(const Branch *branch) {
+  return branch->state.dnat &&
+         !lw_addr_equal(&branch->state.entry.destination, &branch->state.rewrite.destination);
+}
+
+/* Before the bridge decides. What is given another destination there is routed, or bridged to it: not
+ * followed as a frame, but taken for what is addressed to the bridge itself (`routed`), and named. */
+static GArray *shown_first(Run *run, const Link *bridge, const Link *port, const GArray *in, GArray *routed) {
+  GArray *fresh = g_array_new(FALSE, FALSE, sizeof(Branch));
+  for (guint i = 0; i < in->len; i++) {
+    Branch branch = g_array_index(in, Branch, i);
+    branch.state.dnat = branch.state.snat = branch.state.dnat_settled = branch.state.snat_settled = FALSE;
+    branch.state.entry = branch.state.rewrite;
+    g_array_append_val(fresh, branch);
+  }
+  const At at = {.hook = LW_HOOK_PREROUTING, .iif = bridge->number, .iport = port->number};
+  GArray *after = shown(run, bridge, at, fresh);
+  for (guint i = after->len; i-- > 0;) {
+    Branch branch = g_array_index(after, Branch, i);
+    if (!was_translated(&branch))
+      continue;
+    g_autofree char *text = g_strdup_printf("%s%s%s: br_netfilter translates bridged frames' destinations",
+                                            bridge->ns->name, *bridge->ns->name ? ": " : "", bridge->name);
+    lw_reach_note_unknown(run->reach, text);
+    g_array_remove_index_fast(after, i);
+    branch.state.rewrite = branch.state.entry; /* it comes by prerouting again */
+    if (run->reach->approximation == LW_REACH_MAY)
+      g_array_append_val(routed, branch);
+  }
+  return after;
+}
+
 static void bridge_to_port(Run *run, Link *bridge, Link *from, Link *to, const GArray *in, Hop hop,
                            guint depth) {
   At at = {.ns = bridge->ns,
@@ -392,9 +478,16 @@ static void bridge_to_port(Run *run, Link *bridge, Link *from, Link *to, const G
            .iif = from ? from->number : LW_NO_LINK,
            .ibridge = from ? bridge->number : LW_NO_LINK,
            .oif = to->number};
-  g_autoptr(GArray) passed = through(run, &at, in);
+  At ip = {.hook = LW_HOOK_FORWARD,
+           .iif = bridge->number,
+           .oif = bridge->number,
+           .iport = at.iif,
+           .oport = to->number};
+  g_autoptr(GArray) passed = shown(run, bridge, ip, through(run, &at, in));
   at.hook = LW_HOOK_POSTROUTING;
-  g_autoptr(GArray) after = through(run, &at, passed);
+  ip.hook = LW_HOOK_POSTROUTING;
+  ip.iif = LW_NO_LINK;
+  g_autoptr(GArray) after = shown(run, bridge, ip, through(run, &at, passed));
   for (guint i = 0; i < after->len; i++)
     out_by(run, to, &g_array_index(after, Branch, i), hop, depth);
 }
@@ -445,7 +538,15 @@ static void bridge_in(Run *run, Link *bridge, Link *port, const Branch *branch, 
     bridge_to_itself(run, bridge, port, in, hop, depth + 1);
   if (first == LW_START_BRIDGED)
     return;
-  for (guint i = 0; i < bridge->ports->len; i++) {
+  if (port && bridge->bridged != LW_BDD_FALSE) {
+    g_autoptr(GArray) routed = g_array_new(FALSE, FALSE, sizeof(Branch));
+    GArray *after = shown_first(run, bridge, port, in, routed);
+    g_array_unref(in);
+    in = after;
+    if (routed->len)
+      bridge_to_itself(run, bridge, port, routed, (Hop){.kind = TO_ANYBODY}, depth + 1);
+  }
+  for (guint i = 0; i < bridge->ports->len && in->len; i++) {
     Link *to = lw_reach_link_at(bridge->ns, g_array_index(bridge->ports, guint, i));
     if (may_pass(port, to) && (first != LW_START_ROUTED || leads_inside(run, to)))
       bridge_to_port(run, bridge, port, to, in, hop, depth + 1);
@@ -458,6 +559,9 @@ static void frame_in(Run *run, Link *link, const Branch *in, Hop hop, guint dept
   Branch branch = *in;
   branch.state.mark = branch.state.ct_mark = 0;
   branch.state.mark_unknown = branch.state.ct_mark_unknown = FALSE;
+  branch.state.routed = branch.state.replies = FALSE;
+  branch.state.route_to = branch.state.reply_to = LW_NO_LINK;
+  branch.state.route_via = LW_ADDR_NONE;
   if (run->reach->trace)
     tell(run, link->ns, link, LW_STEP_ENTERS, NULL);
   if (link->master == LW_NO_LINK)
@@ -619,6 +723,11 @@ static void put_back(GArray *branches, const LwHeader *sent, const LwRewrite *en
 }
 
 static gboolean is_routed_back(Run *run, const Passage *p, const GArray *branches) {
+  if (p->state.replies) {
+    if (p->state.reply_to != p->iif)
+      tell(run, p->ns, NULL, LW_STEP_ROUTE, "reply-to sends the answer elsewhere");
+    return p->state.reply_to == p->iif;
+  }
   for (guint i = 0; i < branches->len; i++) {
     const Branch *branch = &g_array_index(branches, Branch, i);
     g_autoptr(GArray) ways = lw_reach_ways(run->reach, p->ns, &branch->state, p->oif, p->iif);

@@ -11,6 +11,7 @@ LwFacts *lw_facts_new(void) {
   LwFacts *facts = g_new0(LwFacts, 1);
   facts->router_ns = g_strdup("router");
   facts->endpoints = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  facts->resolved = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   facts->numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   facts->leases = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   facts->active = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -26,6 +27,7 @@ void lw_facts_free(LwFacts *facts) {
     return;
   g_free(facts->router_ns);
   g_hash_table_unref(facts->endpoints);
+  g_hash_table_unref(facts->resolved);
   g_hash_table_unref(facts->numbers);
   g_hash_table_unref(facts->leases);
   g_hash_table_unref(facts->active);

@@ -10,6 +10,7 @@ typedef struct {
   gboolean bridge_meta;      /* nft knows meta ibrname in the bridge family */
   gboolean kernel_wireguard; /* the kernel has WireGuard */
   GHashTable *endpoints;     /* tunnel name -> LwAddr* of its endpoint's name, resolved */
+  GHashTable *resolved;      /* name of an endpoint -> LwAddr*: as it was resolved last; kept for boot */
   char *router_ns;           /* namespace of the builtin router */
   gboolean cells_stand_in;   /* the twin: a cell in place of every machine */
   LwMac uplink_mac;          /* of the physical NIC; unset: not known */

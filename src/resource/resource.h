@@ -34,6 +34,7 @@ typedef enum {
   LW_RES_DOMAIN,      /* name | a libvirt domain that the file creates, see below */
   LW_RES_DOMAIN_NIC,  /* name (the domain), instance (0: its first NIC) | mac, master (the network), up,
                          isolated, link (its port), model; see below */
+  LW_RES_PROFILE,     /* name | a connection profile of the host's NetworkManager, see below */
   LW_RES_LAST
 } LwResourceKind;
 
@@ -42,6 +43,11 @@ typedef enum {
   LW_LINK_VETH,
   LW_LINK_EXTERNAL /* not ours: only enslaved or configured */
 } LwLinkType;
+typedef enum {
+  LW_PROFILE_BRIDGE,
+  LW_PROFILE_PORT, /* an ethernet that is a port of the bridge `master` */
+  LW_PROFILE_OTHER /* only seen */
+} LwProfileType;
 typedef enum {
   LW_ROUTE_UNICAST,
   LW_ROUTE_LOCAL,
@@ -110,6 +116,12 @@ typedef struct {
   char *image;  /* nullable: a qcow2 or raw file that the disk begins as a copy of */
   guint32 size; /* MiB; 0: the image's */
 } LwDisk;
+/* A static route of a profile. */
+typedef struct {
+  LwPrefix prefix;
+  LwAddr via;     /* unset: on the link */
+  guint32 metric; /* 0: NetworkManager's own */
+} LwProfileRoute;
 
 typedef struct LwResource {
   LwResourceKind kind;
@@ -118,6 +130,10 @@ typedef struct LwResource {
   char *name; /* of the object; of its link for addresses and routes see `link` */
   char *link;
   LwOrigin origin; /* not compared, not stored */
+  /* Of what is wanted: somebody else makes it (another resource's provider, as a NetworkManager profile makes
+     its bridge; or the user, where `manage:` leaves it out). It is looked at and proved; a difference is
+     told, and never changed. Not compared, not stored. */
+  gboolean observed;
 
   /* link */
   LwLinkType link_type;
@@ -209,6 +225,15 @@ typedef struct LwResource {
   char *seed;         /* nullable: path of the user-data that a cloud-init seed (NoCloud) is made of */
   char *seed_iso;     /* where that seed is made */
   GPtrArray *devices; /* of char*: PCI addresses of the host, "0000:01:00.0", handed through */
+  /* profile: of the interface `link`; a bridge has `mac`, a port its `master`; `alias`: whose it is; `up`: it
+     is active there, and comes by itself at boot (by `priority`, where several would) */
+  LwProfileType profile_type;
+  char *method;      /* of IPv4: "auto" (DHCP), "manual", "disabled"; not set: the whole IP configuration is
+                        that of the profile `before`, which the bridge of a port takes over with its address */
+  GArray *addresses; /* of LwPrefix: "manual" */
+  GPtrArray *routes; /* of LwProfileRoute* */
+  char *client_id;   /* DHCP's, as NetworkManager writes it; not set: whatever it has */
+  char *before;      /* uuid of the profile that was active on a port's link before: only seen */
 } LwResource;
 
 LwResource *lw_resource_new(LwResourceKind kind, const char *ns /* nullable */,
@@ -223,6 +248,7 @@ LwDhcpHost *lw_dhcp_host_new(void);
 LwUpstream *lw_upstream_new(void);
 LwHostName *lw_host_name_new(void);
 LwDisk *lw_disk_new(void);
+LwProfileRoute *lw_profile_route_new(void);
 
 /* Stable identity: "link:router/lan10", "route:router/1001/0.0.0.0/0/0". Transfer full. */
 char *lw_resource_key(const LwResource *resource);
