@@ -80,7 +80,8 @@ void lw_host_add_uplink(const LwHostWorld *world, const LwLab *lab, LwResourceSe
 
 static gboolean is_machines(const LwResource *r) {
   const char *name = r->kind == LW_RES_NETNS ? r->name : r->ns;
-  return r->kind == LW_RES_CELL || (name && g_str_has_prefix(name, "cell-"));
+  return r->kind == LW_RES_CELL || r->kind == LW_RES_DOMAIN || r->kind == LW_RES_DOMAIN_NIC ||
+         (name && g_str_has_prefix(name, "cell-"));
 }
 
 /* The router's cables end on bridges of the host; the other end tells whose they are. */

@@ -313,9 +313,8 @@ def add_user(path, line):
         subprocess.run(["mount", "--bind", copy, path], check=True)
 
 
-def inside(folder):
-    """Pid 1 of the daemon's pid namespace: mounts, keeps libvirtd, starts it again when told to (SIGUSR1)."""
-    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+def prepare():
+    """The mount namespace that we are in becomes one for a libvirtd of its own; returns how that is started."""
     for path in PRIVATE:
         os.makedirs(path, exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", path], check=True)
@@ -325,7 +324,13 @@ def inside(folder):
         file.write(LIBVIRTD_CONF)
     with open("/etc/libvirt/qemu.conf", "w") as file:
         file.write(QEMU_CONF)
-    command = [which("libvirtd"), "-p", "/run/libvirt/libvirtd.pid"]
+    return [which("libvirtd"), "-p", "/run/libvirt/libvirtd.pid"]
+
+
+def inside(folder):
+    """Pid 1 of the daemon's pid namespace: mounts, keeps libvirtd, starts it again when told to (SIGUSR1)."""
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    command = prepare()
     daemon = subprocess.Popen(command)
     again = []
     signal.signal(signal.SIGUSR1, lambda *_: again.append(1))
