@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "cmd/confirm.h"
+#include "cmd/containers.h"
 #include "cmd/domains.h"
 #include "cmd/generations.h"
 #include "cmd/hosts.h"
@@ -104,7 +105,8 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
                               guint *seconds, GError **error) {
   LwConfirmTimer *timer = NULL;
   guint number = 0;
-  g_autoptr(LwResourceSet) wanted = refuse_pending(session, error) ? lw_session_wanted(session, error) : NULL;
+  gboolean ready = refuse_pending(session, error) && lw_containers_ready(session, error);
+  g_autoptr(LwResourceSet) wanted = ready ? lw_session_wanted(session, error) : NULL;
   g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, error) : NULL;
   if (!plan)
     return FALSE;
@@ -214,7 +216,8 @@ static int plan_inside(gpointer data) {
   g_auto(Difference) difference = {0};
   g_autoptr(LwSession) session =
       lw_session_open(apply->invocation, g_steal_pointer(&apply->lab), apply->secrets, FALSE, &error);
-  g_autoptr(LwResourceSet) wanted = session ? lw_session_wanted(session, &error) : NULL;
+  gboolean ready = session && lw_containers_ready(session, &error);
+  g_autoptr(LwResourceSet) wanted = ready ? lw_session_wanted(session, &error) : NULL;
   g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, &error) : NULL;
   if (!plan || (!lw_plan_is_empty(plan) &&
                 !lw_proof_difference(session, wanted, &difference.opens, &difference.closes, &error)))

@@ -11,6 +11,7 @@
 #include "policy/names.h"
 #include "policy/policy.h"
 #include "providers/cell/cell.h"
+#include "providers/container/container.h"
 #include "providers/dhcpcd/dhcpcd.h"
 #include "providers/kernel/snapshot.h"
 #include "providers/nft/nft.h"
@@ -109,6 +110,16 @@ static gboolean read_taken(LwSession *session, GError **error) {
 
 /* Before WAN has a lease, its resolver is likely to be whom the host's own packets go by: they share the home
  * LAN. The lease decides, once it is there. */
+/* In a twin cells stand in for them. */
+static void learn_containers(LwSession *session) {
+  for (guint i = 0; i < session->lab->machines->len; i++) {
+    const LwMachine *machine = lw_lab_machine(session->lab, i);
+    if (machine->kind == LW_MACHINE_CONTAINER)
+      g_hash_table_replace(session->facts->containers, g_strdup(machine->name),
+                           lw_container_look(lw_container_sockets, machine->object));
+  }
+}
+
 static gboolean learn_host(LwSession *session, GError **error) {
   static const char *const here[] = {"", NULL};
   LwFacts *facts = session->facts;
@@ -122,6 +133,7 @@ static gboolean learn_host(LwSession *session, GError **error) {
   facts->uplink_mac = session->host->mac;
   if (facts->wan_resolvers->len == 0 && lw_addr_is_set(&session->host->gateway))
     g_array_append_val(facts->wan_resolvers, session->host->gateway);
+  learn_containers(session);
   session->unresolved = g_ptr_array_new_with_free_func(g_free);
   lw_host_resolve_endpoints(session->lab, facts, session->unresolved);
   return lw_domains_learn(session, error);

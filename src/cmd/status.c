@@ -1,4 +1,5 @@
 #include "cmd/confirm.h"
+#include "cmd/containers.h"
 #include "cmd/domains.h"
 #include "cmd/generations.h"
 
@@ -90,6 +91,9 @@ static void print_text(const LwSession *session, const LwPlan *drift) {
   g_autoptr(GPtrArray) domains = lw_domains_notes(session);
   for (guint i = 0; i < domains->len; i++)
     g_print("note: %s\n", (char *)domains->pdata[i]);
+  g_autoptr(GPtrArray) notes = lw_container_notes(session);
+  for (guint i = 0; i < notes->len; i++)
+    g_print("note: %s\n", (char *)notes->pdata[i]);
   guint back = 0;
   gint64 left = lw_confirm_left(session->engine, &back);
   if (left >= 0)
@@ -170,6 +174,9 @@ static int status_inside(LwSession *session) {
   g_autoptr(GPtrArray) domains = lw_domains_notes(session);
   for (guint i = 0; i < domains->len; i++)
     json_array_add_string_element(notes, domains->pdata[i]);
+  g_autoptr(GPtrArray) containers = lw_container_notes(session);
+  for (guint i = 0; i < containers->len; i++)
+    json_array_add_string_element(notes, containers->pdata[i]);
   json_object_set_array_member(root, "notes", notes);
   lw_print_json(root);
   return LW_EXIT_OK;

@@ -25,6 +25,18 @@ char *lw_name_cell_ns(const LwMachine *machine) {
   return g_strconcat("cell-", machine->name, NULL);
 }
 
+char *lw_name_container_ns(const LwMachine *machine, const LwContainerFact *fact) {
+  return g_strdup_printf("ctr-%s-%" G_GUINT64_FORMAT, machine->name, fact->netns);
+}
+
+char *lw_name_machine_ns(const LwFacts *facts, const LwMachine *machine) {
+  if (facts->cells_stand_in || machine->kind == LW_MACHINE_CELL)
+    return lw_name_cell_ns(machine);
+  const LwContainerFact *fact =
+      machine->kind == LW_MACHINE_CONTAINER ? g_hash_table_lookup(facts->containers, machine->name) : NULL;
+  return fact && fact->process && !fact->trouble ? lw_name_container_ns(machine, fact) : NULL;
+}
+
 char *lw_name_nic(guint nic) {
   return g_strdup_printf("eth%u", nic);
 }

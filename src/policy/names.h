@@ -18,7 +18,12 @@ char *lw_name_tunnel(const LwTunnel *tunnel);        /* inside the router: "wg-"
 char *lw_name_nic_port(LwFacts *facts, const LwLab *lab, guint machine,
                        guint nic);               /* host side: "lwm" + number */
 char *lw_name_cell_ns(const LwMachine *machine); /* "cell-" + name */
-char *lw_name_nic(guint nic);                    /* inside a cell: "eth0" */
+/* "ctr-" + name + "-" + the namespace's inode: another one with each start of the container, so that what
+ * hung on the last one is not taken for what hangs on this one. */
+char *lw_name_container_ns(const LwMachine *machine, const LwContainerFact *fact);
+/* The namespace of a machine's NICs; NULL: it has none now (a container that does not run, a domain). */
+char *lw_name_machine_ns(const LwFacts *facts, const LwMachine *machine);
+char *lw_name_nic(guint nic); /* inside a cell: "eth0" */
 guint32 lw_mark_of_exit(LwFacts *facts, const LwLab *lab, guint tunnel /* LW_NONE: direct */);
 guint32 lw_table_of_exit(LwFacts *facts, const LwLab *lab, guint tunnel);
 

@@ -9,6 +9,20 @@ static void probe_port_free(gpointer data) {
   g_free(probe);
 }
 
+LwContainerFact *lw_container_fact_new(void) {
+  return g_new0(LwContainerFact, 1);
+}
+
+void lw_container_fact_free(LwContainerFact *fact) {
+  if (!fact)
+    return;
+  g_free(fact->process);
+  g_free(fact->file);
+  g_free(fact->trouble);
+  g_free(fact->note);
+  g_free(fact);
+}
+
 LwFacts *lw_facts_new(void) {
   LwFacts *facts = g_new0(LwFacts, 1);
   facts->router_ns = g_strdup("router");
@@ -16,6 +30,8 @@ LwFacts *lw_facts_new(void) {
   facts->resolved = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   facts->numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   facts->leases = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  facts->containers =
+      g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)lw_container_fact_free);
   facts->active = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   facts->positions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   facts->cut = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -35,6 +51,7 @@ void lw_facts_free(LwFacts *facts) {
   g_hash_table_unref(facts->resolved);
   g_hash_table_unref(facts->numbers);
   g_hash_table_unref(facts->leases);
+  g_hash_table_unref(facts->containers);
   g_hash_table_unref(facts->active);
   g_hash_table_unref(facts->positions);
   g_hash_table_unref(facts->cut);

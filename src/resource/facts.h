@@ -30,12 +30,27 @@ typedef struct {
   /* addresses given to declared NICs that have none of their own: "MACHINE/INDEX/SEGMENT" -> LwAddr* */
   GHashTable *leases;
 
+  GHashTable *containers; /* machine name -> LwContainerFact*, of those that are containers */
+
   /* run-time state: */
   GHashTable *active;    /* segment name -> tunnel name, where switched */
   GHashTable *positions; /* "MACHINE/INDEX" -> segment name, where moved */
   GHashTable *cut;       /* set of machine names */
   GPtrArray *probes;     /* of LwProbePort*: extra, short-lived machines of verify */
 } LwFacts;
+
+/* A container that the lab names, as its engine tells it. */
+typedef struct {
+  char *process; /* its first process, as lw_process_identity() has it; NULL: it does not run */
+  guint64 netns; /* inode of its network namespace, while it runs */
+  char *file;    /* what its engine shows it as /etc/resolv.conf; nullable */
+  char *trouble; /* why it cannot be a machine, with the remedy (it has a way round); nullable */
+  char *note;    /* what its owner should know (it is not there, …); nullable */
+} LwContainerFact;
+
+LwContainerFact *lw_container_fact_new(void);
+void lw_container_fact_free(LwContainerFact *fact);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwContainerFact, lw_container_fact_free)
 
 /* A probe of verify: allowed by host-guard as if it were declared. */
 typedef struct {
