@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "cmd/confirm.h"
 #include "cmd/containers.h"
+#include "cmd/domains.h"
 #include "cmd/generations.h"
 #include "cmd/hosts.h"
 #include "cmd/proof.h"
@@ -103,6 +104,9 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
   for (guint i = 0; session->unresolved && i < session->unresolved->len; i++)
     g_printerr("lanward: nobody knows the endpoint of tunnel %s: it stays closed until an apply finds it\n",
                (char *)session->unresolved->pdata[i]);
+  g_autoptr(GPtrArray) notes = lw_domains_notes(session);
+  for (guint i = 0; i < notes->len; i++)
+    g_printerr("lanward: %s\n", (char *)notes->pdata[i]);
   *changes = plan->changes->len;
   if (!*seconds && lw_host_changes_uplink(session, plan))
     *seconds = UPLINK_CONFIRM_S;

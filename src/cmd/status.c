@@ -1,5 +1,6 @@
 #include "cmd/confirm.h"
 #include "cmd/containers.h"
+#include "cmd/domains.h"
 #include "cmd/generations.h"
 
 #include "policy/names.h"
@@ -87,6 +88,9 @@ static void print_text(const LwSession *session, const LwPlan *drift) {
   g_autofree char *trap = lw_nft_bridge_trap();
   if (trap)
     g_print("note: %s\n", trap);
+  g_autoptr(GPtrArray) domains = lw_domains_notes(session);
+  for (guint i = 0; i < domains->len; i++)
+    g_print("note: %s\n", (char *)domains->pdata[i]);
   g_autoptr(GPtrArray) notes = lw_container_notes(session);
   for (guint i = 0; i < notes->len; i++)
     g_print("note: %s\n", (char *)notes->pdata[i]);
@@ -170,6 +174,9 @@ static int status_inside(LwSession *session) {
   g_autofree char *trap = lw_nft_bridge_trap();
   if (trap)
     json_array_add_string_element(notes, trap);
+  g_autoptr(GPtrArray) domains = lw_domains_notes(session);
+  for (guint i = 0; i < domains->len; i++)
+    json_array_add_string_element(notes, domains->pdata[i]);
   g_autoptr(GPtrArray) containers = lw_container_notes(session);
   for (guint i = 0; i < containers->len; i++)
     json_array_add_string_element(notes, containers->pdata[i]);

@@ -84,7 +84,8 @@ static gboolean is_machines_ns(const char *name) {
 
 static gboolean is_machines(const LwResource *r) {
   const char *name = r->kind == LW_RES_NETNS ? r->name : r->ns;
-  return r->kind == LW_RES_CELL || r->kind == LW_RES_CONTAINER || is_machines_ns(name);
+  return r->kind == LW_RES_CELL || r->kind == LW_RES_CONTAINER || r->kind == LW_RES_DOMAIN ||
+         r->kind == LW_RES_DOMAIN_NIC || is_machines_ns(name);
 }
 
 /* The router's cables end on bridges of the host; the other end tells whose they are. */

@@ -58,6 +58,8 @@ LwResourceSet *lw_host_without_lab(const LwHostWorld *world);
  * Transfer full. */
 char *lw_host_rescue_script(const LwHostWorld *world, const LwLab *lab, const LwResourceSet *wanted,
                             const char *run_dir);
+/* A virtual machine that libvirt has, as far as the facts know. */
+gboolean lw_host_has_domain(const LwFacts *facts, const LwMachine *machine);
 
 /* Parts of lw_host_add(), in this order. */
 void lw_host_add_uplink(const LwHostWorld *world, const LwLab *lab, LwResourceSet *wanted);
