@@ -43,8 +43,9 @@ int lw_doctor_main(const LwInvocation *invocation) {
   }
   for (guint i = 0; i < findings->len; i++)
     print_finding(invocation, findings->pdata[i]);
-  if (!invocation->quiet)
-    g_print(findings->len ? "%u finding%s\n" : "nothing is in the way%.0u%s\n", findings->len,
-            findings->len > 1 ? "s" : "");
+  if (!invocation->quiet && findings->len)
+    g_print("%u finding%s\n", findings->len, findings->len > 1 ? "s" : "");
+  else if (!invocation->quiet)
+    g_print("nothing is in the way\n");
   return findings->len ? LW_EXIT_VIOLATION : LW_EXIT_OK;
 }
