@@ -159,10 +159,24 @@ static LwMachine *add_machine(const First *f, LwMachineKind kind, const char *ob
   return machine;
 }
 
-static LwNic *add_nic(LwMachine *machine, guint segment, LwMac mac) {
+static gboolean has_mac(const LwLab *lab, const LwMac *mac) {
+  for (guint i = 0; i < lab->machines->len; i++) {
+    const LwMachine *machine = lw_lab_machine(lab, i);
+    for (guint n = 0; n < machine->nics->len; n++)
+      if (lw_mac_equal(&lw_machine_nic(machine, n)->mac, mac))
+        return TRUE;
+  }
+  return FALSE;
+}
+
+/* A MAC that two have is neither's to be told by. */
+static LwNic *add_nic(const First *f, LwMachine *machine, guint segment, LwMac mac) {
   LwNic *nic = lw_nic_new();
+  gboolean twice = lw_mac_is_set(&mac) && has_mac(f->lab, &mac);
+  if (twice)
+    note(f->notes, "%s: its MAC is another machine's, too: one of them does not work", machine->name);
   nic->segment = segment;
-  nic->mac = mac;
+  nic->mac = twice ? LW_MAC_NONE : mac;
   g_ptr_array_add(machine->nics, nic);
   return nic;
 }
@@ -216,7 +230,7 @@ LwLab *lw_first_lab(const LwSeen *seen, const LwFirstAnswers *answers, GPtrArray
       continue;
     }
     LwMachine *machine = add_machine(&f, LW_MACHINE_VM, domain->name);
-    add_nic(machine, 0, ((LwSeenNic *)domain->nics->pdata[0])->mac);
+    add_nic(&f, machine, 0, ((LwSeenNic *)domain->nics->pdata[0])->mac);
     if (domain->nics->len > 1)
       note(notes, "%s has %u NICs: the first one is plugged in, add the others under nics:", domain->name,
            domain->nics->len);
@@ -396,7 +410,7 @@ static void import_domain(First *f, const LwSeenDomain *domain) {
   LwMachine *machine = add_machine(f, LW_MACHINE_VM, domain->name);
   for (guint i = 0; i < domain->nics->len; i++) {
     const LwSeenNic *nic = domain->nics->pdata[i];
-    set_address(f, add_nic(machine, segment_of(f, nic), nic->mac), nic);
+    set_address(f, add_nic(f, machine, segment_of(f, nic), nic->mac), nic);
   }
 }
 
@@ -421,7 +435,7 @@ static void import_containers(First *f) {
   if (f->seen->containers->len && f->lab->segments->len == 0)
     add_segment(f, "lan10", free_subnet(f, FIRST_NUMBER))->egress = LW_EGRESS_NONE;
   for (guint i = 0; i < f->seen->containers->len; i++)
-    add_nic(add_machine(f, LW_MACHINE_CONTAINER, f->seen->containers->pdata[i]), 0, LW_MAC_NONE);
+    add_nic(f, add_machine(f, LW_MACHINE_CONTAINER, f->seen->containers->pdata[i]), 0, LW_MAC_NONE);
   if (f->seen->containers->len)
     note(f->notes, "containers without a network are put into %s: say which segment each belongs to",
          lw_lab_segment(f->lab, 0)->name);

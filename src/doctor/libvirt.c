@@ -79,7 +79,11 @@ static void read_nics(LwSeenDomain *domain, xmlNode *devices) {
     g_autofree char *mac = attribute(child(each, "mac"), "address");
     nic->network = attribute(child(each, "source"), "network");
     nic->bridge = attribute(child(each, "source"), "bridge");
-    if (!mac || !lw_mac_parse(mac, &nic->mac))
+    if (!lw_seen_is_name(nic->network))
+      g_clear_pointer(&nic->network, g_free);
+    if (!lw_seen_is_interface(nic->bridge))
+      g_clear_pointer(&nic->bridge, g_free);
+    if (!mac || !lw_mac_parse(mac, &nic->mac) || (nic->mac.bytes[0] & 1))
       nic->mac = (LwMac){0};
     g_ptr_array_add(domain->nics, nic);
   }
@@ -90,7 +94,7 @@ static void look_at_domain(LwSeen *seen, const char *root, const char *path) {
   xmlNode *top = doc ? xmlDocGetRootElement(doc) : NULL;
   g_autofree char *name =
       top && g_str_equal((const char *)top->name, "domain") ? content(child(top, "name")) : NULL;
-  if (name && *name) {
+  if (lw_seen_is_name(name)) {
     LwSeenDomain *domain = g_new0(LwSeenDomain, 1);
     g_autofree char *starts = g_strdup_printf("%s" DOMAINS "/autostart/%s.xml", root, name);
     domain->path = g_strdup(path);
@@ -170,13 +174,15 @@ static void look_at_network(LwSeen *seen, const char *root, const char *path) {
   xmlNode *top = doc ? xmlDocGetRootElement(doc) : NULL;
   g_autofree char *name =
       top && g_str_equal((const char *)top->name, "network") ? content(child(top, "name")) : NULL;
-  if (name && *name) {
+  if (lw_seen_is_name(name)) {
     LwSeenNetwork *network = g_new0(LwSeenNetwork, 1);
     g_autofree char *mode = attribute(child(top, "forward"), "mode");
     network->name = g_steal_pointer(&name);
     network->path = g_strdup(path);
     network->hosts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     network->bridge = attribute(child(top, "bridge"), "name");
+    if (!lw_seen_is_interface(network->bridge))
+      g_clear_pointer(&network->bridge, g_free);
     network->forwards = child(top, "forward") && g_strcmp0(mode, "bridge") != 0;
     read_subnet(network, child(top, "ip"));
     read_reservations(network, child(child(top, "ip"), "dhcp"));

@@ -144,7 +144,8 @@ static void read_ports(LwSeen *seen, GPtrArray *files, GHashTable *bridges) {
     g_autofree char *name = key_of(file, "connection", "interface-name");
     const char *of = controller ? controller : master;
     const char *bridge = of ? g_hash_table_lookup(bridges, of) : NULL;
-    if (!bridge || !name || !type || (!g_str_equal(type, "ethernet") && !g_str_equal(type, "802-3-ethernet")))
+    if (!bridge || !lw_seen_is_interface(name) || !type ||
+        (!g_str_equal(type, "ethernet") && !g_str_equal(type, "802-3-ethernet")))
       continue;
     LwSeenProfile *profile = profile_of(seen, bridge);
     g_free(profile->port);
@@ -166,7 +167,7 @@ static void look_at_profiles(LwSeen *seen, const char *root) {
     g_autofree char *type = key_of(file, "connection", "type");
     g_autofree char *name = key_of(file, "connection", "interface-name");
     g_autofree char *uuid = key_of(file, "connection", "uuid");
-    if (g_strcmp0(type, "bridge") == 0 && name) {
+    if (g_strcmp0(type, "bridge") == 0 && lw_seen_is_interface(name)) {
       read_bridge(seen, file, name, path);
       g_hash_table_replace(bridges, g_strdup(name), g_strdup(name));
       if (uuid)
@@ -197,7 +198,7 @@ static void look_at_filter(LwSeen *seen, const char *root) {
 static void look_at_tunnels(LwSeen *seen, const char *root) {
   g_autoptr(GPtrArray) names = lw_seen_list(root, "/etc/wireguard");
   for (guint i = 0; i < names->len; i++)
-    if (g_str_has_suffix(names->pdata[i], ".conf"))
+    if (g_str_has_suffix(names->pdata[i], ".conf") && lw_seen_is_name(names->pdata[i]))
       g_ptr_array_add(seen->tunnels, g_strdup_printf("/etc/wireguard/%s", (char *)names->pdata[i]));
 }
 

@@ -154,6 +154,18 @@ const char *lw_seen_uplink(const LwSeen *seen) {
   return NULL;
 }
 
+gboolean lw_seen_is_name(const char *text) {
+  gboolean good = text && *text && strlen(text) <= 255 && g_utf8_validate(text, -1, NULL);
+  for (const char *at = text; good && *at; at++)
+    good = !g_ascii_iscntrl(*at);
+  return good;
+}
+
+gboolean lw_seen_is_interface(const char *text) {
+  return text && *text && strlen(text) < 16 && !g_str_equal(text, ".") && !g_str_equal(text, "..") &&
+         strspn(text, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_.-") == strlen(text);
+}
+
 /* --- files
  * -------------------------------------------------------------------------------------------------------------
  */

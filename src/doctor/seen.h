@@ -107,6 +107,10 @@ const LwSeenRoute *lw_seen_default_route(const LwSeen *seen);               /* n
  * NULL: none. Borrowed. */
 const char *lw_seen_uplink(const LwSeen *seen);
 
+/* Could it stand in a lab's file: as the name of something of libvirt's or an engine's; of an interface? */
+gboolean lw_seen_is_name(const char *text /* nullable */);
+gboolean lw_seen_is_interface(const char *text /* nullable */);
+
 /* Parts of lw_seen_look(): each fills in its own members. */
 void lw_seen_look_hardware(LwSeen *seen, const char *root);
 void lw_seen_look_network(LwSeen *seen, const char *root);
