@@ -3,26 +3,12 @@
 
 #include <string.h>
 
-static gboolean in_group(const LwAuditWorld *world, const char *name, const LwOpnInterface *interface) {
-  if (g_str_equal(name, "wireguard"))
-    return g_str_has_prefix(interface->device, "wg");
-  if (g_str_equal(name, "openvpn"))
-    return g_str_has_prefix(interface->device, "ovpn");
-  for (guint i = 0; i < world->opn->groups->len; i++) {
-    const LwOpnIfGroup *group = world->opn->groups->pdata[i];
-    for (guint n = 0; g_str_equal(group->name, name) && n < group->members->len; n++)
-      if (g_str_equal(group->members->pdata[n], interface->key))
-        return TRUE;
-  }
-  return FALSE;
-}
-
 gboolean lw_audit_rule_is_on(const LwAuditWorld *world, const LwPfRule *rule, guint zone) {
   const LwOpnInterface *interface = lw_audit_zone(world, zone)->link->interface;
   const char *device = rule->device;
   if (!device)
     return TRUE;
-  gboolean on = g_str_equal(device, interface->device) || in_group(world, device, interface);
+  gboolean on = g_str_equal(device, interface->device) || lw_pf_in_group(world->opn, device, interface);
   return on != rule->device_not;
 }
 

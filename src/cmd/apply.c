@@ -235,15 +235,16 @@ static int with_file(const LwInvocation *invocation, int (*inside)(gpointer), gb
   if (!path)
     path = invocation->file ? invocation->file : LW_DEFAULT_FILE;
   g_autofree char *whole = g_canonicalize_filename(path, NULL);
+  g_autoptr(GError) error = NULL;
+  if (!lw_target_is_twin() && !lw_host_enter(invocation, &error))
+    return lw_fail(error); /* before its files are read, which are root's */
   g_autoptr(LwLab) lab = lw_load_asserted_spec(invocation, path, lw_target_spec_flags(), secrets);
   if (!lab)
     return LW_EXIT_ERROR;
-  g_autoptr(GError) error = NULL;
   if (!lw_target_is_twin()) {
-    Apply here = {invocation, whole, lab, secrets};
-    int code = lw_host_enter(invocation, &error) ? inside(&here) : lw_fail(error);
-    if (!here.lab)
-      lab = NULL; /* the session took it */
+    Apply here = {invocation, whole, g_steal_pointer(&lab), secrets};
+    int code = inside(&here);
+    lw_lab_free(here.lab); /* unless the session took it */
     return code;
   }
   pid_t holder = start ? lw_twin_start(invocation->name, &error) : lw_twin_find(invocation->name, &error);

@@ -9,8 +9,10 @@ typedef enum {
   PHASE_NAMESPACE,
   PHASE_GLOBAL_SYSCTL,
   PHASE_RULES,
+  PHASE_PROFILES,
   PHASE_LINKS,
   PHASE_PLUG,
+  PHASE_NETWORKS,
   PHASE_ADDRESSING,
   PHASE_DAEMONS,
   PHASE_LEASES,
@@ -19,6 +21,8 @@ typedef enum {
   PHASE_RESOLVERS,
   PHASE_SERVERS,
   PHASE_CELLS,
+  PHASE_DOMAINS,
+  PHASE_DOMAIN_NICS,
   PHASE_LAST,
 } Phase;
 
@@ -28,6 +32,7 @@ enum {
   PHASE_ANNOUNCE,
   PHASE_BOUNDS,
   PHASE_PULL,
+  PHASE_PULL_NICS,    /* another provider's: a step of its own */
   PHASE_DELETE = 200, /* the parts backwards */
   PHASE_ADAPT = 300,  /* the part */
   PHASE_NEW_RULES = 400,
@@ -78,6 +83,8 @@ static Phase phase_of(const LwResource *r, GHashTable *tunnels) {
     return is_of_one_link(r) ? PHASE_ADDRESSING : PHASE_GLOBAL_SYSCTL;
   case LW_RES_RULESET:
     return PHASE_RULES;
+  case LW_RES_PROFILE: /* it makes bridges that links are plugged into */
+    return PHASE_PROFILES;
   case LW_RES_LINK:
     return PHASE_LINKS;
   case LW_RES_ADDRESS:
@@ -93,6 +100,12 @@ static Phase phase_of(const LwResource *r, GHashTable *tunnels) {
     return PHASE_TUNNELS;
   case LW_RES_SERVER:
     return PHASE_SERVERS;
+  case LW_RES_NETWORK:
+    return PHASE_NETWORKS;
+  case LW_RES_DOMAIN:
+    return PHASE_DOMAINS;
+  case LW_RES_DOMAIN_NIC:
+    return PHASE_DOMAIN_NICS;
   case LW_RES_CELL:
   case LW_RES_LAST:
     break;
@@ -146,11 +159,16 @@ static gboolean moves(const LwChange *change) {
   return is_live_link(change) && !same_text(change->from->master, change->to->master);
 }
 
+/* libvirt's: on the wires that are there, and no wire of the router's. */
+static gboolean is_libvirts(LwResourceKind kind) {
+  return kind == LW_RES_NETWORK || kind == LW_RES_DOMAIN || kind == LW_RES_DOMAIN_NIC;
+}
+
 /* Does it redirect traffic in place? Then neither the old rules alone nor the new ones fit it. */
 static gboolean adapts(const LwChange *change) {
   LwResourceKind kind = subject(change)->kind;
   if (change->klass == LW_CHANGE_CREATE || change->klass == LW_CHANGE_DELETE || kind == LW_RES_RULESET ||
-      kind == LW_RES_CELL || kind == LW_RES_SERVER)
+      kind == LW_RES_CELL || kind == LW_RES_SERVER || is_libvirts(kind))
     return FALSE;
   if (kind == LW_RES_RESOLVER && change->klass == LW_CHANGE_LIVE)
     return FALSE; /* reservations only */
@@ -179,7 +197,7 @@ static gboolean hangs_on_coming(const Diff *d, const LwResource *r) {
  * bounds stop (a first handshake, a machine's DHCP) and opens nothing that the new tables do not allow. */
 static gboolean comes_last(const Diff *d, const LwChange *change) {
   const LwResource *r = subject(change);
-  return r->kind == LW_RES_CELL || r->kind == LW_RES_SERVER || hangs_on_coming(d, r);
+  return r->kind == LW_RES_CELL || r->kind == LW_RES_SERVER || is_libvirts(r->kind) || hangs_on_coming(d, r);
 }
 
 static int phase_of_change(const Diff *d, const LwChange *change) {
@@ -201,8 +219,8 @@ static int phase_of_change(const Diff *d, const LwChange *change) {
   return (d->bounded && !comes_last(d, change) ? PHASE_ADAPT : PHASE_COME) + (int)phase;
 }
 
-static LwResource *copy_of_link(const LwResource *link) {
-  g_autoptr(JsonNode) json = lw_resource_to_json(link);
+static LwResource *copy_of(const LwResource *resource) {
+  g_autoptr(JsonNode) json = lw_resource_to_json(resource);
   return lw_resource_from_json(json, NULL);
 }
 
@@ -210,7 +228,7 @@ static LwResource *copy_of_link(const LwResource *link) {
 static void schedule_move(Diff *d, const LwChange *change) {
   LwResource *from = change->from, *to = change->to;
   if (from->master && *from->master) {
-    g_autoptr(LwResource) pulled = copy_of_link(to);
+    g_autoptr(LwResource) pulled = copy_of(to);
     g_clear_pointer(&pulled->master, g_free);
     pulled->isolated = FALSE;
     pulled->up = to->up && (!to->master || !*to->master); /* one that is taken off for good stays as wanted */
@@ -233,6 +251,20 @@ static void schedule_link(Diff *d, LwChange *change) {
     schedule(d, change, PHASE_COME + PHASE_PLUG);
   else
     schedule(d, change, phase_of_change(d, change));
+}
+
+/* A NIC that leaves its network loses its link before the new tables, and has it on the new network after
+ * them: the guest sees that it was away, and asks DHCP again. */
+static void schedule_nic(Diff *d, LwChange *change) {
+  LwResource *from = change->from, *to = change->to;
+  if (same_text(from->master, to->master) || !from->up) {
+    schedule(d, change, from->up && !to->up ? PHASE_PULL_NICS : phase_of_change(d, change));
+    return;
+  }
+  g_autoptr(LwResource) pulled = copy_of(from);
+  pulled->up = FALSE;
+  schedule(d, extra(d, LW_CHANGE_LIVE, from, pulled), PHASE_PULL_NICS);
+  schedule(d, extra(d, LW_CHANGE_LIVE, pulled, to), PHASE_COME + PHASE_DOMAIN_NICS);
 }
 
 static void add_bound(Diff *d, const LwResource *table) {
@@ -316,6 +348,8 @@ static void schedule_all(Diff *d) {
     LwChange *change = d->plan->changes->pdata[i];
     if (is_live_link(change))
       schedule_link(d, change);
+    else if (change->klass == LW_CHANGE_LIVE && change->to->kind == LW_RES_DOMAIN_NIC)
+      schedule_nic(d, change);
     else if (change->klass == LW_CHANGE_LIVE && change->to->kind == LW_RES_RULESET)
       schedule_table(d, change);
     else
@@ -361,11 +395,16 @@ static void diff_wanted(Diff *d) {
   }
 }
 
+/* Adopted as it was found, and so left there. */
+static gboolean is_adopted(const LwResource *seen) {
+  return seen->kind == LW_RES_NETWORK && (!seen->alias || !*seen->alias);
+}
+
 static void diff_owned(Diff *d) {
   for (guint i = 0; d->owned && i < d->owned->list->len; i++) {
     g_autofree char *key = lw_resource_key(d->owned->list->pdata[i]);
     LwResource *from = lw_resource_set_find(d->seen, key);
-    if (from && !lw_resource_set_find(d->wanted, key))
+    if (from && !is_adopted(from) && !lw_resource_set_find(d->wanted, key))
       differ(d, LW_CHANGE_DELETE, from, NULL);
   }
 }

@@ -56,6 +56,11 @@ LwRuleset *lw_policy_guard_host_rules(const LwLab *lab, LwFacts *facts) {
   lw_rule_match(r, LW_FIELD_IIF, lw_value_name(lab->host.bridge));
   lw_rule_match(r, LW_FIELD_OIF, lw_value_name(lab->host.management.bridge));
   lw_rule_drop(r, "lanward guard host");
+  r = lw_chain_add_rule(forward, LW_ORIGIN_NONE, "the lab leaves by its router alone, networks: or not");
+  lw_rule_match(r, LW_FIELD_IIF, lw_value_name(lab->host.management.bridge));
+  lw_rule_match(r, LW_FIELD_OIF, lw_value_name(lab->host.bridge));
+  lw_rule_match_set(r, "lab", FALSE, LW_FIELD_SADDR, LW_FIELD_LAST);
+  lw_rule_drop(r, "lanward guard host");
   r = lw_chain_add_rule(forward, LW_ORIGIN_NONE, "the lab reaches nothing through the host but networks:");
   lw_rule_match(r, LW_FIELD_IIF, lw_value_name(lab->host.management.bridge));
   lw_rule_match_set(r, "lab", FALSE, LW_FIELD_SADDR, LW_FIELD_LAST);

@@ -17,11 +17,13 @@ typedef struct {
   gboolean forward4; /* what comes in by it is routed on */
   gboolean v6;       /* IPv6 is on, or it is not known that it is off */
   guint master;      /* bridge it is a port of; LW_NO_LINK */
+  LwBdd bridged;     /* of a bridge: as the namespace's */
   GArray *ports;     /* of guint: of a bridge */
   LwAddr address;    /* its first IPv4 address; unset: none */
   LwAddr address6;   /* its first IPv6 address that is good beyond the link */
   guint way_back; /* of IPv4: 1: a source must be routed back by this link, 2: by any; 0: it is not asked */
   gboolean accept_local; /* takes IPv4 packets from its own addresses */
+  LwBdd broadcast;       /* destinations: those of its own networks */
   const char *peer_ns, *peer;
 } Link;
 
@@ -43,6 +45,7 @@ typedef struct {
   LwBdd ways;         /* destinations and the links that they are led to */
   LwBdd matched;      /* by anything, a refusal (prohibit, blackhole) included */
   LwBdd matched_more; /* by anything but a default route */
+  LwBdd led;          /* by what leads somewhere */
 } Table;
 
 typedef struct {
@@ -66,12 +69,13 @@ struct Ns {
   GHashTable *tables;        /* number -> Table* */
   GArray *lookups;           /* of Lookup, by priority */
   gboolean by_iif;           /* some lookup looks at the iif */
-  LwBdd local;               /* destinations that are this namespace's own */
+  LwBdd local;               /* destinations that are this namespace's own, whatever link they come in by */
   LwBdd owned;               /* the addresses it answers for on a wire */
   LwBdd owned_source;        /* the same as sources */
   LwBdd martian_destination; /* destinations that no packet from a wire may have */
   LwBdd martian;             /* sources that no packet from a wire may have */
   gboolean forward6;
+  LwBdd bridged;       /* families that br_netfilter shows the IP tables on bridges too */
   GHashTable *sysctls; /* name -> value */
 };
 
@@ -85,6 +89,11 @@ typedef struct {
   gboolean own_mac; /* the frame was made by a namespace that was looked into: not the sender's MAC */
   LwRewrite rewrite;
   gboolean reply;  /* an answer: the direction of connection tracking */
+  gboolean routed; /* a rule said where it goes (route-to): by this link, LW_NO_LINK: one that is not there */
+  guint route_to;
+  LwAddr route_via;
+  gboolean replies; /* a rule said where its answers go (reply-to) */
+  guint reply_to;
   guint hop;       /* of a recorded run: where it came by last */
   LwRewrite entry; /* what had been written when it came into this namespace */
 } State;
@@ -93,6 +102,12 @@ typedef struct {
   LwBdd set;
   State state;
 } Branch;
+
+static inline gboolean rewrite_equal(const LwRewrite *a, const LwRewrite *b) {
+  return lw_addr_equal(&a->source, &b->source) && lw_addr_equal(&a->destination, &b->destination) &&
+         a->has_sport == b->has_sport && a->has_dport == b->has_dport && a->sport == b->sport &&
+         a->dport == b->dport && a->source_unknown == b->source_unknown;
+}
 
 /* Where a chain is walked. */
 typedef struct {
@@ -104,6 +119,8 @@ typedef struct {
   guint iif;     /* LW_NO_LINK: none (sent locally) */
   guint ibridge; /* bridge family: the ingress port's bridge */
   guint oif;     /* LW_NO_LINK: not decided, then it is in the sets */
+  /* IP families, what br_netfilter shows: iif and oif are the bridge then, and these its ports */
+  guint iport, oport;
 } At;
 
 struct LwReach {
@@ -119,6 +136,7 @@ struct LwReach {
   LwApproximation approximation;
   GPtrArray *trace; /* of LwStep*; NULL: not asked for */
   gboolean through; /* of a trace: nothing stops it */
+  LwBdd *unrefused; /* NULL: not asked for */
 };
 
 /* A match as sets: what it holds for surely, and what it may hold for. */
@@ -173,6 +191,10 @@ GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, gui
 /* Sources that surely have a way back by that link; LW_NO_LINK: by any. None when routing rules say more than
  * the main table does. */
 LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link);
+/* Destinations that no route of a table refuses. */
+LwBdd lw_reach_unrefused_destinations(LwReach *reach, Ns *ns, const State *state, guint iif);
+/* What refuses a packet that goes nowhere, or "no route leads there". Transfer full. */
+char *lw_reach_refusal(LwReach *reach, Ns *ns, const State *state, guint iif, LwBdd packet);
 /* Links that any route of the namespace leads to. Of guint, transfer full. */
 GArray *lw_reach_routed_links(LwReach *reach, Ns *ns);
 /* Those that a packet of the set may be led to, its destination as it was sent. Of guint, transfer full. */

@@ -179,8 +179,12 @@ static Truth link_is(const At *at, LwField field, const LwValue *value) {
   case LW_FIELD_OBRIDGE:
     return truth(at->bridge_family && at->oif != LW_NO_LINK &&
                  name_matches(value, link_name(at, lw_reach_link_at(at->ns, at->oif)->master)));
+  case LW_FIELD_IPORT: /* what is routed does not go from port to port */
+    return truth(at->iport != LW_NO_LINK && name_matches(value, link_name(at, at->iport)));
+  case LW_FIELD_OPORT:
+    return truth(at->oport != LW_NO_LINK && name_matches(value, link_name(at, at->oport)));
   default:
-    return NO; /* IPORT, OPORT: what is routed does not go from port to port */
+    return NO;
   }
 }
 
@@ -194,7 +198,7 @@ static Truth state_is(const At *at, const State *state, LwField field, const LwV
   case LW_FIELD_OPORT:
     return link_is(at, field, value);
   case LW_FIELD_BRIDGED:
-    return number_is(value, 0, 0);
+    return number_is(value, at->iport != LW_NO_LINK && at->oport != LW_NO_LINK, 0);
   case LW_FIELD_CT_STATE:
     return truth((value->first & state->ct_state) != 0);
   case LW_FIELD_CT_DIRECTION:
@@ -533,7 +537,7 @@ static Held negated(LwBddPool *pool, const LwMatch *match, const State *state, H
 typedef struct {
   const LwMatch *match;
   const Ns *ns;
-  guint32 iif, oif, ibridge, hook;
+  guint32 iif, oif, ibridge, iport, oport, hook;
   guint32 mark, ct_mark, flags;
 } MatchKey;
 
@@ -588,6 +592,12 @@ static gboolean match_key(const At *at, const LwMatch *match, const State *state
       break;
     case LW_FIELD_OBRIDGE:
       key->oif = at->oif;
+      break;
+    case LW_FIELD_IPORT:
+    case LW_FIELD_OPORT:
+    case LW_FIELD_BRIDGED:
+      key->iport = at->iport;
+      key->oport = at->oport;
       break;
     case LW_FIELD_ETH_SRC:
       key->flags |= state->own_mac ? 8u : 0;

@@ -125,13 +125,27 @@ static gboolean v6_is_on(const Ns *ns, const char *link) {
          !is_one(lw_reach_sysctl(ns, "net/ipv6/conf/default/disable_ipv6"));
 }
 
-static void read_sysctls(Ns *ns) {
+/* What br_netfilter shows to the IP tables, by a bridge's settings or the namespace's. */
+static LwBdd shown_families(LwReach *reach, const Ns *ns, const char *prefix) {
+  LwBdd families = LW_BDD_FALSE;
+  if (is_one(lw_reach_sysctl(ns, "net/bridge/%snf-call-iptables", prefix)))
+    families = lw_packets_family(reach->pool, 4);
+  if (is_one(lw_reach_sysctl(ns, "net/bridge/%snf-call-ip6tables", prefix)))
+    families = lw_bdd_or(reach->pool, families, lw_packets_family(reach->pool, 6));
+  return families;
+}
+
+static void read_sysctls(LwReach *reach, Ns *ns) {
   const char *v4 = lw_reach_sysctl(ns, "net/ipv4/ip_forward");
   const char *v6 = lw_reach_sysctl(ns, "net/ipv6/conf/all/forwarding");
   ns->forward6 = !v6 || is_one(v6);
+  ns->bridged = shown_families(reach, ns, "bridge-");
   for (guint i = 0; i < ns->links->len; i++) {
     Link *link = ns->links->pdata[i];
     const char *own = lw_reach_sysctl(ns, "net/ipv4/conf/%s/forwarding", link->name);
+    g_autofree char *own_prefix = g_strconcat(link->name, "/", NULL);
+    if (link->is_bridge)
+      link->bridged = lw_bdd_or(reach->pool, ns->bridged, shown_families(reach, ns, own_prefix));
     link->v6 = v6_is_on(ns, link->name);
     link->accept_local = is_one(lw_reach_sysctl(ns, "net/ipv4/conf/all/accept_local")) ||
                          is_one(lw_reach_sysctl(ns, "net/ipv4/conf/%s/accept_local", link->name));
@@ -170,7 +184,12 @@ static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
   if (addr->family != 4 || resource->prefix.len > 30)
     return;
   LwRange range = lw_prefix_range(&resource->prefix);
-  or_into(reach, &ns->local, lw_packets_addr(reach->pool, LW_HEADER_DADDR, &range.last));
+  LwBdd broadcast = lw_packets_addr(reach->pool, LW_HEADER_DADDR, &range.last);
+  if (link)
+    or_into(reach, &link->broadcast, broadcast);
+  /* sent on to where it is broadcast, when the kernel is told to; else everybody's broadcast is for it */
+  if (!is_one(lw_reach_sysctl(ns, "net/ipv4/conf/all/bc_forwarding")))
+    or_into(reach, &ns->local, broadcast);
   or_into(reach, &ns->martian, lw_packets_addr(reach->pool, LW_HEADER_SADDR, &range.last));
 }
 
@@ -290,13 +309,16 @@ void lw_reach_hook_rulesets(Ns *ns) {
 /* --- all of it
  * ---------------------------------------------------------------------------------------------------- */
 
-static void add_resource(LwReach *reach, const LwResource *resource, gboolean links) {
+/* first: links and settings, which the rest refers to. */
+static void add_resource(LwReach *reach, const LwResource *resource, gboolean first) {
   Ns *ns = lw_reach_ns(reach, resource->ns);
   if (!ns)
     return;
-  if (links) {
+  if (first) {
     if (resource->kind == LW_RES_LINK || resource->kind == LW_RES_TUNNEL)
       add_link(reach, ns, resource);
+    else if (resource->kind == LW_RES_SYSCTL)
+      g_hash_table_insert(ns->sysctls, resource->name, resource->value);
     return;
   }
   switch (resource->kind) {
@@ -309,9 +331,6 @@ static void add_resource(LwReach *reach, const LwResource *resource, gboolean li
     break;
   case LW_RES_RULE:
     add_lookup(reach, ns, resource);
-    break;
-  case LW_RES_SYSCTL:
-    g_hash_table_insert(ns->sysctls, resource->name, resource->value);
     break;
   case LW_RES_RULESET:
     if (resource->ruleset)
@@ -336,7 +355,7 @@ void lw_reach_index_world(LwReach *reach, const char *const *inside) {
   for (guint i = 0; i < reach->namespaces->len; i++) {
     Ns *ns = reach->namespaces->pdata[i];
     join_bridges(ns);
-    read_sysctls(ns);
+    read_sysctls(reach, ns);
     add_well_known(reach, ns);
     add_usual_lookups(reach, ns);
     lw_reach_hook_rulesets(ns);

@@ -28,3 +28,44 @@ typedef struct {
 
 /* "rule “…” of chain forward of table lanward in router". Transfer full. */
 char *lw_static_step_text(const LwStep *step);
+
+/* --- static_places.c */
+const LwResource *lw_static_link(const Prove *p, const char *ns, const char *name); /* nullable */
+/* The NIC that a port of the host belongs to, by the port's name. */
+gboolean lw_static_nic_of_port(const Prove *p, const char *port, guint *machine, guint *nic);
+guint lw_static_segment_of_bridge(const LwLab *lab, const char *bridge /* nullable */);
+LwPlace lw_static_place_of(const Prove *p, const LwArrival *arrival);
+gboolean lw_static_place_equal(const LwPlace *a, const LwPlace *b);
+char *lw_static_place_name(const LwLab *lab, const LwPlace *place); /* transfer full */
+/* A network behind the host is a place of its own, told apart by the destination. */
+gboolean lw_static_is_behind_host(const LwPlace *place);
+LwReached *lw_static_reached_at(LwStaticRow *row, const LwPlace *place);
+void lw_static_note_arrival(const Prove *p, LwStaticRow *row, const LwArrival *arrival, gboolean must);
+
+/* --- static_rows.c */
+void lw_static_add_rows(const Prove *p);
+/* Sources that the NIC has, or may claim. */
+LwBdd lw_static_own_sources(const Prove *p, guint machine, guint nic);
+LwIntended *lw_static_intended_at(const LwStaticRow *row, const LwZone *zone); /* nullable */
+/* The link of the host that leads to a network behind it; nullable. */
+const char *lw_static_link_of_network(const Prove *p, const LwPrefix *prefix);
+
+/* --- static_judge.c */
+void lw_static_judge_arrivals(const Prove *p, LwStaticRow *row, const GPtrArray *arrivals);
+void lw_static_judge_promises(const Prove *p, LwStaticRow *row, const GPtrArray *arrivals);
+void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals);
+void lw_static_judge_others(const Prove *p, LwStaticRow *row);
+void lw_static_judge(const Prove *p, const LwStaticRow *row, LwStaticKind kind, const LwPlace *place,
+                     LwBdd set);
+/* May these packets arrive there, translated like this? */
+LwBdd lw_static_may_arrive(const LwStaticRow *row, const LwPlace *place, const LwRewrite *rewrite,
+                           LwBddPool *pool);
+gboolean lw_static_stops(const LwStep *step);
+/* The first few pieces of a set, for people. Transfer full. */
+char *lw_static_pieces_text(LwBddPool *pool, LwBdd set);
+
+/* --- static_lost.c: each tunnel lost, one after the other */
+void lw_static_judge_lost_tunnels(const Prove *p);
+
+/* --- static.c */
+LwBdd lw_static_far_destinations(LwBddPool *pool);

@@ -437,7 +437,11 @@ static void add_bridge_table(GRand *random, GString *out) {
   g_string_append(out, "}\n");
 }
 
-static char **make_settings(GRand *random) {
+/* br_netfilter: the IP tables see what goes from port to port. */
+static const char *const shown[] = {"net/bridge/bridge-nf-call-iptables=1",
+                                    "net/bridge/bridge-nf-call-ip6tables=1"};
+
+static char **make_settings(GRand *random, gboolean bridged) {
   static const char *const rare[] = {
       "net/ipv4/conf/e2/forwarding=0",   "net/ipv4/ip_forward=0",           "net/ipv6/conf/all/forwarding=0",
       "net/ipv6/conf/e3/disable_ipv6=1", "net/ipv4/conf/e2/rp_filter=1",    "net/ipv4/conf/all/rp_filter=1",
@@ -447,6 +451,9 @@ static char **make_settings(GRand *random) {
   for (guint i = 0; i < G_N_ELEMENTS(rare); i++)
     if (chance(random, 6))
       g_strv_builder_add(out, rare[i]);
+  for (guint i = 0; bridged && i < G_N_ELEMENTS(shown); i++)
+    if (chance(random, 50))
+      g_strv_builder_add(out, shown[i]);
   return g_strv_builder_end(out);
 }
 
@@ -454,7 +461,9 @@ World *world_new(GRand *random) {
   World *world = g_new0(World, 1);
   world->bridged = chance(random, 50);
   world->links = make_links(random, world->bridged);
-  world->settings = make_settings(random);
+  world->settings = make_settings(random, world->bridged);
+  for (guint i = 0; world->settings[i]; i++)
+    world->shown |= g_str_has_prefix(world->settings[i], "net/bridge/");
   GString *rules = g_string_new(NULL);
   add_table(random, rules, "inet", "one", 0);
   if (chance(random, 50))

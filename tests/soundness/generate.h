@@ -9,6 +9,7 @@ typedef struct {
   char *rules;      /* nft -f */
   char **settings;  /* "net/ipv4/conf/e0/rp_filter=1" */
   gboolean bridged; /* e0 and e1 are ports of br0 */
+  gboolean shown;   /* br_netfilter shows its frames to the IP tables */
 } World;
 
 World *world_new(GRand *random);

@@ -313,6 +313,27 @@ static void show(const World *world, const LwResourceSet *seen, const Answer *an
   (void)seen;
 }
 
+static void forget_flows(void) {
+  static const char *const flush[] = {"conntrack", "-F", NULL};
+  g_free(run("r", flush, NULL));
+}
+
+/* Where br_netfilter shows bridged frames, too, a packet that is sent to several MACs would be one flow on
+ * several ways, and the first way's translation all of theirs: there they are sent one MAC after the other.
+ */
+static void send_apart(Wire *wire, const WirePacket *packets, guint count, const LwMac *to, guint to_count,
+                       WireSeen *seen) {
+  g_autofree WireSeen *each = g_new0(WireSeen, count * WIRE_PLACES);
+  for (guint i = 0; i < to_count; i++) {
+    memset(each, 0, count * WIRE_PLACES * sizeof *each);
+    wire_run(wire, packets, count, &to[i], 1, each);
+    forget_flows();
+    for (guint s = 0; s < count * WIRE_PLACES; s++)
+      if (each[s].seen)
+        seen[s] = each[s];
+  }
+}
+
 static gboolean run_packets(GRand *random, const World *world, Totals *totals) {
   static const LwMac bridge[] = {
       {{2, 0xbb, 0, 0, 0, 9}}, {{2, 0, 0, 0, 0, 0x63}}, {{255, 255, 255, 255, 255, 255}}};
@@ -330,7 +351,10 @@ static gboolean run_packets(GRand *random, const World *world, Totals *totals) {
   memcpy(to, bridge, sizeof bridge);
   for (guint i = 0; i < WIRE_CLIENTS; i++)
     to[3 + i] = (LwMac){{2, 0xbb, 0, 0, 0, (guint8)i}};
-  wire_run(wire, packets, count, to, G_N_ELEMENTS(to), seen);
+  if (world->shown)
+    send_apart(wire, packets, count, to, G_N_ELEMENTS(to), seen);
+  else
+    wire_run(wire, packets, count, to, G_N_ELEMENTS(to), seen);
   wire_close(wire);
   gboolean good = TRUE;
   for (guint i = 0; i < count; i++)
@@ -350,7 +374,6 @@ static gboolean run_packets(GRand *random, const World *world, Totals *totals) {
 
 /* As it was made, but for links' names and MACs: a link that is made anew is dark for up to a second. */
 static void clear_router(void) {
-  static const char *const flush[] = {"conntrack", "-F", NULL};
   static const char *const lines[] = {"-4 address flush scope global",
                                       "-6 address flush scope global",
                                       "-4 route flush table all proto boot",
@@ -373,7 +396,7 @@ static void clear_router(void) {
     g_autofree char *output =
         lw_command_run(&command, NULL); /* nothing to flush is an error to some of them */
   }
-  g_free(run("r", flush, NULL));
+  forget_flows();
 }
 
 static gboolean carriers_are_on(void) {

@@ -67,6 +67,10 @@ static void read_bridge(const struct nlattr *data, LwWorldLink *link) {
   LW_FOREACH_NESTED(attr, data) {
     if (mnl_attr_get_type(attr) == IFLA_BR_VLAN_FILTERING && u8_of(attr))
       note(&link->unknown, "it filters VLANs");
+    if (mnl_attr_get_type(attr) == IFLA_BR_NF_CALL_IPTABLES)
+      link->shows4 = u8_of(attr) != 0;
+    if (mnl_attr_get_type(attr) == IFLA_BR_NF_CALL_IP6TABLES)
+      link->shows6 = u8_of(attr) != 0;
   }
 }
 
@@ -162,6 +166,14 @@ static void put_setting(GPtrArray *settings, const char *ns, const char *family,
   g_ptr_array_add(settings, setting);
 }
 
+/* A bridge of its own accord, whatever the namespace's settings say. */
+static void put_bridge_setting(GPtrArray *settings, const char *ns, const char *bridge, const char *name) {
+  g_autofree char *whole = g_strdup_printf("net/bridge/%s/%s", bridge, name);
+  LwResource *setting = lw_resource_new(LW_RES_SYSCTL, ns, whole);
+  setting->value = g_strdup("1");
+  g_ptr_array_add(settings, setting);
+}
+
 void lw_world_link_settings(const LwWorldLink *link, const char *ns, GPtrArray *settings) {
   static const struct {
     guint number;
@@ -178,6 +190,10 @@ void lw_world_link_settings(const LwWorldLink *link, const char *ns, GPtrArray *
   for (guint i = 0; i < G_N_ELEMENTS(v6); i++)
     if (v6[i].number < link->v6_count)
       put_setting(settings, ns, "ipv6", link->info.name, v6[i].name, link->v6_conf[v6[i].number]);
+  if (link->shows4)
+    put_bridge_setting(settings, ns, link->info.name, "nf-call-iptables");
+  if (link->shows6)
+    put_bridge_setting(settings, ns, link->info.name, "nf-call-ip6tables");
 }
 
 /* --- routes

@@ -11,6 +11,7 @@ typedef struct {
   guint32 v4_conf[40]; /* by IPV4_DEVCONF_… (from 1), where `v4_count` reaches */
   guint32 v6_conf[64]; /* by DEVCONF_… (from 0) */
   guint v4_count, v6_count;
+  gboolean shows4, shows6; /* of a bridge: it shows its frames to the IP tables, by its own setting */
 } LwWorldLink;
 
 LwWorldLink *lw_world_read_link(const struct nlmsghdr *nlh); /* nullable, transfer full */

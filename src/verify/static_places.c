@@ -1,0 +1,138 @@
+/* Where packets arrive, in the words of the lab. */
+#include "verify/static_internal.h"
+
+#include "policy/names.h"
+
+#include <string.h>
+
+/* --- places
+ * ------------------------------------------------------------------------------------------------------- */
+
+const LwResource *lw_static_link(const Prove *p, const char *ns, const char *name) {
+  g_autofree char *key = g_strdup_printf("link:%s/%s", ns, name);
+  return lw_resource_set_find(p->world, key);
+}
+
+/* The NIC that a port of the host belongs to, by the port's name. */
+gboolean lw_static_nic_of_port(const Prove *p, const char *port, guint *machine, guint *nic) {
+  const guint *found = g_hash_table_lookup(p->nic_of_port, port);
+  if (!found)
+    return FALSE;
+  *machine = found[0];
+  *nic = found[1];
+  return TRUE;
+}
+
+guint lw_static_segment_of_bridge(const LwLab *lab, const char *bridge) {
+  for (guint i = 0; bridge && i < lab->segments->len; i++)
+    if (g_str_equal(lw_lab_segment(lab, i)->bridge, bridge))
+      return i;
+  return LW_NONE;
+}
+
+static LwPlace in_zone(LwZoneKind kind, guint index) {
+  return (LwPlace){.zone = {kind, index}};
+}
+
+static LwPlace place_in_router(const Prove *p, const char *link) {
+  for (guint i = 0; i < p->proof->lab->tunnels->len; i++) {
+    g_autofree char *name = lw_name_tunnel(lw_lab_tunnel(p->proof->lab, i));
+    if (g_str_equal(link, name))
+      return in_zone(LW_ZONE_INTERNET, i);
+  }
+  if (g_str_equal(link, LW_ROUTER_WAN))
+    return in_zone(LW_ZONE_INTERNET, LW_NONE);
+  return (LwPlace){.elsewhere = TRUE, .ns = p->router, .link = link};
+}
+
+static LwPlace place_on_host(const Prove *p, const char *name) {
+  const LwLab *lab = p->proof->lab;
+  guint machine, nic;
+  if (lw_static_nic_of_port(p, name, &machine, &nic)) {
+    guint segment = lw_nic_segment(lab, p->proof->facts, machine, nic);
+    if (segment != LW_NONE)
+      return in_zone(LW_ZONE_SEGMENT, segment);
+  }
+  const LwResource *link = lw_static_link(p, "", name);
+  const char *master = link ? link->master : NULL;
+  guint segment = lw_static_segment_of_bridge(lab, master);
+  if (segment != LW_NONE)
+    return in_zone(LW_ZONE_SEGMENT, segment);
+  if (g_strcmp0(name, lab->host.uplink) == 0 || g_strcmp0(master, lab->host.bridge) == 0)
+    return in_zone(LW_ZONE_INTERNET, LW_NONE);
+  return (LwPlace){.elsewhere = TRUE, .ns = "", .link = name};
+}
+
+gboolean lw_static_place_equal(const LwPlace *a, const LwPlace *b) {
+  return a->elsewhere == b->elsewhere && a->zone.kind == b->zone.kind && a->zone.index == b->zone.index &&
+         g_strcmp0(a->ns, b->ns) == 0 && g_strcmp0(a->link, b->link) == 0;
+}
+
+LwPlace lw_static_place_of(const Prove *p, const LwArrival *arrival) {
+  gboolean host = g_str_equal(arrival->ns, "");
+  if (!arrival->link)
+    return in_zone(host ? LW_ZONE_HOST : LW_ZONE_ROUTER, LW_NONE);
+  return host ? place_on_host(p, arrival->link) : place_in_router(p, arrival->link);
+}
+
+char *lw_static_place_name(const LwLab *lab, const LwPlace *place) {
+  if (!place->elsewhere)
+    return place->zone.kind == LW_ZONE_INTERNET && place->zone.index == LW_NONE
+               ? g_strdup("wan")
+               : lw_verify_zone_name(lab, &place->zone, NULL);
+  return *place->ns ? g_strdup_printf("%s of %s", place->link, place->ns)
+                    : g_strdup_printf("%s of the host", place->link);
+}
+
+/* --- what was reached
+ * --------------------------------------------------------------------------------------------- */
+
+LwReached *lw_static_reached_at(LwStaticRow *row, const LwPlace *place) {
+  for (guint i = 0; i < row->reached->len; i++) {
+    LwReached *known = row->reached->pdata[i];
+    if (lw_static_place_equal(&known->place, place))
+      return known;
+  }
+  LwReached *fresh = g_new0(LwReached, 1);
+  fresh->place = *place;
+  g_ptr_array_add(row->reached, fresh);
+  return fresh;
+}
+
+/* Behind the host are networks, each a place of its own, told apart by the destination; the host's own
+ * addresses in them are part of them. */
+static void reach_elsewhere(const Prove *p, LwStaticRow *row, const LwPlace *place, LwBdd packets,
+                            gboolean must) {
+  LwBddPool *pool = p->proof->pool;
+  const LwLab *lab = p->proof->lab;
+  for (guint i = 0; i <= lab->host.networks->len; i++) {
+    gboolean rest = i == lab->host.networks->len;
+    LwPlace network = in_zone(LW_ZONE_NETWORK, i);
+    LwBdd part = packets;
+    if (!rest) {
+      LwPrefix prefix = lw_lab_network(lab, i)->prefix;
+      part = lw_bdd_and(pool, packets, lw_packets_prefix(pool, LW_HEADER_DADDR, &prefix));
+    }
+    if (part == LW_BDD_FALSE)
+      continue;
+    LwReached *reached = lw_static_reached_at(row, rest ? place : &network);
+    LwBdd *side = must ? &reached->must : &reached->may;
+    *side = lw_bdd_or(pool, *side, part);
+    packets = lw_bdd_minus(pool, packets, part);
+  }
+}
+
+gboolean lw_static_is_behind_host(const LwPlace *place) {
+  return place->elsewhere ? !*place->ns : place->zone.kind == LW_ZONE_HOST;
+}
+
+void lw_static_note_arrival(const Prove *p, LwStaticRow *row, const LwArrival *arrival, gboolean must) {
+  LwPlace place = lw_static_place_of(p, arrival);
+  if (lw_static_is_behind_host(&place)) {
+    reach_elsewhere(p, row, &place, arrival->packets, must);
+    return;
+  }
+  LwReached *reached = lw_static_reached_at(row, &place);
+  LwBdd *side = must ? &reached->must : &reached->may;
+  *side = lw_bdd_or(p->proof->pool, *side, arrival->packets);
+}
