@@ -64,6 +64,7 @@ int lw_check_main(const LwInvocation *invocation);
 int lw_diagram_main(const LwInvocation *invocation);
 int lw_opnsense_main(const LwInvocation *invocation);
 int lw_apply_main(const LwInvocation *invocation);
+int lw_doctor_main(const LwInvocation *invocation);
 int lw_block_main(const LwInvocation *invocation);
 int lw_boot_main(const LwInvocation *invocation);
 int lw_audit_main(const LwInvocation *invocation);

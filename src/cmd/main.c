@@ -28,6 +28,8 @@ static const LwVerb verbs[] = {
      "back to an earlier file (without a number: the one before)"},
     {"recover", lw_recover_main, TRUE, TRUE, "",
      "put right what was cut short; every other verb does so first"},
+    {"doctor", lw_doctor_main, FALSE, TRUE, "[FILE]",
+     "what on this machine is in the way of a lab, and what mends it (exit code 3: something)"},
     {"boot", lw_boot_main, FALSE, TRUE, "", "the lab in force, as it was: what lanward.service runs"},
     {"block", lw_block_main, FALSE, TRUE, "",
      "the guards of the lab in force, alone: what lanward-block.service runs before there is a network"},
