@@ -29,11 +29,11 @@ typedef struct {
   char *output;              /* -o */
   char *file;                /* --file */
   guint confirm_seconds;     /* --confirm; 0: none */
-  gboolean booting;          /* set by the verb boot: nobody is there to confirm */
   gboolean no_wait;          /* --no-wait */
   gboolean history;          /* --history */
   gboolean statically, live; /* verify: this half; neither: both */
   char *junit;               /* verify: write it there */
+  char *config;              /* --config: an OPNsense's config.xml */
 } LwInvocation;
 
 typedef int (*LwVerbRun)(const LwInvocation *invocation);
@@ -65,6 +65,8 @@ int lw_check_main(const LwInvocation *invocation);
 int lw_diagram_main(const LwInvocation *invocation);
 int lw_opnsense_main(const LwInvocation *invocation);
 int lw_apply_main(const LwInvocation *invocation);
+int lw_block_main(const LwInvocation *invocation);
+int lw_boot_main(const LwInvocation *invocation);
 int lw_audit_main(const LwInvocation *invocation);
 int lw_confirm_main(const LwInvocation *invocation);
 int lw_rollback_main(const LwInvocation *invocation);
@@ -79,6 +81,7 @@ int lw_switch_main(const LwInvocation *invocation);
 int lw_cut_main(const LwInvocation *invocation);
 int lw_heal_main(const LwInvocation *invocation);
 int lw_drops_main(const LwInvocation *invocation);
+int lw_watch_main(const LwInvocation *invocation);
 int lw_down_main(const LwInvocation *invocation);
 int lw_list_main(const LwInvocation *invocation);
 int lw_probe_main(const LwInvocation *invocation);

@@ -78,15 +78,20 @@ void lw_host_add_uplink(const LwHostWorld *world, const LwLab *lab, LwResourceSe
 /* --- what is not to be changed
  * --------------------------------------------------------------------------------------------- */
 
+static gboolean is_machines_ns(const char *name) {
+  return name && (g_str_has_prefix(name, "cell-") || g_str_has_prefix(name, "ctr-"));
+}
+
 static gboolean is_machines(const LwResource *r) {
   const char *name = r->kind == LW_RES_NETNS ? r->name : r->ns;
-  return r->kind == LW_RES_CELL || (name && g_str_has_prefix(name, "cell-"));
+  return r->kind == LW_RES_CELL || r->kind == LW_RES_CONTAINER || r->kind == LW_RES_DOMAIN ||
+         r->kind == LW_RES_DOMAIN_NIC || is_machines_ns(name);
 }
 
 /* The router's cables end on bridges of the host; the other end tells whose they are. */
 static LwManage part_of(const LwResource *r, const LwFacts *facts) {
   const char *ns = r->kind == LW_RES_NETNS ? r->name : r->ns;
-  if (is_machines(r) || (r->peer_ns && g_str_has_prefix(r->peer_ns, "cell-")))
+  if (is_machines(r) || is_machines_ns(r->peer_ns))
     return LW_MANAGE_MACHINES;
   if (same_text(ns, facts->router_ns) || same_text(r->peer_ns, facts->router_ns))
     return LW_MANAGE_ROUTER;

@@ -54,6 +54,13 @@ gboolean lw_host_add(const LwHostWorld *world, const LwLab *lab, LwFacts *facts,
 /* What is wanted once the lab is gone: the uplink as it was. Transfer full. */
 LwResourceSet *lw_host_without_lab(const LwHostWorld *world);
 
+/* A shell script that undoes the lab without lanward (DESIGN §4.7): the uplink first. run_dir: of pid files.
+ * Transfer full. */
+char *lw_host_rescue_script(const LwHostWorld *world, const LwLab *lab, const LwResourceSet *wanted,
+                            const char *run_dir);
+/* A virtual machine that libvirt has, as far as the facts know. */
+gboolean lw_host_has_domain(const LwFacts *facts, const LwMachine *machine);
+
 /* Parts of lw_host_add(), in this order. */
 void lw_host_add_uplink(const LwHostWorld *world, const LwLab *lab, LwResourceSet *wanted);
 gboolean lw_host_add_profiles(const LwHostWorld *world, const LwLab *lab, LwResourceSet *wanted,
