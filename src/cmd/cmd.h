@@ -29,11 +29,11 @@ typedef struct {
   char *output;                     /* -o */
   char *file;                       /* --file */
   guint confirm_seconds;            /* --confirm; 0: none */
-  gboolean booting;                 /* set by the verb boot: nobody is there to confirm */
   gboolean no_wait;                 /* --no-wait */
   gboolean history;                 /* --history */
   gboolean statically, live;        /* verify: this half; neither: both */
   char *junit;                      /* verify: write it there */
+  char *config;                     /* --config: an OPNsense's config.xml */
   char *root;                       /* doctor, init, import: look below it */
   char *uplink, *subnet, *lab_name; /* init, import: what is not to be found out */
   gboolean yes;                     /* ask nothing */
@@ -68,6 +68,8 @@ int lw_check_main(const LwInvocation *invocation);
 int lw_diagram_main(const LwInvocation *invocation);
 int lw_opnsense_main(const LwInvocation *invocation);
 int lw_apply_main(const LwInvocation *invocation);
+int lw_block_main(const LwInvocation *invocation);
+int lw_boot_main(const LwInvocation *invocation);
 int lw_audit_main(const LwInvocation *invocation);
 int lw_confirm_main(const LwInvocation *invocation);
 int lw_rollback_main(const LwInvocation *invocation);

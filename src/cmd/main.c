@@ -33,10 +33,13 @@ static const LwVerb verbs[] = {
      "back to an earlier file (without a number: the one before)"},
     {"recover", lw_recover_main, TRUE, TRUE, "",
      "put right what was cut short; every other verb does so first"},
+    {"boot", lw_boot_main, FALSE, TRUE, "", "the lab in force, as it was: what lanward.service runs"},
+    {"block", lw_block_main, FALSE, TRUE, "",
+     "the guards of the lab in force, alone: what lanward-block.service runs before there is a network"},
     {"plan", lw_plan_main, TRUE, TRUE, "[FILE]", "what would apply change? (exit code 2: something)"},
     {"status", lw_status_main, TRUE, TRUE, "[--history]",
      "what runs, and what differs from the file in force"},
-    {"verify", lw_verify_main, TRUE, TRUE, "[--static|--live] [--junit FILE]",
+    {"verify", lw_verify_main, TRUE, TRUE, "[--static|--live] [--config ROUTER.xml [FILE]] [--junit FILE]",
      "prove who can reach whom, by the rules in force and with packets (exit code 3: a violation)"},
     {"explain", lw_explain_main, TRUE, TRUE, "'FROM -> TO [SERVICE]'",
      "the way of one packet, hop by hop: which rule, which line of the file"},
@@ -139,6 +142,7 @@ static gboolean parse_options(LwInvocation *invocation, int *argc, char ***argv,
       {"static", 0, 0, G_OPTION_ARG_NONE, &invocation->statically,
        "verify by what is in force, without a packet", NULL},
       {"live", 0, 0, G_OPTION_ARG_NONE, &invocation->live, "verify by packets alone", NULL},
+      {"config", 0, 0, G_OPTION_ARG_FILENAME, &invocation->config, "an OPNsense's config.xml", "FILE"},
       {"junit", 0, 0, G_OPTION_ARG_FILENAME, &invocation->junit, "write verify's result there, for CI",
        "FILE"},
       {"root", 0, 0, G_OPTION_ARG_FILENAME, &invocation->root, "doctor, init, import: look below it", "DIR"},
@@ -224,6 +228,7 @@ static int run(int argc, char **argv) {
   g_free(invocation.uplink);
   g_free(invocation.subnet);
   g_free(invocation.lab_name);
+  g_free(invocation.config);
   return code;
 }
 

@@ -272,6 +272,8 @@ LwHeader lw_static_header(const LwFlowQuestion *question) {
     break;
   case LW_PROTO_UDP:
     header.proto = UDP;
+    if (question->port == 67)
+      header.sport = 68; /* as a client of DHCP asks */
     break;
   case LW_PROTO_ANY:
     header.proto = 253; /* for experiments: nobody's */

@@ -95,6 +95,8 @@ gboolean lw_static_stops(const LwStep *step) {
 static guint weight(const LwStep *step) {
   if (step->kind != LW_STEP_RULE || step->verdict != LW_VERDICT_ACCEPT || !step->chain)
     return 0;
+  if (step->ruleset->stateful) /* pf: the rule for what comes in says where it goes, too */
+    return step->chain->hook == LW_HOOK_PREROUTING ? 8 : 1;
   gboolean filter = step->chain->hook == LW_HOOK_FORWARD || step->chain->hook == LW_HOOK_INPUT;
   return 1 + (filter ? 2 : 0) + (step->chain->drop ? 4 : 0) -
          (step->ruleset->family == LW_FAMILY_BRIDGE ? 1 : 0);
