@@ -155,12 +155,13 @@ static void add_tunnel(Script *s, const LwResource *r) {
   say(s, "ip %slink set %s mtu %u up", of(r->ns), r->name, r->mtu);
 }
 
-/* Each client has its pid file and leases to itself. */
+/* Each client has its pid file and leases to itself; the hook that writes /etc/resolv.conf stays out: to root
+ * that is the machine's own. */
 static void add_client(Script *s, const char *ns, const char *link, const char *more) {
   say(s,
       "%sunshare -m sh -c 'mount -t tmpfs none /run/dhcpcd && mount -t tmpfs none /var/lib/dhcpcd && exec "
       "dhcpcd -q -4 "
-      "-f /dev/null --noarp --nodelay --nodev --noipv4ll %s %s' >/dev/null 2>&1",
+      "-f /dev/null --nohook resolv.conf --noarp --nodelay --nodev --noipv4ll %s %s' >/dev/null 2>&1",
       in(ns), more, link);
 }
 

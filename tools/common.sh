@@ -70,8 +70,8 @@ install_packages() {
   for entry in "${missing[@]}"; do
     chosen+=("$(choose_package "$entry")")
   done
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
-    install "${chosen[@]}" >/dev/null || die "apt-get could not install: ${chosen[*]}"
+  as_root "$root/tools/install-packages" "${chosen[@]}" ||
+    die "apt-get could not install: ${chosen[*]}"
 }
 
 # Debian's udev makes /dev/net/tun usable by everybody; a machine without udev (a container, mostly) may not have

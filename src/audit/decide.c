@@ -3,26 +3,12 @@
 
 #include <string.h>
 
-static gboolean in_group(const LwAuditWorld *world, const char *name, const LwOpnInterface *interface) {
-  if (g_str_equal(name, "wireguard"))
-    return g_str_has_prefix(interface->device, "wg");
-  if (g_str_equal(name, "openvpn"))
-    return g_str_has_prefix(interface->device, "ovpn");
-  for (guint i = 0; i < world->opn->groups->len; i++) {
-    const LwOpnIfGroup *group = world->opn->groups->pdata[i];
-    for (guint n = 0; g_str_equal(group->name, name) && n < group->members->len; n++)
-      if (g_str_equal(group->members->pdata[n], interface->key))
-        return TRUE;
-  }
-  return FALSE;
-}
-
 gboolean lw_audit_rule_is_on(const LwAuditWorld *world, const LwPfRule *rule, guint zone) {
   const LwOpnInterface *interface = lw_audit_zone(world, zone)->link->interface;
   const char *device = rule->device;
   if (!device)
     return TRUE;
-  gboolean on = g_str_equal(device, interface->device) || in_group(world, device, interface);
+  gboolean on = g_str_equal(device, interface->device) || lw_pf_in_group(world->opn, device, interface);
   return on != rule->device_not;
 }
 
@@ -162,6 +148,18 @@ static void leave(const LwAuditWorld *world, LwAuditDecision *decision) {
   }
   decision->out = filter_match(world, decision->zone, FALSE, &packet);
   decision->pass = decision->pass && passes(decision->out);
+  /* a rule for what leaves may send it elsewhere after all, where the rules for what leaves are asked again
+   */
+  const LwPfGateway *told = decision->out ? decision->out->rule->gateway : NULL;
+  int zone = told ? zone_of_device(world, told->first_device) : -1;
+  if (zone < 0 || (guint)zone == decision->zone || !decision->pass)
+    return;
+  decision->where = LW_TO_EXIT;
+  decision->zone = (guint)zone;
+  decision->gateway = told;
+  decision->by_rule = TRUE;
+  decision->out = filter_match(world, decision->zone, FALSE, &packet);
+  decision->pass = passes(decision->out);
 }
 
 void lw_audit_decide(const LwAuditWorld *world, guint zone, const LwAuditPacket *packet,

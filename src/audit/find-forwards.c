@@ -12,6 +12,18 @@ static LwIp own_address(const LwAuditWorld *world, const LwAuditZone *zone, cons
   return g_array_index((lw_ip_set_is_empty(self) ? set : self)->ranges, LwIpRange, 0).first;
 }
 
+/* Not the router, and not the first of a range, where there is another. */
+static LwIp some_sender(const LwAuditWorld *world, const LwIpSet *senders) {
+  g_autoptr(LwIpSet) others = lw_ip_set_subtract(senders, world->self);
+  const LwIpSet *from = lw_ip_set_is_empty(others) ? senders : others;
+  for (guint i = 0; i < from->ranges->len; i++) {
+    const LwIpRange *range = &g_array_index(from->ranges, LwIpRange, i);
+    if (lw_ip_cmp(range->first, range->last) < 0)
+      return lw_ip_next(range->first);
+  }
+  return g_array_index(from->ranges, LwIpRange, 0).first;
+}
+
 /* A packet that the redirection takes; FALSE: none can be made. */
 static gboolean make_packet(const LwAuditWorld *world, const LwAuditRule *rdr, guint zone,
                             LwAuditPacket *packet) {
@@ -27,11 +39,8 @@ static gboolean make_packet(const LwAuditWorld *world, const LwAuditRule *rdr, g
   }
   if (lw_ip_set_is_empty(senders) || lw_ip_set_is_empty(rdr->destination) || rdr->never)
     return FALSE;
-  LwIp first = g_array_index(senders->ranges, LwIpRange, 0).first;
-  *packet =
-      (LwAuditPacket){.family = world->family, .source = lw_ip_next(first), .sport = 50000, .dport = 443};
-  if (!lw_ip_set_contains(senders, packet->source))
-    packet->source = first;
+  *packet = (LwAuditPacket){
+      .family = world->family, .source = some_sender(world, senders), .sport = 50000, .dport = 443};
   packet->destination = own_address(world, where, rdr->destination);
   packet->protocol = rdr->protocol_count ? rdr->protocols[0] : 6;
   packet->icmp_type = packet->protocol == 58 ? 128 : 8;

@@ -8,8 +8,8 @@
  */
 #pragma once
 
-#include "audit/ranges.h"
-#include "providers/opnsense/pf.h"
+#include "base/ranges.h"
+#include "providers/opnsense/pf-names.h"
 
 typedef struct {
   guint8 family;
@@ -19,10 +19,6 @@ typedef struct {
   guint8 icmp_type;     /* icmp, ipv6-icmp */
   const char *tag;      /* put on by a forward or a rule; nullable */
 } LwAuditPacket;
-
-typedef struct {
-  guint32 first, last;
-} LwPortRange;
 
 typedef struct {
   const LwPfRule *rule;
@@ -96,7 +92,5 @@ gboolean lw_audit_rule_serves(const LwAuditRule *rule, const LwAuditPacket *pack
 /* A packet that comes in at a zone's interface. */
 void lw_audit_decide(const LwAuditWorld *world, guint zone, const LwAuditPacket *packet,
                      LwAuditDecision *decision);
-/* The number of a protocol's name; 0: not known. */
-guint8 lw_audit_protocol(const char *name);
 /* The index of the route a destination takes; -1: none. */
 int lw_audit_route(const LwAuditWorld *world, LwIp destination);

@@ -1,6 +1,9 @@
 #include "base/error.h"
 #include "cmd/confirm.h"
+#include "cmd/containers.h"
+#include "cmd/domains.h"
 #include "cmd/generations.h"
+#include "cmd/hosts.h"
 #include "cmd/proof.h"
 #include "policy/policy.h"
 #include "providers/nft/foreign.h"
@@ -10,6 +13,7 @@
 #include <unistd.h>
 
 #define LEASES_WAIT_MS 4000
+#define UPLINK_CONFIRM_S 60
 
 typedef struct {
   const LwInvocation *invocation;
@@ -22,7 +26,7 @@ static void print_applied(const LwInvocation *invocation, const LwLab *lab, guin
   if (invocation->json) {
     JsonObject *root = json_object_new();
     json_object_set_string_member(root, "lab", lab->name);
-    json_object_set_string_member(root, "target", "twin");
+    json_object_set_string_member(root, "target", lw_target_name());
     json_object_set_int_member(root, "changes", changes);
     json_object_set_double_member(root, "seconds", (double)us / 1e6);
     lw_print_json(root);
@@ -54,13 +58,13 @@ static void print_kept(const LwSession *session) {
 }
 
 /* With --confirm: there has to be something to go back to, and nothing else may wait already. */
-static gboolean prepare_confirm(LwSession *session, guint generation, const LwPlan *plan,
+static gboolean prepare_confirm(LwSession *session, guint generation, const LwPlan *plan, guint seconds,
                                 LwConfirmTimer **timer, GError **error) {
   const LwInvocation *invocation = session->invocation;
   guint back = lw_generation_current(session->engine, error);
-  if (*error || !invocation->confirm_seconds || (lw_plan_is_empty(plan) && back == generation))
+  if (*error || !seconds || (lw_plan_is_empty(plan) && back == generation))
     return *error == NULL;
-  if (back == 0) {
+  if (back == 0 && lw_target_is_twin()) {
     g_set_error(error, LW_ERROR, LW_ERROR_USAGE,
                 "there is nothing to go back to yet: apply the first file without --confirm");
     return FALSE;
@@ -68,7 +72,7 @@ static gboolean prepare_confirm(LwSession *session, guint generation, const LwPl
   *timer = lw_confirm_timer_start(invocation, error);
   if (!*timer)
     return FALSE;
-  lw_confirm_keep(session->engine, back, invocation->confirm_seconds);
+  lw_confirm_keep(session->engine, back, seconds);
   return TRUE;
 }
 
@@ -76,18 +80,19 @@ static gboolean refuse_pending(LwSession *session, GError **error) {
   if (!lw_confirm_is_pending(session->engine, error)) {
     return *error == NULL;
   }
-  g_set_error(
-      error, LW_ERROR, LW_ERROR_BUSY,
-      "the apply before waits to be confirmed: lanward twin confirm, or lanward twin rollback, first");
+  g_set_error(error, LW_ERROR, LW_ERROR_BUSY,
+              "the apply before waits to be confirmed: %s confirm, or %s rollback, first",
+              lw_target_command(), lw_target_command());
   return FALSE;
 }
 
 /* *generation: which one it made, 0 when nothing waits to be confirmed. */
 static gboolean apply_session(LwSession *session, const char *path, guint *changes, guint *generation,
-                              GError **error) {
+                              guint *seconds, GError **error) {
   LwConfirmTimer *timer = NULL;
   guint number = 0;
-  g_autoptr(LwResourceSet) wanted = refuse_pending(session, error) ? lw_session_wanted(session, error) : NULL;
+  gboolean ready = refuse_pending(session, error) && lw_containers_ready(session, error);
+  g_autoptr(LwResourceSet) wanted = ready ? lw_session_wanted(session, error) : NULL;
   g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, error) : NULL;
   if (!plan)
     return FALSE;
@@ -96,9 +101,18 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
     g_print("%s", text);
   }
   print_kept(session);
+  for (guint i = 0; session->unresolved && i < session->unresolved->len; i++)
+    g_printerr("lanward: nobody knows the endpoint of tunnel %s: it stays closed until an apply finds it\n",
+               (char *)session->unresolved->pdata[i]);
+  g_autoptr(GPtrArray) notes = lw_domains_notes(session);
+  for (guint i = 0; i < notes->len; i++)
+    g_printerr("lanward: %s\n", (char *)notes->pdata[i]);
   *changes = plan->changes->len;
-  gboolean ok = lw_generation_keep(session, path, &number, error) &&
-                prepare_confirm(session, number, plan, &timer, error) &&
+  if (!*seconds && lw_host_changes_uplink(session, plan))
+    *seconds = UPLINK_CONFIRM_S;
+  gboolean ok = lw_host_prepare_rescue(session, plan, wanted, *seconds, error) &&
+                lw_generation_keep(session, path, &number, error) &&
+                prepare_confirm(session, number, plan, *seconds, &timer, error) &&
                 lw_session_carry_out(session, plan, wanted, error) &&
                 lw_generation_clear(session, wanted, error);
   *generation = timer ? number : 0;
@@ -106,9 +120,9 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
   return ok;
 }
 
-static void print_waiting(const LwInvocation *invocation) {
+static void print_waiting(const LwInvocation *invocation, guint seconds) {
   if (!invocation->quiet && !invocation->json)
-    g_print("taken back in %u s unless confirmed: lanward twin confirm%s\n", invocation->confirm_seconds,
+    g_print("taken back in %u s unless confirmed: %s confirm%s\n", seconds, lw_target_command(),
             invocation->no_wait    ? ""
             : isatty(STDIN_FILENO) ? ", or press ENTER (Ctrl-C takes it back at once)"
                                    : ", or SIGUSR1 (SIGINT takes it back at once)");
@@ -120,11 +134,11 @@ static int apply_inside(gpointer data) {
   const LwInvocation *invocation = apply->invocation;
   g_autoptr(GError) error = NULL;
   gint64 start = g_get_monotonic_time();
-  guint generation = 0, changes = 0;
+  guint generation = 0, changes = 0, seconds = invocation->confirm_seconds;
   {
     g_autoptr(LwSession) session =
         lw_session_open(invocation, g_steal_pointer(&apply->lab), apply->secrets, FALSE, &error);
-    if (!session || !apply_session(session, apply->path, &changes, &generation, &error))
+    if (!session || !apply_session(session, apply->path, &changes, &generation, &seconds, &error))
       return lw_fail(error);
     if (changes && !generation)
       lw_session_wait_leases(session, LEASES_WAIT_MS);
@@ -135,7 +149,7 @@ static int apply_inside(gpointer data) {
     g_printerr("lanward: %s\n", trap);
   if (!generation)
     return LW_EXIT_OK;
-  print_waiting(invocation);
+  print_waiting(invocation, seconds);
   return invocation->no_wait ? LW_EXIT_OK : lw_confirm_wait(invocation, generation);
 }
 
@@ -163,14 +177,27 @@ static void add_flows(JsonObject *root, const char *name, const GPtrArray *flows
   json_object_set_array_member(root, name, list);
 }
 
+static void print_proved(guint states) {
+  if (states == 0)
+    g_print("proved: nothing lies between the lab before and the lab after\n");
+  else if (states != LW_NONE)
+    g_print(
+        "proved: none of the %u states on the way lets through what neither the lab before nor the lab after "
+        "does\n",
+        states);
+}
+
+/* states: how many on the way were proved; LW_NONE: none was asked of. */
 static int print_plan(const LwInvocation *invocation, const char *lab, const LwPlan *plan,
-                      const Difference *difference) {
+                      const Difference *difference, guint states) {
   if (invocation->json) {
     JsonObject *root = json_object_new();
     json_object_set_string_member(root, "lab", lab);
     json_object_set_member(root, "changes", lw_plan_to_json(plan));
     add_flows(root, "opens", difference->opens);
     add_flows(root, "closes", difference->closes);
+    if (states != LW_NONE)
+      json_object_set_int_member(root, "states_proved", states);
     lw_print_json(root);
   } else if (lw_plan_is_empty(plan)) {
     g_print("%s: nothing to do, it is already so\n", lab);
@@ -179,6 +206,7 @@ static int print_plan(const LwInvocation *invocation, const char *lab, const LwP
     g_print("%s", text);
     print_flows("opens ", difference->opens);
     print_flows("closes", difference->closes);
+    print_proved(states);
   }
   return lw_plan_is_empty(plan) ? LW_EXIT_OK : LW_EXIT_CHANGES;
 }
@@ -189,19 +217,24 @@ static int plan_inside(gpointer data) {
   g_auto(Difference) difference = {0};
   g_autoptr(LwSession) session =
       lw_session_open(apply->invocation, g_steal_pointer(&apply->lab), apply->secrets, FALSE, &error);
-  g_autoptr(LwResourceSet) wanted = session ? lw_session_wanted(session, &error) : NULL;
+  gboolean ready = session && lw_containers_ready(session, &error);
+  g_autoptr(LwResourceSet) wanted = ready ? lw_session_wanted(session, &error) : NULL;
   g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, &error) : NULL;
   if (!plan || (!lw_plan_is_empty(plan) &&
                 !lw_proof_difference(session, wanted, &difference.opens, &difference.closes, &error)))
     return lw_fail(error);
-  return print_plan(apply->invocation, session->lab->name, plan, &difference);
+  guint states = LW_NONE;
+  gboolean proved = lw_plan_is_empty(plan) || lw_session_prove(session, plan, &states, &error);
+  int status =
+      print_plan(apply->invocation, session->lab->name, plan, &difference, proved ? states : LW_NONE);
+  return proved ? status : lw_fail(error);
 }
 
 static int plan_from_nothing(const LwInvocation *invocation, LwLab *lab, LwSecretStore *secrets) {
   g_autoptr(GError) error = NULL;
   const Difference unknown = {0};
   g_autoptr(LwPlan) plan = lw_session_plan_from_nothing(lab, secrets, &error);
-  return plan ? print_plan(invocation, lab->name, plan, &unknown) : lw_fail(error);
+  return plan ? print_plan(invocation, lab->name, plan, &unknown, LW_NONE) : lw_fail(error);
 }
 
 /* Loads the file before anything is started: a wrong one, or one that breaks its asserts, creates nothing. */
@@ -211,10 +244,18 @@ static int with_file(const LwInvocation *invocation, int (*inside)(gpointer), gb
   if (!path)
     path = invocation->file ? invocation->file : LW_DEFAULT_FILE;
   g_autofree char *whole = g_canonicalize_filename(path, NULL);
-  g_autoptr(LwLab) lab = lw_load_asserted_spec(invocation, path, LW_SPEC_TWIN, secrets);
+  g_autoptr(GError) error = NULL;
+  if (!lw_target_is_twin() && !lw_host_enter(invocation, &error))
+    return lw_fail(error); /* before its files are read, which are root's */
+  g_autoptr(LwLab) lab = lw_load_asserted_spec(invocation, path, lw_target_spec_flags(), secrets);
   if (!lab)
     return LW_EXIT_ERROR;
-  g_autoptr(GError) error = NULL;
+  if (!lw_target_is_twin()) {
+    Apply here = {invocation, whole, g_steal_pointer(&lab), secrets};
+    int code = inside(&here);
+    lw_lab_free(here.lab); /* unless the session took it */
+    return code;
+  }
   pid_t holder = start ? lw_twin_start(invocation->name, &error) : lw_twin_find(invocation->name, &error);
   if (holder < 0)
     return lw_fail(error);
@@ -237,7 +278,7 @@ static int repair(gpointer data) {
 }
 
 int lw_apply_main(const LwInvocation *invocation) {
-  if (invocation->confirm_seconds && lw_twin_find(invocation->name, NULL) == 0)
+  if (lw_target_is_twin() && invocation->confirm_seconds && lw_twin_find(invocation->name, NULL) == 0)
     return lw_fail_text("--confirm: there is nothing to go back to yet, no such twin runs");
   lw_twin_set_repair(repair, NULL);
   return with_file(invocation, apply_inside, TRUE);

@@ -98,7 +98,7 @@ int lw_check_main(const LwInvocation *invocation) {
   g_autoptr(LwSecretStore) secrets = lw_secret_store_new(NULL);
   g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
   /* the twin makes WireGuard files of its own where they are missing: a host cannot */
-  LwSpecFlags flags = invocation->twin ? LW_SPEC_TWIN : 0;
+  LwSpecFlags flags = lw_target_spec_flags();
   g_autoptr(LwLab) lab = lw_spec_load(path, flags, secrets, diagnostics);
   gboolean ok = lab && check_asserts(lab, diagnostics);
   if (invocation->json) {

@@ -29,7 +29,8 @@
 #define STOP_GRACE_MS 1000
 
 typedef struct {
-  guint back;    /* generation; 0: nothing is waited for */
+  gboolean pending;
+  guint back;    /* generation; 0: no lab at all */
   guint seconds; /* how long */
   gint64 until;  /* CLOCK_BOOTTIME in ms; 0: the time does not run yet */
   char boot[40]; /* id of the boot that `until` belongs to */
@@ -66,6 +67,7 @@ static gboolean row_read(LwEngine *engine, Waiting *waiting, GError **error) {
   if (!root || !JSON_NODE_HOLDS_OBJECT(root))
     return TRUE;
   JsonObject *object = json_node_get_object(root);
+  waiting->pending = TRUE;
   waiting->back = (guint)json_object_get_int_member_with_default(object, "back", 0);
   waiting->seconds = (guint)json_object_get_int_member_with_default(object, "seconds", 0);
   waiting->until = json_object_get_int_member_with_default(object, "until", 0);
@@ -97,12 +99,12 @@ void lw_confirm_forget(LwEngine *engine) {
 
 gboolean lw_confirm_is_pending(LwEngine *engine, GError **error) {
   Waiting waiting;
-  return row_read(engine, &waiting, error) && waiting.back != 0;
+  return row_read(engine, &waiting, error) && waiting.pending;
 }
 
 gint64 lw_confirm_left(LwEngine *engine, guint *back_to) {
   Waiting waiting;
-  if (!row_read(engine, &waiting, NULL) || waiting.back == 0 || waiting.until == 0)
+  if (!row_read(engine, &waiting, NULL) || !waiting.pending || waiting.until == 0)
     return -1;
   *back_to = waiting.back;
   return (MAX(waiting.until - boottime_ms(), 0) + 999) / 1000;
@@ -156,7 +158,7 @@ static gboolean look(const LwInvocation *invocation, gint64 *until) {
     g_printerr("lanward: %s\n", error->message);
     return TRUE;
   }
-  if (waiting.back == 0)
+  if (!waiting.pending)
     return FALSE;
   *until = MAX(waiting.until, 1);
   return TRUE;
@@ -260,8 +262,13 @@ static gboolean go_back(LwSession *session, const Waiting *waiting, GError **err
   g_autofree char *why = g_strdup_printf("back to %u: nobody confirmed %u", waiting->back, from);
   if (!lw_session_return_to(session, waiting->back, why, error))
     return FALSE;
-  g_printerr("lanward: nobody confirmed generation %u in time: everything is as in generation %u again\n",
-             from, waiting->back);
+  if (waiting->back)
+    g_printerr("lanward: nobody confirmed generation %u in time: everything is as in generation %u again\n",
+               from, waiting->back);
+  else
+    g_printerr(
+        "lanward: nobody confirmed generation %u in time: the lab is gone, and this machine as before\n",
+        from);
   return stop_timer(error);
 }
 
@@ -270,7 +277,7 @@ gboolean lw_confirm_settle(LwSession *session, GError **error) {
   char boot[40] = "";
   if (!row_read(session->engine, &waiting, error))
     return FALSE;
-  if (waiting.back == 0)
+  if (!waiting.pending)
     return TRUE;
   if (waiting.until == 0 && !start_time(session, &waiting, error))
     return FALSE;
@@ -295,9 +302,12 @@ static int print_decided(const LwInvocation *invocation, const char *what, guint
     json_object_set_int_member(root, "generation", generation);
     lw_print_json(root);
   } else if (!invocation->quiet) {
-    g_print(g_str_equal(what, "confirmed") ? "confirmed: generation %u stays\n"
-                                           : "rolled back: as in generation %u again\n",
-            generation);
+    if (generation == 0)
+      g_print("rolled back: no lab is here any more\n");
+    else
+      g_print(g_str_equal(what, "confirmed") ? "confirmed: generation %u stays\n"
+                                             : "rolled back: as in generation %u again\n",
+              generation);
   }
   return LW_EXIT_OK;
 }
@@ -313,7 +323,7 @@ static int confirm_inside(gpointer data) {
   Waiting waiting;
   if (!session || !row_read(session->engine, &waiting, &error))
     return lw_fail(error);
-  if (waiting.back == 0)
+  if (!waiting.pending)
     return lw_fail_text("nothing waits to be confirmed");
   if (!confirm_now(session, &error))
     return lw_fail(error);
@@ -321,26 +331,30 @@ static int confirm_inside(gpointer data) {
 }
 
 /* What it goes back to without a number: what an unconfirmed apply came from, else the generation before. */
-static guint default_target(LwSession *session, GError **error) {
+static gboolean default_target(LwSession *session, guint *target, GError **error) {
   Waiting waiting;
   if (!row_read(session->engine, &waiting, error))
-    return 0;
-  if (waiting.back)
-    return waiting.back;
-  guint current = lw_generation_current(session->engine, error);
+    return FALSE;
+  *target = waiting.back;
+  if (waiting.pending)
+    return TRUE;
+  GError *inner = NULL;
+  guint current = lw_generation_current(session->engine, &inner);
+  if (inner) {
+    g_propagate_error(error, inner);
+    return FALSE;
+  }
+  *target = current - 1;
   if (current > 1)
-    return current - 1;
-  if (!*error)
-    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "there is nothing to roll back to: %s",
-                current ? "this is the first generation" : "nothing is applied here yet");
-  return 0;
+    return TRUE;
+  g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "there is nothing to roll back to: %s",
+              current ? "this is the first generation" : "nothing is applied here yet");
+  return FALSE;
 }
 
 static gboolean roll_back(LwSession *session, guint *target, GError **error) {
   guint current = lw_generation_current(session->engine, error);
-  if (*target == 0)
-    *target = default_target(session, error);
-  if (*target == 0 || *error)
+  if (*error || (*target == 0 && !default_target(session, target, error)))
     return FALSE;
   g_autofree char *why = g_strdup_printf("rollback from %u to %u", current, *target);
   return lw_session_return_to(session, *target, why, error) && stop_timer(error);
@@ -352,7 +366,7 @@ static int rollback_inside(gpointer data) {
   const char *number = invocation->args->pdata[0];
   guint64 target = 0;
   if (number && !g_ascii_string_to_unsigned(number, 10, 1, G_MAXUINT, &target, NULL))
-    return lw_fail_text("“%s” is no generation: lanward twin status --history lists them", number);
+    return lw_fail_text("“%s” is no generation: %s status --history lists them", number, lw_target_command());
   g_autoptr(LwSession) session = lw_session_begin(invocation, NULL, FALSE, &error);
   guint to = (guint)target;
   if (!session || !roll_back(session, &to, &error))

@@ -28,6 +28,6 @@ static int explain_inside(LwSession *session) {
 
 int lw_explain_main(const LwInvocation *invocation) {
   if (!invocation->args->pdata[0])
-    return lw_fail_text("explain what? lanward twin explain 'lan10/gaming -> host tcp/445'");
+    return lw_fail_text("explain what? %s explain 'lan10/gaming -> host tcp/445'", lw_target_command());
   return lw_session_run(invocation, TRUE, explain_inside);
 }

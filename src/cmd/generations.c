@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STORE LW_RUN_DIR "/generations"
 #define KEPT 10
 #define CURRENT "generation"
 #define PREFIX "generation/"
@@ -23,6 +22,10 @@ void lw_generation_free(LwGeneration *generation) {
   g_free(generation->when);
   g_free(generation->facts);
   g_free(generation);
+}
+
+static char *store_path(void) {
+  return g_build_filename(lw_target_state_dir(), "generations", NULL);
 }
 
 static char *row_name(guint number) {
@@ -90,7 +93,8 @@ LwGeneration *lw_generation_read(LwEngine *engine, guint number, GError **error)
     g_propagate_error(error, g_steal_pointer(&inner));
   else
     g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND,
-                "there is no generation %u (any more): lanward twin status --history lists them", number);
+                "there is no generation %u (any more): %s status --history lists them", number,
+                lw_target_command());
   return NULL;
 }
 
@@ -111,8 +115,9 @@ GPtrArray *lw_generation_list(LwEngine *engine, GError **error) {
 
 LwLab *lw_generation_lab(const LwGeneration *generation, LwSecretStore *secrets, GError **error) {
   g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
-  g_autoptr(LwLab) lab = lw_spec_parse(generation->text, strlen(generation->text), generation->path, STORE,
-                                       LW_SPEC_TWIN, secrets, diagnostics);
+  g_autofree char *store = store_path();
+  g_autoptr(LwLab) lab = lw_spec_parse(generation->text, strlen(generation->text), generation->path, store,
+                                       lw_target_spec_flags(), secrets, diagnostics);
   if (!lab)
     g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
                 "generation %u is not understood by this lanward: apply a file instead", generation->number);
@@ -152,11 +157,11 @@ char *lw_generation_text(LwLab *lab, const char *dir) {
   return text;
 }
 
-static gboolean store_file(const LwTunnel *tunnel, const char *dir, GError **error) {
+static gboolean store_file(const LwTunnel *tunnel, const char *dir, const char *store, GError **error) {
   char *content;
   gsize length = 0;
   g_autofree char *name = name_in_store(tunnel, dir, &content, &length);
-  g_autofree char *path = g_build_filename(STORE, name, NULL);
+  g_autofree char *path = g_build_filename(store, name, NULL);
   gboolean ok = !content || g_file_test(path, G_FILE_TEST_EXISTS) ||
                 lw_file_write_atomic(path, content, length, 0600, error);
   lw_secret_clear(content);
@@ -164,12 +169,13 @@ static gboolean store_file(const LwTunnel *tunnel, const char *dir, GError **err
 }
 
 static gboolean store_files(LwLab *lab, const char *dir, GError **error) {
-  if (g_mkdir_with_parents(STORE, 0700) != 0) {
-    lw_error_set_errno(error, "cannot make %s", STORE);
+  g_autofree char *store = store_path();
+  if (g_mkdir_with_parents(store, 0700) != 0) {
+    lw_error_set_errno(error, "cannot make %s", store);
     return FALSE;
   }
   for (guint i = 0; i < lab->tunnels->len; i++)
-    if (!store_file(lw_lab_tunnel(lab, i), dir, error))
+    if (!store_file(lw_lab_tunnel(lab, i), dir, store, error))
       return FALSE;
   return TRUE;
 }
@@ -220,11 +226,23 @@ static gboolean read_current(LwEngine *engine, guint *number, LwGeneration **las
   return inner == NULL;
 }
 
+/* After one was left, none is the current one, and those before it are still there. */
+static gboolean newest(LwEngine *engine, guint *number, GError **error) {
+  g_autoptr(GPtrArray) list = *number ? NULL : lw_generation_list(engine, error);
+  if (list && list->len)
+    *number = ((const LwGeneration *)list->pdata[0])->number;
+  return *number || list;
+}
+
+void lw_generation_leave(LwEngine *engine) {
+  lw_engine_keep(engine, CURRENT, NULL);
+}
+
 static gboolean keep(LwEngine *engine, LwGeneration *last, const char *text, const char *path,
                      const char *why, guint *number, GError **error) {
   if (last && g_str_equal(last->text, text) && g_str_equal(last->path, path))
     return TRUE;
-  if (last && !close_current(engine, last, error))
+  if ((last && !close_current(engine, last, error)) || !newest(engine, number, error))
     return FALSE;
   *number += 1;
   open_next(engine, text, path, why, *number);
@@ -259,12 +277,13 @@ static gboolean is_named(const GPtrArray *generations, const char *file) {
 }
 
 static gboolean clear_store(const GPtrArray *generations, GError **error) {
-  g_autoptr(GDir) dir = g_dir_open(STORE, 0, NULL); /* none yet: nothing to clear */
+  g_autofree char *store = store_path();
+  g_autoptr(GDir) dir = g_dir_open(store, 0, NULL); /* none yet: nothing to clear */
   const char *file;
   while (dir && (file = g_dir_read_name(dir))) {
     if (is_named(generations, file))
       continue;
-    g_autofree char *path = g_build_filename(STORE, file, NULL);
+    g_autofree char *path = g_build_filename(store, file, NULL);
     if (unlink(path) != 0 && errno != ENOENT) {
       lw_error_set_errno(error, "cannot remove %s", path);
       return FALSE;

@@ -35,6 +35,8 @@ gboolean lw_generation_keep(LwSession *session, const char *path, guint *number,
 /* The same for a generation that is returned to. */
 gboolean lw_generation_keep_again(LwEngine *engine, const LwGeneration *generation, const char *why,
                                   guint *number, GError **error);
+/* With the end of the next transaction: none is in force any more; their numbers go on. */
+void lw_generation_leave(LwEngine *engine);
 /* Clears what no generation needs: WireGuard files, and secrets that `wanted` does not use. After a commit.
  */
 gboolean lw_generation_clear(LwSession *session, const LwResourceSet *wanted, GError **error);

@@ -21,28 +21,38 @@ static const LwVerb verbs[] = {
      "any OPNsense's config.xml: who reaches whom, what is open (exit code 3: findings)"},
     {"opnsense", lw_opnsense_main, FALSE, TRUE, "[FILE [THERE.xml]] -o NEW.xml",
      "the lab as an OPNsense's config.xml, or put into the one that is there"},
-    {"apply", lw_apply_main, TRUE, FALSE, "[FILE] [--confirm 60s]",
+    {"doctor", lw_doctor_main, FALSE, TRUE, "[FILE]",
+     "what of this machine is in a lab's way, with the remedy (exit code 3: findings)"},
+    {"init", lw_init_main, FALSE, TRUE, "[-o FILE] [--uplink NIC]", "write a first file for this machine"},
+    {"import", lw_import_main, FALSE, TRUE, "[-o FILE]",
+     "a lab made by hand (libvirt, NetworkManager, containers, wg-quick) as a file"},
+    {"apply", lw_apply_main, TRUE, TRUE, "[FILE] [--confirm 60s]",
      "make it so (starts the twin when it is not running); taken back unless confirmed in time"},
-    {"confirm", lw_confirm_main, TRUE, FALSE, "", "keep what apply --confirm did"},
-    {"rollback", lw_rollback_main, TRUE, FALSE, "[GENERATION]",
+    {"confirm", lw_confirm_main, TRUE, TRUE, "", "keep what apply --confirm did"},
+    {"rollback", lw_rollback_main, TRUE, TRUE, "[GENERATION]",
      "back to an earlier file (without a number: the one before)"},
     {"recover", lw_recover_main, TRUE, TRUE, "",
      "put right what was cut short; every other verb does so first"},
-    {"plan", lw_plan_main, TRUE, FALSE, "[FILE]", "what would apply change? (exit code 2: something)"},
-    {"status", lw_status_main, TRUE, FALSE, "[--history]",
+    {"boot", lw_boot_main, FALSE, TRUE, "", "the lab in force, as it was: what lanward.service runs"},
+    {"block", lw_block_main, FALSE, TRUE, "",
+     "the guards of the lab in force, alone: what lanward-block.service runs before there is a network"},
+    {"plan", lw_plan_main, TRUE, TRUE, "[FILE]", "what would apply change? (exit code 2: something)"},
+    {"status", lw_status_main, TRUE, TRUE, "[--history]",
      "what runs, and what differs from the file in force"},
-    {"verify", lw_verify_main, TRUE, FALSE, "[--static|--live] [--junit FILE]",
+    {"verify", lw_verify_main, TRUE, TRUE, "[--static|--live] [--config ROUTER.xml [FILE]] [--junit FILE]",
      "prove who can reach whom, by the rules in force and with packets (exit code 3: a violation)"},
-    {"explain", lw_explain_main, TRUE, FALSE, "'FROM -> TO [SERVICE]'",
+    {"explain", lw_explain_main, TRUE, TRUE, "'FROM -> TO [SERVICE]'",
      "the way of one packet, hop by hop: which rule, which line of the file"},
-    {"exec", lw_exec_main, TRUE, FALSE, "MACHINE|@PLACE -- COMMAND…",
+    {"exec", lw_exec_main, TRUE, TRUE, "MACHINE|@PLACE -- COMMAND…",
      "run a command on a machine, or at @host, @router, @home-router, @internet, @TUNNEL"},
-    {"switch", lw_switch_main, TRUE, FALSE, "SEGMENT EXIT", "use another exit of the segment's pool"},
-    {"move", lw_move_main, TRUE, FALSE, "MACHINE[/NIC] SEGMENT", "plug a machine into another segment"},
-    {"cut", lw_cut_main, TRUE, FALSE, "MACHINE", "take a machine off everything, until heal"},
-    {"heal", lw_heal_main, TRUE, FALSE, "MACHINE", "plug it in again"},
-    {"drops", lw_drops_main, TRUE, FALSE, "", "watch what is refused: machine, packet, reason"},
-    {"down", lw_down_main, TRUE, FALSE, "", "end the twin; nothing is left"},
+    {"switch", lw_switch_main, TRUE, TRUE, "SEGMENT EXIT", "use another exit of the segment's pool"},
+    {"move", lw_move_main, TRUE, TRUE, "MACHINE[/NIC] SEGMENT", "plug a machine into another segment"},
+    {"cut", lw_cut_main, TRUE, TRUE, "MACHINE", "take a machine off everything, until heal"},
+    {"heal", lw_heal_main, TRUE, TRUE, "MACHINE", "plug it in again"},
+    {"drops", lw_drops_main, TRUE, TRUE, "", "watch what is refused: machine, packet, reason"},
+    {"watch", lw_watch_main, FALSE, TRUE, "",
+     "stay, and plug the lab's containers in again whenever they start"},
+    {"down", lw_down_main, TRUE, TRUE, "", "take the lab away; nothing is left"},
     {"list", lw_list_main, TRUE, FALSE, "", "the twins that are running"},
     {"probe", lw_probe_main, TRUE, FALSE, "", "can this machine run a twin? what is missing?"},
     {NULL},
@@ -78,8 +88,8 @@ static void print_help(void) {
   g_print("lanward: one file describes a segmented lab; lanward builds it, changes it safely, and proves its "
           "isolation.\n\n");
   for (int twin = 0; twin <= 1; twin++) {
-    g_print("%s\n",
-            twin ? "\nIn a sandbox that needs no root and cannot change this machine:" : "On a file:");
+    g_print("%s\n", twin ? "\nIn a sandbox that needs no root and cannot change this machine:"
+                         : "On a file, and as root on this machine:");
     for (const LwVerb *verb = verbs; verb->name; verb++) {
       if (twin ? !verb->on_twin : !verb->on_host)
         continue;
@@ -132,8 +142,14 @@ static gboolean parse_options(LwInvocation *invocation, int *argc, char ***argv,
       {"static", 0, 0, G_OPTION_ARG_NONE, &invocation->statically,
        "verify by what is in force, without a packet", NULL},
       {"live", 0, 0, G_OPTION_ARG_NONE, &invocation->live, "verify by packets alone", NULL},
+      {"config", 0, 0, G_OPTION_ARG_FILENAME, &invocation->config, "an OPNsense's config.xml", "FILE"},
       {"junit", 0, 0, G_OPTION_ARG_FILENAME, &invocation->junit, "write verify's result there, for CI",
        "FILE"},
+      {"root", 0, 0, G_OPTION_ARG_FILENAME, &invocation->root, "doctor, init, import: look below it", "DIR"},
+      {"uplink", 0, 0, G_OPTION_ARG_STRING, &invocation->uplink, "init, import: the NIC", "NIC"},
+      {"subnet", 0, 0, G_OPTION_ARG_STRING, &invocation->subnet, "init: of the first segment", "SUBNET"},
+      {"lab", 0, 0, G_OPTION_ARG_STRING, &invocation->lab_name, "init, import: the lab's name", "NAME"},
+      {"yes", 'y', 0, G_OPTION_ARG_NONE, &invocation->yes, "ask nothing", NULL},
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &rest, NULL, NULL},
       {NULL},
   };
@@ -167,7 +183,7 @@ static const LwVerb *find_verb(const char *name, gboolean twin) {
 static int no_such_verb(const char *name, gboolean twin) {
   const LwVerb *elsewhere = find_verb(name, !twin);
   if (elsewhere && !twin)
-    return lw_fail_text("“%s” runs in the twin so far: lanward twin %s %s", name, name, elsewhere->arguments);
+    return lw_fail_text("“%s” is about twins: lanward twin %s %s", name, name, elsewhere->arguments);
   if (elsewhere)
     return lw_fail_text("“%s” needs no twin: lanward %s %s", name, name, elsewhere->arguments);
   return lw_fail_text("no verb “%s”: see lanward --help", name);
@@ -193,6 +209,7 @@ static int run(int argc, char **argv) {
     invocation.name = g_strdup("default");
   guint at = 0;
   invocation.twin = args->pdata[0] && g_str_equal(args->pdata[0], "twin");
+  lw_target_set_twin(invocation.twin);
   at += invocation.twin;
   if (!args->pdata[at]) {
     print_help();
@@ -207,6 +224,11 @@ static int run(int argc, char **argv) {
   g_free(invocation.output);
   g_free(invocation.file);
   g_free(invocation.junit);
+  g_free(invocation.config);
+  g_free(invocation.root);
+  g_free(invocation.uplink);
+  g_free(invocation.subnet);
+  g_free(invocation.lab_name);
   return code;
 }
 

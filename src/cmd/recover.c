@@ -43,8 +43,8 @@ static int nothing_here(const LwInvocation *invocation, const char *text) {
 
 int lw_recover_main(const LwInvocation *invocation) {
   g_autoptr(GError) error = NULL;
-  if (!invocation->twin) /* no lab is applied to a host yet (see CHANGELOG.md) */
-    return nothing_here(invocation, "nothing to recover: no lab is applied to this machine");
+  if (!lw_target_is_twin())
+    return lw_session_enter(invocation, recover_inside, (gpointer)invocation);
   pid_t holder = lw_twin_find(invocation->name, &error);
   if (holder < 0)
     return lw_fail(error);

@@ -1,5 +1,6 @@
 /* Verbs that change the run-time state: switch, move, cut, heal. Each changes the facts, applies them as one
  * transaction, and then ends the flows that belong to the state before. */
+#include "cmd/domains.h"
 #include "cmd/flows.h"
 
 #include "base/error.h"
@@ -13,7 +14,7 @@ static const char *arg(const LwSession *session, guint index) {
 }
 
 static int usage(const char *text) {
-  return lw_fail_text("usage: lanward twin %s", text);
+  return lw_fail_text("usage: %s %s", lw_target_command(), text);
 }
 
 static int print_done(const LwSession *session, JsonObject *object /* transfer full */, const char *format,
@@ -135,7 +136,7 @@ static int move_inside(LwSession *session) {
     return lw_fail(error);
   const char *name = lw_lab_machine(session->lab, machine)->name;
   if (g_hash_table_contains(session->facts->cut, name))
-    return lw_fail_text("%s is cut off: lanward twin heal %s first", name, name);
+    return lw_fail_text("%s is cut off: %s heal %s first", name, lw_target_command(), name);
   guint before = lw_nic_segment(session->lab, session->facts, machine, nic);
   LwAddr old = lw_nic_address(session->lab, session->facts, machine, nic);
   JsonObject *result = json_object_new();
@@ -145,14 +146,18 @@ static int move_inside(LwSession *session) {
   if (before == segment)
     return print_done(session, result, "%s: already in %s", what, where);
   set_position(session, machine, nic, segment);
+  guint64 lease = lw_domains_lease(session, machine, nic); /* it may have been there before */
   if (!lw_session_apply(session, NULL, &error) || !lw_session_end_address(session, &old, &error)) {
     json_object_unref(result);
     return lw_fail(error);
   }
   LwAddr now = lw_nic_address(session->lab, session->facts, machine, nic);
   g_autofree char *address = lw_addr_format(&now);
+  gboolean settled = lw_domains_settle(session, machine, nic, lease);
   json_object_set_string_member(result, "address", address);
-  return print_done(session, result, "%s: in %s now, its address there is %s", what, where, address);
+  json_object_set_boolean_member(result, "settled", settled);
+  return print_done(session, result, "%s: in %s now, its address there is %s%s", what, where, address,
+                    settled ? "" : " (it has not asked for it yet: is it still starting?)");
 }
 
 int lw_move_main(const LwInvocation *invocation) {
@@ -189,8 +194,8 @@ static int cut_or_heal(LwSession *session, gboolean cut) {
     return lw_fail(error);
   }
   if (cut)
-    return print_done(session, result, "%s: cut off everything; lanward twin heal %s plugs it in again", name,
-                      name);
+    return print_done(session, result, "%s: cut off everything; %s heal %s plugs it in again", name,
+                      lw_target_command(), name);
   return print_done(session, result, "%s: plugged in again", name);
 }
 

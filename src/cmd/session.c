@@ -4,12 +4,17 @@
 #include "base/files.h"
 #include "base/netns.h"
 #include "cmd/confirm.h"
+#include "cmd/domains.h"
 #include "cmd/flows.h"
 #include "cmd/generations.h"
+#include "cmd/guard.h"
+#include "cmd/hosts.h"
 #include "policy/names.h"
 #include "policy/policy.h"
 #include "providers/cell/cell.h"
+#include "providers/container/container.h"
 #include "providers/dhcpcd/dhcpcd.h"
+#include "providers/kernel/snapshot.h"
 #include "providers/nft/nft.h"
 #include "twin/twin.h"
 
@@ -21,19 +26,24 @@
 #include <sys/utsname.h>
 
 #define RUN_DIR LW_RUN_DIR
-#define SECRETS_DIR RUN_DIR "/secrets"
 #define LOCK_WAIT_MS 30000
+#define TAKEN "uplink"
 
 static LwInjector test_injector;
 static gpointer test_injector_data;
+static void (*test_disorder)(LwPlan *plan);
 
 void lw_session_set_injector(LwInjector injector, gpointer data) {
   test_injector = injector;
   test_injector_data = data;
 }
 
+void lw_session_set_disorder(void (*disorder)(LwPlan *plan)) {
+  test_disorder = disorder;
+}
+
 static gboolean read_seed(guint8 seed[32], GError **error) {
-  const char *path = RUN_DIR "/seed";
+  g_autofree char *path = g_build_filename(lw_target_state_dir(), "seed", NULL);
   g_autofree char *text = NULL;
   gsize length = 0;
   if (g_file_test(path, G_FILE_TEST_EXISTS)) {
@@ -64,7 +74,8 @@ static LwLab *load_in_force(LwEngine *engine, LwSecretStore *secrets, GError **e
     return NULL;
   }
   if (current == 0) {
-    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "nothing is applied here yet: lanward twin apply FILE");
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "nothing is applied here yet: %s apply FILE",
+                lw_target_command());
     return NULL;
   }
   g_autoptr(LwGeneration) generation = lw_generation_read(engine, current, error);
@@ -72,7 +83,7 @@ static LwLab *load_in_force(LwEngine *engine, LwSecretStore *secrets, GError **e
     return NULL;
   g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
   g_autoptr(LwLab) own = g_file_test(generation->path, G_FILE_TEST_EXISTS)
-                             ? lw_spec_load(generation->path, LW_SPEC_TWIN, secrets, diagnostics)
+                             ? lw_spec_load(generation->path, lw_target_spec_flags(), secrets, diagnostics)
                              : NULL;
   g_autofree char *dir = g_path_get_dirname(generation->path);
   g_autofree char *text = own ? lw_generation_text(own, dir) : NULL;
@@ -83,17 +94,62 @@ static LwLab *load_in_force(LwEngine *engine, LwSecretStore *secrets, GError **e
 /* --- the session
  * ---------------------------------------------------------------------------------------------------- */
 
-static void learn_home_lan(LwSession *session) {
-  LwDhcpLease lease = {0};
-  if (lw_dhcp_lease_read(session->context.run_dir, session->facts->router_ns, LW_ROUTER_WAN, &lease, NULL)) {
-    session->facts->home_lan = lw_prefix_network(&lease.address);
-    lw_dhcp_lease_clear(&lease);
+/* What WAN's lease tells. The twin's world knows its resolver before there is one. */
+static void learn_lease(LwSession *session) {
+  g_auto(LwDhcpLease) lease = {0};
+  if (!lw_dhcp_lease_read(session->context.run_dir, session->facts->router_ns, LW_ROUTER_WAN, &lease, NULL))
+    return;
+  session->facts->home_lan = lw_prefix_network(&lease.address);
+  for (guint i = 0; !lw_target_is_twin() && lease.dns && i < lease.dns->len; i++)
+    g_array_append_val(session->facts->wan_resolvers, g_array_index(lease.dns, LwAddr, i));
+}
+
+static gboolean read_taken(LwSession *session, GError **error) {
+  g_autoptr(GError) inner = NULL;
+  g_autofree char *text = lw_engine_get(session->engine, TAKEN, &inner);
+  if (text)
+    session->taken = lw_resources_from_text(text, &inner);
+  if (inner)
+    g_propagate_error(error, g_steal_pointer(&inner));
+  return !text || session->taken;
+}
+
+/* Before WAN has a lease, its resolver is likely to be whom the host's own packets go by: they share the home
+ * LAN. The lease decides, once it is there. */
+/* In a twin cells stand in for them. */
+static void learn_containers(LwSession *session) {
+  for (guint i = 0; i < session->lab->machines->len; i++) {
+    const LwMachine *machine = lw_lab_machine(session->lab, i);
+    if (machine->kind == LW_MACHINE_CONTAINER)
+      g_hash_table_replace(session->facts->containers, g_strdup(machine->name),
+                           lw_container_look(lw_container_sockets, machine->object));
   }
+}
+
+static gboolean learn_host(LwSession *session, GError **error) {
+  static const char *const here[] = {"", NULL};
+  LwFacts *facts = session->facts;
+  g_autoptr(LwResourceSet) seen = lw_resource_set_new();
+  if (!lw_policy_assign(session->lab, facts, error) || !read_taken(session, error) ||
+      !lw_kernel_snapshot(here, seen, error))
+    return FALSE;
+  session->host = lw_host_look(session->lab, seen, session->taken, error);
+  if (!session->host)
+    return FALSE;
+  facts->uplink_mac = session->host->mac;
+  if (facts->wan_resolvers->len == 0 && lw_addr_is_set(&session->host->gateway))
+    g_array_append_val(facts->wan_resolvers, session->host->gateway);
+  learn_containers(session);
+  session->unresolved = g_ptr_array_new_with_free_func(g_free);
+  lw_host_resolve_endpoints(session->lab, facts, session->unresolved);
+  return lw_domains_learn(session, error);
 }
 
 /* What the twin's world says of itself. */
 static gboolean learn_world(LwSession *session, GError **error) {
   LwFacts *facts = session->facts;
+  if (!lw_target_is_twin())
+    return learn_host(session, error);
   facts->cells_stand_in = TRUE;
   if (!lw_policy_assign(session->lab, facts, error))
     return FALSE;
@@ -129,8 +185,15 @@ static gboolean learn_bridge_meta(LwSession *session, gboolean read_only, GError
 }
 
 /* One of session_beside(). */
+static void world_clear(LwSession *session) {
+  g_clear_pointer(&session->world, lw_twin_world_free);
+  g_clear_pointer(&session->host, lw_host_world_free);
+  g_clear_pointer(&session->taken, lw_resource_set_free);
+  g_clear_pointer(&session->unresolved, g_ptr_array_unref);
+}
+
 static void beside_free(LwSession *beside) {
-  g_clear_pointer(&beside->world, lw_twin_world_free);
+  world_clear(beside);
   g_clear_pointer(&beside->facts, lw_facts_free);
   g_clear_pointer(&beside->lab, lw_lab_free);
   explicit_bzero(beside->seed, sizeof beside->seed);
@@ -141,7 +204,7 @@ static gboolean learn_facts(LwSession *session, gboolean read_only, GError **err
   session->facts = lw_engine_facts(session->engine, error);
   if (!session->facts)
     return FALSE;
-  learn_home_lan(session);
+  learn_lease(session);
   return learn_bridge_meta(session, read_only, error) && learn_world(session, error);
 }
 
@@ -207,18 +270,23 @@ LwSession *lw_session_begin(const LwInvocation *invocation, LwSecretStore *loade
                             GError **error) {
   g_autoptr(LwSession) session = g_new0(LwSession, 1);
   session->invocation = invocation;
-  session->secrets = lw_secret_store_new(SECRETS_DIR);
+  g_autofree char *secrets_dir = g_build_filename(lw_target_state_dir(), "secrets", NULL);
+  g_autofree char *state_path = g_build_filename(lw_target_state_dir(), "state.db", NULL);
+  session->secrets = lw_secret_store_new(secrets_dir);
   if (loaded_secrets && !lw_secret_store_copy(loaded_secrets, session->secrets, error))
     return NULL;
   session->self_path = g_file_read_link("/proc/self/exe", error);
   if (!session->self_path)
     return NULL;
-  session->context = (LwProviderContext){
-      .secrets = session->secrets, .run_dir = RUN_DIR, .owner = LW_OWNER, .self_path = session->self_path};
+  session->context = (LwProviderContext){.secrets = session->secrets,
+                                         .run_dir = RUN_DIR,
+                                         .owner = LW_OWNER,
+                                         .host = !lw_target_is_twin(),
+                                         .self_path = session->self_path};
   session->providers = lw_providers_new(&session->context, error);
   if (!session->providers)
     return NULL;
-  LwEngineOptions options = {.state_path = RUN_DIR "/state.db",
+  LwEngineOptions options = {.state_path = state_path,
                              .lock_path = RUN_DIR "/lock",
                              .lock_wait_ms = LOCK_WAIT_MS,
                              .read_only = read_only,
@@ -245,7 +313,7 @@ void lw_session_free(LwSession *session) {
     return;
   g_clear_pointer(&session->engine, lw_engine_close);
   g_clear_pointer(&session->providers, g_ptr_array_unref);
-  g_clear_pointer(&session->world, lw_twin_world_free);
+  world_clear(session);
   g_clear_pointer(&session->facts, lw_facts_free);
   g_clear_pointer(&session->lab, lw_lab_free);
   g_clear_pointer(&session->secrets, lw_secret_store_free);
@@ -257,11 +325,12 @@ void lw_session_free(LwSession *session) {
 LwResourceSet *lw_session_wanted(LwSession *session, GError **error) {
   g_autoptr(LwResourceSet) wanted = lw_resource_set_new();
   if (!lw_policy_assign(session->lab, session->facts, error) ||
-      !lw_policy_compile(session->lab, session->facts, wanted, error) ||
-      !lw_twin_world_add(session->world, session->lab, session->facts, session->seed, session->secrets,
-                         wanted, error))
+      !lw_policy_compile(session->lab, session->facts, wanted, error))
     return NULL;
-  return g_steal_pointer(&wanted);
+  gboolean ok = session->host ? lw_host_add(session->host, session->lab, session->facts, wanted, error)
+                              : lw_twin_world_add(session->world, session->lab, session->facts, session->seed,
+                                                  session->secrets, wanted, error);
+  return ok ? g_steal_pointer(&wanted) : NULL;
 }
 
 LwPlan *lw_session_plan_from_nothing(LwLab *lab, LwSecretStore *secrets, GError **error) {
@@ -284,7 +353,21 @@ static LwResourceSet *wanted_in_force(gpointer data, GError **error) {
 }
 
 LwPlan *lw_session_plan(LwSession *session, const LwResourceSet *wanted, GError **error) {
-  return lw_engine_plan_from(session->engine, wanted, wanted_in_force, session, error);
+  if (session->host)
+    lw_engine_take(session->engine, session->host->taken);
+  LwPlan *plan = lw_engine_plan_from(session->engine, wanted, wanted_in_force, session, error);
+  if (plan && test_disorder)
+    test_disorder(plan);
+  return plan;
+}
+
+gboolean lw_session_prove(LwSession *session, const LwPlan *plan, guint *states, GError **error) {
+  g_autoptr(LwPlanGuard) guard = lw_plan_guard_new(session, wanted_in_force);
+  lw_engine_set_guard(session->engine, lw_plan_guard, guard);
+  gboolean ok = lw_engine_guard_allows(session->engine, plan, error);
+  lw_engine_set_guard(session->engine, NULL, NULL);
+  *states = lw_plan_guard_proved(guard);
+  return ok;
 }
 
 static volatile sig_atomic_t asked_to_end;
@@ -307,11 +390,18 @@ static void release_signals(const struct sigaction *before) {
     sigaction(ending[i], &before[i], NULL);
 }
 
-static void describe(const LwSession *session) {
+/* What the uplink had is known until it is given back. */
+static void keep_taken(const LwSession *session) {
+  gboolean takes = session->host && session->host->keeper == LW_UPLINK_NOBODY;
+  g_autofree char *text = takes && !session->taken ? lw_resources_to_text(session->host->taken) : NULL;
+  if (text)
+    lw_engine_keep(session->engine, TAKEN, text);
+}
+
+static void describe(const LwSession *session, const LwLab *lab) {
   g_autoptr(GDateTime) now = g_date_time_new_now_utc();
   g_autofree char *when = g_date_time_format(now, "%Y-%m-%d %H:%M:%S UTC");
-  g_autofree char *what =
-      g_strdup_printf("%s of %s, begun %s,", session->invocation->verb, session->lab->name, when);
+  g_autofree char *what = g_strdup_printf("%s of %s, begun %s,", session->invocation->verb, lab->name, when);
   lw_engine_describe(session->engine, what);
 }
 
@@ -328,13 +418,17 @@ static gboolean settle_after_failure(LwSession *session) {
 gboolean lw_session_carry_out(LwSession *session, const LwPlan *plan, const LwResourceSet *wanted,
                               GError **error) {
   struct sigaction before[G_N_ELEMENTS(ending)];
-  describe(session);
+  describe(session, session->lab);
   gboolean changes = !lw_plan_is_empty(plan);
+  keep_taken(session);
   if (changes)
     lw_engine_keep(session->engine, LW_ENGINE_UNSETTLED, "applied");
   lw_engine_set_cancel(session->engine, &asked_to_end);
   catch_signals(before);
+  g_autoptr(LwPlanGuard) guard = lw_plan_guard_new(session, wanted_in_force);
+  lw_engine_set_guard(session->engine, lw_plan_guard, guard);
   gboolean ok = lw_engine_apply(session->engine, plan, wanted, session->facts, NULL, NULL, error);
+  lw_engine_set_guard(session->engine, NULL, NULL);
   release_signals(before);
   if (!ok)
     return settle_after_failure(session);
@@ -385,7 +479,29 @@ static gboolean return_with(LwSession *beside, const LwGeneration *generation, c
   return lw_session_carry_out(beside, plan, wanted, error) && lw_generation_clear(beside, wanted, error);
 }
 
+gboolean lw_session_take_down(LwSession *session, guint *changes, GError **error) {
+  LwSession *in_force = session_in_force(session, error);
+  if (!in_force)
+    return FALSE;
+  g_autoptr(LwResourceSet) wanted = lw_host_without_lab(in_force->host);
+  g_autoptr(LwPlan) plan = lw_engine_plan(session->engine, wanted, error);
+  describe(session, in_force->lab);
+  if (changes)
+    *changes = plan ? plan->changes->len : 0;
+  static const char *const forgotten[] = {TAKEN, LW_ENGINE_UNSETTLED};
+  for (guint i = 0; i < G_N_ELEMENTS(forgotten); i++)
+    lw_engine_keep(session->engine, forgotten[i], NULL);
+  lw_confirm_forget(session->engine);
+  lw_generation_leave(session->engine);
+  gboolean ok = plan && lw_engine_apply(session->engine, plan, wanted, in_force->facts, NULL, NULL, error) &&
+                lw_engine_disown(session->engine, error);
+  beside_free(in_force);
+  return ok;
+}
+
 gboolean lw_session_return_to(LwSession *session, guint number, const char *why, GError **error) {
+  if (number == 0)
+    return lw_session_take_down(session, NULL, error);
   g_autoptr(LwGeneration) generation = lw_generation_read(session->engine, number, error);
   LwLab *lab = generation ? lw_generation_lab(generation, session->secrets, error) : NULL;
   LwSession *beside = lab ? session_beside(session, lab, error) : NULL;
@@ -427,6 +543,8 @@ static int run_inside(gpointer data) {
 
 int lw_session_enter(const LwInvocation *invocation, int (*body)(gpointer data), gpointer data) {
   g_autoptr(GError) error = NULL;
+  if (!lw_target_is_twin())
+    return lw_host_enter(invocation, &error) ? body(data) : lw_fail(error);
   pid_t holder = lw_twin_find(invocation->name, &error);
   if (holder < 0)
     return lw_fail(error);

@@ -1,12 +1,14 @@
 /* What every verb that looks at or changes a running lab needs: the lab in force, its facts, the providers
- * and the engine. Lives inside the twin's namespaces. */
+ * and the engine. Lives inside the twin's namespaces, or on the host (target.h). */
 #pragma once
 
 #include "cmd/cmd.h"
 #include "engine/engine.h"
+#include "host/world.h"
 #include "twin/world.h"
 
 #define LW_RUN_DIR "/run/lanward"
+#define LW_STATE_DIR "/var/lib/lanward" /* of a host; 0700 */
 
 typedef struct {
   const LwInvocation *invocation;
@@ -17,7 +19,10 @@ typedef struct {
   GPtrArray *providers;
   LwEngine *engine;
   LwFacts *facts;
-  LwTwinWorld *world;
+  LwTwinWorld *world;    /* in a twin */
+  LwHostWorld *host;     /* on a host */
+  LwResourceSet *taken;  /* on a host: what the uplink had before; NULL: nothing was taken over */
+  GPtrArray *unresolved; /* on a host: of char*, tunnels whose endpoint nobody knows */
   guint8 seed[32];
   guint flows_ended; /* by the last lw_session_carry_out() */
 } LwSession;
@@ -41,22 +46,28 @@ LwPlan *lw_session_plan_from_nothing(LwLab *lab, LwSecretStore *secrets, GError 
 LwResourceSet *lw_session_wanted(LwSession *session, GError **error);
 /* What is to be changed to make it so. */
 LwPlan *lw_session_plan(LwSession *session, const LwResourceSet *wanted, GError **error);
-/* Carries a plan out as one transaction, with what was given to lw_engine_keep(); then ends the flows that
- * are denied now (after a failure: those that the lab in force denies). A signal that asks us to end undoes
- * it. */
+/* Rule 4.2: FALSE when a state on the way lets through what neither end does. *states: how many were proved.
+ */
+gboolean lw_session_prove(LwSession *session, const LwPlan *plan, guint *states, GError **error);
+/* Carries a plan out, when it is proved, as one transaction, with what was given to lw_engine_keep(); then
+ * ends the flows that are denied now (after a failure: those that the lab in force denies). A signal that
+ * asks us to end undoes it. */
 gboolean lw_session_carry_out(LwSession *session, const LwPlan *plan, const LwResourceSet *wanted,
                               GError **error);
 /* All of these in one; *changes (nullable): how many changes it took. */
 gboolean lw_session_apply(LwSession *session, guint *changes, GError **error);
 /* Makes the lab of a generation the one in force again, as a new generation. Whatever waits for a
- * confirmation is decided by that. */
+ * confirmation is decided by that. Generation 0, on a host: there is no lab. */
 gboolean lw_session_return_to(LwSession *session, guint generation, const char *why, GError **error);
 /* Waits, at most so long, until the machines that changed have their leases: of use to whoever talks to them
  * next. No error when they do not come in time: the lab is applied all the same. */
 void lw_session_wait_leases(const LwSession *session, guint timeout_ms);
-/* Runs body inside the twin named by the invocation, without a session; the exit code of the verb. */
+/* On a host: takes the lab away, and gives back what it took over. */
+gboolean lw_session_take_down(LwSession *session, guint *changes, GError **error);
+/* Runs body where the target is (inside the twin named by the invocation, or here), without a session; the
+ * exit code of the verb. */
 int lw_session_enter(const LwInvocation *invocation, int (*body)(gpointer data), gpointer data);
-/* Runs body with a session inside the twin named by the invocation; the exit code of the verb. */
+/* The same with a session. */
 typedef int (*LwSessionBody)(LwSession *session);
 int lw_session_run(const LwInvocation *invocation, gboolean read_only, LwSessionBody body);
 
@@ -69,3 +80,5 @@ GPtrArray *lw_providers_new(const LwProviderContext *context, GError **error);
 /* Test seam: hands every engine that is opened from now on an injector (provider.h). The program never calls
  * it. */
 void lw_session_set_injector(LwInjector injector, gpointer data);
+/* The same: puts the steps of every plan from now on into another order. */
+void lw_session_set_disorder(void (*disorder)(LwPlan *plan));

@@ -1,4 +1,6 @@
 #include "cmd/confirm.h"
+#include "cmd/containers.h"
+#include "cmd/domains.h"
 #include "cmd/generations.h"
 
 #include "policy/names.h"
@@ -66,7 +68,10 @@ static JsonArray *machines_json(const LwSession *session) {
 }
 
 static void print_text(const LwSession *session, const LwPlan *drift) {
-  g_print("%s, twin “%s”\n", session->lab->name, session->invocation->name);
+  if (lw_target_is_twin())
+    g_print("%s, twin “%s”\n", session->lab->name, session->invocation->name);
+  else
+    g_print("%s, on this machine\n", session->lab->name);
   for (guint i = 0; i < session->lab->segments->len; i++) {
     const LwSegment *s = lw_lab_segment(session->lab, i);
     g_autofree char *subnet = lw_prefix_format(&s->subnet);
@@ -83,13 +88,22 @@ static void print_text(const LwSession *session, const LwPlan *drift) {
   g_autofree char *trap = lw_nft_bridge_trap();
   if (trap)
     g_print("note: %s\n", trap);
+  g_autoptr(GPtrArray) domains = lw_domains_notes(session);
+  for (guint i = 0; i < domains->len; i++)
+    g_print("note: %s\n", (char *)domains->pdata[i]);
+  g_autoptr(GPtrArray) notes = lw_container_notes(session);
+  for (guint i = 0; i < notes->len; i++)
+    g_print("note: %s\n", (char *)notes->pdata[i]);
   guint back = 0;
   gint64 left = lw_confirm_left(session->engine, &back);
   if (left >= 0)
-    g_print("waits to be confirmed: back to generation %u in %d s, unless: lanward twin confirm\n", back,
-            (int)left);
+    g_print("waits to be confirmed: back to generation %u in %d s, unless: %s confirm\n", back, (int)left,
+            lw_target_command());
+  g_autofree char *aside = lw_plan_format_aside(drift, session->invocation->colour);
+  if (*aside)
+    g_print("differs from the file, and is not lanward's to change:\n%s", aside);
   if (lw_plan_is_empty(drift)) {
-    g_print("all as the file says\n");
+    g_print(*aside ? "all else as the file says\n" : "all as the file says\n");
     return;
   }
   g_autofree char *text = lw_plan_format(drift, session->invocation->colour);
@@ -150,7 +164,7 @@ static int status_inside(LwSession *session) {
   }
   JsonObject *root = json_object_new();
   json_object_set_string_member(root, "lab", session->lab->name);
-  json_object_set_string_member(root, "target", "twin");
+  json_object_set_string_member(root, "target", lw_target_name());
   json_object_set_array_member(root, "segments", segments_json(session));
   json_object_set_array_member(root, "machines", machines_json(session));
   json_object_set_member(root, "drift", lw_plan_to_json(drift));
@@ -160,6 +174,12 @@ static int status_inside(LwSession *session) {
   g_autofree char *trap = lw_nft_bridge_trap();
   if (trap)
     json_array_add_string_element(notes, trap);
+  g_autoptr(GPtrArray) domains = lw_domains_notes(session);
+  for (guint i = 0; i < domains->len; i++)
+    json_array_add_string_element(notes, domains->pdata[i]);
+  g_autoptr(GPtrArray) containers = lw_container_notes(session);
+  for (guint i = 0; i < containers->len; i++)
+    json_array_add_string_element(notes, containers->pdata[i]);
   json_object_set_array_member(root, "notes", notes);
   lw_print_json(root);
   return LW_EXIT_OK;

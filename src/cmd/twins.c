@@ -1,10 +1,44 @@
 /* Twins as such: down, list, probe. */
-#include "cmd/cmd.h"
+#include "cmd/session.h"
 
 #include "twin/twin.h"
 
+static int print_none(const LwInvocation *invocation) {
+  if (invocation->json) {
+    JsonObject *root = json_object_new();
+    json_object_set_int_member(root, "changes", 0);
+    lw_print_json(root);
+  } else if (!invocation->quiet) {
+    g_print("no lab is applied to this machine: nothing to do\n");
+  }
+  return LW_EXIT_OK;
+}
+
+static int print_down(const LwInvocation *invocation, guint changes) {
+  if (invocation->json) {
+    JsonObject *root = json_object_new();
+    json_object_set_int_member(root, "changes", changes);
+    lw_print_json(root);
+  } else if (!invocation->quiet) {
+    g_print("the lab is gone, %u changes; this machine is as it was before\n", changes);
+  }
+  return LW_EXIT_OK;
+}
+
+static int down_here(gpointer data) {
+  const LwInvocation *invocation = data;
+  guint changes = 0;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwSession) session = lw_session_begin(invocation, NULL, FALSE, &error);
+  if (!session || !lw_session_take_down(session, &changes, &error))
+    return error ? lw_fail(error) : print_none(invocation);
+  return print_down(invocation, changes);
+}
+
 int lw_down_main(const LwInvocation *invocation) {
   g_autoptr(GError) error = NULL;
+  if (!lw_target_is_twin())
+    return lw_session_enter(invocation, down_here, (gpointer)invocation);
   gboolean was_running = FALSE;
   if (!lw_twin_stop(invocation->name, &was_running, &error))
     return lw_fail(error);

@@ -30,6 +30,7 @@ struct LwEngine {
   gpointer guard_data;
   LwInjector injector;
   gpointer injector_data;
+  const LwResourceSet *taken; /* nullable; borrowed */
 };
 
 static LwProvider *provider_for(const LwEngine *engine, LwResourceKind kind) {
@@ -218,16 +219,17 @@ GPtrArray *lw_engine_names(LwEngine *engine, const char *prefix, GError **error)
 /* --- owned resources
  * ------------------------------------------------------------------------------------------------ */
 
-static char *resources_to_text(const LwResourceSet *set) {
+char *lw_resources_to_text(const LwResourceSet *set) {
   g_autoptr(JsonNode) root = json_node_new(JSON_NODE_ARRAY);
   JsonArray *array = json_array_sized_new(set->list->len);
   for (guint i = 0; i < set->list->len; i++)
-    json_array_add_element(array, lw_resource_to_json(set->list->pdata[i]));
+    if (!((const LwResource *)set->list->pdata[i])->observed) /* is not ours */
+      json_array_add_element(array, lw_resource_to_json(set->list->pdata[i]));
   json_node_take_array(root, array);
   return json_to_string(root, FALSE);
 }
 
-static LwResourceSet *resources_from_text(const char *text, GError **error) {
+LwResourceSet *lw_resources_from_text(const char *text, GError **error) {
   g_autoptr(JsonNode) root = json_from_string(text, error);
   if (!root)
     return NULL;
@@ -249,7 +251,22 @@ static LwResourceSet *read_owned(LwEngine *engine, GError **error) {
     g_propagate_error(error, g_steal_pointer(&local));
     return NULL;
   }
-  return text ? resources_from_text(text, error) : lw_resource_set_new();
+  g_autoptr(LwResourceSet) owned = text ? lw_resources_from_text(text, error) : lw_resource_set_new();
+  for (guint i = 0; owned && engine->taken && i < engine->taken->list->len; i++) {
+    LwResource *resource = engine->taken->list->pdata[i];
+    g_autofree char *key = lw_resource_key(resource);
+    if (!lw_resource_set_find(owned, key))
+      lw_resource_set_add(owned, lw_resource_ref(resource));
+  }
+  return g_steal_pointer(&owned);
+}
+
+gboolean lw_engine_disown(LwEngine *engine, GError **error) {
+  return lw_state_set(engine->state, KEPT_OWNED, NULL, error);
+}
+
+void lw_engine_take(LwEngine *engine, const LwResourceSet *set) {
+  engine->taken = set;
 }
 
 /* --- plan and apply
@@ -387,7 +404,7 @@ static gboolean undo_after(LwEngine *engine, GError *cause /* transfer full */, 
 }
 
 static gboolean finish(LwEngine *engine, const LwResourceSet *wanted, const LwFacts *facts, GError **error) {
-  g_autofree char *owned = resources_to_text(wanted);
+  g_autofree char *owned = lw_resources_to_text(wanted);
   g_autofree char *kept = lw_facts_to_text(facts);
   lw_engine_keep(engine, KEPT_OWNED, owned);
   lw_engine_keep(engine, KEPT_FACTS, kept);
@@ -413,7 +430,7 @@ static gboolean carry_out(LwEngine *engine, const LwPlan *plan, LwProgress progr
   return TRUE;
 }
 
-static gboolean guard_allows(LwEngine *engine, const LwPlan *plan, GError **error) {
+gboolean lw_engine_guard_allows(LwEngine *engine, const LwPlan *plan, GError **error) {
   for (guint i = 0; engine->guard && i <= plan->steps->len; i++) {
     g_autoptr(LwResourceSet) state = lw_plan_state_after(plan, i);
     if (!engine->guard(plan, i, state, engine->guard_data, error))
@@ -427,7 +444,7 @@ static gboolean transact(LwEngine *engine, const LwPlan *plan, const LwResourceS
   for (guint i = 0; i < plan->steps->len; i++)
     if (!for_each_batch(engine, plan->steps->pdata[i], check_batch, error))
       return FALSE;
-  if (!guard_allows(engine, plan, error) ||
+  if (!lw_engine_guard_allows(engine, plan, error) ||
       (plan->steps->len && !lw_state_set(engine->state, KEPT_UNDER_WAY, engine->what, error)))
     return FALSE;
   GError *cause = NULL;

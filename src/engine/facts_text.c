@@ -30,8 +30,8 @@ static void add_numbers(JsonBuilder *builder, GHashTable *table) {
   json_builder_end_object(builder);
 }
 
-static void add_leases(JsonBuilder *builder, GHashTable *table) {
-  json_builder_set_member_name(builder, "leases");
+static void add_addresses(JsonBuilder *builder, const char *name, GHashTable *table) {
+  json_builder_set_member_name(builder, name);
   json_builder_begin_object(builder);
   GHashTableIter iter;
   gpointer key, value;
@@ -59,7 +59,9 @@ char *lw_facts_to_text(const LwFacts *facts) {
   g_autoptr(JsonBuilder) builder = json_builder_new();
   json_builder_begin_object(builder);
   add_numbers(builder, facts->numbers);
-  add_leases(builder, facts->leases);
+  add_addresses(builder, "leases", facts->leases);
+  if (g_hash_table_size(facts->resolved))
+    add_addresses(builder, "resolved", facts->resolved);
   add_texts(builder, "active", facts->active);
   add_texts(builder, "positions", facts->positions);
   add_cut(builder, facts->cut);
@@ -91,14 +93,14 @@ static const char *string_of(JsonNode *node) {
              : NULL;
 }
 
-static gboolean read_leases(LwFacts *facts, JsonObject *object) {
+static gboolean read_addresses(GHashTable *table, JsonObject *object) {
   g_autoptr(GList) names = json_object_get_members(object);
   for (GList *l = names; l; l = l->next) {
     const char *text = string_of(json_object_get_member(object, l->data));
     LwAddr addr;
     if (!text || !lw_addr_parse(text, &addr))
       return FALSE;
-    g_hash_table_insert(facts->leases, g_strdup(l->data), g_memdup2(&addr, sizeof addr));
+    g_hash_table_insert(table, g_strdup(l->data), g_memdup2(&addr, sizeof addr));
   }
   return TRUE;
 }
@@ -131,11 +133,13 @@ gboolean lw_facts_from_text(LwFacts *facts, const char *text, GError **error) {
   JsonObject *object = JSON_NODE_HOLDS_OBJECT(root) ? json_node_get_object(root) : NULL;
   JsonObject *numbers = object ? member_object(object, "numbers") : NULL;
   JsonObject *leases = object ? member_object(object, "leases") : NULL;
+  JsonObject *resolved = object ? member_object(object, "resolved") : NULL; /* not in an older state */
   JsonObject *active = object ? member_object(object, "active") : NULL;
   JsonObject *positions = object ? member_object(object, "positions") : NULL;
   JsonNode *cut = object ? json_object_get_member(object, "cut") : NULL;
   if (numbers && leases && active && positions && cut && JSON_NODE_HOLDS_ARRAY(cut) &&
-      read_numbers(facts, numbers) && read_leases(facts, leases) && read_texts(facts->active, active) &&
+      read_numbers(facts, numbers) && read_addresses(facts->leases, leases) &&
+      (!resolved || read_addresses(facts->resolved, resolved)) && read_texts(facts->active, active) &&
       read_texts(facts->positions, positions) && read_cut(facts, json_node_get_array(cut)))
     return TRUE;
   g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "the state file's facts are damaged");

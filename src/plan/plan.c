@@ -9,8 +9,11 @@ typedef enum {
   PHASE_NAMESPACE,
   PHASE_GLOBAL_SYSCTL,
   PHASE_RULES,
+  PHASE_PROFILES,
+  PHASE_ADOPTED, /* networks whose bridge libvirt makes */
   PHASE_LINKS,
   PHASE_PLUG,
+  PHASE_NETWORKS,
   PHASE_ADDRESSING,
   PHASE_DAEMONS,
   PHASE_LEASES,
@@ -19,6 +22,8 @@ typedef enum {
   PHASE_RESOLVERS,
   PHASE_SERVERS,
   PHASE_CELLS,
+  PHASE_DOMAINS,
+  PHASE_DOMAIN_NICS,
   PHASE_LAST,
 } Phase;
 
@@ -28,6 +33,7 @@ enum {
   PHASE_ANNOUNCE,
   PHASE_BOUNDS,
   PHASE_PULL,
+  PHASE_PULL_NICS,    /* another provider's: a step of its own */
   PHASE_DELETE = 200, /* the parts backwards */
   PHASE_ADAPT = 300,  /* the part */
   PHASE_NEW_RULES = 400,
@@ -72,11 +78,14 @@ static gboolean is_of_one_link(const LwResource *sysctl) {
 static Phase phase_of(const LwResource *r, GHashTable *tunnels) {
   switch (r->kind) {
   case LW_RES_NETNS:
+  case LW_RES_CONTAINER:
     return PHASE_NAMESPACE;
   case LW_RES_SYSCTL:
     return is_of_one_link(r) ? PHASE_ADDRESSING : PHASE_GLOBAL_SYSCTL;
   case LW_RES_RULESET:
     return PHASE_RULES;
+  case LW_RES_PROFILE: /* it makes bridges that links are plugged into */
+    return PHASE_PROFILES;
   case LW_RES_LINK:
     return PHASE_LINKS;
   case LW_RES_ADDRESS:
@@ -92,6 +101,14 @@ static Phase phase_of(const LwResource *r, GHashTable *tunnels) {
     return PHASE_TUNNELS;
   case LW_RES_SERVER:
     return PHASE_SERVERS;
+  case LW_RES_ROUTER_ITEM:
+    return PHASE_RULES;
+  case LW_RES_NETWORK:
+    return r->alias && *r->alias ? PHASE_NETWORKS : PHASE_ADOPTED;
+  case LW_RES_DOMAIN:
+    return PHASE_DOMAINS;
+  case LW_RES_DOMAIN_NIC:
+    return PHASE_DOMAIN_NICS;
   case LW_RES_CELL:
   case LW_RES_LAST:
     break;
@@ -145,11 +162,16 @@ static gboolean moves(const LwChange *change) {
   return is_live_link(change) && !same_text(change->from->master, change->to->master);
 }
 
+/* libvirt's: on the wires that are there, and no wire of the router's. */
+static gboolean is_libvirts(LwResourceKind kind) {
+  return kind == LW_RES_NETWORK || kind == LW_RES_DOMAIN || kind == LW_RES_DOMAIN_NIC;
+}
+
 /* Does it redirect traffic in place? Then neither the old rules alone nor the new ones fit it. */
 static gboolean adapts(const LwChange *change) {
   LwResourceKind kind = subject(change)->kind;
   if (change->klass == LW_CHANGE_CREATE || change->klass == LW_CHANGE_DELETE || kind == LW_RES_RULESET ||
-      kind == LW_RES_CELL || kind == LW_RES_SERVER)
+      kind == LW_RES_CELL || kind == LW_RES_SERVER || is_libvirts(kind))
     return FALSE;
   if (kind == LW_RES_RESOLVER && change->klass == LW_CHANGE_LIVE)
     return FALSE; /* reservations only */
@@ -178,7 +200,7 @@ static gboolean hangs_on_coming(const Diff *d, const LwResource *r) {
  * bounds stop (a first handshake, a machine's DHCP) and opens nothing that the new tables do not allow. */
 static gboolean comes_last(const Diff *d, const LwChange *change) {
   const LwResource *r = subject(change);
-  return r->kind == LW_RES_CELL || r->kind == LW_RES_SERVER || hangs_on_coming(d, r);
+  return r->kind == LW_RES_CELL || r->kind == LW_RES_SERVER || is_libvirts(r->kind) || hangs_on_coming(d, r);
 }
 
 static int phase_of_change(const Diff *d, const LwChange *change) {
@@ -189,7 +211,7 @@ static int phase_of_change(const Diff *d, const LwChange *change) {
   if (change->klass == LW_CHANGE_DELETE) {
     if (r->kind == LW_RES_RULESET)
       return PHASE_DELETE_RULES;
-    if (r->kind == LW_RES_NETNS)
+    if (r->kind == LW_RES_NETNS || r->kind == LW_RES_CONTAINER)
       return PHASE_DELETE_NAMESPACES;
     return PHASE_DELETE + (PHASE_LAST - (int)phase);
   }
@@ -200,8 +222,8 @@ static int phase_of_change(const Diff *d, const LwChange *change) {
   return (d->bounded && !comes_last(d, change) ? PHASE_ADAPT : PHASE_COME) + (int)phase;
 }
 
-static LwResource *copy_of_link(const LwResource *link) {
-  g_autoptr(JsonNode) json = lw_resource_to_json(link);
+static LwResource *copy_of(const LwResource *resource) {
+  g_autoptr(JsonNode) json = lw_resource_to_json(resource);
   return lw_resource_from_json(json, NULL);
 }
 
@@ -209,7 +231,7 @@ static LwResource *copy_of_link(const LwResource *link) {
 static void schedule_move(Diff *d, const LwChange *change) {
   LwResource *from = change->from, *to = change->to;
   if (from->master && *from->master) {
-    g_autoptr(LwResource) pulled = copy_of_link(to);
+    g_autoptr(LwResource) pulled = copy_of(to);
     g_clear_pointer(&pulled->master, g_free);
     pulled->isolated = FALSE;
     pulled->up = to->up && (!to->master || !*to->master); /* one that is taken off for good stays as wanted */
@@ -232,6 +254,20 @@ static void schedule_link(Diff *d, LwChange *change) {
     schedule(d, change, PHASE_COME + PHASE_PLUG);
   else
     schedule(d, change, phase_of_change(d, change));
+}
+
+/* A NIC that leaves its network loses its link before the new tables, and has it on the new network after
+ * them: the guest sees that it was away, and asks DHCP again. */
+static void schedule_nic(Diff *d, LwChange *change) {
+  LwResource *from = change->from, *to = change->to;
+  if (same_text(from->master, to->master) || !from->up) {
+    schedule(d, change, from->up && !to->up ? PHASE_PULL_NICS : phase_of_change(d, change));
+    return;
+  }
+  g_autoptr(LwResource) pulled = copy_of(from);
+  pulled->up = FALSE;
+  schedule(d, extra(d, LW_CHANGE_LIVE, from, pulled), PHASE_PULL_NICS);
+  schedule(d, extra(d, LW_CHANGE_LIVE, pulled, to), PHASE_COME + PHASE_DOMAIN_NICS);
 }
 
 static void add_bound(Diff *d, const LwResource *table) {
@@ -315,6 +351,8 @@ static void schedule_all(Diff *d) {
     LwChange *change = d->plan->changes->pdata[i];
     if (is_live_link(change))
       schedule_link(d, change);
+    else if (change->klass == LW_CHANGE_LIVE && change->to->kind == LW_RES_DOMAIN_NIC)
+      schedule_nic(d, change);
     else if (change->klass == LW_CHANGE_LIVE && change->to->kind == LW_RES_RULESET)
       schedule_table(d, change);
     else
@@ -338,12 +376,20 @@ static gboolean is_anothers(const Diff *d, const LwResource *seen, const char *k
          !lw_resource_set_find(d->owned, key);
 }
 
+static void set_aside(Diff *d, LwResource *from, LwResource *to) {
+  if (!from || !lw_resource_equal(from, to))
+    g_ptr_array_add(d->plan->aside,
+                    lw_change_new(from ? lw_resource_change_class(from, to) : LW_CHANGE_CREATE, from, to));
+}
+
 static void diff_wanted(Diff *d) {
   for (guint i = 0; i < d->wanted->list->len; i++) {
     LwResource *to = d->wanted->list->pdata[i];
     g_autofree char *key = lw_resource_key(to);
     LwResource *from = lw_resource_set_find(d->seen, key);
-    if (!from || is_anothers(d, from, key))
+    if (to->observed)
+      set_aside(d, from, to);
+    else if (!from || is_anothers(d, from, key))
       differ(d, LW_CHANGE_CREATE, NULL, to);
     else if (!lw_resource_equal(from, to))
       differ(d, lw_resource_change_class(from, to), from, to);
@@ -352,11 +398,16 @@ static void diff_wanted(Diff *d) {
   }
 }
 
+/* Adopted as it was found, and so left there. */
+static gboolean is_adopted(const LwResource *seen) {
+  return seen->kind == LW_RES_NETWORK && (!seen->alias || !*seen->alias);
+}
+
 static void diff_owned(Diff *d) {
   for (guint i = 0; d->owned && i < d->owned->list->len; i++) {
     g_autofree char *key = lw_resource_key(d->owned->list->pdata[i]);
     LwResource *from = lw_resource_set_find(d->seen, key);
-    if (from && !lw_resource_set_find(d->wanted, key))
+    if (from && !is_adopted(from) && !lw_resource_set_find(d->wanted, key))
       differ(d, LW_CHANGE_DELETE, from, NULL);
   }
 }
@@ -394,7 +445,7 @@ static void diff_dependants(Diff *d) {
       continue;
     g_autofree char *key = lw_resource_key(to);
     LwResource *from = lw_resource_set_find(d->seen, key);
-    if (from && lw_resource_equal(from, to))
+    if (from && !to->observed && lw_resource_equal(from, to))
       differ(d, LW_CHANGE_CREATE, NULL, to);
   }
 }
@@ -414,6 +465,7 @@ LwPlan *lw_plan_diff_from(const LwResourceSet *wanted, const LwResourceSet *seen
   LwPlan *plan = g_new0(LwPlan, 1);
   plan->changes = lw_changes_new();
   plan->extra = lw_changes_new();
+  plan->aside = lw_changes_new();
   plan->steps = g_ptr_array_new_with_free_func(step_free);
   collect_tunnels(wanted, tunnels);
   if (owned)
@@ -446,6 +498,7 @@ void lw_plan_free(LwPlan *plan) {
   g_ptr_array_unref(plan->steps);
   g_ptr_array_unref(plan->changes);
   g_ptr_array_unref(plan->extra);
+  g_ptr_array_unref(plan->aside);
   if (plan->seen)
     lw_resource_set_free(plan->seen);
   g_free(plan);

@@ -315,24 +315,48 @@ static void add_line(const From *f, const LwAllow *allow) {
   }
 }
 
+/* Whom a router may lead queries to, by the exit: the segment's own resolvers, the tunnel's, WAN's. */
+static void put_led(const From *f, guint exit, LwBdd sources, gpointer data) {
+  const Make *m = f->m;
+  const LwBdd *queries = data;
+  const GArray *lists[] = {f->segment->dns,
+                           exit == LW_NONE ? m->facts->wan_resolvers : lw_lab_tunnel(m->lab, exit)->wg.dns};
+  const GArray *list = lists[lists[0]->len ? 0 : 1];
+  for (guint i = 0; i < list->len; i++) {
+    if (g_array_index(list, LwAddr, i).family != 4)
+      continue;
+    LwIntended *led = g_new0(LwIntended, 1);
+    led->to = (LwZone){LW_ZONE_INTERNET, exit};
+    led->destination = g_array_index(list, LwAddr, i);
+    led->led = TRUE;
+    led->may = both(m, both(m, *queries, sources), f->sources);
+    g_ptr_array_add(m->out, led);
+  }
+}
+
 static void add_gateway(const From *f) {
   const Make *m = f->m;
   const LwSegment *s = f->segment;
   LwBdd gateway = to_addr(m, s->router);
-  LwBdd services = both(m, gateway, ping(m->pool));
   LwBdd queries = both(m, gateway, dns(m, 53));
-  if (s->has_dhcp)
-    services = either(m, services, both(m, gateway, ports_of(m->pool, UDP, 67, 67)));
-  services = either(m, services, queries);
-  add(m, LW_ZONE_ROUTER, LW_NONE, both(m, services, f->proper), both(m, services, f->sources));
+  LwBdd services = either(m, both(m, gateway, ping(m->pool)), queries);
+  /* a client of DHCP has port 68 (RFC 2131); what else asks may be refused */
+  LwBdd dhcp = s->has_dhcp ? ports_of(m->pool, UDP, 67, 67) : LW_BDD_FALSE;
+  LwBdd client = both(m, dhcp, lw_packets_number(m->pool, LW_HEADER_SPORT, 68, 68));
+  add(m, LW_ZONE_ROUTER, LW_NONE, both(m, either(m, services, both(m, gateway, client)), f->proper),
+      both(m, either(m, services, both(m, gateway, dhcp)), f->sources));
   if (s->dns_foreign == LW_DNS_REDIRECT)
     add(m, LW_ZONE_ROUTER, LW_NONE, both(m, both(m, dns(m, 53), m->internet), f->proper),
         both(m, dns(m, 53), f->sources));
+  LwBdd led = s->dns_foreign == LW_DNS_REDIRECT ? dns(m, 53) : queries;
+  each_exit(f, put_led, &led);
   if (!s->has_dhcp)
     return;
   LwAddr everybody = lw_addr_from_v4(G_MAXUINT32), nobody = lw_addr_from_v4(0);
-  LwBdd ask = both(m, to_addr(m, everybody), ports_of(m->pool, UDP, 67, 67));
-  add(m, LW_ZONE_ROUTER, LW_NONE, both(m, ask, from_addr(m, nobody)), both(m, ask, f->sources));
+  LwBdd all = to_addr(m, everybody), unnamed = from_addr(m, nobody);
+  LwBdd sources = either(m, f->sources, unnamed);
+  add(m, LW_ZONE_ROUTER, LW_NONE, both(m, both(m, all, client), unnamed),
+      both(m, both(m, all, dhcp), sources));
 }
 
 static void add_trust(const From *f) {
@@ -446,12 +470,23 @@ static void from_network(const Make *m, guint index) {
 }
 
 static void from_exit(const Make *m, guint exit) {
+  LwBdd answers =
+      both(m, ports_of(m->pool, UDP, 68, 68), lw_packets_number(m->pool, LW_HEADER_SPORT, 67, 67));
+  if (exit == LW_NONE) /* what looks like an answer to WAN's own DHCP client */
+    add(m, LW_ZONE_ROUTER, LW_NONE, LW_BDD_FALSE, both(m, answers, lw_packets_family(m->pool, 4)));
   for (guint i = 0; i < m->lab->segments->len; i++) {
     const LwSegment *s = lw_lab_segment(m->lab, i);
     for (guint f = 0; f < s->forwards->len; f++)
       if (is_live(m, i, s->forwards->pdata[f], exit))
         add_forward(m, i, s->forwards->pdata[f], exit);
   }
+}
+
+/* Port 0 is reserved: nobody can ask for it (RFC 6335), and a router may refuse it. */
+static LwBdd reserved_ports(const Make *m) {
+  LwBdd zero = either(m, lw_packets_number(m->pool, LW_HEADER_DPORT, 0, 0),
+                      lw_packets_number(m->pool, LW_HEADER_SPORT, 0, 0));
+  return both(m, zero, either(m, proto(m->pool, TCP), proto(m->pool, UDP)));
 }
 
 /* --- the interface
@@ -516,10 +551,10 @@ GPtrArray *lw_intent_sets(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   case LW_ZONE_ROUTER:
     break; /* opens nothing of its own into the lab */
   }
-  LwBdd opening = lw_intent_opening(pool);
+  LwBdd opening = lw_intent_opening(pool), usable = minus(&m, opening, reserved_ports(&m));
   for (guint i = 0; i < m.out->len; i++) {
     LwIntended *intended = m.out->pdata[i];
-    intended->must = both(&m, intended->must, opening);
+    intended->must = both(&m, intended->must, usable);
     intended->may = both(&m, intended->may, opening);
   }
   return m.out;

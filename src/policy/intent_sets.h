@@ -13,8 +13,10 @@
 typedef struct {
   /* INTERNET: what lies beyond an exit, index its tunnel or LW_NONE for wan, home LAN included */
   LwZone to;
-  LwAddr destination; /* set: they arrive translated to this address (a forward) */
+  LwAddr destination; /* set: they arrive translated to this address (a forward; a query that is led) */
   guint16 dport;      /* with destination: the port they arrive at; 0: as it was */
+  gboolean led;       /* to INTERNET: a query that the router need not answer itself: it may as well be led
+                         straight to the resolver of the exit that its source uses, and is answered then */
   LwBdd must, may;    /* as they were sent */
   LwBdd going_on;     /* beside `may`, what may go on when its flow is open already */
 } LwIntended;

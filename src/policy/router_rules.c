@@ -182,15 +182,27 @@ static void allow_to(const Build *b, const LwSegment *segment, const LwAllow *al
     allow_each(b, segment, allow, segment->name, to, &g_array_index(ports, LwPorts, i));
 }
 
-static void allow_machine(const Build *b, const LwSegment *segment, const LwAllow *allow) {
-  guint machine = allow->target.machine;
+/* Every address that a machine has in a segment, its further ones too; none where it was moved away from: a
+ * line names the machine in that segment. Of LwAddr, transfer full. */
+static GArray *addresses_in(const Build *b, guint machine, guint segment) {
+  GArray *out = g_array_new(FALSE, FALSE, sizeof(LwAddr));
   for (guint n = 0; n < lw_lab_machine(b->lab, machine)->nics->len; n++) {
-    guint where = lw_nic_segment(b->lab, b->facts, machine, n);
+    const LwNic *nic = lw_machine_nic(lw_lab_machine(b->lab, machine), n);
     LwAddr address = lw_nic_address(b->lab, b->facts, machine, n);
-    if (where != allow->target.index || !lw_addr_is_set(&address))
-      continue; /* moved away: the line names the machine in that segment */
-    allow_to(b, segment, allow, lw_value_addr(address));
+    if (lw_nic_segment(b->lab, b->facts, machine, n) != segment)
+      continue;
+    if (lw_addr_is_set(&address))
+      g_array_append_val(out, address);
+    for (guint i = 0; nic->segment == segment && i < nic->addresses->len; i++)
+      g_array_append_val(out, g_array_index(nic->addresses, LwPrefix, i).addr);
   }
+  return out;
+}
+
+static void allow_machine(const Build *b, const LwSegment *segment, const LwAllow *allow) {
+  g_autoptr(GArray) addresses = addresses_in(b, allow->target.machine, allow->target.index);
+  for (guint i = 0; i < addresses->len; i++)
+    allow_to(b, segment, allow, lw_value_addr(g_array_index(addresses, LwAddr, i)));
 }
 
 /* WAN's prefix is known at run time only: one rule matches it, these elements say for whom. */
@@ -259,24 +271,24 @@ static void fill_trust(const Build *b, const LwSegment *segment) {
   put_pair_both(b, segment->name, LW_ROUTER_MGMT, segment->trust_origin);
 }
 
-/* host: {allow: …}: what the host may open into the segment. */
-static void fill_host_allow(const Build *b, const LwSegment *segment, const LwAllow *allow) {
+static void allow_host_to(const Build *b, const LwAllow *allow, LwValue to) {
   LwRange host = {b->lab->host.management.address, b->lab->host.management.address};
-  LwValue to = lw_value_prefix(segment->subnet);
-  if (allow->target.kind == LW_TARGET_MACHINE) {
-    LwAddr address = LW_ADDR_NONE;
-    for (guint n = 0; n < lw_lab_machine(b->lab, allow->target.machine)->nics->len; n++)
-      if (lw_lab_segment(b->lab, MIN(lw_nic_segment(b->lab, b->facts, allow->target.machine, n),
-                                     b->lab->segments->len - 1)) == segment)
-        address = lw_nic_address(b->lab, b->facts, allow->target.machine, n);
-    if (!lw_addr_is_set(&address))
-      return;
-    to = lw_value_addr(address);
-  }
   for (guint p = 0; p < MAX(allow->ports->len, 1u); p++)
     put_allowed(b, LW_ROUTER_MGMT, host, to,
                 allow->ports->len ? &g_array_index(allow->ports, LwPorts, p) : &any_port, allow->origin);
-  put_pair_both(b, segment->name, LW_ROUTER_MGMT, allow->origin);
+}
+
+/* host: {allow: …}: what the host may open into the segment. */
+static void fill_host_allow(const Build *b, guint index, const LwAllow *allow) {
+  const LwSegment *segment = lw_lab_segment(b->lab, index);
+  gboolean machine = allow->target.kind == LW_TARGET_MACHINE;
+  g_autoptr(GArray) addresses = machine ? addresses_in(b, allow->target.machine, index) : NULL;
+  for (guint i = 0; machine && i < addresses->len; i++)
+    allow_host_to(b, allow, lw_value_addr(g_array_index(addresses, LwAddr, i)));
+  if (!machine)
+    allow_host_to(b, allow, lw_value_prefix(segment->subnet));
+  if (!machine || addresses->len)
+    put_pair_both(b, segment->name, LW_ROUTER_MGMT, allow->origin);
 }
 
 /* The exit that a forward's port is opened on: the one its target uses now. */
@@ -328,7 +340,7 @@ static void fill_segment(const Build *b, guint index) {
   if (segment->trust_host)
     fill_trust(b, segment);
   for (guint i = 0; i < segment->host_allow->len; i++)
-    fill_host_allow(b, segment, segment->host_allow->pdata[i]);
+    fill_host_allow(b, index, segment->host_allow->pdata[i]);
   for (guint i = 0; i < segment->forwards->len; i++)
     fill_forward(b, index, segment->forwards->pdata[i]);
 }

@@ -38,8 +38,9 @@ typedef struct {
 /* What providers share. Owned by the caller, outlives them. */
 typedef struct {
   LwSecretStore *secrets;
-  const char *run_dir;   /* pid files, configurations, leases of daemons; 0700 */
-  const char *owner;     /* ownership mark: "lanward:LAB" */
+  const char *run_dir; /* pid files, configurations, leases of daemons; 0700 */
+  const char *owner;   /* ownership mark: "lanward:LAB" */
+  gboolean host; /* the machine itself, not a twin: its daemons (NetworkManager, libvirt) may be asked */
   const char *self_path; /* this program, for hooks that call it back; nullable in tests */
 } LwProviderContext;
 

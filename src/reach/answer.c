@@ -42,6 +42,11 @@ static void put_back(GArray *branches, const LwHeader *sent, const LwRewrite *en
 
 static gboolean is_routed_back(Run *run, const Passage *p, const GArray *branches) {
   LwBddPool *pool = run->reach->pool;
+  if (p->state.replies) {
+    if (run->reach->trace && p->state.reply_to != p->iif)
+      lw_reach_tell(run, p->ns, NULL, LW_STEP_ROUTE, "reply-to sends the answer elsewhere");
+    return p->state.reply_to == p->iif;
+  }
   for (guint i = 0; i < branches->len; i++) {
     const Branch *branch = &g_array_index(branches, Branch, i);
     const LwAddr *written = &branch->state.rewrite.destination;

@@ -19,7 +19,9 @@ static gboolean state_equal(const State *a, const State *b) {
          a->ct_mark_unknown == b->ct_mark_unknown && a->ct_state == b->ct_state && a->dnat == b->dnat &&
          a->dnat_settled == b->dnat_settled && a->snat_settled == b->snat_settled && a->snat == b->snat &&
          a->reply == b->reply && a->own_mac == b->own_mac && rewrite_equal(&a->rewrite, &b->rewrite) &&
-         rewrite_equal(&a->entry, &b->entry);
+         rewrite_equal(&a->entry, &b->entry) && a->routed == b->routed && a->route_to == b->route_to &&
+         lw_addr_equal(&a->route_via, &b->route_via) && a->replies == b->replies &&
+         a->reply_to == b->reply_to;
 }
 
 /* Equal states are joined: from here on nothing tells them apart. */
@@ -265,6 +267,26 @@ static gboolean change_notrack(const Walk *w, const LwAction *action, const LwEl
   return TRUE;
 }
 
+static guint named_link(const Walk *w, const LwAction *action) {
+  const Link *link = lw_reach_link(w->at->ns, action->text);
+  return link ? link->number : LW_NO_LINK;
+}
+
+static gboolean change_route(const Walk *w, const LwAction *action, const LwElement *element, State *state) {
+  (void)element;
+  state->routed = TRUE;
+  state->route_to = named_link(w, action);
+  state->route_via = LW_ADDR_NONE;
+  return !lw_value_is_set(&action->to) || single_addr(&action->to, &state->route_via);
+}
+
+static gboolean change_reply(const Walk *w, const LwAction *action, const LwElement *element, State *state) {
+  (void)element;
+  state->replies = TRUE;
+  state->reply_to = named_link(w, action);
+  return TRUE;
+}
+
 /* Those of the set that the translation leaves as they were. */
 static LwBdd untranslated(LwBddPool *pool, LwBdd set, const LwRewrite *before, const LwRewrite *after) {
   if (!lw_addr_equal(&before->destination, &after->destination)) {
@@ -449,7 +471,11 @@ static void do_action(Walk *w, Doing *d, const LwAction *action) {
     translate_all(w, d, action, change_masquerade);
     break;
   case LW_ACTION_ROUTE_TO:
+    change_all(w, d, action, change_route, FALSE);
+    break;
   case LW_ACTION_REPLY_TO:
+    change_all(w, d, action, change_reply, FALSE);
+    break;
   case LW_ACTION_UNKNOWN:
     do_unknown(w, d);
     break;
@@ -618,12 +644,17 @@ static LwBdd family_of(LwBddPool *pool, LwFamily family) {
   return family == LW_FAMILY_IP6 ? lw_packets_family(pool, 6) : LW_BDD_TRUE;
 }
 
-/* NAT rules are asked once a flow; what was translated on this hook is not asked again. */
-static gboolean passes_by(const At *at, const LwChain *chain, const State *state) {
+/* NAT rules are asked once a flow; what was translated on this hook is not asked again. Nor are pf's rules
+ * asked of answers: there is a state for them. */
+static gboolean passes_by(const At *at, const Hooked *hooked, const State *state) {
+  const LwChain *chain = hooked->chain;
+  if (hooked->ruleset->stateful && state->reply)
+    return TRUE;
   if (!chain->nat)
     return FALSE;
   gboolean source = at->hook == LW_HOOK_POSTROUTING || at->hook == LW_HOOK_INPUT;
-  return state->ct_state != LW_CT_NEW || (source ? state->snat_settled : state->dnat_settled);
+  return (state->ct_state != LW_CT_NEW && !hooked->ruleset->stateful) ||
+         (source ? state->snat_settled : state->dnat_settled);
 }
 
 static void walk_base(At *at, const Hooked *hooked, const GArray *in, GArray *out) {
@@ -635,7 +666,7 @@ static void walk_base(At *at, const Hooked *hooked, const GArray *in, GArray *ou
     note_unknown(&w, hooked->ruleset->unknown->pdata[i]);
   for (guint i = 0; i < in->len; i++) {
     Branch branch = g_array_index(in, Branch, i);
-    if (passes_by(at, hooked->chain, &branch.state)) {
+    if (passes_by(at, hooked, &branch.state)) {
       put(out, pool, branch.set, &branch.state);
       continue;
     }

@@ -23,6 +23,7 @@ typedef struct {
   LwAddr address6;   /* its first IPv6 address that is good beyond the link */
   guint way_back; /* of IPv4: 1: a source must be routed back by this link, 2: by any; 0: it is not asked */
   gboolean accept_local; /* takes IPv4 packets from its own addresses */
+  LwBdd broadcast;       /* destinations: those of its own networks */
   const char *peer_ns, *peer;
 } Link;
 
@@ -69,7 +70,7 @@ struct Ns {
   GHashTable *tables;        /* number -> Table* */
   GArray *lookups;           /* of Lookup, by priority */
   gboolean by_iif;           /* some lookup looks at the iif */
-  LwBdd local;               /* destinations that are this namespace's own */
+  LwBdd local;               /* destinations that are this namespace's own, whatever link they come in by */
   LwBdd owned;               /* the addresses it answers for on a wire */
   LwBdd owned_source;        /* the same as sources */
   LwBdd martian_destination; /* destinations that no packet from a wire may have */
@@ -89,6 +90,11 @@ typedef struct {
   gboolean own_mac; /* the frame was made by a namespace that was looked into: not the sender's MAC */
   LwRewrite rewrite;
   gboolean reply;  /* an answer: the direction of connection tracking */
+  gboolean routed; /* a rule said where it goes (route-to): by this link, LW_NO_LINK: one that is not there */
+  guint route_to;
+  LwAddr route_via;
+  gboolean replies; /* a rule said where its answers go (reply-to) */
+  guint reply_to;
   guint hop;       /* of a recorded run: where it came by last */
   LwRewrite entry; /* what had been written when it came into this namespace */
 } State;

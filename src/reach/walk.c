@@ -181,12 +181,29 @@ static void record(Run *run, Ns *ns, guint iif, guint oif, Branch *branch) {
   g_array_append_val(run->passages, passage);
 }
 
+static void post_routing(Run *run, Ns *ns, guint iif, Link *out, const Branch *branch, Hop hop, guint depth);
+
+/* Where a rule's route-to says, whatever the routes say. */
+static void go_as_told(Run *run, Ns *ns, guint iif, const Branch *branch, guint depth) {
+  Link *out = lw_reach_link_at(ns, branch->state.route_to);
+  const LwAddr *via = &branch->state.route_via;
+  Hop hop = lw_addr_is_set(via) ? (Hop){TO_ADDRESS, *via} : (Hop){.kind = TO_DESTINATION};
+  if (run->reach->trace)
+    lw_reach_tell(run, ns, out, LW_STEP_ROUTE, out ? "route-to" : "route-to: there is no such interface");
+  if (out && depth <= HOPS_MAX)
+    post_routing(run, ns, iif, out, branch, hop, depth + 1);
+}
+
 static void post_routing(Run *run, Ns *ns, guint iif, Link *out, const Branch *branch, Hop hop, guint depth) {
   At at = {.ns = ns, .hook = LW_HOOK_POSTROUTING, .iif = iif, .oif = out->number};
   g_autoptr(GArray) in = lw_reach_one_branch(branch);
   g_autoptr(GArray) after = through(run, &at, in);
   for (guint i = 0; i < after->len; i++) {
     Branch *each = &g_array_index(after, Branch, i);
+    if (each->state.routed && each->state.route_to != out->number) {
+      go_as_told(run, ns, iif, each, depth); /* by a rule for what leaves */
+      continue;
+    }
     record(run, ns, iif, out->number, each);
     emit(run, out, each, hop, depth);
   }
@@ -296,6 +313,14 @@ static void forward(Run *run, Ns *ns, guint iif, const Branch *in, guint depth) 
       lw_reach_tell(run, ns, NULL, LW_STEP_STOPPED, "it is not for this place, and forwarding is off here");
     return;
   }
+  if (branch.state.routed) {
+    At told = {.ns = ns, .hook = LW_HOOK_FORWARD, .iif = iif, .oif = branch.state.route_to};
+    g_autoptr(GArray) one = lw_reach_one_branch(&branch);
+    g_autoptr(GArray) after = through(run, &told, one);
+    for (guint i = 0; i < after->len; i++)
+      go_as_told(run, ns, iif, &g_array_index(after, Branch, i), depth);
+    return;
+  }
   if (run->reach->trace) {
     route_traced(run, ns, LW_HOOK_FORWARD, iif, &branch, depth);
     return;
@@ -372,9 +397,14 @@ static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) 
     if (good == LW_BDD_FALSE && run->reach->trace)
       lw_reach_tell(run, ns, link, LW_STEP_STOPPED, "its source is an address that cannot come from there");
     each.set = with_way_back(reach, link, good);
+    if (each.state.routed) { /* even what is sent to the namespace itself */
+      forward(run, ns, link->number, &each, depth);
+      continue;
+    }
     /* who was asked for by its address is there */
     gboolean asked = hop.kind == TO_DESTINATION && !each.state.dnat;
-    Branch local = {asked ? each.set : lw_reach_destined(reach, &each, ns->local), each.state};
+    LwBdd own = lw_bdd_or(reach->pool, ns->local, link->broadcast);
+    Branch local = {asked ? each.set : lw_reach_destined(reach, &each, own), each.state};
     each.set = asked ? LW_BDD_FALSE : lw_bdd_minus(reach->pool, each.set, local.set);
     if (local.set != LW_BDD_FALSE)
       deliver(run, ns, link->number, &local);
@@ -530,6 +560,9 @@ static void frame_in(Run *run, Link *link, const Branch *in, Hop hop, guint dept
   Branch branch = *in;
   branch.state.mark = branch.state.ct_mark = 0;
   branch.state.mark_unknown = branch.state.ct_mark_unknown = FALSE;
+  branch.state.routed = branch.state.replies = FALSE;
+  branch.state.route_to = branch.state.reply_to = LW_NO_LINK;
+  branch.state.route_via = LW_ADDR_NONE;
   if (run->reach->trace)
     lw_reach_tell(run, link->ns, link, LW_STEP_ENTERS, NULL);
   if (link->master == LW_NO_LINK)

@@ -184,7 +184,12 @@ static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
   if (addr->family != 4 || resource->prefix.len > 30)
     return;
   LwRange range = lw_prefix_range(&resource->prefix);
-  or_into(reach, &ns->local, lw_packets_addr(reach->pool, LW_HEADER_DADDR, &range.last));
+  LwBdd broadcast = lw_packets_addr(reach->pool, LW_HEADER_DADDR, &range.last);
+  if (link)
+    or_into(reach, &link->broadcast, broadcast);
+  /* sent on to where it is broadcast, when the kernel is told to; else everybody's broadcast is for it */
+  if (!is_one(lw_reach_sysctl(ns, "net/ipv4/conf/all/bc_forwarding")))
+    or_into(reach, &ns->local, broadcast);
   or_into(reach, &ns->martian, lw_packets_addr(reach->pool, LW_HEADER_SADDR, &range.last));
 }
 
@@ -304,13 +309,16 @@ void lw_reach_hook_rulesets(Ns *ns) {
 /* --- all of it
  * ---------------------------------------------------------------------------------------------------- */
 
-static void add_resource(LwReach *reach, const LwResource *resource, gboolean links) {
+/* first: links and settings, which the rest refers to. */
+static void add_resource(LwReach *reach, const LwResource *resource, gboolean first) {
   Ns *ns = lw_reach_ns(reach, resource->ns);
   if (!ns)
     return;
-  if (links) {
+  if (first) {
     if (resource->kind == LW_RES_LINK || resource->kind == LW_RES_TUNNEL)
       add_link(reach, ns, resource);
+    else if (resource->kind == LW_RES_SYSCTL)
+      g_hash_table_insert(ns->sysctls, resource->name, resource->value);
     return;
   }
   switch (resource->kind) {
@@ -323,9 +331,6 @@ static void add_resource(LwReach *reach, const LwResource *resource, gboolean li
     break;
   case LW_RES_RULE:
     add_lookup(reach, ns, resource);
-    break;
-  case LW_RES_SYSCTL:
-    g_hash_table_insert(ns->sysctls, resource->name, resource->value);
     break;
   case LW_RES_RULESET:
     if (resource->ruleset)

@@ -54,6 +54,7 @@ struct Shape {
 #define IN(type_name, member) G_STRUCT_OFFSET(type_name, member)
 
 static const char *const link_types[] = {"bridge", "veth", "external", NULL};
+static const char *const profile_types[] = {"bridge", "port", "other", NULL};
 static const char *const route_types[] = {"unicast",     "local",     "blackhole", "prohibit",
                                           "unreachable", "broadcast", "multicast", "anycast",
                                           "throw",       "other",     NULL};
@@ -105,6 +106,21 @@ static const Member name_members[] = {
     END,
 };
 static const Shape name_shape = {sizeof(LwHostName), name_members};
+
+static const Member disk_members[] = {
+    {"path", IN(LwDisk, path), T_STRING, COMPARED, NULL, NULL},
+    {"image", IN(LwDisk, image), T_STRING, 0, NULL, NULL}, /* about its making, not about what is there */
+    {"size", IN(LwDisk, size), T_U32, 0, NULL, NULL},
+    END,
+};
+static const Shape disk_shape = {sizeof(LwDisk), disk_members};
+static const Member profile_route_members[] = {
+    {"prefix", IN(LwProfileRoute, prefix), T_PREFIX, COMPARED, NULL, NULL},
+    {"via", IN(LwProfileRoute, via), T_ADDR, COMPARED, NULL, NULL},
+    {"metric", IN(LwProfileRoute, metric), T_U32, COMPARED, NULL, NULL},
+    END,
+};
+static const Shape profile_route_shape = {sizeof(LwProfileRoute), profile_route_members};
 
 #define OF(member) G_STRUCT_OFFSET(LwResource, member)
 #define NS                                                                                                   \
@@ -222,6 +238,7 @@ static const Member dhcp_client_members[] = {
     {"link", OF(link), T_STRING, IS_KEY, NULL, NULL},
     {"table", OF(table), T_U32, COMPARED, NULL, NULL},
     {"home-lan-set", OF(home_lan_set), T_STRING, COMPARED, NULL, NULL},
+    {"no-default-route", OF(suppress_default), T_BOOL, COMPARED, NULL, NULL},
     {"wait", OF(wait), T_BOOL, 0, NULL, NULL}, /* about the step, not about what is then there */
     END,
 };
@@ -235,10 +252,81 @@ static const Member cell_members[] = {
     END,
 };
 
+static const Member container_members[] = {
+    NAME,
+    {"process", OF(process), T_STRING, COMPARED, NULL, NULL},
+    {"value", OF(value), T_STRING, COMPARED, NULL, NULL},
+    {"object", OF(object), T_STRING, 0, NULL, NULL},
+    {"file", OF(file), T_STRING, 0, NULL, NULL},
+    END,
+};
+
 static const Member server_members[] = {
     NS,
     NAME,
     {"listeners", OF(listeners), T_STRINGS, COMPARED | UNORDERED, NULL, NULL},
+    END,
+};
+
+static const Member router_item_members[] = {
+    NAME,
+    {"value", OF(value), T_STRING, COMPARED, NULL, NULL},
+    {"link", OF(link), T_STRING, 0, NULL, NULL},
+    END,
+};
+
+static const Member network_members[] = {
+    NAME,
+    {"bridge", OF(link), T_STRING, COMPARED, NULL, NULL},
+    {"up", OF(up), T_BOOL, COMPARED, NULL, NULL},
+    {"autostart", OF(autostart), T_BOOL, COMPARED, NULL, NULL},
+    {"alias", OF(alias), T_STRING, COMPARED, NULL, NULL},
+    {"forward", OF(value), T_STRING, 0, NULL, NULL},
+    END,
+};
+
+static const Member domain_members[] = {
+    NAME,
+    {"memory", OF(memory), T_U32, COMPARED, NULL, NULL},
+    {"vcpus", OF(vcpus), T_U32, COMPARED, NULL, NULL},
+    {"disks", OF(disks), T_STRUCTS, COMPARED, NULL, &disk_shape},
+    {"cdrom", OF(cdrom), T_STRING, COMPARED, NULL, NULL},
+    {"firmware", OF(firmware), T_STRING, COMPARED, NULL, NULL},
+    {"seed", OF(seed), T_STRING, 0, NULL, NULL},
+    {"seed-iso", OF(seed_iso), T_STRING, COMPARED, NULL, NULL},
+    {"devices", OF(devices), T_STRINGS, COMPARED | UNORDERED, NULL, NULL},
+    {"autostart", OF(autostart), T_BOOL, COMPARED, NULL, NULL},
+    {"alias", OF(alias), T_STRING, COMPARED, NULL, NULL},
+    END,
+};
+
+static const Member domain_nic_members[] = {
+    NAME,
+    {"index", OF(instance), T_U32, IS_KEY, NULL, NULL},
+    {"mac", OF(mac), T_MAC, COMPARED | OR_ANY, NULL, NULL},
+    {"network", OF(master), T_STRING, COMPARED, NULL, NULL},
+    {"up", OF(up), T_BOOL, COMPARED, NULL, NULL},
+    {"isolated", OF(isolated), T_BOOL, COMPARED, NULL, NULL},
+    {"port", OF(link), T_STRING, COMPARED, NULL, NULL},
+    {"model", OF(model), T_STRING, COMPARED | OR_ANY, NULL, NULL},
+    {"next-network", OF(value), T_STRING, COMPARED, NULL, NULL},
+    END,
+};
+
+static const Member profile_members[] = {
+    NAME,
+    {"type", OF(profile_type), T_ENUM, COMPARED, profile_types, NULL},
+    {"link", OF(link), T_STRING, COMPARED, NULL, NULL},
+    {"master", OF(master), T_STRING, COMPARED, NULL, NULL},
+    {"mac", OF(mac), T_MAC, COMPARED | OR_ANY, NULL, NULL},
+    {"method", OF(method), T_STRING, COMPARED, NULL, NULL},
+    {"addresses", OF(addresses), T_PREFIXES, COMPARED | UNORDERED, NULL, NULL},
+    {"routes", OF(routes), T_STRUCTS, COMPARED | UNORDERED, NULL, &profile_route_shape},
+    {"client-id", OF(client_id), T_STRING, COMPARED | OR_ANY, NULL, NULL},
+    {"priority", OF(priority), T_U32, COMPARED, NULL, NULL},
+    {"up", OF(up), T_BOOL, COMPARED, NULL, NULL},
+    {"alias", OF(alias), T_STRING, COMPARED, NULL, NULL},
+    {"before", OF(before), T_STRING, 0, NULL, NULL}, /* what is there when it is gone, not what it is */
     END,
 };
 
@@ -258,6 +346,12 @@ static const struct {
     [LW_RES_DHCP_CLIENT] = {"dhcp-client", dhcp_client_members},
     [LW_RES_CELL] = {"cell", cell_members},
     [LW_RES_SERVER] = {"server", server_members},
+    [LW_RES_NETWORK] = {"network", network_members},
+    [LW_RES_DOMAIN] = {"domain", domain_members},
+    [LW_RES_DOMAIN_NIC] = {"domain-nic", domain_nic_members},
+    [LW_RES_PROFILE] = {"profile", profile_members},
+    [LW_RES_CONTAINER] = {"container", container_members},
+    [LW_RES_ROUTER_ITEM] = {"router-item", router_item_members},
 };
 
 /* Typed access to a member of any struct. */
@@ -315,13 +409,17 @@ STRUCT_FREE(range_shape)
 STRUCT_FREE(host_shape)
 STRUCT_FREE(upstream_shape)
 STRUCT_FREE(name_shape)
+STRUCT_FREE(disk_shape)
+STRUCT_FREE(profile_route_shape)
 
 static GDestroyNotify struct_free_of(const Shape *shape) {
-  return shape == &peer_shape       ? free_peer_shape
-         : shape == &range_shape    ? free_range_shape
-         : shape == &host_shape     ? free_host_shape
-         : shape == &upstream_shape ? free_upstream_shape
-                                    : free_name_shape;
+  return shape == &peer_shape            ? free_peer_shape
+         : shape == &range_shape         ? free_range_shape
+         : shape == &host_shape          ? free_host_shape
+         : shape == &upstream_shape      ? free_upstream_shape
+         : shape == &disk_shape          ? free_disk_shape
+         : shape == &profile_route_shape ? free_profile_route_shape
+                                         : free_name_shape;
 }
 
 static GPtrArray *structs_new(const Shape *shape) {
@@ -348,6 +446,14 @@ LwHostName *lw_host_name_new(void) {
   return struct_new(&name_shape);
 }
 
+LwDisk *lw_disk_new(void) {
+  return struct_new(&disk_shape);
+}
+
+LwProfileRoute *lw_profile_route_new(void) {
+  return struct_new(&profile_route_shape);
+}
+
 LwResource *lw_resource_new(LwResourceKind kind, const char *ns, const char *name) {
   LwResource *resource = g_new0(LwResource, 1);
   resource->kind = kind;
@@ -365,17 +471,21 @@ LwResource *lw_resource_ref(LwResource *resource) {
 
 /* Members that are not the kind's are freed, too: somebody may have set them all the same. */
 static void free_all_members(LwResource *resource) {
-  char *strings[] = {resource->ns,         resource->name,   resource->link,   resource->peer_ns,
-                     resource->peer,       resource->master, resource->alias,  resource->iif,
-                     resource->oif,        resource->value,  resource->domain, resource->home_lan_set,
-                     resource->private_key};
-  GPtrArray *lists[] = {resource->peers,     resource->links, resource->ranges,
-                        resource->hosts,     resource->names, resource->argv,
-                        resource->upstreams, resource->nics,  resource->listeners};
+  char *strings[] = {resource->ns,       resource->name,      resource->link,        resource->peer_ns,
+                     resource->peer,     resource->master,    resource->alias,       resource->iif,
+                     resource->oif,      resource->value,     resource->domain,      resource->home_lan_set,
+                     resource->model,    resource->cdrom,     resource->firmware,    resource->seed,
+                     resource->seed_iso, resource->kind_name, resource->unknown,     resource->method,
+                     resource->before,   resource->client_id, resource->private_key, resource->process,
+                     resource->object,   resource->file};
+  GPtrArray *lists[] = {resource->peers,     resource->links, resource->ranges,    resource->hosts,
+                        resource->names,     resource->argv,  resource->upstreams, resource->nics,
+                        resource->listeners, resource->disks, resource->devices,   resource->routes};
   for (guint i = 0; i < G_N_ELEMENTS(strings); i++)
     g_free(strings[i]);
   for (guint i = 0; i < G_N_ELEMENTS(lists); i++)
     g_clear_pointer(&lists[i], g_ptr_array_unref);
+  g_clear_pointer(&resource->addresses, g_array_unref);
   g_clear_pointer(&resource->ruleset, lw_ruleset_unref);
 }
 
@@ -657,6 +767,18 @@ static char *describe_object(const LwResource *r) {
     return g_strdup_printf("cell %s", name);
   case LW_RES_SERVER:
     return g_strdup_printf("server %s", name);
+  case LW_RES_NETWORK:
+    return g_strdup_printf("network %s", name);
+  case LW_RES_DOMAIN:
+    return g_strdup_printf("domain %s", name);
+  case LW_RES_DOMAIN_NIC:
+    return g_strdup_printf("NIC %u of domain %s", r->instance, name);
+  case LW_RES_PROFILE:
+    return g_strdup_printf("NetworkManager profile %s of %s", name, link);
+  case LW_RES_CONTAINER:
+    return g_strdup_printf("container %s at %s", text_or_empty(r->object), name);
+  case LW_RES_ROUTER_ITEM:
+    return g_strdup_printf("OPNsense's %.*s “%s”", (int)strcspn(name, "/"), name, link);
   case LW_RES_LAST:
     break;
   }
@@ -981,9 +1103,24 @@ LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource 
     return differs_beyond(from, to, "hosts") ? LW_CHANGE_RESTART : LW_CHANGE_LIVE;
   case LW_RES_CELL:
     return differs_in(from, to, "argv") ? LW_CHANGE_RESTART : LW_CHANGE_LIVE;
+  case LW_RES_NETWORK: /* a bridge is not changed under its machines */
+    return differs_in(from, to, "bridge") || differs_in(from, to, "alias") ? LW_CHANGE_REPLACE
+                                                                           : LW_CHANGE_LIVE;
+  case LW_RES_DOMAIN: /* what runs goes on as it is until its next start */
+  case LW_RES_ROUTER_ITEM:
+    return LW_CHANGE_LIVE;
+  case LW_RES_DOMAIN_NIC:
+    return differs_in(from, to, "mac") || differs_in(from, to, "model") ? LW_CHANGE_REPLACE : LW_CHANGE_LIVE;
+  case LW_RES_PROFILE: /* what an active profile cannot be given (Reapply refuses it) */
+    return differs_in(from, to, "type") || differs_in(from, to, "link") || differs_in(from, to, "master") ||
+                   differs_in(from, to, "mac")
+               ? LW_CHANGE_REPLACE
+               : LW_CHANGE_LIVE;
   case LW_RES_DHCP_CLIENT:
   case LW_RES_SERVER:
     return LW_CHANGE_RESTART;
+  case LW_RES_CONTAINER:
+    return differs_in(from, to, "process") ? LW_CHANGE_REPLACE : LW_CHANGE_LIVE;
   case LW_RES_NETNS:
   case LW_RES_ADDRESS:
   case LW_RES_RULE:

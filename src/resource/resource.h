@@ -30,6 +30,14 @@ typedef enum {
   LW_RES_DHCP_CLIENT, /* ns, link | hostname-less dhcpcd that keeps a lease, see below */
   LW_RES_CELL,        /* name | a cell with its NICs' names, see below */
   LW_RES_SERVER,      /* ns, name | listeners of the emulated world (twin), see below */
+  LW_RES_NETWORK,     /* name | link (its bridge), up, autostart, alias; a libvirt network, see below */
+  LW_RES_DOMAIN,      /* name | a libvirt domain that the file creates, see below */
+  LW_RES_DOMAIN_NIC,  /* name (the domain), instance (0: its first NIC) | mac, master (the network), up,
+                         isolated, link (its port), model; see below */
+  LW_RES_PROFILE,     /* name | a connection profile of the host's NetworkManager, see below */
+  LW_RES_CONTAINER,   /* name | a running container's network namespace, under that name; see below */
+  LW_RES_ROUTER_ITEM, /* name ("rule/UUID") | value: fields of an item of an OPNsense's configuration, as JSON;
+                         no secrets; link: what people call it, not compared */
   LW_RES_LAST
 } LwResourceKind;
 
@@ -38,6 +46,11 @@ typedef enum {
   LW_LINK_VETH,
   LW_LINK_EXTERNAL /* not ours: only enslaved or configured */
 } LwLinkType;
+typedef enum {
+  LW_PROFILE_BRIDGE,
+  LW_PROFILE_PORT, /* an ethernet that is a port of the bridge `master` */
+  LW_PROFILE_OTHER /* only seen */
+} LwProfileType;
 typedef enum {
   LW_ROUTE_UNICAST,
   LW_ROUTE_LOCAL,
@@ -99,6 +112,20 @@ typedef struct {
   LwAddr address;
 } LwHostName;
 
+/* A disk of a domain. What is at `path` already is used as it is; else it is made there, of `size` or from
+ * `image`. */
+typedef struct {
+  char *path;
+  char *image;  /* nullable: a qcow2 or raw file that the disk begins as a copy of */
+  guint32 size; /* MiB; 0: the image's */
+} LwDisk;
+/* A static route of a profile. */
+typedef struct {
+  LwPrefix prefix;
+  LwAddr via;     /* unset: on the link */
+  guint32 metric; /* 0: NetworkManager's own */
+} LwProfileRoute;
+
 typedef struct LwResource {
   LwResourceKind kind;
   int refs;
@@ -106,6 +133,10 @@ typedef struct LwResource {
   char *name; /* of the object; of its link for addresses and routes see `link` */
   char *link;
   LwOrigin origin; /* not compared, not stored */
+  /* Of what is wanted: somebody else makes it (another resource's provider, as a NetworkManager profile makes
+     its bridge; or the user, where `manage:` leaves it out). It is looked at and proved; a difference is
+     told, and never changed. Not compared, not stored. */
+  gboolean observed;
 
   /* link */
   LwLinkType link_type;
@@ -164,7 +195,8 @@ typedef struct LwResource {
 
   /* dhcp client: `link` of `ns`; keeps a lease; the default route goes to `table` (0: main, as usual);
      `home_lan_set`: an nft set "TABLE SET" that the lease's prefix is written to before anything else
-     (everything, while there is none), and SET_known (nothing, while there is none) */
+     (everything, while there is none), and SET_known (nothing, while there is none); suppress_default: no
+     default route of this lease */
   char *home_lan_set;
   gboolean wait; /* the step is done when the lease is there */
 
@@ -174,9 +206,43 @@ typedef struct LwResource {
   guint32 static_nics; /* bit i: NIC i has a static address and no DHCP client */
   /* (value: the resolver of a cell whose first NIC is static; else its lease names it) */
 
+  /* container: `name` is the namespace's, and new with each start of the container; `value` its resolver */
+  char *process; /* its first process, as lw_process_identity() has it */
+  char *object;  /* as its engine calls it; not compared */
+  char *file;    /* what its engine shows it as /etc/resolv.conf, where it says so; not compared */
+
   /* server: each listener "tcp/445", "udp/7", with what it answers: "echo" (the payload back), "address" (the
      caller's address, as HTTP on tcp), "discard" */
   GPtrArray *listeners; /* of char* "PROTO/PORT/ANSWER" */
+
+  /* libvirt network: libvirt's name for a bridge (`link`). `alias` unset: somebody else's, adopted as it is
+     (`value`, not compared: its forward mode, "bridge" for ours), never changed beyond being started, never
+     removed. `up`: it is active. */
+  gboolean autostart;
+
+  /* domain NIC: `link` is the name of its port (tap) at the domain's next start; what it is now is a fact.
+     `master` names a libvirt network; of what was seen also "/bridge/NAME" or "/TYPE". `value`, of what was
+     seen: where the NIC would be after the next start, when that is elsewhere than now. `up`: its link. */
+  char *model; /* "virtio"; unset: whatever it has */
+
+  /* domain (created ones only); differences count from its next start on */
+  guint32 memory; /* MiB */
+  guint32 vcpus;
+  GPtrArray *disks;   /* of LwDisk* */
+  char *cdrom;        /* nullable: path of an ISO */
+  char *firmware;     /* "bios", "uefi" */
+  char *seed;         /* nullable: path of the user-data that a cloud-init seed (NoCloud) is made of */
+  char *seed_iso;     /* where that seed is made */
+  GPtrArray *devices; /* of char*: PCI addresses of the host, "0000:01:00.0", handed through */
+  /* profile: of the interface `link`; a bridge has `mac`, a port its `master`; `alias`: whose it is; `up`: it
+     is active there, and comes by itself at boot (by `priority`, where several would) */
+  LwProfileType profile_type;
+  char *method;      /* of IPv4: "auto" (DHCP), "manual", "disabled"; not set: the whole IP configuration is
+                        that of the profile `before`, which the bridge of a port takes over with its address */
+  GArray *addresses; /* of LwPrefix: "manual" */
+  GPtrArray *routes; /* of LwProfileRoute* */
+  char *client_id;   /* DHCP's, as NetworkManager writes it; not set: whatever it has */
+  char *before;      /* uuid of the profile that was active on a port's link before: only seen */
 } LwResource;
 
 LwResource *lw_resource_new(LwResourceKind kind, const char *ns /* nullable */,
@@ -190,6 +256,8 @@ LwDhcpRange *lw_dhcp_range_new(void);
 LwDhcpHost *lw_dhcp_host_new(void);
 LwUpstream *lw_upstream_new(void);
 LwHostName *lw_host_name_new(void);
+LwDisk *lw_disk_new(void);
+LwProfileRoute *lw_profile_route_new(void);
 
 /* Stable identity: "link:router/lan10", "route:router/1001/0.0.0.0/0/0". Transfer full. */
 char *lw_resource_key(const LwResource *resource);

@@ -209,10 +209,11 @@ typedef enum {
                            on. text (nullable): the limit in full */
   LW_ACTION_SNAT,       /* as DNAT, of the source */
   LW_ACTION_NOTRACK,    /* no flow is kept of it: its ct state is "untracked" */
-  LW_ACTION_ROUTE_TO,   /* pf: leaves by the interface `text`, next hop `to`, whatever the routes say */
-  LW_ACTION_REPLY_TO,   /* pf: so do the answers of the flow */
-  LW_ACTION_NOTE,       /* text: something that decides nothing about where the packet goes */
-  LW_ACTION_UNKNOWN,    /* text: something that may do anything */
+  LW_ACTION_ROUTE_TO, /* pf: leaves by the interface `text`, next hop `to` (unset: on the link), whatever the
+                         routes say and were it sent to this machine itself */
+  LW_ACTION_REPLY_TO, /* pf: so do the answers of the flow */
+  LW_ACTION_NOTE,     /* text: something that decides nothing about where the packet goes */
+  LW_ACTION_UNKNOWN,  /* text: something that may do anything */
 } LwActionKind;
 
 #define LW_LOG_KERNEL G_MAXUINT32
@@ -276,7 +277,9 @@ typedef struct {
   GPtrArray *sets;    /* of LwSet* */
   GPtrArray *chains;  /* of LwChain* */
   gboolean dormant;   /* it is there, and not in force */
-  gboolean stateful;  /* pf: an accepted flow's further packets and answers do not come by here */
+  gboolean stateful;  /* pf: answers of an accepted flow do not come by here; its further packets neither, but
+                         they are let through, and go, where a first packet like them is and does: reasoning
+                         about an established flow may ask the rules */
   char *mark;         /* nullable: the comment of a table that was read back. Not compared */
   GPtrArray *unknown; /* of char*: what else is in it, and may have a part in anything */
 } LwRuleset;

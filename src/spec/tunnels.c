@@ -86,14 +86,19 @@ static void take_notes(LwSpec *spec, const char *path, const GPtrArray *notes) {
   }
 }
 
-/* The file's text, or NULL after a diagnostic. In the twin a loose mode is a warning. */
-static char *read_file(LwSpec *spec, const LwTunnel *tunnel, const char *path, gsize *length) {
+/* The file's text; or NULL after a diagnostic, or having added the tunnel to `absent`: in the twin a file
+ * that is not there is nothing but a warning, as a loose mode is. */
+static char *read_file(LwSpec *spec, LwTunnel *tunnel, const char *path, GPtrArray *absent, gsize *length) {
   g_autoptr(GError) error = NULL;
   char *text = lw_secret_file_read(path, WG_FILE_MAX, TRUE, length, &error);
   if (text)
     return text;
+  gboolean missing = g_error_matches(error, LW_ERROR, LW_ERROR_NOT_FOUND);
+  if (missing && (spec->flags & LW_SPEC_TWIN)) {
+    g_ptr_array_add(absent, tunnel);
+    return NULL;
+  }
   if (!(spec->flags & LW_SPEC_TWIN)) {
-    gboolean missing = g_error_matches(error, LW_ERROR, LW_ERROR_NOT_FOUND);
     lw_spec_error(spec->diagnostics, tunnel->origin, "tunnel “%s”: %s%s", tunnel->name, error->message,
                   missing ? "; put it there with mode 600, or use a twin, which makes one of its own" : "");
     return NULL;
@@ -105,7 +110,7 @@ static char *read_file(LwSpec *spec, const LwTunnel *tunnel, const char *path, g
 }
 
 /* FALSE: there is none, and a stand-in has to be found. */
-static gboolean read_tunnel(LwSpec *spec, LwTunnel *tunnel) {
+static gboolean read_tunnel(LwSpec *spec, LwTunnel *tunnel, GPtrArray *absent) {
   gboolean twin = (spec->flags & LW_SPEC_TWIN) != 0;
   if (!tunnel->path)
     return TRUE;
@@ -117,7 +122,7 @@ static gboolean read_tunnel(LwSpec *spec, LwTunnel *tunnel) {
     return FALSE;
   }
   gsize length = 0;
-  char *text = read_file(spec, tunnel, path, &length);
+  char *text = read_file(spec, tunnel, path, absent, &length);
   if (!text)
     return FALSE;
   LwWireguard wg;
@@ -131,6 +136,18 @@ static gboolean read_tunnel(LwSpec *spec, LwTunnel *tunnel) {
   lw_wireguard_clear(&tunnel->wg);
   tunnel->wg = wg;
   return TRUE;
+}
+
+/* One warning for all of them: whoever tries a file without its secrets knows. */
+static void warn_of_absent(LwSpec *spec, const GPtrArray *absent) {
+  if (absent->len == 0)
+    return;
+  const LwTunnel *first = absent->pdata[0];
+  g_autoptr(GString) files = g_string_new(first->path);
+  for (guint i = 1; i < absent->len; i++)
+    g_string_append_printf(files, ", %s", ((const LwTunnel *)absent->pdata[i])->path);
+  lw_spec_warning(spec->diagnostics, first->origin, "no file %s: the twin uses %s of its own", files->str,
+                  absent->len == 1 ? "one" : "tunnels");
 }
 
 static int by_name(gconstpointer a, gconstpointer b) {
@@ -185,9 +202,11 @@ void lw_spec_read_tunnels(LwSpec *spec) {
   g_autoptr(GHashTable) ports = g_hash_table_new(g_direct_hash, g_direct_equal);
   g_autoptr(GHashTable) addresses = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   g_autoptr(GPtrArray) missing = g_ptr_array_new();
+  g_autoptr(GPtrArray) absent = g_ptr_array_new();
   for (guint i = 0; i < spec->lab->tunnels->len; i++)
-    if (!read_tunnel(spec, lw_lab_tunnel(spec->lab, i)))
+    if (!read_tunnel(spec, lw_lab_tunnel(spec->lab, i), absent))
       g_ptr_array_add(missing, lw_lab_tunnel(spec->lab, i));
+  warn_of_absent(spec, absent);
   g_ptr_array_sort(missing, by_name); /* not by place in the file: see stand_in() */
   for (guint i = 0; i < missing->len; i++)
     stand_in(spec, missing->pdata[i]);

@@ -171,6 +171,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   LwIntentOutside outside = {.router = address_of(world, router, LW_ROUTER_WAN),
                              .host = address_of(world, "", lab->host.bridge)};
   p.basis = lw_intent_basis(proof->pool, lab, facts, &outside);
+  proof->router_outside = p.basis.router_outside;
   p.far = lw_static_far_destinations(proof->pool);
   p.host_sources = host_sources(&p);
   index_ports(&p);
@@ -214,9 +215,27 @@ const LwStaticRow *lw_static_row(const LwStatic *proof, const LwZone *zone, cons
   return machine ? NULL : best;
 }
 
+gboolean lw_static_led(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
+  LwBdd one = lw_packets_of(proof->pool, packet);
+  for (guint i = 0; i < row->intended->len; i++) {
+    const LwIntended *led = row->intended->pdata[i];
+    if (!led->led || !lw_bdd_intersects(proof->pool, led->may, one))
+      continue;
+    for (guint r = 0; r < row->reached->len; r++) {
+      const LwReached *reached = row->reached->pdata[r];
+      if (!reached->place.elsewhere && reached->place.zone.kind == led->to.kind &&
+          reached->place.zone.index == led->to.index && lw_bdd_intersects(proof->pool, reached->may, one))
+        return TRUE;
+    }
+  }
+  return FALSE;
+}
+
 gboolean lw_static_passes(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet,
                           const LwZone *to) {
   LwBdd one = lw_packets_of(proof->pool, packet);
+  if (lw_static_led(proof, row, packet)) /* it does not get where it was sent */
+    return to->kind == LW_ZONE_ROUTER;
   for (guint i = 0; i < row->reached->len; i++) {
     const LwReached *reached = row->reached->pdata[i];
     gboolean there = !reached->place.elsewhere && reached->place.zone.kind == to->kind &&
@@ -257,6 +276,8 @@ LwHeader lw_static_header(const LwFlowQuestion *question) {
     break;
   case LW_PROTO_UDP:
     header.proto = UDP;
+    if (question->port == 67)
+      header.sport = 68; /* as a client of DHCP asks */
     break;
   case LW_PROTO_ANY:
     header.proto = 253; /* for experiments: nobody's */

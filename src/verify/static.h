@@ -64,6 +64,7 @@ typedef struct LwStatic {
   GPtrArray *rows;       /* of LwStaticRow* */
   GPtrArray *violations; /* of LwStaticViolation* */
   LwBdd machines;        /* destinations that are machines' */
+  LwBdd router_outside;  /* destination: the router's own address in the home LAN; FALSE: not known */
   GPtrArray *unknowns;   /* of char*: what could not be understood, taken in the safe direction */
 } LwStatic;
 
@@ -81,6 +82,9 @@ char *lw_static_violation_format(const LwStaticViolation *violation);
 /* Does a packet get from a row to a zone? */
 gboolean lw_static_passes(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet,
                           const LwZone *to);
+/* A query that the router leads to its exit's resolver rather than answer it: to the router it passes, and to
+ * nobody else. */
+gboolean lw_static_led(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet);
 /* A port that is forwarded: the router is asked, and a machine is reached. */
 gboolean lw_static_forwards(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet);
 /* The row of a machine's port, of a segment, of the host, …; machine nullable. NULL: there is none. */

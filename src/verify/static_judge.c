@@ -95,6 +95,8 @@ gboolean lw_static_stops(const LwStep *step) {
 static guint weight(const LwStep *step) {
   if (step->kind != LW_STEP_RULE || step->verdict != LW_VERDICT_ACCEPT || !step->chain)
     return 0;
+  if (step->ruleset->stateful) /* pf: the rule for what comes in says where it goes, too */
+    return step->chain->hook == LW_HOOK_PREROUTING ? 8 : 1;
   gboolean filter = step->chain->hook == LW_HOOK_FORWARD || step->chain->hook == LW_HOOK_INPUT;
   return 1 + (filter ? 2 : 0) + (step->chain->drop ? 4 : 0) -
          (step->ruleset->family == LW_FAMILY_BRIDGE ? 1 : 0);
@@ -146,8 +148,8 @@ static gboolean is_judged(const LwStaticRow *row, const LwPlace *place) {
 LwBdd lw_static_may_arrive(const LwStaticRow *row, const LwPlace *place, const LwRewrite *rewrite,
                            LwBddPool *pool) {
   LwBdd may = LW_BDD_FALSE;
-  gboolean translated =
-      lw_addr_is_set(&rewrite->destination) && !place->elsewhere && place->zone.kind == LW_ZONE_SEGMENT;
+  gboolean translated = lw_addr_is_set(&rewrite->destination) && !place->elsewhere &&
+                        (place->zone.kind == LW_ZONE_SEGMENT || place->zone.kind == LW_ZONE_INTERNET);
   for (guint i = 0; !place->elsewhere && i < row->intended->len; i++) {
     const LwIntended *one = row->intended->pdata[i];
     if (one->to.kind != place->zone.kind || one->to.index != place->zone.index ||
@@ -262,6 +264,18 @@ static LwBdd arrived_as(const Prove *p, const GPtrArray *arrivals, const LwInten
   return set;
 }
 
+/* Queries that were led to a resolver, where they may be. */
+static LwBdd led_by(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals) {
+  LwBddPool *pool = p->proof->pool;
+  LwBdd set = LW_BDD_FALSE;
+  for (guint i = 0; i < row->intended->len; i++) {
+    const LwIntended *one = row->intended->pdata[i];
+    if (one->led)
+      set = lw_bdd_or(pool, set, lw_bdd_and(pool, one->may, arrived_as(p, arrivals, one)));
+  }
+  return set;
+}
+
 void lw_static_judge_promises(const Prove *p, LwStaticRow *row, const GPtrArray *arrivals) {
   LwBddPool *pool = p->proof->pool;
   for (guint i = 0; i < row->intended->len; i++) {
@@ -274,6 +288,8 @@ void lw_static_judge_promises(const Prove *p, LwStaticRow *row, const GPtrArray 
       got = lw_static_reached_at(row, &place)->must;
     if (wanted->to.kind == LW_ZONE_SEGMENT && !p->has_port[wanted->to.index])
       continue; /* nobody is plugged in there */
+    if (wanted->to.kind == LW_ZONE_ROUTER)
+      got = lw_bdd_or(pool, got, led_by(p, row, arrivals));
     lw_static_judge(p, row, LW_STATIC_CLOSED, &place, lw_bdd_minus(pool, wanted->must, got));
   }
 }
@@ -328,6 +344,16 @@ static LwBdd going_on(const LwStaticRow *row, const LwPlace *place) {
   return wanted ? wanted->going_on : LW_BDD_FALSE;
 }
 
+/* ICMPv6 within IPv4 is nothing: where any protocol may go it may. (Connection tracking opens no flow for
+ * it.)
+ */
+static LwBdd misplaced_icmp(LwBddPool *pool, LwBdd may) {
+  LwBdd any = lw_bdd_and(pool, may, lw_packets_number(pool, LW_HEADER_PROTO, 253, 253));
+  any = lw_bdd_and(pool, any, lw_packets_family(pool, 4));
+  return lw_bdd_and(pool, lw_packets_forget(pool, any, LW_HEADER_PROTO),
+                    lw_packets_number(pool, LW_HEADER_PROTO, 58, 58));
+}
+
 /* Packets of no new flow: an open one that goes on (established), or none at all (invalid). By an exit may go
  * what has some flow by it; elsewhere the invalid may go where a new one may. */
 void lw_static_judge_others(const Prove *p, LwStaticRow *row) {
@@ -348,6 +374,7 @@ void lw_static_judge_others(const Prove *p, LwStaticRow *row) {
         continue;
       LwBdd may = lw_static_may_arrive(row, &place, &arrival->rewrite, pool);
       may = lw_packets_forget(pool, lw_packets_forget(pool, may, LW_HEADER_TCP_FLAGS), LW_HEADER_ICMP_TYPE);
+      may = lw_bdd_or(pool, may, misplaced_icmp(pool, may));
       if (exit)
         may = flow_sources(p, lw_bdd_or(pool, may, going_on(row, &place)));
       lw_static_judge(p, row, runs[r].kind, &place, lw_bdd_minus(pool, arrival->packets, may));

@@ -234,21 +234,22 @@ static gboolean same_exit(const Proof *proof, const LwAuditDecision *decision, g
   return decision->where == LW_TO_EXIT && (int)decision->zone == leg_of(proof, key);
 }
 
-/* A query that another resolver was asked is led to the exit's own; and so is one that the gateway was. */
+/* A query, whoever was asked, is led to the resolver of the exit that its source uses; without egress to the
+ * gateway, which knows the lab's names. What is led does not get where it was sent. */
 static gboolean led_well(const Proof *proof, const LwFlowQuestion *question,
                          const LwAuditDecision *decision) {
-  if (!decision->rdr || !decision->pass)
+  guint segment = question->from.index;
+  guint exit = lw_exit_of_source(proof->lab, proof->facts, segment, &question->source);
+  gboolean leaves = lw_lab_segment(proof->lab, segment)->egress != LW_EGRESS_NONE || exit != LW_NONE;
+  if (!decision->pass || question->port != 53 || question->proto == LW_PROTO_ICMP)
     return FALSE;
-  return same_exit(proof, decision,
-                   lw_exit_of_source(proof->lab, proof->facts, question->from.index, &question->source));
+  return leaves ? same_exit(proof, decision, exit) : decision->where == LW_TO_SELF;
 }
 
 static gboolean is_right(const Proof *proof, const LwFlowQuestion *question, const LwFlowAnswer *answer,
                          const LwAuditDecision *decision) {
-  gboolean beyond = question->to.kind == LW_ZONE_INTERNET || question->to.kind == LW_ZONE_HOME_LAN;
-  /* what was sent to another address of the router does not reach that: it is led on as well */
   if (question->from.kind == LW_ZONE_SEGMENT && decision->rdr)
-    return (beyond || question->to.kind == LW_ZONE_ROUTER) && led_well(proof, question, decision);
+    return led_well(proof, question, decision);
   if (decision->pass != answer->allow)
     return FALSE;
   return !answer->allow || question->to.kind != LW_ZONE_INTERNET || same_exit(proof, decision, answer->exit);

@@ -227,12 +227,14 @@ static LwResource *see_link(Observation *o, Scope *scope, const LwResource *aske
   r->up = info->up;
   r->isolated = info->isolated;
   r->master = text_or_null(master ? master->name : NULL);
-  if (asked->link_type == LW_LINK_EXTERNAL) {
+  if (asked->link_type == LW_LINK_EXTERNAL || asked->observed) {
     /* somebody else's: its group and alias are none of ours */
     r->link_type = LW_LINK_EXTERNAL;
     r->group = asked->group;
     r->alias = g_strdup(asked->alias);
-    return g_steal_pointer(&r);
+    if (asked->link_type == LW_LINK_EXTERNAL || see_kind(o, scope, asked, info, r, error))
+      return g_steal_pointer(&r);
+    return NULL;
   }
   r->group = info->group;
   /* every link that is made carries the mark, whether the resource mentions it or not */

@@ -34,16 +34,20 @@ typedef struct {
   const char *source, *destination, *port;   /* NULL: any */
   const char *source_port;                   /* NULL: any */
   const char *gateway, *reply_to, *tagged;
-  gboolean ping, log;
+  const char *icmp; /* NULL: any of its types */
+  gboolean log;
 } LwOpnNewRule;
 
+/* The rules from here on get sequences of a block of their own: what is added to a segment moves no rule of
+ * another. number: from 1. */
+void lw_opn_start_block(LwOpnMaker *maker, guint number);
 /* Adds a rule, last; what: the end of its description, after “lanward: ”. */
 void lw_opn_add_rule(LwOpnMaker *maker, const LwOpnNewRule *rule, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
 
 typedef struct {
-  const char *interface, *protocol, *source, *destination, *port, *target, *local_port, *tag;
-  gboolean no_rdr;
+  const char *interface, *protocol, *source, *source_port, *destination, *port, *target, *local_port, *tag;
+  gboolean destination_not;
 } LwOpnNewForward;
 
 void lw_opn_add_forward(LwOpnMaker *maker, const LwOpnNewForward *forward, const char *format, ...)
@@ -51,7 +55,8 @@ void lw_opn_add_forward(LwOpnMaker *maker, const LwOpnNewForward *forward, const
 
 /* The gateway that an exit is named by; LW_NONE: WAN's. Transfer full. */
 char *lw_opn_exit_gateway(const LwLab *lab, guint tunnel);
-/* Segments in the order of their numbers: of guint. Transfer full. */
+/* Segments, tunnels in the order of their numbers: of guint. Transfer full. */
 GArray *lw_opn_segments(LwOpnMaker *maker);
+GArray *lw_opn_tunnels(LwOpnMaker *maker);
 
 void lw_opn_make_rules(LwOpnMaker *maker); /* filter rules, and forwards with them */

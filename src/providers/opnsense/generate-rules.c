@@ -75,8 +75,8 @@ static void add_ports(LwOpnMaker *maker, LwOpnNewRule rule, const GArray *ports,
     const LwPorts *each = &g_array_index(ports, LwPorts, i);
     g_autofree char *port = port_text(each), *name = lw_ports_format(each);
     rule.protocol = proto_word(each->proto);
-    rule.ping =
-        each->proto == LW_PROTO_ICMP; /* a file's icmp is what a machine may ask: errors belong to flows */
+    /* a file's icmp is what a machine may ask: errors belong to flows */
+    rule.icmp = each->proto == LW_PROTO_ICMP ? "echoreq" : NULL;
     rule.port = port;
     lw_opn_add_rule(maker, &rule, "%s: %s", what, name);
   }
@@ -219,11 +219,6 @@ static void lead_dns(const Leg *leg, const char *from, const char *resolver, con
   lw_opn_add_forward(leg->maker, &forward, "%s: DNS %s", leg->segment->name, who);
   if (leg->segment->dns_foreign != LW_DNS_REDIRECT)
     return;
-  LwOpnNewForward keep = forward;
-  keep.destination = LW_OPN_LAB;
-  keep.target = keep.local_port = keep.tag = NULL;
-  keep.no_rdr = TRUE;
-  lw_opn_add_forward(leg->maker, &keep, "%s: DNS within the lab %s", leg->segment->name, who);
   forward.destination = NULL;
   lw_opn_add_forward(leg->maker, &forward, "%s: DNS of others %s", leg->segment->name, who);
 }
@@ -238,7 +233,7 @@ static gboolean add_dns(const Leg *leg) {
     const char *exit =
         share->tunnel == LW_NONE ? "direct" : lw_lab_tunnel(leg->maker->lab, share->tunnel)->name;
     g_autofree char *who = share_name(share);
-    all = all && share->leaves && resolver;
+    all = all && (!share->leaves || resolver); /* without egress the gateway gets them */
     if (!share->leaves)
       continue;
     if (!resolver) {
@@ -268,10 +263,12 @@ static gboolean add_dns(const Leg *leg) {
 
 /* A client without an address asks everybody; one that renews asks its gateway. */
 static void add_dhcp(const Leg *leg) {
-  LwOpnNewRule rule = {
-      .action = "pass", .interface = leg->interface, .protocol = "UDP", .source_port = "68", .port = "67"};
+  g_autofree char *anybody = g_strdup_printf("0.0.0.0,%s", leg->interface);
+  LwOpnNewRule rule = {.action = "pass", .interface = leg->interface, .protocol = "UDP", .port = "67"};
+  rule.source = anybody;
   rule.destination = "255.255.255.255";
   lw_opn_add_rule(leg->maker, &rule, "%s: DHCP", leg->segment->name);
+  rule.source = leg->interface;
   rule.destination = leg->self;
   lw_opn_add_rule(leg->maker, &rule, "%s: DHCP of the gateway", leg->segment->name);
 }
@@ -282,7 +279,7 @@ static void add_gateway_services(const Leg *leg) {
   LwOpnNewRule ping = {.action = "pass",
                        .interface = leg->interface,
                        .protocol = "ICMP",
-                       .ping = TRUE,
+                       .icmp = "echoreq",
                        .source = leg->interface,
                        .destination = leg->self};
   lw_opn_add_rule(leg->maker, &ping, "%s: ping the gateway", leg->segment->name);
@@ -295,6 +292,16 @@ static void add_gateway_services(const Leg *leg) {
                       .destination = leg->self,
                       .port = "53"};
   lw_opn_add_rule(leg->maker, &dns, "%s: names of the lab", leg->segment->name);
+  if (leg->segment->dns_foreign != LW_DNS_REDIRECT)
+    return;
+  g_autofree char *gateway = lw_addr_format(&leg->segment->router);
+  LwOpnNewForward forward = {.interface = leg->interface,
+                             .protocol = "tcp/udp",
+                             .source = leg->interface,
+                             .port = "53",
+                             .target = gateway,
+                             .local_port = "53"};
+  lw_opn_add_forward(leg->maker, &forward, "%s: DNS of others", leg->segment->name);
 }
 
 static void add_trust(const Leg *leg) {
@@ -340,8 +347,42 @@ static void add_egress(const Leg *leg) {
   block(leg, NULL, NULL, NULL, "nothing else");
 }
 
+/* What no packet may be, whatever else the file says. Nobody else has an address of the router. Errors belong
+ * to flows, and pass with them; of the other types of ICMP a rule for every protocol would pass all. */
+static void add_never(LwOpnMaker *maker, const char *interface, const char *name) {
+  static const char *const others = "echorep,unreach,squench,redir,routeradv,routersol,timex,paramprob,"
+                                    "timereq,timerep,inforeq,inforep,maskreq,"
+                                    "maskrep";
+  LwOpnNewRule self = {.action = "block", .interface = interface, .source = "(self)", .log = TRUE};
+  LwOpnNewRule icmp = {.action = "block", .interface = interface, .protocol = "ICMP", .icmp = others};
+  lw_opn_add_rule(maker, &self, "%s: nobody has the router's addresses", name);
+  lw_opn_add_rule(maker, &icmp, "%s: of ICMP, ping alone", name);
+}
+
+/* Nobody beyond an exit has an address of the lab. */
+static void add_never_outside(LwOpnMaker *maker, const char *interface, const char *name) {
+  LwOpnNewRule lab = {.action = "block", .interface = interface, .source = LW_OPN_LAB, .log = TRUE};
+  add_never(maker, interface, name);
+  lw_opn_add_rule(maker, &lab, "%s: nobody outside has the lab's addresses", name);
+}
+
+/* OPNsense's own rule for WAN's DHCP client, which stands before every other, lets in whatever looks like an
+ * answer to it, whomever it is for: it is led to the router. */
+static void keep_dhcp_answers(LwOpnMaker *maker) {
+  LwOpnNewForward forward = {.interface = "wan",
+                             .protocol = "udp",
+                             .source_port = "67",
+                             .destination = "wanip",
+                             .destination_not = TRUE,
+                             .port = "68",
+                             .target = "127.0.0.1",
+                             .local_port = "68"};
+  lw_opn_add_forward(maker, &forward, "wan: DHCP's answers are for the router alone");
+}
+
 static void add_leg(const Leg *leg) {
   const LwSegment *segment = leg->segment;
+  add_never(leg->maker, leg->interface, segment->name);
   gboolean led = add_dns(leg);
   add_gateway_services(leg);
   for (guint i = 0; i < segment->allow->len; i++)
@@ -430,11 +471,12 @@ static void add_management(LwOpnMaker *maker) {
   LwOpnNewRule ping = {.action = "pass",
                        .interface = "lan",
                        .protocol = "ICMP",
-                       .ping = TRUE,
+                       .icmp = "echoreq",
                        .source = host,
                        .destination = "lanip"};
   LwOpnNewRule self = {.action = "block", .interface = "lan", .destination = "(self)", .log = TRUE};
   LwOpnNewRule rest = {.action = "block", .interface = "lan", .log = TRUE};
+  add_never(maker, "lan", "mgmt");
   lw_opn_add_rule(maker, &admin, "host: manages the router");
   lw_opn_add_rule(maker, &ping, "host: pings the router");
   lw_opn_add_rule(maker, &self, "mgmt: nothing else of the router");
@@ -501,10 +543,19 @@ static void add_port_forward(const Leg *leg, const LwForward *forward) {
 
 void lw_opn_make_rules(LwOpnMaker *maker) {
   g_autoptr(GArray) segments = lw_opn_segments(maker);
+  add_never_outside(maker, "wan", "wan");
+  keep_dhcp_answers(maker);
+  g_autoptr(GArray) exits = lw_opn_tunnels(maker);
+  for (guint i = 0; i < exits->len; i++) {
+    guint tunnel = g_array_index(exits, guint, i);
+    g_autofree char *interface = lw_opn_tunnel_interface(maker->facts, maker->lab, tunnel);
+    add_never_outside(maker, interface, lw_lab_tunnel(maker->lab, tunnel)->name);
+  }
   add_management(maker);
   for (guint i = 0; i < segments->len; i++) {
     Leg leg;
     init_leg(&leg, maker, g_array_index(segments, guint, i));
+    lw_opn_start_block(maker, lw_facts_number(maker->facts, "segment", leg.segment->name));
     add_leg(&leg);
     for (guint f = 0; f < leg.segment->forwards->len; f++)
       add_port_forward(&leg, leg.segment->forwards->pdata[f]);

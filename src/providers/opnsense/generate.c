@@ -7,6 +7,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#define LAST_BLOCK 90u /* sequences end at 999,999 */
+
 xmlNode *lw_opn_add(xmlNode *parent, const char *name, const char *text) {
   return xmlNewTextChild(parent, NULL, (const xmlChar *)name, (const xmlChar *)(text && *text ? text : NULL));
 }
@@ -99,7 +101,7 @@ GArray *lw_opn_segments(LwOpnMaker *maker) {
   return out;
 }
 
-static GArray *tunnels(LwOpnMaker *maker) {
+GArray *lw_opn_tunnels(LwOpnMaker *maker) {
   GArray *out = indices(maker->lab->tunnels->len);
   g_array_sort_with_data(out, tunnel_cmp, maker);
   return out;
@@ -187,7 +189,7 @@ static void add_interfaces(LwOpnMaker *maker) {
     add_static_interface(interfaces, key, segment_number(maker->facts, segment) + 1, segment->name,
                          &segment->router, segment->subnet.len);
   }
-  g_autoptr(GArray) exits = tunnels(maker);
+  g_autoptr(GArray) exits = lw_opn_tunnels(maker);
   for (guint i = 0; i < exits->len; i++) {
     guint tunnel = g_array_index(exits, guint, i);
     const LwTunnel *t = lw_lab_tunnel(maker->lab, tunnel);
@@ -231,7 +233,7 @@ static void add_reservations(LwOpnMaker *maker, xmlNode *dnsmasq) {
       if (!lw_addr_is_set(&addr))
         continue;
       g_autofree char *name = n == 0 ? g_strdup(machine->name) : g_strdup_printf("%s-%u", machine->name, n);
-      LwMac mac = lw_nic_mac(maker->lab, m, n);
+      LwMac mac = lw_nic_mac_now(maker->lab, maker->facts, m, n);
       g_autofree char *hwaddr = lw_mac_format(&mac);
       xmlNode *host = lw_opn_add(dnsmasq, "hosts", NULL);
       lw_opn_set_uuid(maker, host, "host", name);
@@ -374,7 +376,7 @@ static gboolean add_client(LwOpnMaker *maker, xmlNode *clients, const LwTunnel *
 }
 
 static gboolean add_wireguard(LwOpnMaker *maker, xmlNode *mvc, GError **error) {
-  g_autoptr(GArray) exits = tunnels(maker);
+  g_autoptr(GArray) exits = lw_opn_tunnels(maker);
   xmlNode *wireguard = lw_opn_add(mvc, "wireguard", NULL);
   lw_opn_add(lw_opn_add(wireguard, "general", NULL), "enabled", exits->len ? "1" : "0");
   xmlNode *servers = lw_opn_add(lw_opn_add(wireguard, "server", NULL), "servers", NULL);
@@ -412,7 +414,7 @@ static void add_gateway(LwOpnMaker *maker, xmlNode *gateways, const char *name, 
 }
 
 static void add_gateways(LwOpnMaker *maker, xmlNode *mvc) {
-  g_autoptr(GArray) exits = tunnels(maker);
+  g_autoptr(GArray) exits = lw_opn_tunnels(maker);
   xmlNode *gateways = lw_opn_add(mvc, "Gateways", NULL);
   for (guint i = 0; i < exits->len; i++) {
     guint tunnel = g_array_index(exits, guint, i);
@@ -485,7 +487,7 @@ static gboolean uses(const LwSegment *segment, guint tunnel) {
 
 /* WAN has automatic rules; a tunnel's are ours: what leaves by it has its address. */
 static void add_source_nat(LwOpnMaker *maker) {
-  g_autoptr(GArray) exits = tunnels(maker), segments = lw_opn_segments(maker);
+  g_autoptr(GArray) exits = lw_opn_tunnels(maker), segments = lw_opn_segments(maker);
   for (guint i = 0; i < exits->len; i++)
     for (guint n = 0; n < segments->len; n++) {
       guint tunnel = g_array_index(exits, guint, i);
@@ -496,6 +498,8 @@ static void add_source_nat(LwOpnMaker *maker) {
       g_autofree char *source = lw_opn_segment_interface(maker->facts, segment);
       g_autofree char *descr =
           g_strdup_printf("lanward: %s by %s", segment->name, lw_lab_tunnel(maker->lab, tunnel)->name);
+      maker->source_sequence =
+          MAX(maker->source_sequence, 1000 * MIN(tunnel_number(maker->facts, maker->lab, tunnel), LAST_BLOCK));
       xmlNode *rule = lw_opn_add(maker->source_nat, "rule", NULL);
       lw_opn_set_uuid(maker, rule, "snat", descr);
       lw_opn_add(rule, "enabled", "1");
@@ -512,6 +516,11 @@ static void add_source_nat(LwOpnMaker *maker) {
 
 static void set_or(xmlNode *node, const char *name, const char *text, const char *missing) {
   lw_opn_add(node, name, text ? text : missing);
+}
+
+void lw_opn_start_block(LwOpnMaker *maker, guint number) {
+  maker->sequence = MAX(maker->sequence, MIN(number, LAST_BLOCK) * 10000);
+  maker->forward_sequence = MAX(maker->forward_sequence, MIN(number, LAST_BLOCK) * 1000);
 }
 
 void lw_opn_add_rule(LwOpnMaker *maker, const LwOpnNewRule *rule, const char *format, ...) {
@@ -533,8 +542,8 @@ void lw_opn_add_rule(LwOpnMaker *maker, const LwOpnNewRule *rule, const char *fo
   lw_opn_add(node, "direction", "in");
   lw_opn_add(node, "ipprotocol", "inet");
   set_or(node, "protocol", rule->protocol, "any");
-  if (rule->ping)
-    lw_opn_add(node, "icmptype", "echoreq");
+  if (rule->icmp)
+    lw_opn_add(node, "icmptype", rule->icmp);
   set_or(node, "source_net", rule->source, "any");
   lw_opn_add(node, "source_not", "0");
   if (rule->source_port)
@@ -562,13 +571,16 @@ void lw_opn_add_forward(LwOpnMaker *maker, const LwOpnNewForward *forward, const
   xmlNode *node = lw_opn_add(maker->nat, "rule", NULL);
   lw_opn_set_uuid(maker, node, "forward", descr);
   add_number(node, "sequence", ++maker->forward_sequence);
-  if (forward->no_rdr)
-    lw_opn_add(node, "nordr", "1");
   lw_opn_add(node, "interface", forward->interface);
   lw_opn_add(node, "ipprotocol", "inet");
   lw_opn_add(node, "protocol", forward->protocol);
-  set_or(lw_opn_add(node, "source", NULL), "network", forward->source, "any");
+  xmlNode *source = lw_opn_add(node, "source", NULL);
+  set_or(source, "network", forward->source, "any");
+  if (forward->source_port)
+    lw_opn_add(source, "port", forward->source_port);
   xmlNode *destination = lw_opn_add(node, "destination", NULL);
+  if (forward->destination_not)
+    lw_opn_add(destination, "not", "1");
   set_or(destination, "network", forward->destination, "any");
   lw_opn_add(destination, "port", forward->port);
   if (forward->target)

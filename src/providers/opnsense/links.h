@@ -18,6 +18,10 @@ typedef struct {
   GArray *links; /* of LwOpnLink: one for each enabled interface, in the file's order */
 } LwOpnLinks;
 
+static inline const LwPrefix *lw_opn_link_address(const LwOpnLink *link, guint8 family) {
+  return family == 6 ? &link->address6 : &link->address4;
+}
+
 /* By the file alone. opn must outlive the result. */
 LwOpnLinks *lw_opn_links_guess(const LwOpn *opn);
 void lw_opn_links_free(LwOpnLinks *links);

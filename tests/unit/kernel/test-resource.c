@@ -75,6 +75,32 @@ static LwResource *example_resolver(void) {
   return resolver;
 }
 
+static LwResource *example_domain(void) {
+  LwResource *domain = lw_resource_new(LW_RES_DOMAIN, NULL, "gaming");
+  domain->memory = 4096;
+  domain->vcpus = 2;
+  domain->firmware = g_strdup("uefi");
+  domain->cdrom = g_strdup("/srv/debian.iso");
+  domain->autostart = TRUE;
+  domain->alias = g_strdup("lanward");
+  g_ptr_array_add(domain->devices, g_strdup("0000:01:00.0"));
+  LwDisk *disk = lw_disk_new();
+  disk->path = g_strdup("/var/lib/libvirt/images/gaming.qcow2");
+  disk->size = 20480;
+  g_ptr_array_add(domain->disks, disk);
+  return domain;
+}
+
+static LwResource *example_nic(void) {
+  LwResource *nic = lw_resource_new(LW_RES_DOMAIN_NIC, NULL, "gaming");
+  nic->mac = lw_mac_derive("gaming");
+  nic->master = g_strdup("switch-lan10");
+  nic->up = TRUE;
+  nic->link = g_strdup("lwm1");
+  nic->model = g_strdup("virtio");
+  return nic;
+}
+
 static LwResource *again(const LwResource *resource) {
   g_autoptr(GError) error = NULL;
   g_autoptr(JsonNode) node = lw_resource_to_json(resource);
@@ -107,6 +133,12 @@ static void test_json(void) {
   LwResource *ruleset = lw_resource_new(LW_RES_RULESET, "", "guard");
   ruleset->ruleset = lw_ruleset_new(LW_FAMILY_BRIDGE, "guard");
   g_ptr_array_add(all, ruleset);
+  LwResource *network = lw_resource_new(LW_RES_NETWORK, NULL, "switch-lan10");
+  network->link = g_strdup("virbr-lan10");
+  network->up = network->autostart = TRUE;
+  g_ptr_array_add(all, network);
+  g_ptr_array_add(all, example_domain());
+  g_ptr_array_add(all, example_nic());
   for (guint i = 0; i < all->len; i++) {
     g_autoptr(LwResource) back = again(all->pdata[i]);
     g_autofree char *difference = lw_resource_difference(all->pdata[i], back);
@@ -158,6 +190,10 @@ static void test_keys(void) {
   check_key(route, "route:router/1001/0.0.0.0/0/0", "route 0.0.0.0/0 in table 1001 in router");
   LwResource *bridge = lw_resource_new(LW_RES_LINK, NULL, "br0");
   check_key(bridge, "link:/br0", "bridge br0");
+  check_key(example_domain(), "domain:gaming", "domain gaming");
+  check_key(example_nic(), "domain-nic:gaming/0", "NIC 0 of domain gaming");
+  check_key(lw_resource_new(LW_RES_NETWORK, NULL, "switch-lan10"), "network:switch-lan10",
+            "network switch-lan10");
 }
 
 static void test_equal(void) {
@@ -213,6 +249,22 @@ static void test_change_class(void) {
   g_assert_cmpint(lw_resource_change_class(r, s), ==, LW_CHANGE_LIVE);
   s->port = 5353;
   g_assert_cmpint(lw_resource_change_class(r, s), ==, LW_CHANGE_RESTART);
+
+  g_autoptr(LwResource) here = example_nic();
+  g_autoptr(LwResource) there = example_nic();
+  g_free(there->master);
+  there->master = g_strdup("switch-lan30");
+  there->up = FALSE;
+  g_assert_cmpint(lw_resource_change_class(here, there), ==, LW_CHANGE_LIVE);
+  there->mac = lw_mac_derive("another");
+  g_assert_cmpint(lw_resource_change_class(here, there), ==, LW_CHANGE_REPLACE);
+
+  g_autoptr(LwResource) small = example_domain();
+  g_autoptr(LwResource) large = example_domain();
+  ((LwDisk *)large->disks->pdata[0])->size = 40960; /* only of use to make it */
+  g_assert_true(lw_resource_equal(small, large));
+  large->memory = 8192;
+  g_assert_cmpint(lw_resource_change_class(small, large), ==, LW_CHANGE_LIVE);
 }
 
 static void test_set(void) {

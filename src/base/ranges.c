@@ -1,4 +1,4 @@
-#include "audit/ranges.h"
+#include "base/ranges.h"
 
 #include <string.h>
 
