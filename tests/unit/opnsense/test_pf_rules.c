@@ -103,14 +103,15 @@ static void test_states(void) {
 }
 
 static gboolean answered(Router *r, const char *device, const LwHeader *packet) {
+  g_autoptr(GPtrArray) arrivals = NULL;
+  g_autoptr(GPtrArray) steps = NULL;
   g_autoptr(LwPassages) passages = NULL;
-  LwStart start = {LW_START_FRAME, NS, device};
-  LwBdd one = lw_packets_of(r->pool, packet);
-  g_autoptr(GPtrArray) arrivals =
-      lw_reach_from_recorded(r->reach, &start, one, LW_CT_NEW, LW_REACH_MAY, &passages);
-  g_assert_cmpuint(arrivals->len, >=, 1);
-  g_assert_cmpstr(((const LwArrival *)arrivals->pdata[0])->link, ==, "vtnet2");
-  return lw_reach_answer(r->reach, passages, 0, packet, NULL);
+  const LwStart start = {LW_START_FRAME, NS, device};
+  g_assert_cmpstr(goes(r, device, packet, LW_CT_NEW, &arrivals), ==, "vtnet2");
+  g_autoptr(GPtrArray) recorded =
+      lw_reach_from_recorded(r->reach, &start, lw_packets_of(lw_reach_pool(r->reach), packet), LW_CT_NEW,
+                             LW_REACH_MAY, &passages);
+  return lw_reach_answer(r->reach, passages, 0, packet, &steps);
 }
 
 /* What came in by a tunnel is answered by it with reply-to, and by the default route without. */
