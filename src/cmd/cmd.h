@@ -67,6 +67,7 @@ int lw_diagram_main(const LwInvocation *invocation);
 int lw_opnsense_main(const LwInvocation *invocation);
 int lw_apply_main(const LwInvocation *invocation);
 int lw_audit_main(const LwInvocation *invocation);
+int lw_import_main(const LwInvocation *invocation);
 int lw_confirm_main(const LwInvocation *invocation);
 int lw_rollback_main(const LwInvocation *invocation);
 int lw_recover_main(const LwInvocation *invocation);

@@ -21,6 +21,8 @@ static const LwVerb verbs[] = {
      "any OPNsense's config.xml: who reaches whom, what is open (exit code 3: findings)"},
     {"opnsense", lw_opnsense_main, FALSE, TRUE, "[FILE [THERE.xml]] -o NEW.xml",
      "the lab as an OPNsense's config.xml, or put into the one that is there"},
+    {"import", lw_import_main, FALSE, TRUE, "--config ROUTER.xml -o lab.yaml",
+     "a lab's file out of an OPNsense's config.xml; its tunnels' keys into files of their own"},
     {"apply", lw_apply_main, TRUE, TRUE, "[FILE] [--confirm 60s]",
      "make it so (starts the twin when it is not running); taken back unless confirmed in time"},
     {"confirm", lw_confirm_main, TRUE, TRUE, "", "keep what apply --confirm did"},

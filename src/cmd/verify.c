@@ -36,8 +36,8 @@ static void add_machines(const LwLab *lab, const LwFacts *facts, LwVerifyWorld *
 static void add_probes(const LwLab *lab, const LwFacts *facts, LwVerifyWorld *world) {
   for (guint i = 0; i < facts->probes->len; i++) {
     const LwProbePort *probe = facts->probes->pdata[i];
-    add_place(world, probe->name, LW_ZONE_SEGMENT, lw_lab_find_segment(lab, probe->segment),
-              probe->address, probe->name);
+    add_place(world, probe->name, LW_ZONE_SEGMENT, lw_lab_find_segment(lab, probe->segment), probe->address,
+              probe->name);
   }
 }
 
@@ -192,7 +192,8 @@ static int verify_inside(LwSession *session) {
   }
   add_broken_asserts(session, report);
   report->elapsed_ms = (g_get_monotonic_time() - start) / 1000;
-  return lw_verify_write_junit(invocation, report, &error) ? lw_verify_print(invocation, session->lab, report) : lw_fail(error);
+  return lw_verify_write_junit(invocation, report, &error) ? lw_verify_print(invocation, session->lab, report)
+                                                           : lw_fail(error);
 }
 
 int lw_verify_main(const LwInvocation *invocation) {

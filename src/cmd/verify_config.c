@@ -1,5 +1,5 @@
-/* verify --config: the static proof of a lab whose router is an OPNsense, by its config.xml alone; and the same
- * lab on the builtin router, compared with it. */
+/* verify --config: the static proof of a lab whose router is an OPNsense, by its config.xml alone; and the
+ * same lab on the builtin router, compared with it. */
 #include "cmd/proof.h"
 
 #include "base/files.h"
@@ -157,8 +157,8 @@ static Compared compare(const Both *both, const LwVerifyReport *opnsense, const 
     out.unequal++;
     g_autofree char *destination = lw_addr_format(&one->question.destination);
     g_ptr_array_add(out.cells,
-                    g_strdup_printf("%s -> %s %s %s: %s by the OPNsense, not by the builtin router", one->from,
-                                    one->to, destination, one->service,
+                    g_strdup_printf("%s -> %s %s %s: %s by the OPNsense, not by the builtin router",
+                                    one->from, one->to, destination, one->service,
                                     one->statically == LW_CELL_ALLOW ? "passes" : "is stopped"));
   }
   return out;
@@ -172,8 +172,8 @@ static guint unexplained(const Compared *compared) {
 }
 
 static void print_compared(const Compared *compared, gboolean verbose) {
-  g_print("\nthe same file on the builtin router: %u cells of the matrix are equal, %u are not\n", compared->equal,
-          compared->unequal);
+  g_print("\nthe same file on the builtin router: %u cells of the matrix are equal, %u are not\n",
+          compared->equal, compared->unequal);
   for (guint i = 0; i < compared->cells->len; i++)
     g_print("  %s\n", (char *)compared->cells->pdata[i]);
   g_print("all packets: %u differences, %u of them not explained%s\n", compared->differences->len,
@@ -223,7 +223,7 @@ static int print_all(const LwInvocation *invocation, const Both *both, const LwV
 }
 
 static gboolean load(const LwInvocation *invocation, Both *both) {
-  const char *path = invocation->file            ? invocation->file
+  const char *path = invocation->file             ? invocation->file
                      : invocation->args->pdata[0] ? invocation->args->pdata[0]
                                                   : LW_DEFAULT_FILE;
   both->secrets = lw_secret_store_new(NULL);

@@ -32,7 +32,7 @@ enum {
   PHASE_ANNOUNCE,
   PHASE_BOUNDS,
   PHASE_PULL,
-  PHASE_PULL_NICS, /* another provider's: a step of its own */
+  PHASE_PULL_NICS,    /* another provider's: a step of its own */
   PHASE_DELETE = 200, /* the parts backwards */
   PHASE_ADAPT = 300,  /* the part */
   PHASE_NEW_RULES = 400,
@@ -254,8 +254,8 @@ static void schedule_link(Diff *d, LwChange *change) {
     schedule(d, change, phase_of_change(d, change));
 }
 
-/* A NIC that leaves its network loses its link before the new tables, and has it on the new network after them:
- * the guest sees that it was away, and asks DHCP again. */
+/* A NIC that leaves its network loses its link before the new tables, and has it on the new network after
+ * them: the guest sees that it was away, and asks DHCP again. */
 static void schedule_nic(Diff *d, LwChange *change) {
   LwResource *from = change->from, *to = change->to;
   if (same_text(from->master, to->master) || !from->up) {

@@ -10,11 +10,11 @@
  *   what changes in place: links, addresses, routes, daemons, leases, tunnels, resolvers;
  *   rule tables as the new file has them; the bounds go;
  *   what comes: links, pulled ones plugged in again, addresses, routes, daemons, leases, tunnels and what
- * hangs on them, resolvers, servers, cells, libvirt's domains and their NICs; rule tables and namespaces that go. So rules are there before a
- * link comes up and go only when the links are gone, and what tightens comes before what loosens. Between the
- * old tables and the new ones there is only what both files have (links that are on neither side, a topology
- * that is in both): with one table to change and nothing to change in place, that takes no bound.
- * docs/decisions.md says why that is sound.
+ * hangs on them, resolvers, servers, cells, libvirt's domains and their NICs; rule tables and namespaces that
+ * go. So rules are there before a link comes up and go only when the links are gone, and what tightens comes
+ * before what loosens. Between the old tables and the new ones there is only what both files have (links that
+ * are on neither side, a topology that is in both): with one table to change and nothing to change in place,
+ * that takes no bound. docs/decisions.md says why that is sound.
  */
 #pragma once
 

@@ -354,7 +354,8 @@ static void add_gateway(const From *f) {
   LwAddr everybody = lw_addr_from_v4(G_MAXUINT32), nobody = lw_addr_from_v4(0);
   LwBdd all = to_addr(m, everybody), unnamed = from_addr(m, nobody);
   LwBdd sources = either(m, f->sources, unnamed);
-  add(m, LW_ZONE_ROUTER, LW_NONE, both(m, both(m, all, client), unnamed), both(m, both(m, all, dhcp), sources));
+  add(m, LW_ZONE_ROUTER, LW_NONE, both(m, both(m, all, client), unnamed),
+      both(m, both(m, all, dhcp), sources));
 }
 
 static void add_trust(const From *f) {
@@ -468,7 +469,8 @@ static void from_network(const Make *m, guint index) {
 }
 
 static void from_exit(const Make *m, guint exit) {
-  LwBdd answers = both(m, ports_of(m->pool, UDP, 68, 68), lw_packets_number(m->pool, LW_HEADER_SPORT, 67, 67));
+  LwBdd answers =
+      both(m, ports_of(m->pool, UDP, 68, 68), lw_packets_number(m->pool, LW_HEADER_SPORT, 67, 67));
   if (exit == LW_NONE) /* what looks like an answer to WAN's own DHCP client */
     add(m, LW_ZONE_ROUTER, LW_NONE, LW_BDD_FALSE, both(m, answers, lw_packets_family(m->pool, 4)));
   for (guint i = 0; i < m->lab->segments->len; i++) {

@@ -26,7 +26,8 @@ static gboolean state_equal(const State *a, const State *b) {
          a->dnat_settled == b->dnat_settled && a->snat_settled == b->snat_settled && a->snat == b->snat &&
          a->reply == b->reply && a->own_mac == b->own_mac && rewrite_equal(&a->rewrite, &b->rewrite) &&
          rewrite_equal(&a->entry, &b->entry) && a->routed == b->routed && a->route_to == b->route_to &&
-         lw_addr_equal(&a->route_via, &b->route_via) && a->replies == b->replies && a->reply_to == b->reply_to;
+         lw_addr_equal(&a->route_via, &b->route_via) && a->replies == b->replies &&
+         a->reply_to == b->reply_to;
 }
 
 /* Equal states are joined: from here on nothing tells them apart. */

@@ -35,8 +35,8 @@ typedef enum {
   LW_RES_DOMAIN_NIC,  /* name (the domain), instance (0: its first NIC) | mac, master (the network), up,
                          isolated, link (its port), model; see below */
   LW_RES_PROFILE,     /* name | a connection profile of the host's NetworkManager, see below */
-  LW_RES_ROUTER_ITEM, /* name ("rule/UUID") | value: fields of an item of an OPNsense's configuration, as JSON;
-                         no secrets; link: what people call it, not compared */
+  LW_RES_ROUTER_ITEM, /* name ("rule/UUID") | value: fields of an item of an OPNsense's configuration, as
+                         JSON; no secrets; link: what people call it, not compared */
   LW_RES_LAST
 } LwResourceKind;
 

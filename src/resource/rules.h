@@ -209,11 +209,11 @@ typedef enum {
                            on. text (nullable): the limit in full */
   LW_ACTION_SNAT,       /* as DNAT, of the source */
   LW_ACTION_NOTRACK,    /* no flow is kept of it: its ct state is "untracked" */
-  LW_ACTION_ROUTE_TO,   /* pf: leaves by the interface `text`, next hop `to` (unset: on the link), whatever the
-                           routes say and were it sent to this machine itself */
-  LW_ACTION_REPLY_TO,   /* pf: so do the answers of the flow */
-  LW_ACTION_NOTE,       /* text: something that decides nothing about where the packet goes */
-  LW_ACTION_UNKNOWN,    /* text: something that may do anything */
+  LW_ACTION_ROUTE_TO, /* pf: leaves by the interface `text`, next hop `to` (unset: on the link), whatever the
+                         routes say and were it sent to this machine itself */
+  LW_ACTION_REPLY_TO, /* pf: so do the answers of the flow */
+  LW_ACTION_NOTE,     /* text: something that decides nothing about where the packet goes */
+  LW_ACTION_UNKNOWN,  /* text: something that may do anything */
 } LwActionKind;
 
 #define LW_LOG_KERNEL G_MAXUINT32

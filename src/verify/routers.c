@@ -12,8 +12,9 @@ void lw_router_difference_free(LwRouterDifference *difference) {
 }
 
 char *lw_router_difference_format(const LwRouterDifference *d) {
-  return g_strdup_printf("%s -> %s: only %s: %s: %s", d->from, d->to, d->more ? "OPNsense" : "the builtin router",
-                         d->set, d->why ? d->why : "nothing explains it");
+  return g_strdup_printf("%s -> %s: only %s: %s: %s", d->from, d->to,
+                         d->more ? "OPNsense" : "the builtin router", d->set,
+                         d->why ? d->why : "nothing explains it");
 }
 
 /* ---- what explains a difference ---- */
@@ -53,7 +54,8 @@ static LwBdd led_elsewhere(const Cell *c) {
 static LwBdd port_zero(const Cell *c) {
   LwBddPool *pool = c->proof->pool;
   LwBdd zero = lw_bdd_or(pool, number(c, LW_HEADER_DPORT, 0), number(c, LW_HEADER_SPORT, 0));
-  return lw_bdd_and(pool, zero, lw_bdd_or(pool, number(c, LW_HEADER_PROTO, 6), number(c, LW_HEADER_PROTO, 17)));
+  return lw_bdd_and(pool, zero,
+                    lw_bdd_or(pool, number(c, LW_HEADER_PROTO, 6), number(c, LW_HEADER_PROTO, 17)));
 }
 
 static LwBdd dhcp_answers(const Cell *c) {
@@ -66,7 +68,8 @@ static LwBdd dhcp_answers(const Cell *c) {
 
 static LwBdd last_of(const Cell *c, const LwPrefix *prefix) {
   LwRange range = lw_prefix_range(prefix);
-  return range.last.family == 4 ? lw_packets_addr(c->proof->pool, LW_HEADER_DADDR, &range.last) : LW_BDD_FALSE;
+  return range.last.family == 4 ? lw_packets_addr(c->proof->pool, LW_HEADER_DADDR, &range.last)
+                                : LW_BDD_FALSE;
 }
 
 static LwBdd broadcast(const Cell *c) {
@@ -107,17 +110,22 @@ static const struct {
   const char *why;
 } reasons[] = {
     {TRUE, led_here,
-     "OPNsense leads queries straight to the resolver of the exit that the source uses; the builtin router has "
+     "OPNsense leads queries straight to the resolver of the exit that the source uses; the builtin router "
+     "has "
      "one of its own ask it"},
     {FALSE, led_elsewhere,
-     "the builtin router answers queries itself; OPNsense leads them straight to the resolver of the exit that "
+     "the builtin router answers queries itself; OPNsense leads them straight to the resolver of the exit "
+     "that "
      "the source uses"},
-    {FALSE, port_zero, "OPNsense has a rule of its own that drops TCP and UDP with port 0, which is reserved"},
+    {FALSE, port_zero,
+     "OPNsense has a rule of its own that drops TCP and UDP with port 0, which is reserved"},
     {TRUE, dhcp_answers,
-     "OPNsense has a rule of its own for answers to WAN's DHCP client; they reach the router alone, and nothing "
+     "OPNsense has a rule of its own for answers to WAN's DHCP client; they reach the router alone, and "
+     "nothing "
      "else of it listens there"},
     {TRUE, broadcast,
-     "Linux keeps what is sent to a network's broadcast address for itself; pf lets it on where the network is "
+     "Linux keeps what is sent to a network's broadcast address for itself; pf lets it on where the network "
+     "is "
      "allowed"},
     {FALSE, of_networks,
      "what comes from beyond an exit under an address of a network behind the host is stopped by OPNsense's "

@@ -321,7 +321,8 @@ static LwBdd going_on(const LwStaticRow *row, const LwPlace *place) {
   return wanted ? wanted->going_on : LW_BDD_FALSE;
 }
 
-/* ICMPv6 within IPv4 is nothing: where any protocol may go it may. (Connection tracking opens no flow for it.)
+/* ICMPv6 within IPv4 is nothing: where any protocol may go it may. (Connection tracking opens no flow for
+ * it.)
  */
 static LwBdd misplaced_icmp(LwBddPool *pool, LwBdd may) {
   LwBdd any = lw_bdd_and(pool, may, lw_packets_number(pool, LW_HEADER_PROTO, 253, 253));

@@ -102,3 +102,23 @@ PY
   [ "$status" -eq 3 ]
   [[ $output == *"lan20 -> router"*"rule “local access to LAN20”"* ]]
 }
+
+@test "a config.xml imported: a lab's file that is right, keys of mode 600, nothing written over" {
+  "$lanward" opnsense "$lab" -q -o "$BATS_TEST_TMPDIR/config.xml"
+  mkdir "$BATS_TEST_TMPDIR/imported"
+  run "$lanward" import --config "$BATS_TEST_TMPDIR/config.xml" -o "$BATS_TEST_TMPDIR/imported/lab.yaml"
+  printf '%s\n' "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"host.uplink"* ]]
+  for name in ovpn se de us; do
+    [ "$(stat -c %a "$BATS_TEST_TMPDIR/imported/wireguard/$name.conf")" = 600 ]
+    grep -qF "$(cat "$BATS_TEST_TMPDIR/$name.private")" "$BATS_TEST_TMPDIR/imported/wireguard/$name.conf"
+  done
+  if grep -q PrivateKey "$BATS_TEST_TMPDIR/imported/lab.yaml"; then false; fi
+  "$lanward" check "$BATS_TEST_TMPDIR/imported/lab.yaml"
+  # there and back: the same router is right for it
+  "$lanward" verify --static -q --config "$BATS_TEST_TMPDIR/config.xml" "$BATS_TEST_TMPDIR/imported/lab.yaml"
+  run "$lanward" import --config "$BATS_TEST_TMPDIR/config.xml" -o "$BATS_TEST_TMPDIR/imported/lab.yaml"
+  [ "$status" -eq 1 ]
+  [[ $output == *"is there already"* ]]
+}

@@ -350,9 +350,9 @@ static void add_egress(const Leg *leg) {
 /* What no packet may be, whatever else the file says. Nobody else has an address of the router. Errors belong
  * to flows, and pass with them; of the other types of ICMP a rule for every protocol would pass all. */
 static void add_never(LwOpnMaker *maker, const char *interface, const char *name) {
-  static const char *const others =
-      "echorep,unreach,squench,redir,routeradv,routersol,timex,paramprob,timereq,timerep,inforeq,inforep,maskreq,"
-      "maskrep";
+  static const char *const others = "echorep,unreach,squench,redir,routeradv,routersol,timex,paramprob,"
+                                    "timereq,timerep,inforeq,inforep,maskreq,"
+                                    "maskrep";
   LwOpnNewRule self = {.action = "block", .interface = interface, .source = "(self)", .log = TRUE};
   LwOpnNewRule icmp = {.action = "block", .interface = interface, .protocol = "ICMP", .icmp = others};
   lw_opn_add_rule(maker, &self, "%s: nobody has the router's addresses", name);

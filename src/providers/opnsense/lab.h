@@ -7,9 +7,9 @@
 #include "resource/facts.h"
 #include "resource/resource.h"
 
-/* Device -> name of the leg in the builtin router: a segment's by its router's address, management's likewise,
- * a tunnel's by its own address; WAN is the interface "wan", or the first that has its address by lease. What
- * the lab has and the file does not is named in `missing` (of char*). Transfer full. */
+/* Device -> name of the leg in the builtin router: a segment's by its router's address, management's
+ * likewise, a tunnel's by its own address; WAN is the interface "wan", or the first that has its address by
+ * lease. What the lab has and the file does not is named in `missing` (of char*). Transfer full. */
 GHashTable *lw_opn_legs(const LwLab *lab, const LwPf *pf, GPtrArray *missing);
 
 /* The lab's resources with pf's rules, routes and addresses in place of all that is in the builtin router's

@@ -4,7 +4,6 @@
 
 /* ---- names to sets ---- */
 
-
 static void add_address(LwIpSet *set, const LwAddr *addr) {
   if (addr->family == set->family)
     lw_ip_set_add(set, lw_ip_of(addr), lw_ip_of(addr));
@@ -250,7 +249,8 @@ LwIpSet *lw_pf_self(const LwPf *pf, guint8 family) {
   LwIpSet *self = lw_ip_set_new(family);
   for (guint i = 0; i < pf->links->links->len; i++) {
     const LwOpnLink *link = &g_array_index(pf->links->links, LwOpnLink, i);
-    if (!link->interface->is_virtual && !link->interface->group && !g_str_equal(link->interface->device, "lo0") &&
+    if (!link->interface->is_virtual && !link->interface->group &&
+        !g_str_equal(link->interface->device, "lo0") &&
         lw_addr_is_set(&lw_opn_link_address(link, family)->addr))
       add_address(self, &lw_opn_link_address(link, family)->addr);
   }
@@ -283,8 +283,8 @@ static void add_tunnel_routes(const LwPf *pf, GArray *out, guint8 family, const 
       continue;
     gboolean whole = prefix.len == 0, six = prefix.addr.family == 6;
     /* a peer for everything is set up as two halves, which win over the default route */
-    add_route(pf, out, family, whole ? (six ? "::/1" : "0.0.0.0/1") : tunnel->allowed->pdata[n], interface->key,
-              NULL);
+    add_route(pf, out, family, whole ? (six ? "::/1" : "0.0.0.0/1") : tunnel->allowed->pdata[n],
+              interface->key, NULL);
     if (whole)
       add_route(pf, out, family, six ? "8000::/1" : "128.0.0.0/1", interface->key, NULL);
   }

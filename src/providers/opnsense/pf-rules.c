@@ -352,8 +352,12 @@ static gboolean goes(const LwPfRule *pf, gboolean in) {
 static void add_antispoof(const Make *m, LwChain *chain, const char *device) {
   g_autofree char *network = g_strdup_printf("(%s:network)", device);
   g_autofree char *own = g_strdup_printf("(%s)", device);
-  LwPfRule elsewhere = {
-      .action = "block", .device = device, .device_not = TRUE, .from = network, .to = "any", .descr = "antispoof"};
+  LwPfRule elsewhere = {.action = "block",
+                        .device = device,
+                        .device_not = TRUE,
+                        .from = network,
+                        .to = "any",
+                        .descr = "antispoof"};
   LwPfRule self = {.action = "block", .from = own, .to = "any", .descr = "antispoof"};
   add_filter(m, chain, TRUE, &self);
   add_filter(m, chain, TRUE, &elsewhere);
@@ -412,12 +416,11 @@ static void act_translate(const Rule *r, LwRule *rule, guint number) {
     set_bits(rule, PASSED, PASSED);
   if (!pf->target || !target_of(r->m, pf, family_of(rule), &to)) {
     LwAction *action = lw_rule_add_action(rule, LW_ACTION_UNKNOWN);
-    action->text = g_strdup_printf("translates to %s, which has no address here",
-                                   pf->target ? pf->target : "nothing");
+    action->text =
+        g_strdup_printf("translates to %s, which has no address here", pf->target ? pf->target : "nothing");
     return;
   }
-  LwAction *action =
-      lw_rule_add_action(rule, pf->kind == LW_PF_RDR ? LW_ACTION_DNAT : LW_ACTION_SNAT);
+  LwAction *action = lw_rule_add_action(rule, pf->kind == LW_PF_RDR ? LW_ACTION_DNAT : LW_ACTION_SNAT);
   action->to = to;
   g_autoptr(GArray) ports = pf->kind == LW_PF_RDR ? lw_pf_ports(r->m->pf->opn, pf->target_port) : NULL;
   if (ports && ports->len && g_strcmp0(pf->target_port, pf->to_port) != 0) {
@@ -433,7 +436,8 @@ static gboolean add_moved(const Make *m, const Rule *r) {
   g_autoptr(GArray) to = lw_pf_ports(m->pf->opn, one.target_port);
   if (one.kind != LW_PF_RDR || one.negative || !from || from->len != 1 || !to || to->len != 1)
     return FALSE;
-  const LwPortRange *outer = &g_array_index(from, LwPortRange, 0), *inner = &g_array_index(to, LwPortRange, 0);
+  const LwPortRange *outer = &g_array_index(from, LwPortRange, 0),
+                    *inner = &g_array_index(to, LwPortRange, 0);
   Rule single = *r;
   single.pf = &one;
   if (outer->first == outer->last || inner->first == inner->last)

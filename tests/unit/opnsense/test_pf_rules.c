@@ -1,5 +1,5 @@
-/* pf's rules as src/reach follows them: the actions that only pf has, and, over whole configurations, the same
- * answer as the audit's own way of deciding one packet. */
+/* pf's rules as src/reach follows them: the actions that only pf has, and, over whole configurations, the
+ * same answer as the audit's own way of deciding one packet. */
 #include "audit/world.h"
 #include "fixture.h"
 #include "providers/opnsense/pf-rules.h"
@@ -75,8 +75,9 @@ static void assert_goes(Router *r, const char *device, const LwHeader *packet, c
 /* ---- the actions ---- */
 
 #define PASS_BY_TUNNEL                                                                                       \
-  "<rule><type>pass</type><interface>opt1</interface><ipprotocol>inet</ipprotocol><gateway>TUN_GW</gateway>"    \
-  "<source><network>opt1</network></source><destination><any>1</any></destination><descr>by tunnel</descr></rule>"
+  "<rule><type>pass</type><interface>opt1</interface><ipprotocol>inet</ipprotocol><gateway>TUN_GW</gateway>" \
+  "<source><network>opt1</network></source><destination><any>1</any></destination><descr>by "                \
+  "tunnel</descr></rule>"
 
 static void test_route_to(void) {
   FixtureParts parts = {.rules = PASS_BY_TUNNEL};
@@ -113,7 +114,8 @@ static void test_reply_to(void) {
   static const char *const rule =
       "<Firewall><Filter><rules><rule "
       "uuid=\"r\"><enabled>1</enabled><action>pass</action><quick>1</quick><interface>opt3</interface>"
-      "<direction>in</direction><ipprotocol>inet</ipprotocol><protocol>TCP</protocol><source_net>any</source_net>"
+      "<direction>in</direction><ipprotocol>inet</ipprotocol><protocol>TCP</protocol><source_net>any</"
+      "source_net>"
       "<destination_net>10.1.0.5</destination_net>%s</rule></rules></Filter></Firewall>";
   static const char *const reply[] = {"", "<replyto>TUN_GW</replyto>"};
   for (guint with = 0; with <= 1; with++) {
@@ -129,10 +131,12 @@ static void test_reply_to(void) {
 static void test_last_match(void) {
   static const char *const rules =
       "<rule><floating>yes</floating><quick>0</quick><type>pass</type><interface>opt1</interface>"
-      "<ipprotocol>inet</ipprotocol><protocol>tcp</protocol><source><any>1</any></source><destination><any>1</any>"
+      "<ipprotocol>inet</ipprotocol><protocol>tcp</protocol><source><any>1</any></"
+      "source><destination><any>1</any>"
       "</destination><descr>one</descr></rule>"
       "<rule><floating>yes</floating><quick>0</quick><type>block</type><interface>opt1</interface>"
-      "<ipprotocol>inet</ipprotocol><protocol>tcp</protocol><source><any>1</any></source><destination><any>1</any>"
+      "<ipprotocol>inet</ipprotocol><protocol>tcp</protocol><source><any>1</any></"
+      "source><destination><any>1</any>"
       "<port>80</port></destination><descr>two</descr></rule>";
   FixtureParts parts = {.rules = rules};
   g_auto(Router) r = router_of(fixture_router(&parts));
@@ -148,7 +152,8 @@ static void test_unknown_alias(void) {
       "<type>urltable</type><content>https://example.org/list</content></alias></aliases></Alias></Firewall>";
   static const char *const rules =
       "<rule><type>pass</type><interface>opt1</interface><ipprotocol>inet</ipprotocol><source><network>opt1"
-      "</network></source><destination><address>listed</address></destination><descr>to the list</descr></rule>";
+      "</network></source><destination><address>listed</address></destination><descr>to the "
+      "list</descr></rule>";
   FixtureParts parts = {.rules = rules, .mvc = mvc};
   g_auto(Router) r = router_of(fixture_router(&parts));
   g_autoptr(GPtrArray) arrivals = NULL;
@@ -176,8 +181,8 @@ static void add_place(GArray *places, LwAddr addr) {
 
 /* Of every prefix that the rules or interfaces name: its ends, what is beside them. */
 static void collect(Check *check) {
-  static const char *const far[] = {"9.9.9.9", "8.8.8.8", "1.0.0.1", "10.77.1.1", "172.20.1.1", "192.168.77.7",
-                                    "100.64.3.4"};
+  static const char *const far[] = {"9.9.9.9",    "8.8.8.8",      "1.0.0.1",   "10.77.1.1",
+                                    "172.20.1.1", "192.168.77.7", "100.64.3.4"};
   LwAddr addr;
   for (guint i = 0; i < G_N_ELEMENTS(far); i++)
     if (lw_addr_parse(far[i], &addr))
@@ -226,8 +231,8 @@ static void ask_zone(Check *check, guint zone) {
   static const struct {
     guint8 proto;
     guint16 port;
-  } services[] = {{1, 0}, {6, 22}, {17, 53}, {17, 67}, {17, 68}, {6, 443}, {6, 445}, {17, 123}, {6, 51413}, {6, 853},
-                  {47, 0}};
+  } services[] = {{1, 0},   {6, 22},   {17, 53},   {17, 67}, {17, 68}, {6, 443},
+                  {6, 445}, {17, 123}, {6, 51413}, {6, 853}, {47, 0}};
   Router *r = check->router;
   LwStart start = {LW_START_FRAME, NS, lw_audit_zone(check->world, zone)->link->interface->device};
   g_autoptr(GPtrArray) arrivals = lw_reach_from(r->reach, &start, LW_BDD_TRUE, LW_CT_NEW, LW_REACH_MAY);
@@ -281,7 +286,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/opnsense/pf-rules/unknown-alias", test_unknown_alias);
   g_test_add_data_func("/opnsense/pf-rules/both-ways/mvc", "guide-mvc.xml", test_both_ways);
   g_test_add_data_func("/opnsense/pf-rules/both-ways/legacy", "guide-legacy.xml", test_both_ways);
-  g_test_add_data_func("/opnsense/pf-rules/both-ways/homelab", "../../golden/opnsense/homelab.xml", test_both_ways);
+  g_test_add_data_func("/opnsense/pf-rules/both-ways/homelab", "../../golden/opnsense/homelab.xml",
+                       test_both_ways);
   g_test_add_data_func("/opnsense/pf-rules/both-ways/multihomed", "../../golden/opnsense/multihomed.xml",
                        test_both_ways);
   return g_test_run();
