@@ -48,7 +48,8 @@ static gboolean same_set(const LwIpSet *a, const LwIpSet *b) {
 
 /* A client's TCP to port 443. */
 static gboolean is_web(const LwAuditService *service) {
-  return service->protocol == 6 && service->ordinary && service->dport.first <= 443 && service->dport.last >= 443;
+  return service->protocol == 6 && service->ordinary && service->dport.first <= 443 &&
+         service->dport.last >= 443;
 }
 
 /* Sources by the zone that they leave by: of LwIpSet*, one a zone. */
@@ -86,7 +87,8 @@ static gboolean in_pool(const Segment *s, guint tunnel) {
 static void add_pool(const Segment *s, guint main, GString *yaml) {
   g_autoptr(GString) more = g_string_new(NULL);
   for (guint z = 0; z < s->in->world->zones->len; z++)
-    if (z != main && lw_audit_zone(s->in->world, z)->role == LW_ROLE_TUNNEL && s->in->names->pdata[z] && in_pool(s, z))
+    if (z != main && lw_audit_zone(s->in->world, z)->role == LW_ROLE_TUNNEL && s->in->names->pdata[z] &&
+        in_pool(s, z))
       g_string_append_printf(more, ", %s", (char *)s->in->names->pdata[z]);
   g_string_append_printf(yaml, more->len ? "    egress: [%s%s]\n" : "    egress: %s%s\n",
                          (char *)s->in->names->pdata[main], more->str);
@@ -122,7 +124,8 @@ static void add_egress(const Segment *s, GString *yaml) {
   LwIpSet *leaving = lw_ip_set_new(4);
   for (guint z = 0; z < exits->len; z++) {
     lw_ip_set_add_set(leaving, exits->pdata[z]);
-    if (!lw_ip_set_is_empty(exits->pdata[z]) && (main < 0 || size_of(exits->pdata[z]) > size_of(exits->pdata[main])))
+    if (!lw_ip_set_is_empty(exits->pdata[z]) &&
+        (main < 0 || size_of(exits->pdata[z]) > size_of(exits->pdata[main])))
       main = (int)z;
   }
   g_autoptr(LwIpSet) held = lw_ip_set_subtract(s->sources, leaving);
@@ -188,9 +191,23 @@ static char *service_text(const LwAuditService *service) {
              : g_strdup_printf("%s/%u-%u", name, service->dport.first, service->dport.last);
 }
 
+/* With the router's address and the ends of the subnet where they lie beside it: nobody has those, and a
+ * range reads better with them. */
+static char *widened(const Segment *s, const LwIpSet *sources) {
+  g_autoptr(LwIpSet) set = lw_ip_set_copy(sources);
+  const LwPrefix *own = &lw_audit_zone(s->in->world, s->zone)->link->address4;
+  LwRange range = lw_prefix_range(own);
+  const LwIp ends[] = {lw_ip_of(&own->addr), lw_ip_of(&range.first), lw_ip_of(&range.last),
+                       lw_ip_of(&own->addr)};
+  for (guint i = 0; i < G_N_ELEMENTS(ends); i++)
+    if (lw_ip_set_contains(set, lw_ip_next(ends[i])) || lw_ip_set_contains(set, lw_ip_previous(ends[i])))
+      lw_ip_set_add(set, ends[i], ends[i]);
+  return lw_import_ranges(set);
+}
+
 static void add_allow(GPtrArray *lines, const Segment *s, const char *what, const char *service,
                       const LwIpSet *sources) {
-  g_autofree char *from = same_set(sources, s->sources) ? NULL : lw_import_ranges(sources);
+  g_autofree char *from = same_set(sources, s->sources) ? NULL : widened(s, sources);
   g_ptr_array_add(lines, g_strdup_printf("%s%s%s%s%s", what, service ? ":" : "", service ? service : "",
                                          from ? " from " : "", from ? from : ""));
 }
@@ -308,13 +325,14 @@ static void note_rest(const Segment *s) {
   }
   const char *name = s->in->names->pdata[s->zone];
   if (special)
-    lw_import_note(s->in,
-                   "%s reaches private and special addresses beyond the router: “internet” never means those; "
-                   "what is needed of them takes an “allow” with a prefix, or home-lan",
-                   name);
+    lw_import_note(
+        s->in,
+        "%s reaches private and special addresses beyond the router: “internet” never means those; "
+        "what is needed of them takes an “allow” with a prefix, or home-lan",
+        name);
   if (router)
-    lw_import_note(s->in, "%s reaches the router's own services: a segment gets DHCP, DNS and ping, nothing else",
-                   name);
+    lw_import_note(
+        s->in, "%s reaches the router's own services: a segment gets DHCP, DNS and ping, nothing else", name);
 }
 
 void lw_import_flows(Importing *in, guint zone) {

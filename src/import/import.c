@@ -31,7 +31,7 @@ void lw_import_note(const Importing *in, const char *format, ...) {
 }
 
 char *lw_import_name(const char *text) {
-  static const char *const reserved[] = {"host",   "internet", "router", "wan", "mgmt",
+  static const char *const reserved[] = {"host",     "internet", "router", "wan", "mgmt",
                                          "home-lan", "direct",   "none",   "any", NULL};
   GString *out = g_string_new(NULL);
   for (const char *c = text; *c && out->len < 12; c++) {
@@ -112,14 +112,16 @@ static void find_host(Importing *in) {
   }
   for (guint i = 0; i < in->world->filter->len; i++) {
     const LwIpSet *to = ((LwAuditRule *)in->world->filter->pdata[i])->destination;
-    LwIpRange only = to->ranges->len == 1 ? g_array_index(to->ranges, LwIpRange, 0) : (LwIpRange){{0, 1}, {0, 0}};
+    LwIpRange only =
+        to->ranges->len == 1 ? g_array_index(to->ranges, LwIpRange, 0) : (LwIpRange){{0, 1}, {0, 0}};
     if (lw_ip_cmp(only.first, only.last) != 0 || !lw_ip_set_contains(zone->network, only.first) ||
         lw_ip_set_contains(in->world->self, only.first))
       continue;
     guint count = 0;
     for (guint n = 0; n < in->world->filter->len; n++) {
       const LwIpSet *other = ((LwAuditRule *)in->world->filter->pdata[n])->destination;
-      count += other->ranges->len == 1 && lw_ip_cmp(g_array_index(other->ranges, LwIpRange, 0).first, only.first) == 0;
+      count += other->ranges->len == 1 &&
+               lw_ip_cmp(g_array_index(other->ranges, LwIpRange, 0).first, only.first) == 0;
     }
     if (count > most) {
       most = count;
@@ -131,7 +133,8 @@ static void find_host(Importing *in) {
 }
 
 static void put_host(Importing *in) {
-  g_string_append(in->yaml, "\nhost:\n  uplink: eth0   # not in the file: the network card towards the home router\n");
+  g_string_append(in->yaml,
+                  "\nhost:\n  uplink: eth0   # not in the file: the network card towards the home router\n");
   lw_import_note(in, "host.uplink: the host's network card is not in the file: eth0 stands for it");
   if (in->management < 0) {
     lw_import_note(in, "no network for management was found: the default stands for it");
@@ -143,7 +146,8 @@ static void put_host(Importing *in) {
     in->host = lw_addr_add(&subnet.addr, 15);
   g_autofree char *prefix = lw_prefix_format(&subnet), *router = lw_addr_format(&own->addr),
                   *host = lw_addr_format(&in->host);
-  g_string_append_printf(in->yaml, "  management: {subnet: %s, address: %s, router: %s}\n", prefix, host, router);
+  g_string_append_printf(in->yaml, "  management: {subnet: %s, address: %s, router: %s}\n", prefix, host,
+                         router);
   guint count = 0;
   for (guint i = 0; i < in->world->routes->len; i++) {
     const LwAuditRoute *route = &g_array_index(in->world->routes, LwAuditRoute, i);
@@ -212,7 +216,8 @@ static gboolean is_handed_out(const Importing *in, const LwAddr *addr) {
 }
 
 static void put_machines(Importing *in) {
-  g_autoptr(GList) addresses = g_list_sort(g_hash_table_get_keys(in->machines), (GCompareFunc)lw_opn_natural_cmp);
+  g_autoptr(GList) addresses =
+      g_list_sort(g_hash_table_get_keys(in->machines), (GCompareFunc)lw_opn_natural_cmp);
   if (addresses)
     g_string_append(in->yaml, "\nmachines:\n");
   for (GList *each = addresses; each; each = each->next) {
@@ -221,12 +226,13 @@ static void put_machines(Importing *in) {
     const char *mac = mac_of(in, each->data);
     const char *name = g_hash_table_lookup(in->machines, each->data);
     gboolean handed = is_handed_out(in, &addr);
-    g_string_append_printf(in->yaml, "  %s: {segment: %s%s%s%s%s}\n", name,
-                           (char *)in->names->pdata[zone_of(in, &addr)], handed ? "" : ", address: ",
-                           handed ? "" : (char *)each->data, mac ? ", mac: " : "", mac ? mac : "");
+    g_string_append_printf(
+        in->yaml, "  %s: {segment: %s%s%s%s%s}\n", name, (char *)in->names->pdata[zone_of(in, &addr)],
+        handed ? "" : ", address: ", handed ? "" : (char *)each->data, mac ? ", mac: " : "", mac ? mac : "");
     if (handed)
-      lw_import_note(in, "%s has %s, out of the range that DHCP hands out: it gets one of the range, and keeps it",
-                     name, (char *)each->data);
+      lw_import_note(
+          in, "%s has %s, out of the range that DHCP hands out: it gets one of the range, and keeps it", name,
+          (char *)each->data);
   }
 }
 
@@ -276,8 +282,9 @@ static void put_forwards(Importing *in, guint zone) {
   for (guint i = 0; i < in->world->rdr->len; i++) {
     const LwAuditRule *rdr = in->world->rdr->pdata[i];
     LwAddr to = LW_ADDR_NONE;
-    if (!rdr->rule->forward || rdr->rule->negative || !rdr->rule->target || !rdr->dports || rdr->dports->len != 1 ||
-        !lw_addr_parse(rdr->rule->target, &to) || zone_of(in, &to) != zone || is_dns(rdr->rule))
+    if (!rdr->rule->forward || rdr->rule->negative || !rdr->rule->target || !rdr->dports ||
+        rdr->dports->len != 1 || !lw_addr_parse(rdr->rule->target, &to) || zone_of(in, &to) != zone ||
+        is_dns(rdr->rule))
       continue;
     const LwPortRange *ports = &g_array_index(rdr->dports, LwPortRange, 0);
     const char *proto = rdr->protocol_count == 2 ? "tcp+udp" : rdr->protocols[0] == 6 ? "tcp" : "udp";
@@ -285,7 +292,8 @@ static void put_forwards(Importing *in, guint zone) {
                                                         : g_strdup_printf("%u-%u", ports->first, ports->last);
     gboolean moves = rdr->target_first && rdr->target_first != ports->first;
     g_autofree char *inner = moves ? g_strdup_printf(", to-port: %u", rdr->target_first) : g_strdup("");
-    char *line = g_strdup_printf("{port: %s/%s, to: %s%s}", proto, span, lw_import_machine(in, to, zone), inner);
+    char *line =
+        g_strdup_printf("{port: %s/%s, to: %s%s}", proto, span, lw_import_machine(in, to, zone), inner);
     if (!g_hash_table_contains(told, line))
       g_string_append_printf(lines, "%s%s", lines->len ? ", " : "", line);
     g_hash_table_add(told, line);
@@ -303,8 +311,8 @@ static guint put_segments(Importing *in) {
       continue;
     LwPrefix subnet = lw_prefix_network(&zone->link->address4);
     g_autofree char *prefix = lw_prefix_format(&subnet), *router = lw_addr_format(&zone->link->address4.addr);
-    g_string_append_printf(in->yaml, "  %s:\n    subnet: %s\n    router: %s\n", (char *)in->names->pdata[z], prefix,
-                           router);
+    g_string_append_printf(in->yaml, "  %s:\n    subnet: %s\n    router: %s\n", (char *)in->names->pdata[z],
+                           prefix, router);
     put_dhcp(in, zone);
     put_dns(in, z);
     lw_import_flows(in, z);
@@ -330,8 +338,9 @@ static void note_unsaid(const Importing *in) {
 }
 
 static LwImport *import(Importing *in, GError **error) {
-  g_string_append(in->yaml, "# From an OPNsense's config.xml. What it could not say is told by lanward import.\n"
-                            "lab: imported\n");
+  g_string_append(in->yaml,
+                  "# From an OPNsense's config.xml. What it could not say is told by lanward import.\n"
+                  "lab: imported\n");
   name_zones(in);
   find_host(in);
   put_host(in);
@@ -342,9 +351,10 @@ static LwImport *import(Importing *in, GError **error) {
   put_machines(in);
   note_unsaid(in);
   if (segments == 0)
-    g_set_error_literal(error, LW_ERROR, LW_ERROR_SPEC,
-                        "no interface of the file has a network of its own beside management: there is no segment "
-                        "to be made of it");
+    g_set_error_literal(
+        error, LW_ERROR, LW_ERROR_SPEC,
+        "no interface of the file has a network of its own beside management: there is no segment "
+        "to be made of it");
   in->out->yaml = g_string_free(g_steal_pointer(&in->yaml), FALSE);
   return segments ? g_steal_pointer(&in->out) : NULL;
 }
@@ -359,8 +369,15 @@ LwImport *lw_opnsense_import(const char *config, GError **error) {
   LwImport *out = g_new0(LwImport, 1);
   out->tunnels = g_ptr_array_new_with_free_func(free_tunnel);
   out->notes = g_ptr_array_new_with_free_func(g_free);
-  Importing in = {.config = config, .opn = opn, .audit = audit, .world = lw_audit_world(audit, 0), .names = names,
-                  .management = -1, .host = LW_ADDR_NONE, .machines = machines, .yaml = g_string_new(NULL),
+  Importing in = {.config = config,
+                  .opn = opn,
+                  .audit = audit,
+                  .world = lw_audit_world(audit, 0),
+                  .names = names,
+                  .management = -1,
+                  .host = LW_ADDR_NONE,
+                  .machines = machines,
+                  .yaml = g_string_new(NULL),
                   .out = out};
   LwImport *made = import(&in, error);
   if (!made)

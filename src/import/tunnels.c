@@ -39,9 +39,8 @@ static const char *resolver_by(const Importing *in, guint tunnel) {
     for (guint z = 0; z < in->world->zones->len; z++) {
       LwAuditDecision decision;
       const LwIpRange *last = &g_array_index(rdr->source->ranges, LwIpRange, rdr->source->ranges->len - 1);
-      const LwIpRange *to = rdr->destination->ranges->len
-                                ? &g_array_index(rdr->destination->ranges, LwIpRange, 0)
-                                : NULL;
+      const LwIpRange *to =
+          rdr->destination->ranges->len ? &g_array_index(rdr->destination->ranges, LwIpRange, 0) : NULL;
       LwAuditPacket packet = {.family = 4,
                               .source = lw_ip_previous(last->last),
                               .destination = to ? to->first : last->first,

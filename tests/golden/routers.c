@@ -302,7 +302,7 @@ static void test_import_guide(gconstpointer data) {
       "egress: [vpn1, vpn2, vpn3]",
       "trust: host",
       "egress: none",
-      "host:icmp from 192.168.50.2-192.168.50.63",
+      "host:icmp from 192.168.50.0-192.168.50.63",
       "forward: [{port: tcp+udp/51413, to: seedbox}]"};
   for (guint i = 0; i < G_N_ELEMENTS(says); i++)
     if (!strstr(import->yaml, says[i]))

@@ -61,6 +61,15 @@ PY
   printf '%s\n' "$output"
   [ "$status" -eq 0 ]
   [[ $output == *"goes:  opt1: local access to LAN10"* && $output == *"goes:  opt3: internet LAN30"* ]]
+  [[ $output == *"config.xml.before, what was there"* && $output == *"Backups: Restore"* && $output == *"26.7"* ]]
+  cmp "$root/tests/fixtures/opnsense/guide-mvc.xml" "$BATS_TEST_TMPDIR/config.xml.before"
+  [ "$(stat -c %a "$BATS_TEST_TMPDIR/config.xml.before")" = 600 ]
+  # what is only observed is not written for
+  sed -i 's/kind: opnsense,/kind: opnsense, adopt: observe,/' "$lab"
+  run "$lanward" opnsense "$lab" "$root/tests/fixtures/opnsense/guide-mvc.xml" -o "$BATS_TEST_TMPDIR/observed.xml"
+  [ "$status" -eq 1 ]
+  [[ $output == *"adopt: observe"* && ! -e $BATS_TEST_TMPDIR/observed.xml ]]
+  sed -i 's/ adopt: observe,/ adopt: replace,/' "$lab"
   grep -q '<apikeys>testkey|\$6\$KZpO2alcxM3zfU1w' "$BATS_TEST_TMPDIR/config.xml"
   run "$lanward" audit --json "$BATS_TEST_TMPDIR/config.xml"
   [[ $output != *'"harm" : "high"'* && $output != *'"harm" : "medium"'* && $output == *findings* ]]
