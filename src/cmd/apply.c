@@ -1,5 +1,7 @@
 #include "base/error.h"
 #include "cmd/confirm.h"
+#include "cmd/containers.h"
+#include "cmd/domains.h"
 #include "cmd/generations.h"
 #include "cmd/hosts.h"
 #include "cmd/proof.h"
@@ -89,7 +91,8 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
                               guint *seconds, GError **error) {
   LwConfirmTimer *timer = NULL;
   guint number = 0;
-  g_autoptr(LwResourceSet) wanted = refuse_pending(session, error) ? lw_session_wanted(session, error) : NULL;
+  gboolean ready = refuse_pending(session, error) && lw_containers_ready(session, error);
+  g_autoptr(LwResourceSet) wanted = ready ? lw_session_wanted(session, error) : NULL;
   g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, error) : NULL;
   if (!plan)
     return FALSE;
@@ -101,6 +104,9 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
   for (guint i = 0; session->unresolved && i < session->unresolved->len; i++)
     g_printerr("lanward: nobody knows the endpoint of tunnel %s: it stays closed until an apply finds it\n",
                (char *)session->unresolved->pdata[i]);
+  g_autoptr(GPtrArray) notes = lw_domains_notes(session);
+  for (guint i = 0; i < notes->len; i++)
+    g_printerr("lanward: %s\n", (char *)notes->pdata[i]);
   *changes = plan->changes->len;
   if (!*seconds && lw_host_changes_uplink(session, plan))
     *seconds = UPLINK_CONFIRM_S;
@@ -171,14 +177,27 @@ static void add_flows(JsonObject *root, const char *name, const GPtrArray *flows
   json_object_set_array_member(root, name, list);
 }
 
+static void print_proved(guint states) {
+  if (states == 0)
+    g_print("proved: nothing lies between the lab before and the lab after\n");
+  else if (states != LW_NONE)
+    g_print(
+        "proved: none of the %u states on the way lets through what neither the lab before nor the lab after "
+        "does\n",
+        states);
+}
+
+/* states: how many on the way were proved; LW_NONE: none was asked of. */
 static int print_plan(const LwInvocation *invocation, const char *lab, const LwPlan *plan,
-                      const Difference *difference) {
+                      const Difference *difference, guint states) {
   if (invocation->json) {
     JsonObject *root = json_object_new();
     json_object_set_string_member(root, "lab", lab);
     json_object_set_member(root, "changes", lw_plan_to_json(plan));
     add_flows(root, "opens", difference->opens);
     add_flows(root, "closes", difference->closes);
+    if (states != LW_NONE)
+      json_object_set_int_member(root, "states_proved", states);
     lw_print_json(root);
   } else if (lw_plan_is_empty(plan)) {
     g_print("%s: nothing to do, it is already so\n", lab);
@@ -187,6 +206,7 @@ static int print_plan(const LwInvocation *invocation, const char *lab, const LwP
     g_print("%s", text);
     print_flows("opens ", difference->opens);
     print_flows("closes", difference->closes);
+    print_proved(states);
   }
   return lw_plan_is_empty(plan) ? LW_EXIT_OK : LW_EXIT_CHANGES;
 }
@@ -197,19 +217,24 @@ static int plan_inside(gpointer data) {
   g_auto(Difference) difference = {0};
   g_autoptr(LwSession) session =
       lw_session_open(apply->invocation, g_steal_pointer(&apply->lab), apply->secrets, FALSE, &error);
-  g_autoptr(LwResourceSet) wanted = session ? lw_session_wanted(session, &error) : NULL;
+  gboolean ready = session && lw_containers_ready(session, &error);
+  g_autoptr(LwResourceSet) wanted = ready ? lw_session_wanted(session, &error) : NULL;
   g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, &error) : NULL;
   if (!plan || (!lw_plan_is_empty(plan) &&
                 !lw_proof_difference(session, wanted, &difference.opens, &difference.closes, &error)))
     return lw_fail(error);
-  return print_plan(apply->invocation, session->lab->name, plan, &difference);
+  guint states = LW_NONE;
+  gboolean proved = lw_plan_is_empty(plan) || lw_session_prove(session, plan, &states, &error);
+  int status =
+      print_plan(apply->invocation, session->lab->name, plan, &difference, proved ? states : LW_NONE);
+  return proved ? status : lw_fail(error);
 }
 
 static int plan_from_nothing(const LwInvocation *invocation, LwLab *lab, LwSecretStore *secrets) {
   g_autoptr(GError) error = NULL;
   const Difference unknown = {0};
   g_autoptr(LwPlan) plan = lw_session_plan_from_nothing(lab, secrets, &error);
-  return plan ? print_plan(invocation, lab->name, plan, &unknown) : lw_fail(error);
+  return plan ? print_plan(invocation, lab->name, plan, &unknown, LW_NONE) : lw_fail(error);
 }
 
 /* Loads the file before anything is started: a wrong one, or one that breaks its asserts, creates nothing. */

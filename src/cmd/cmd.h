@@ -33,6 +33,7 @@ typedef struct {
   gboolean history;          /* --history */
   gboolean statically, live; /* verify: this half; neither: both */
   char *junit;               /* verify: write it there */
+  char *config;              /* --config: an OPNsense's config.xml */
 } LwInvocation;
 
 typedef int (*LwVerbRun)(const LwInvocation *invocation);
@@ -81,6 +82,7 @@ int lw_switch_main(const LwInvocation *invocation);
 int lw_cut_main(const LwInvocation *invocation);
 int lw_heal_main(const LwInvocation *invocation);
 int lw_drops_main(const LwInvocation *invocation);
+int lw_watch_main(const LwInvocation *invocation);
 int lw_down_main(const LwInvocation *invocation);
 int lw_list_main(const LwInvocation *invocation);
 int lw_probe_main(const LwInvocation *invocation);

@@ -36,7 +36,7 @@ static const LwVerb verbs[] = {
     {"plan", lw_plan_main, TRUE, TRUE, "[FILE]", "what would apply change? (exit code 2: something)"},
     {"status", lw_status_main, TRUE, TRUE, "[--history]",
      "what runs, and what differs from the file in force"},
-    {"verify", lw_verify_main, TRUE, TRUE, "[--static|--live] [--junit FILE]",
+    {"verify", lw_verify_main, TRUE, TRUE, "[--static|--live] [--config ROUTER.xml [FILE]] [--junit FILE]",
      "prove who can reach whom, by the rules in force and with packets (exit code 3: a violation)"},
     {"explain", lw_explain_main, TRUE, TRUE, "'FROM -> TO [SERVICE]'",
      "the way of one packet, hop by hop: which rule, which line of the file"},
@@ -47,6 +47,8 @@ static const LwVerb verbs[] = {
     {"cut", lw_cut_main, TRUE, TRUE, "MACHINE", "take a machine off everything, until heal"},
     {"heal", lw_heal_main, TRUE, TRUE, "MACHINE", "plug it in again"},
     {"drops", lw_drops_main, TRUE, TRUE, "", "watch what is refused: machine, packet, reason"},
+    {"watch", lw_watch_main, FALSE, TRUE, "",
+     "stay, and plug the lab's containers in again whenever they start"},
     {"down", lw_down_main, TRUE, TRUE, "", "take the lab away; nothing is left"},
     {"list", lw_list_main, TRUE, FALSE, "", "the twins that are running"},
     {"probe", lw_probe_main, TRUE, FALSE, "", "can this machine run a twin? what is missing?"},
@@ -137,6 +139,7 @@ static gboolean parse_options(LwInvocation *invocation, int *argc, char ***argv,
       {"static", 0, 0, G_OPTION_ARG_NONE, &invocation->statically,
        "verify by what is in force, without a packet", NULL},
       {"live", 0, 0, G_OPTION_ARG_NONE, &invocation->live, "verify by packets alone", NULL},
+      {"config", 0, 0, G_OPTION_ARG_FILENAME, &invocation->config, "an OPNsense's config.xml", "FILE"},
       {"junit", 0, 0, G_OPTION_ARG_FILENAME, &invocation->junit, "write verify's result there, for CI",
        "FILE"},
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &rest, NULL, NULL},
@@ -213,6 +216,7 @@ static int run(int argc, char **argv) {
   g_free(invocation.output);
   g_free(invocation.file);
   g_free(invocation.junit);
+  g_free(invocation.config);
   return code;
 }
 

@@ -45,6 +45,7 @@ typedef struct {
   LwBdd ways;         /* destinations and the links that they are led to */
   LwBdd matched;      /* by anything, a refusal (prohibit, blackhole) included */
   LwBdd matched_more; /* by anything but a default route */
+  LwBdd led;          /* by what leads somewhere */
 } Table;
 
 typedef struct {
@@ -102,6 +103,12 @@ typedef struct {
   State state;
 } Branch;
 
+static inline gboolean rewrite_equal(const LwRewrite *a, const LwRewrite *b) {
+  return lw_addr_equal(&a->source, &b->source) && lw_addr_equal(&a->destination, &b->destination) &&
+         a->has_sport == b->has_sport && a->has_dport == b->has_dport && a->sport == b->sport &&
+         a->dport == b->dport && a->source_unknown == b->source_unknown;
+}
+
 /* Where a chain is walked. */
 typedef struct {
   LwReach *reach;
@@ -129,6 +136,7 @@ struct LwReach {
   LwApproximation approximation;
   GPtrArray *trace; /* of LwStep*; NULL: not asked for */
   gboolean through; /* of a trace: nothing stops it */
+  LwBdd *unrefused; /* NULL: not asked for */
 };
 
 /* A match as sets: what it holds for surely, and what it may hold for. */
@@ -183,6 +191,10 @@ GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, gui
 /* Sources that surely have a way back by that link; LW_NO_LINK: by any. None when routing rules say more than
  * the main table does. */
 LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link);
+/* Destinations that no route of a table refuses. */
+LwBdd lw_reach_unrefused_destinations(LwReach *reach, Ns *ns, const State *state, guint iif);
+/* What refuses a packet that goes nowhere, or "no route leads there". Transfer full. */
+char *lw_reach_refusal(LwReach *reach, Ns *ns, const State *state, guint iif, LwBdd packet);
 /* Links that any route of the namespace leads to. Of guint, transfer full. */
 GArray *lw_reach_routed_links(LwReach *reach, Ns *ns);
 /* Those that a packet of the set may be led to, its destination as it was sent. Of guint, transfer full. */

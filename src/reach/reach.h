@@ -60,6 +60,15 @@ typedef struct {
 GPtrArray *lw_reach_from(LwReach *reach, const LwStart *start, LwBdd packets, LwCtState ct_state,
                          LwApproximation approximation);
 
+/* A link that is lost for as long as it says: routes by it are gone, nothing comes in or goes out by it. For
+ * states that are not now and must hold too. FALSE: there is no such link, or it was down already. */
+gboolean lw_reach_lose_link(LwReach *reach, const char *ns, const char *link, gboolean lost);
+
+/* As lw_reach_from(), MAY; unrefused: of what some namespace would have forwarded, what no route of a table
+ * refuses there: it is led somewhere, or left to a routing rule that refuses all, or to nobody. Not filtered.
+ */
+GPtrArray *lw_reach_unrefused(LwReach *reach, const LwStart *start, LwBdd packets, LwBdd *unrefused);
+
 /* One thing that happened to a packet. */
 typedef enum {
   LW_STEP_ENTERS, /* comes in by `link` */

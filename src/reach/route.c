@@ -135,6 +135,7 @@ static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
     if (route->oif == LW_NO_LINK)
       continue;
     put_piece(table, route->oif, &piece);
+    table->led = lw_bdd_or(reach->pool, table->led, piece.set);
     table->ways =
         lw_bdd_or(reach->pool, table->ways, lw_packets_leading_to(reach->pool, piece.set, route->oif));
   }
@@ -188,6 +189,40 @@ GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, gui
     left = lw_bdd_minus(pool, left, lw_bdd_and(pool, answered, lookup->selected));
   }
   return ways;
+}
+
+LwBdd lw_reach_unrefused_destinations(LwReach *reach, Ns *ns, const State *state, guint iif) {
+  LwBddPool *pool = reach->pool;
+  LwBdd left = LW_BDD_TRUE, refused = LW_BDD_FALSE;
+  for (guint i = 0; i < ns->lookups->len && left != LW_BDD_FALSE; i++) {
+    const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
+    gboolean unsure;
+    if (!applies(lookup, ns, state, iif, &unsure) || unsure || lookup->refuse)
+      continue;
+    const Table *table = table_get(reach, ns, lookup->table);
+    LwBdd answered = lookup->suppress_default ? table->matched_more : table->matched;
+    answered = lw_bdd_and(pool, left, lw_bdd_and(pool, answered, lookup->selected));
+    refused = lw_bdd_or(pool, refused, lw_bdd_minus(pool, answered, table->led));
+    left = lw_bdd_minus(pool, left, answered);
+  }
+  return lw_bdd_not(pool, refused);
+}
+
+char *lw_reach_refusal(LwReach *reach, Ns *ns, const State *state, guint iif, LwBdd packet) {
+  for (guint i = 0; i < ns->lookups->len; i++) {
+    const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
+    gboolean unsure;
+    if (!applies(lookup, ns, state, iif, &unsure) ||
+        !lw_bdd_intersects(reach->pool, packet, lookup->selected))
+      continue;
+    if (lookup->refuse)
+      return g_strdup_printf("routing rule %u refuses it", lookup->priority);
+    const Table *table = table_get(reach, ns, lookup->table);
+    if (lw_bdd_intersects(reach->pool, packet,
+                          lookup->suppress_default ? table->matched_more : table->matched))
+      return g_strdup_printf("a route of table %u refuses it", lookup->table);
+  }
+  return g_strdup("no route leads there");
 }
 
 GArray *lw_reach_routed_links(LwReach *reach, Ns *ns) {

@@ -174,6 +174,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   lw_static_add_rows(&p);
   for (guint i = 0; i < proof->rows->len; i++)
     prove_row(&p, proof->rows->pdata[i]);
+  lw_static_judge_lost_tunnels(&p);
   keep_unknowns(proof);
   g_hash_table_unref(p.nic_of_port);
   g_hash_table_unref(p.plugged);
@@ -271,6 +272,8 @@ LwHeader lw_static_header(const LwFlowQuestion *question) {
     break;
   case LW_PROTO_UDP:
     header.proto = UDP;
+    if (question->port == 67)
+      header.sport = 68; /* as a client of DHCP asks */
     break;
   case LW_PROTO_ANY:
     header.proto = 253; /* for experiments: nobody's */
@@ -283,10 +286,12 @@ char *lw_static_violation_format(const LwStaticViolation *v) {
   static const char *const what[] = {
       [LW_STATIC_OPEN] = "passes, and must not",
       [LW_STATIC_CLOSED] = "must pass, and does not",
-      [LW_STATIC_UNMASKED] = "leaves under its own address",
+      [LW_STATIC_UNMASKED] = "leaves under an address that is not its exit's",
       [LW_STATIC_LEAK] = "an open flow could go on by this exit, which is not its own",
       [LW_STATIC_STRAY] = "passes without belonging to a flow",
       [LW_STATIC_MUTE] = "passes, but its answer does not come back",
+      [LW_STATIC_FALLBACK] = "goes out there when its tunnel is lost, and must not go anywhere then",
+      [LW_STATIC_BARE] = "is refused by no route of its exit when the tunnel is lost",
   };
   g_autofree char *packet = lw_header_format(&v->packet);
   g_autofree char *origin = lw_origin_format(&v->origin);

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # The file on the machine itself: namespaces that are one, with a home router, an internet and WireGuard providers.
+# Runs as root: skipped otherwise.
 load common
 
 setup_file() {

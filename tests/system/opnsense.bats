@@ -68,3 +68,37 @@ PY
   [ "$status" -eq 1 ]
   [ ! -e "$BATS_TEST_TMPDIR/none.xml" ]
 }
+
+@test "a lab on both routers: every cell of the matrix is equal, and nothing is left unexplained" {
+  for name in homelab everything twelve exits multihomed; do
+    file=$root/tests/golden/opnsense/$name.yaml
+    [ "$name" = homelab ] && file=$root/examples/homelab.yaml
+    [ "$name" = everything ] && file=$root/tests/golden/everything.yaml
+    "$lanward" twin verify --static --json --config "$root/tests/golden/opnsense/$name.xml" "$file" >"$BATS_TEST_TMPDIR/$name.json"
+    python3 - "$name" "$BATS_TEST_TMPDIR/$name.json" <<'PY'
+import json, sys
+report = json.load(open(sys.argv[2]))
+routers = report["routers"]
+print(sys.argv[1], routers["equal_cells"], "cells equal,", len(routers["differences"]), "differences, each explained")
+assert report["violations"] == [], report["violations"]
+assert routers["equal_cells"] > 300 and routers["different_cells"] == 0, routers
+assert routers["unexplained"] == 0, routers
+PY
+  done
+}
+
+@test "verify by a config.xml: the lab's own is proved, a hole in it is a violation with its packet and rule" {
+  "$lanward" opnsense "$lab" -q -o "$BATS_TEST_TMPDIR/config.xml"
+  run "$lanward" verify --static --config "$BATS_TEST_TMPDIR/config.xml" "$lab"
+  printf '%s\n' "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"0 violations"* && $output == *" cells of the matrix are equal, 0 are not"* && $output == *" 0 of them not explained"* ]]
+  sed '0,/<destination_net>lanward_special/s//<destination_net>192.0.2.77/' "$BATS_TEST_TMPDIR/config.xml" >"$BATS_TEST_TMPDIR/holed.xml"
+  run "$lanward" verify --static --config "$BATS_TEST_TMPDIR/holed.xml" "$lab"
+  printf '%s\n' "$output"
+  [ "$status" -eq 3 ]
+  [[ $output == *"lan10 -> wan"*"passes, and must not (rule “lanward: lan10: egress of the rest”"* && $output == *"nothing explains it"* ]]
+  run "$lanward" verify --static --config "$root/tests/fixtures/opnsense/guide-mvc.xml" "$lab"
+  [ "$status" -eq 3 ]
+  [[ $output == *"lan20 -> router"*"rule “local access to LAN20”"* ]]
+}

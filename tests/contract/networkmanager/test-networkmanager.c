@@ -4,23 +4,16 @@
 #include "base/process.h"
 #include "plan/plan.h"
 #include "providers/networkmanager/networkmanager.h"
+#include "tests/contract/networkmanager/wanted.h"
 
 #include <json-glib/json-glib.h>
 #include <string.h>
 
-#define OWNER "lanward"
-
-static const LwProviderContext context = {.owner = OWNER, .host = TRUE};
+static const LwProviderContext context = {.owner = LW_TEST_OWNER, .host = TRUE};
 
 static LwAddr addr(const char *text) {
   LwAddr out = LW_ADDR_NONE;
   g_assert_true(lw_addr_parse(text, &out));
-  return out;
-}
-
-static LwPrefix prefix(const char *text) {
-  LwPrefix out = {0};
-  g_assert_true(lw_prefix_parse(text, &out));
   return out;
 }
 
@@ -74,50 +67,6 @@ static gboolean home_answers(void) {
     g_assert_cmpstr(are_, ==, expected);                                                                     \
   }                                                                                                          \
   G_STMT_END
-
-/* --- what is wanted
- * -------------------------------------------------------------------------------------------- */
-
-static LwResource *profile(LwResourceSet *set, LwProfileType type, const char *name, const char *link) {
-  LwResource *r = lw_resource_new(LW_RES_PROFILE, NULL, name);
-  r->profile_type = type;
-  r->link = g_strdup(link);
-  r->alias = g_strdup(OWNER);
-  r->up = TRUE;
-  return lw_resource_set_add(set, r);
-}
-
-static LwResourceSet *uplink(void) {
-  LwResourceSet *set = lw_resource_set_new();
-  LwResource *bridge = profile(set, LW_PROFILE_BRIDGE, "lanward-br0", "br0");
-  g_assert_true(lw_mac_parse("52:54:00:00:01:01", &bridge->mac));
-  bridge->client_id = g_strdup("01:52:54:00:00:01:01");
-  LwResource *port = profile(set, LW_PROFILE_PORT, "lanward-enp1s0", "enp1s0");
-  port->master = g_strdup("br0");
-  port->priority = 100;
-  return set;
-}
-
-static void add_route(LwResource *bridge, const char *to) {
-  LwProfileRoute *route = lw_profile_route_new();
-  route->prefix = prefix(to);
-  route->via = addr("192.168.99.1");
-  g_ptr_array_add(bridge->routes, route);
-}
-
-static LwResourceSet *management(guint routes) {
-  LwResourceSet *set = lw_resource_set_new();
-  LwResource *bridge = profile(set, LW_PROFILE_BRIDGE, "lanward-br-mgmt", "br-mgmt");
-  bridge->mac = lw_mac_derive("br-mgmt");
-  bridge->method = g_strdup("manual");
-  LwPrefix own = prefix("192.168.99.15/24");
-  g_array_append_val(bridge->addresses, own);
-  for (guint i = 0; i < routes; i++) {
-    g_autofree char *to = g_strdup_printf("192.168.%u.0/24", 10 + i);
-    add_route(bridge, to);
-  }
-  return set;
-}
 
 /* --- the engine's part
  * ------------------------------------------------------------------------------------------ */
@@ -208,7 +157,7 @@ static void test_look(void) {
 
 static void test_uplink(void) {
   g_autoptr(LwProvider) provider = lw_networkmanager_provider_new(&context, NULL);
-  g_autoptr(LwResourceSet) wanted = uplink(), nothing = lw_resource_set_new();
+  g_autoptr(LwResourceSet) wanted = lw_test_uplink(), nothing = lw_resource_set_new();
   g_autoptr(GPtrArray) undos = undos_new(), backs = undos_new();
   g_autofree char *before = state();
   make(provider, wanted, NULL, undos);
@@ -232,7 +181,7 @@ static void test_uplink(void) {
 
 static void test_management(void) {
   g_autoptr(LwProvider) provider = lw_networkmanager_provider_new(&context, NULL);
-  g_autoptr(LwResourceSet) few = management(2), more = management(5);
+  g_autoptr(LwResourceSet) few = lw_test_management(2), more = lw_test_management(5);
   g_autoptr(GPtrArray) undos = undos_new(), lives = undos_new();
   g_autofree char *before = state();
   make(provider, few, NULL, undos);
@@ -258,7 +207,7 @@ static void test_management(void) {
 static void test_broken(void) {
   g_autoptr(GError) error = NULL;
   g_autoptr(LwProvider) provider = lw_networkmanager_provider_new(&context, NULL);
-  g_autoptr(LwResourceSet) wanted = uplink();
+  g_autoptr(LwResourceSet) wanted = lw_test_uplink();
   g_autoptr(GPtrArray) undos = undos_new();
   g_autofree char *before = state();
   g_autoptr(LwPlan) plan = plan_of(provider, wanted, NULL);
@@ -279,7 +228,7 @@ static void test_broken(void) {
 /* Before anything is touched. */
 static void test_refused(void) {
   g_autoptr(LwProvider) provider = lw_networkmanager_provider_new(&context, NULL);
-  g_autoptr(LwResourceSet) wanted = uplink();
+  g_autoptr(LwResourceSet) wanted = lw_test_uplink();
   g_autoptr(GError) foreign = NULL, unmanaged = NULL, missing = NULL;
   g_autoptr(GPtrArray) undos = undos_new();
   g_autoptr(LwPlan) plan = plan_of(provider, wanted, NULL);
