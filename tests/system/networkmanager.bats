@@ -83,6 +83,17 @@ lost() { sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/
   [ "$status" -eq 0 ]
 }
 
+@test "ports that a connect takes off br-mgmt are put back by watch" {
+  on_host sh -c "exec setsid '$lanward' watch >/run/watch.log 2>&1 &"
+  sleep 1
+  on_host nmcli connection up lanward-br-mgmt >/dev/null
+  told() { on_host grep -q "put back: lw-mgmt on br-mgmt" /run/watch.log; }
+  within 5 told
+  on_host ip link show master br-mgmt | grep -q lw-mgmt
+  on_host ping -q -c 1 -W 1 192.168.99.1 >/dev/null
+  on_host sh -c 'kill $(pidof lanward)'
+}
+
 @test "NetworkManager is killed and started again while machines talk: nothing they use is interrupted" {
   pings "$BATS_TEST_TMPDIR/p" host exec gaming -- ping -q -c 150 -i 0.02 192.168.10.1
   pid=$(on_host pidof NetworkManager)
