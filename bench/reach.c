@@ -4,7 +4,7 @@
  * A rule here is a line that opens something: an element of the maps that the policy compiles to. The lab
  * comes from a file as a user would write it, so that the rules have the shape of real ones.
  *
- *   reach [--most N]
+ *   reach [--most N | --only N]
  */
 #include "policy/policy.h"
 #include "spec/spec.h"
@@ -142,6 +142,10 @@ static void measure(guint segments) {
 }
 
 int main(int argc, char **argv) {
+  if (argc == 3 && g_str_equal(argv[1], "--only")) {
+    measure((guint)strtoul(argv[2], NULL, 10));
+    return 0;
+  }
   guint most = argc == 3 && g_str_equal(argv[1], "--most") ? (guint)strtoul(argv[2], NULL, 10) : 1000;
   for (guint segments = 10; segments <= most; segments *= 10)
     measure(segments);

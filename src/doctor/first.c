@@ -307,22 +307,16 @@ static gboolean routed_subnet(const First *f, guint number, LwPrefix *out) {
 }
 
 static LwPrefix subnet_of(const First *f, const char *name) {
-  guint number;
+  guint number = 0;
   LwPrefix subnet;
-  if (number_in(name, &number)) {
-    if (routed_subnet(f, number, &subnet))
-      return subnet;
-    subnet = slash_24(number);
-    if (!is_used(f, &subnet)) {
-      note(f->notes,
-           "%s: its subnet is nowhere to be read; %u.0/24 of 192.168 is a guess by its name: correct it",
-           name, number);
-      return subnet;
-    }
-  }
-  subnet = free_subnet(f, FIRST_NUMBER);
+  gboolean numbered = number_in(name, &number);
+  if (numbered && routed_subnet(f, number, &subnet))
+    return subnet;
+  subnet = slash_24(number);
+  if (!numbered || is_used(f, &subnet))
+    subnet = free_subnet(f, FIRST_NUMBER);
   g_autofree char *text = lw_prefix_format(&subnet);
-  note(f->notes, "%s: its subnet is nowhere to be read; %s is free: correct it", name, text);
+  note(f->notes, "%s: its subnet is nowhere to be read; %s is a guess: correct it", name, text);
   return subnet;
 }
 

@@ -139,8 +139,8 @@ static gboolean is_ifupdowns(const char *link) {
 /* networkd notes each link that it knows in a file of its number; "unmanaged" is in it where it keeps off. */
 static gboolean is_networkds(const char *link) {
   g_autofree char *number_path = g_build_filename("/sys/class/net", link, "ifindex", NULL);
-  g_autofree char *number = lw_file_read(number_path, 32, NULL, NULL);
-  if (!number)
+  g_autofree char *number = NULL;
+  if (!g_file_get_contents(number_path, &number, NULL, NULL)) /* no size: not lw_file_read() */
     return FALSE;
   g_autofree char *path = g_build_filename("/run/systemd/netif/links", g_strstrip(number), NULL);
   g_autofree char *content = lw_file_read(path, FILE_MAX, NULL, NULL);

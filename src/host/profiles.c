@@ -6,9 +6,8 @@
 
 #include <string.h>
 
-#define PORT_PRIORITY                                                                                        \
-  100                    /* above what a profile has that nobody gave one: it must win the uplink at boot    \
-                          */
+/* Above what a profile has that nobody gave one: it must win the uplink at boot. */
+#define PORT_PRIORITY 100
 #define PRIORITY_MAX 999 /* NetworkManager's */
 
 static gboolean is_of(const LwResource *r, const char *link) {
@@ -18,15 +17,13 @@ static gboolean is_of(const LwResource *r, const char *link) {
 
 /* The kernel's addresses and routes come from the profile: it alone is compared. The link is there all the
  * same. */
-static void take_over(LwResourceSet *wanted, const char *link, LwMac mac) {
+static void take_over(LwResourceSet *wanted, const char *link) {
   for (guint i = wanted->list->len; i > 0; i--) {
     LwResource *r = wanted->list->pdata[i - 1];
     if (!is_of(r, link))
       continue;
-    if (r->kind == LW_RES_LINK) {
+    if (r->kind == LW_RES_LINK)
       r->observed = TRUE;
-      r->mac = mac;
-    }
     if (r->kind != LW_RES_ADDRESS && r->kind != LW_RES_ROUTE)
       continue;
     g_autofree char *key = lw_resource_key(r);
@@ -55,8 +52,8 @@ static void add_uplink(const LwHostWorld *world, const LwHost *host, LwResourceS
   port->master = g_strdup(host->bridge);
   port->priority = (guint)CLAMP(world->priority + 1, PORT_PRIORITY, PRIORITY_MAX);
   lw_resource_set_add(wanted, port);
-  take_over(wanted, host->bridge, world->mac);
-  take_over(wanted, world->uplink, world->mac);
+  take_over(wanted, host->bridge);
+  take_over(wanted, world->uplink);
 }
 
 /* Its MAC follows the machine, not the lab: another one would take the ports off, and so would a lab of
@@ -84,7 +81,7 @@ static void add_management(const LwHostWorld *world, const LwLab *lab, LwResourc
     g_ptr_array_add(bridge->routes, route);
   }
   lw_resource_set_add(wanted, bridge);
-  take_over(wanted, host->management.bridge, bridge->mac);
+  take_over(wanted, host->management.bridge);
 }
 
 static void leave_management(const LwHost *host, LwResourceSet *wanted) {

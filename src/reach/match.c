@@ -463,25 +463,33 @@ static const LwSet *set_by_name(const At *at, const char *name) {
   return name ? g_hash_table_lookup(index->sets, name) : NULL;
 }
 
-/* The elements that can match at all: two lists, either may be NULL. */
+/* The name that a field has by what is known of the place; NULL: it is not known, or no name. */
+static const char *name_of(const At *at, LwField field) {
+  if (field == LW_FIELD_IIF)
+    return link_name(at, at->iif);
+  if (field == LW_FIELD_IBRIDGE)
+    return link_name(at, at->ibridge);
+  return field == LW_FIELD_OIF && !oif_is_open(at) ? link_name(at, at->oif) : NULL;
+}
+
+/* The elements that can match at all: two lists, either may be NULL. Of several names the one that fewest
+ * elements have. */
 static void candidates(const At *at, const GArray *fields, const LwSet *set, GPtrArray *lists[2]) {
+  guint fewest = G_MAXUINT;
   lists[0] = set->elements;
   lists[1] = NULL;
   for (guint i = 0; i < fields->len && i < KEY_FIELDS_MAX; i++) {
-    LwField field = g_array_index(fields, LwField, i);
-    const char *name = NULL;
-    if (field == LW_FIELD_IIF)
-      name = link_name(at, at->iif);
-    else if (field == LW_FIELD_IBRIDGE)
-      name = link_name(at, at->ibridge);
-    else if (field == LW_FIELD_OIF && !oif_is_open(at))
-      name = link_name(at, at->oif);
+    const char *name = name_of(at, g_array_index(fields, LwField, i));
     if (!name)
       continue;
     SetIndex *index = index_of(at->reach, set, i);
-    lists[0] = g_hash_table_lookup(index->by_name[i], name);
+    GPtrArray *same = g_hash_table_lookup(index->by_name[i], name);
+    guint count = (same ? same->len : 0) + index->wild[i]->len;
+    if (count >= fewest)
+      continue;
+    fewest = count;
+    lists[0] = same;
     lists[1] = index->wild[i];
-    return;
   }
 }
 
