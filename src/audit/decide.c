@@ -148,6 +148,18 @@ static void leave(const LwAuditWorld *world, LwAuditDecision *decision) {
   }
   decision->out = filter_match(world, decision->zone, FALSE, &packet);
   decision->pass = decision->pass && passes(decision->out);
+  /* a rule for what leaves may send it elsewhere after all, where the rules for what leaves are asked again
+   */
+  const LwPfGateway *told = decision->out ? decision->out->rule->gateway : NULL;
+  int zone = told ? zone_of_device(world, told->first_device) : -1;
+  if (zone < 0 || (guint)zone == decision->zone || !decision->pass)
+    return;
+  decision->where = LW_TO_EXIT;
+  decision->zone = (guint)zone;
+  decision->gateway = told;
+  decision->by_rule = TRUE;
+  decision->out = filter_match(world, decision->zone, FALSE, &packet);
+  decision->pass = passes(decision->out);
 }
 
 void lw_audit_decide(const LwAuditWorld *world, guint zone, const LwAuditPacket *packet,

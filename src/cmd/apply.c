@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "cmd/confirm.h"
 #include "cmd/containers.h"
+#include "cmd/domains.h"
 #include "cmd/generations.h"
 #include "cmd/hosts.h"
 #include "cmd/proof.h"
@@ -85,20 +86,6 @@ static gboolean refuse_pending(LwSession *session, GError **error) {
   return FALSE;
 }
 
-/* Can it cut off the person who typed it? Then it is taken back unless confirmed, asked for or not. */
-static gboolean changes_uplink(const LwSession *session, const LwPlan *plan) {
-  const LwHost *host = &session->lab->host;
-  for (guint i = 0; session->host && i < plan->changes->len; i++) {
-    const LwChange *change = plan->changes->pdata[i];
-    const LwResource *r = change->to ? change->to : change->from;
-    const char *name = r->kind == LW_RES_LINK ? r->name : r->link;
-    if ((!r->ns || !*r->ns) && name &&
-        (g_strcmp0(name, session->host->uplink) == 0 || g_str_equal(name, host->bridge)))
-      return TRUE;
-  }
-  return FALSE;
-}
-
 /* *generation: which one it made, 0 when nothing waits to be confirmed. */
 static gboolean apply_session(LwSession *session, const char *path, guint *changes, guint *generation,
                               guint *seconds, GError **error) {
@@ -117,10 +104,14 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
   for (guint i = 0; session->unresolved && i < session->unresolved->len; i++)
     g_printerr("lanward: nobody knows the endpoint of tunnel %s: it stays closed until an apply finds it\n",
                (char *)session->unresolved->pdata[i]);
+  g_autoptr(GPtrArray) notes = lw_domains_notes(session);
+  for (guint i = 0; i < notes->len; i++)
+    g_printerr("lanward: %s\n", (char *)notes->pdata[i]);
   *changes = plan->changes->len;
-  if (!*seconds && !session->invocation->booting && changes_uplink(session, plan))
+  if (!*seconds && lw_host_changes_uplink(session, plan))
     *seconds = UPLINK_CONFIRM_S;
-  gboolean ok = lw_generation_keep(session, path, &number, error) &&
+  gboolean ok = lw_host_prepare_rescue(session, plan, wanted, *seconds, error) &&
+                lw_generation_keep(session, path, &number, error) &&
                 prepare_confirm(session, number, plan, *seconds, &timer, error) &&
                 lw_session_carry_out(session, plan, wanted, error) &&
                 lw_generation_clear(session, wanted, error);

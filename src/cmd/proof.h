@@ -19,5 +19,15 @@ void lw_proof_prove(const LwSession *session, LwProof *proof);
  * is applied yet. */
 gboolean lw_proof_difference(LwSession *session, const LwResourceSet *wanted, GPtrArray **opens,
                              GPtrArray **closes, GError **error);
+/* Where verify's cells are sent from and to, in a lab with the twin's world around it. */
+LwVerifyWorld lw_verify_world_of(const LwLab *lab, const LwFacts *facts, const LwTwinWorld *world);
+void lw_verify_world_clear(LwVerifyWorld *world);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LwVerifyWorld, lw_verify_world_clear)
+/* Prints a report; the exit code that fits it. */
+int lw_verify_print(const LwInvocation *invocation, const LwLab *lab, const LwVerifyReport *report);
+gboolean lw_verify_write_junit(const LwInvocation *invocation, const LwVerifyReport *report, GError **error);
+/* verify --config: by an OPNsense's config.xml, compared with the builtin router. */
+int lw_verify_config(const LwInvocation *invocation);
+
 void lw_proof_clear(LwProof *proof);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LwProof, lw_proof_clear)

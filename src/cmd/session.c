@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "base/netns.h"
 #include "cmd/confirm.h"
+#include "cmd/domains.h"
 #include "cmd/flows.h"
 #include "cmd/generations.h"
 #include "cmd/guard.h"
@@ -141,7 +142,7 @@ static gboolean learn_host(LwSession *session, GError **error) {
   learn_containers(session);
   session->unresolved = g_ptr_array_new_with_free_func(g_free);
   lw_host_resolve_endpoints(session->lab, facts, session->unresolved);
-  return TRUE;
+  return lw_domains_learn(session, error);
 }
 
 /* What the twin's world says of itself. */

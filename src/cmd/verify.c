@@ -20,38 +20,36 @@ static void add_place(LwVerifyWorld *world, const char *netns, LwZoneKind kind, 
   g_ptr_array_add(world->places, place);
 }
 
-static gboolean is_cell(const LwSession *session, const LwMachine *machine) {
-  return session->facts->cells_stand_in || machine->kind == LW_MACHINE_CELL;
+static gboolean is_cell(const LwFacts *facts, const LwMachine *machine) {
+  return facts->cells_stand_in || machine->kind == LW_MACHINE_CELL;
 }
 
-static void add_machines(const LwSession *session, LwVerifyWorld *world) {
-  for (guint m = 0; m < session->lab->machines->len; m++) {
-    const LwMachine *machine = lw_lab_machine(session->lab, m);
-    if (!is_cell(session, machine) && machine->kind != LW_MACHINE_CONTAINER)
+static void add_machines(const LwLab *lab, const LwFacts *facts, LwVerifyWorld *world) {
+  for (guint m = 0; m < lab->machines->len; m++) {
+    const LwMachine *machine = lw_lab_machine(lab, m);
+    if (!is_cell(facts, machine) && machine->kind != LW_MACHINE_CONTAINER)
       continue; /* not to be looked into: probes do */
-    g_autofree char *netns = lw_name_machine_ns(session->facts, machine);
+    g_autofree char *netns = lw_name_machine_ns(facts, machine);
     for (guint n = 0; n < machine->nics->len; n++) {
-      guint segment = lw_nic_segment(session->lab, session->facts, m, n);
-      LwAddr address = lw_nic_address(session->lab, session->facts, m, n);
+      guint segment = lw_nic_segment(lab, facts, m, n);
+      LwAddr address = lw_nic_address(lab, facts, m, n);
       if (netns && segment != LW_NONE && lw_addr_is_set(&address))
         add_place(world, netns, LW_ZONE_SEGMENT, segment, address, machine->name);
     }
   }
 }
 
-static void add_probes(const LwSession *session, LwVerifyWorld *world) {
-  for (guint i = 0; i < session->facts->probes->len; i++) {
-    const LwProbePort *probe = session->facts->probes->pdata[i];
-    add_place(world, probe->name, LW_ZONE_SEGMENT, lw_lab_find_segment(session->lab, probe->segment),
-              probe->address, probe->name);
+static void add_probes(const LwLab *lab, const LwFacts *facts, LwVerifyWorld *world) {
+  for (guint i = 0; i < facts->probes->len; i++) {
+    const LwProbePort *probe = facts->probes->pdata[i];
+    add_place(world, probe->name, LW_ZONE_SEGMENT, lw_lab_find_segment(lab, probe->segment), probe->address,
+              probe->name);
   }
 }
 
-static void verify_world_clear(LwVerifyWorld *world) {
+void lw_verify_world_clear(LwVerifyWorld *world) {
   g_ptr_array_unref(world->places);
 }
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LwVerifyWorld, verify_world_clear)
 
 /* A public address that is used to be asked by everybody: Quad9's. */
 #define SOMEWHERE "9.9.9.9"
@@ -64,8 +62,8 @@ static LwVerifyWorld host_world(const LwSession *session, const LwAddr *uplink) 
                      .home_lan_host = session->host->gateway};
   (void)lw_addr_parse(SOMEWHERE, &v.internet_host);
   const LwHost *host = &session->lab->host;
-  add_machines(session, &v);
-  add_probes(session, &v);
+  add_machines(session->lab, session->facts, &v);
+  add_probes(session->lab, session->facts, &v);
   add_place(&v, "", LW_ZONE_HOST, LW_NONE, host->management.address, "host");
   add_place(&v, session->facts->router_ns, LW_ZONE_ROUTER, LW_NONE, host->management.router, "router");
   if (lw_addr_is_set(uplink))
@@ -73,10 +71,7 @@ static LwVerifyWorld host_world(const LwSession *session, const LwAddr *uplink) 
   return v;
 }
 
-static LwVerifyWorld verify_world(const LwSession *session, const LwAddr *uplink) {
-  if (session->host)
-    return host_world(session, uplink);
-  const LwTwinWorld *world = session->world;
+LwVerifyWorld lw_verify_world_of(const LwLab *lab, const LwFacts *facts, const LwTwinWorld *world) {
   LwVerifyWorld v = {
       .target = lw_target_name(),
       .places = g_ptr_array_new_with_free_func(place_free),
@@ -88,22 +83,22 @@ static LwVerifyWorld verify_world(const LwSession *session, const LwAddr *uplink
       .resolver = world->resolver,
       .direct_resolver = world->internet_resolver,
   };
-  const LwHost *host = &session->lab->host;
-  add_machines(session, &v);
-  add_probes(session, &v);
+  const LwHost *host = &lab->host;
+  add_machines(lab, facts, &v);
+  add_probes(lab, facts, &v);
   add_place(&v, "", LW_ZONE_HOST, LW_NONE, host->management.address, "host");
-  add_place(&v, session->facts->router_ns, LW_ZONE_ROUTER, LW_NONE, host->management.router, "router");
+  add_place(&v, facts->router_ns, LW_ZONE_ROUTER, LW_NONE, host->management.router, "router");
   add_place(&v, "home-router", LW_ZONE_HOME_LAN, LW_NONE, world->home_router, "home-router");
   add_place(&v, "internet", LW_ZONE_INTERNET, LW_NONE, world->echo, "internet");
-  for (guint i = 0; i < session->lab->host.networks->len; i++) {
-    const LwNetwork *network = lw_lab_network(session->lab, i);
+  for (guint i = 0; i < lab->host.networks->len; i++) {
+    const LwNetwork *network = lw_lab_network(lab, i);
     g_autofree char *netns = lw_twin_network_ns(network);
     LwPrefix prefix = lw_prefix_network(&network->prefix);
     if (prefix.len <= 29)
       add_place(&v, netns, LW_ZONE_NETWORK, i, lw_addr_add(&prefix.addr, 2), network->name);
   }
-  for (guint i = 0; i < session->lab->tunnels->len; i++) {
-    const char *name = lw_lab_tunnel(session->lab, i)->name;
+  for (guint i = 0; i < lab->tunnels->len; i++) {
+    const char *name = lw_lab_tunnel(lab, i)->name;
     g_autofree char *netns = g_strconcat("tun-", name, NULL);
     const LwAddr *exit = g_hash_table_lookup(world->exit_public, name);
     add_place(&v, netns, LW_ZONE_INTERNET, i, exit ? *exit : LW_ADDR_NONE, name);
@@ -111,13 +106,19 @@ static LwVerifyWorld verify_world(const LwSession *session, const LwAddr *uplink
   return v;
 }
 
-static int print_report(const LwSession *session, const LwVerifyReport *report) {
-  if (session->invocation->json) {
+static LwVerifyWorld verify_world(const LwSession *session, const LwAddr *uplink) {
+  if (session->host)
+    return host_world(session, uplink);
+  return lw_verify_world_of(session->lab, session->facts, session->world);
+}
+
+int lw_verify_print(const LwInvocation *invocation, const LwLab *lab, const LwVerifyReport *report) {
+  if (invocation->json) {
     g_autoptr(JsonNode) root = lw_verify_to_json(report);
     g_autofree char *text = json_to_string(root, TRUE);
     g_print("%s\n", text);
   } else {
-    g_autofree char *text = lw_verify_format(report, session->lab, session->invocation->colour);
+    g_autofree char *text = lw_verify_format(report, lab, invocation->colour);
     g_print("%s", text);
   }
   return report->violations->len ? LW_EXIT_VIOLATION : LW_EXIT_OK;
@@ -187,7 +188,7 @@ static LwVerifyReport *prove_live_as_it_is(const LwSession *session, const LwAdd
   return lw_verify_live(session->lab, session->facts, &world, error);
 }
 
-static gboolean write_junit(const LwInvocation *invocation, const LwVerifyReport *report, GError **error) {
+gboolean lw_verify_write_junit(const LwInvocation *invocation, const LwVerifyReport *report, GError **error) {
   if (!invocation->junit)
     return TRUE;
   g_autofree char *text = lw_verify_to_junit(report);
@@ -226,9 +227,12 @@ static int verify_inside(LwSession *session) {
   }
   add_broken_asserts(session, report);
   report->elapsed_ms = (g_get_monotonic_time() - start) / 1000;
-  return write_junit(invocation, report, &error) ? print_report(session, report) : lw_fail(error);
+  return lw_verify_write_junit(invocation, report, &error) ? lw_verify_print(invocation, session->lab, report)
+                                                           : lw_fail(error);
 }
 
 int lw_verify_main(const LwInvocation *invocation) {
+  if (invocation->config)
+    return lw_verify_config(invocation);
   return lw_session_run(invocation, FALSE, verify_inside);
 }

@@ -10,6 +10,7 @@ typedef enum {
   PHASE_GLOBAL_SYSCTL,
   PHASE_RULES,
   PHASE_PROFILES,
+  PHASE_ADOPTED, /* networks whose bridge libvirt makes */
   PHASE_LINKS,
   PHASE_PLUG,
   PHASE_NETWORKS,
@@ -100,8 +101,10 @@ static Phase phase_of(const LwResource *r, GHashTable *tunnels) {
     return PHASE_TUNNELS;
   case LW_RES_SERVER:
     return PHASE_SERVERS;
+  case LW_RES_ROUTER_ITEM:
+    return PHASE_RULES;
   case LW_RES_NETWORK:
-    return PHASE_NETWORKS;
+    return r->alias && *r->alias ? PHASE_NETWORKS : PHASE_ADOPTED;
   case LW_RES_DOMAIN:
     return PHASE_DOMAINS;
   case LW_RES_DOMAIN_NIC:

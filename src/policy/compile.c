@@ -154,7 +154,13 @@ static void compile_management(const Compile *c) {
 }
 
 static void compile_segment_bridge(const Compile *c, const LwSegment *segment) {
-  add_bridge(c, segment->bridge, segment->origin);
+  LwResource *bridge = g_hash_table_contains(c->facts->networks, segment->bridge)
+                           ? add(c, LW_RES_LINK, "", segment->bridge, segment->origin)
+                           : add_bridge(c, segment->bridge, segment->origin);
+  if (!bridge->alias) { /* libvirt made it, with its network */
+    bridge->link_type = LW_LINK_EXTERNAL;
+    bridge->up = TRUE;
+  }
   add_sysctl(c, "", "1", "net/ipv6/conf/%s/disable_ipv6", segment->bridge);
   /* the host answers ARP for none of its addresses on a segment's wire */
   add_sysctl(c, "", "8", "net/ipv4/conf/%s/arp_ignore", segment->bridge);
@@ -312,7 +318,7 @@ static void add_machine_hosts(const Compile *c, LwResource *resolver, guint mach
     g_autofree char *name = n == 0 ? g_strdup(m->name) : g_strdup_printf("%s-%u", m->name, n + 1);
     if (lw_lab_segment(c->lab, segment)->has_dhcp) {
       LwDhcpHost *host = lw_dhcp_host_new();
-      host->mac = lw_nic_mac(c->lab, machine, n);
+      host->mac = lw_nic_mac_now(c->lab, c->facts, machine, n);
       host->address = address;
       host->name = g_strdup(name);
       g_ptr_array_add(resolver->hosts, host);
@@ -380,8 +386,9 @@ static void compile_nic(const Compile *c, guint machine, guint nic, const char *
   const LwSegment *s = segment == LW_NONE ? NULL : lw_lab_segment(c->lab, segment);
   g_autofree char *end = lw_name_nic(nic);
   g_autofree char *port = lw_name_nic_port(c->facts, c->lab, machine, nic);
-  LwResource *here = add_cable(c, port, s ? s->bridge : "", ns, end, lw_nic_mac(c->lab, machine, nic),
-                               lw_machine_nic(m, nic)->origin);
+  LwResource *here =
+      add_cable(c, port, s ? s->bridge : "", ns, end, lw_nic_mac_now(c->lab, c->facts, machine, nic),
+                lw_machine_nic(m, nic)->origin);
   here->up = s != NULL;
   here->isolated = s && s->isolate;
   if (nic_is_static(c, machine, nic))

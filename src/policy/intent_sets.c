@@ -338,12 +338,13 @@ static void add_gateway(const From *f) {
   const Make *m = f->m;
   const LwSegment *s = f->segment;
   LwBdd gateway = to_addr(m, s->router);
-  LwBdd services = both(m, gateway, ping(m->pool));
   LwBdd queries = both(m, gateway, dns(m, 53));
-  if (s->has_dhcp)
-    services = either(m, services, both(m, gateway, ports_of(m->pool, UDP, 67, 67)));
-  services = either(m, services, queries);
-  add(m, LW_ZONE_ROUTER, LW_NONE, both(m, services, f->proper), both(m, services, f->sources));
+  LwBdd services = either(m, both(m, gateway, ping(m->pool)), queries);
+  /* a client of DHCP has port 68 (RFC 2131); what else asks may be refused */
+  LwBdd dhcp = s->has_dhcp ? ports_of(m->pool, UDP, 67, 67) : LW_BDD_FALSE;
+  LwBdd client = both(m, dhcp, lw_packets_number(m->pool, LW_HEADER_SPORT, 68, 68));
+  add(m, LW_ZONE_ROUTER, LW_NONE, both(m, either(m, services, both(m, gateway, client)), f->proper),
+      both(m, either(m, services, both(m, gateway, dhcp)), f->sources));
   if (s->dns_foreign == LW_DNS_REDIRECT)
     add(m, LW_ZONE_ROUTER, LW_NONE, both(m, both(m, dns(m, 53), m->internet), f->proper),
         both(m, dns(m, 53), f->sources));
@@ -352,8 +353,10 @@ static void add_gateway(const From *f) {
   if (!s->has_dhcp)
     return;
   LwAddr everybody = lw_addr_from_v4(G_MAXUINT32), nobody = lw_addr_from_v4(0);
-  LwBdd ask = both(m, to_addr(m, everybody), ports_of(m->pool, UDP, 67, 67));
-  add(m, LW_ZONE_ROUTER, LW_NONE, both(m, ask, from_addr(m, nobody)), both(m, ask, f->sources));
+  LwBdd all = to_addr(m, everybody), unnamed = from_addr(m, nobody);
+  LwBdd sources = either(m, f->sources, unnamed);
+  add(m, LW_ZONE_ROUTER, LW_NONE, both(m, both(m, all, client), unnamed),
+      both(m, both(m, all, dhcp), sources));
 }
 
 static void add_trust(const From *f) {

@@ -77,6 +77,18 @@ LwAddr lw_nic_address(const LwLab *lab, const LwFacts *facts, guint machine, gui
   return kept ? *kept : LW_ADDR_NONE;
 }
 
+LwMac lw_nic_mac_now(const LwLab *lab, const LwFacts *facts, guint machine, guint nic) {
+  const LwNic *declared = lw_machine_nic(lw_lab_machine(lab, machine), nic);
+  g_autofree char *key = nic_key(lab, machine, nic);
+  const LwMac *known = lw_mac_is_set(&declared->mac) ? NULL : g_hash_table_lookup(facts->macs, key);
+  return known ? *known : lw_nic_mac(lab, machine, nic);
+}
+
+const char *lw_nic_other_port(const LwLab *lab, const LwFacts *facts, guint machine, guint nic) {
+  g_autofree char *key = nic_key(lab, machine, nic);
+  return g_hash_table_lookup(facts->ports, key);
+}
+
 static gboolean pool_has(const LwSegment *segment, guint tunnel) {
   for (guint i = 0; i < segment->exits->len; i++)
     if (g_array_index(segment->exits, guint, i) == tunnel)

@@ -32,6 +32,11 @@ guint lw_nic_segment(const LwLab *lab, const LwFacts *facts, guint machine, guin
 /* Its address there: declared (when it is in its own segment), else the one kept for it (facts->leases).
  * Unset when it has none. */
 LwAddr lw_nic_address(const LwLab *lab, const LwFacts *facts, guint machine, guint nic);
+/* Its MAC: as declared, else what it is known to have, else derived. */
+LwMac lw_nic_mac_now(const LwLab *lab, const LwFacts *facts, guint machine, guint nic);
+/* Its other interface, while it is not the one of lw_name_nic_port() yet: an adopted domain has that from its
+ * next start on. Nullable, borrowed. */
+const char *lw_nic_other_port(const LwLab *lab, const LwFacts *facts, guint machine, guint nic);
 /* The exit of a segment that is active now: LW_NONE for direct (and for none: look at the segment). */
 guint lw_active_exit(const LwLab *lab, const LwFacts *facts, guint segment);
 /* The exit that a source of the segment uses: a pin's, else the active one. */

@@ -1,5 +1,7 @@
 #include "resource/facts.h"
 
+#include "resource/resource.h"
+
 static void probe_port_free(gpointer data) {
   LwProbePort *probe = data;
   g_free(probe->name);
@@ -33,6 +35,9 @@ LwFacts *lw_facts_new(void) {
   facts->active = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   facts->positions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   facts->cut = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  facts->networks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)lw_resource_unref);
+  facts->macs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  facts->ports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   facts->wan_resolvers = g_array_new(FALSE, FALSE, sizeof(LwAddr));
   facts->probes = g_ptr_array_new_with_free_func(probe_port_free);
   return facts;
@@ -50,6 +55,10 @@ void lw_facts_free(LwFacts *facts) {
   g_hash_table_unref(facts->active);
   g_hash_table_unref(facts->positions);
   g_hash_table_unref(facts->cut);
+  g_clear_pointer(&facts->domains, g_hash_table_unref);
+  g_hash_table_unref(facts->networks);
+  g_hash_table_unref(facts->macs);
+  g_hash_table_unref(facts->ports);
   g_array_unref(facts->wan_resolvers);
   g_ptr_array_unref(facts->probes);
   g_free(facts);

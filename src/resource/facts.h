@@ -17,6 +17,12 @@ typedef struct {
   LwPrefix home_lan;         /* by WAN's lease; unset (family 0): none yet */
   GArray *wan_resolvers;     /* of LwAddr: what WAN's lease names; may be empty */
 
+  /* libvirt, as it is now. A machine's NIC: "MACHINE/INDEX" */
+  GHashTable *domains;  /* set of the names of its domains; NULL: nobody looked, or nobody answered */
+  GHashTable *networks; /* bridge that a network of libvirt's own makes -> LwResource*, kind NETWORK */
+  GHashTable *macs;     /* NIC -> LwMac*: what a domain's NIC has */
+  GHashTable *ports;    /* NIC -> char*: its interface, while that is not yet the one that lanward names */
+
   /* numbers: given once, kept in the state, appended only. name -> GUINT_TO_POINTER(number), from 1.
      "exit/NAME" (direct is always 1), "segment/NAME", "nic/MACHINE/INDEX" */
   GHashTable *numbers;

@@ -95,6 +95,8 @@ gboolean lw_static_stops(const LwStep *step) {
 static guint weight(const LwStep *step) {
   if (step->kind != LW_STEP_RULE || step->verdict != LW_VERDICT_ACCEPT || !step->chain)
     return 0;
+  if (step->ruleset->stateful) /* pf: the rule for what comes in says where it goes, too */
+    return step->chain->hook == LW_HOOK_PREROUTING ? 8 : 1;
   gboolean filter = step->chain->hook == LW_HOOK_FORWARD || step->chain->hook == LW_HOOK_INPUT;
   return 1 + (filter ? 2 : 0) + (step->chain->drop ? 4 : 0) -
          (step->ruleset->family == LW_FAMILY_BRIDGE ? 1 : 0);
@@ -294,7 +296,8 @@ void lw_static_judge_promises(const Prove *p, LwStaticRow *row, const GPtrArray 
 
 /* One packet of each set that must arrive is answered: the rules for answers tell flows apart by their
  * places, not by their packets. */
-void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals) {
+void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals,
+                             const LwPassages *passages) {
   LwBddPool *pool = p->proof->pool;
   for (guint i = 0; i < arrivals->len; i++) {
     const LwArrival *arrival = arrivals->pdata[i];
@@ -309,7 +312,7 @@ void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrA
     LwHeader packet;
     g_autoptr(GPtrArray) steps = NULL;
     if (set == LW_BDD_FALSE || !pick(p, row, &place, set, &packet) ||
-        lw_reach_answer(p->proof->reach, &row->start, &packet, arrival, &steps))
+        lw_reach_answer(p->proof->reach, passages, i, &packet, &steps))
       continue;
     guint before = p->proof->violations->len;
     lw_static_judge(p, row, LW_STATIC_MUTE, &place, set);

@@ -61,10 +61,73 @@ PY
   printf '%s\n' "$output"
   [ "$status" -eq 0 ]
   [[ $output == *"goes:  opt1: local access to LAN10"* && $output == *"goes:  opt3: internet LAN30"* ]]
+  [[ $output == *"config.xml.before, what was there"* && $output == *"Backups: Restore"* && $output == *"26.7"* ]]
+  cmp "$root/tests/fixtures/opnsense/guide-mvc.xml" "$BATS_TEST_TMPDIR/config.xml.before"
+  [ "$(stat -c %a "$BATS_TEST_TMPDIR/config.xml.before")" = 600 ]
+  # what is only observed is not written for
+  sed -i 's/kind: opnsense,/kind: opnsense, adopt: observe,/' "$lab"
+  run "$lanward" opnsense "$lab" "$root/tests/fixtures/opnsense/guide-mvc.xml" -o "$BATS_TEST_TMPDIR/observed.xml"
+  [ "$status" -eq 1 ]
+  [[ $output == *"adopt: observe"* && ! -e $BATS_TEST_TMPDIR/observed.xml ]]
+  sed -i 's/ adopt: observe,/ adopt: replace,/' "$lab"
   grep -q '<apikeys>testkey|\$6\$KZpO2alcxM3zfU1w' "$BATS_TEST_TMPDIR/config.xml"
   run "$lanward" audit --json "$BATS_TEST_TMPDIR/config.xml"
   [[ $output != *'"harm" : "high"'* && $output != *'"harm" : "medium"'* && $output == *findings* ]]
   run "$lanward" opnsense "$lab" /etc/hostname -o "$BATS_TEST_TMPDIR/none.xml"
   [ "$status" -eq 1 ]
   [ ! -e "$BATS_TEST_TMPDIR/none.xml" ]
+}
+
+@test "a lab on both routers: every cell of the matrix is equal, and nothing is left unexplained" {
+  for name in homelab everything twelve exits multihomed; do
+    file=$root/tests/golden/opnsense/$name.yaml
+    [ "$name" = homelab ] && file=$root/examples/homelab.yaml
+    [ "$name" = everything ] && file=$root/tests/golden/everything.yaml
+    "$lanward" twin verify --static --json --config "$root/tests/golden/opnsense/$name.xml" "$file" >"$BATS_TEST_TMPDIR/$name.json"
+    python3 - "$name" "$BATS_TEST_TMPDIR/$name.json" <<'PY'
+import json, sys
+report = json.load(open(sys.argv[2]))
+routers = report["routers"]
+print(sys.argv[1], routers["equal_cells"], "cells equal,", len(routers["differences"]), "differences, each explained")
+assert report["violations"] == [], report["violations"]
+assert routers["equal_cells"] > 300 and routers["different_cells"] == 0, routers
+assert routers["unexplained"] == 0, routers
+PY
+  done
+}
+
+@test "verify by a config.xml: the lab's own is proved, a hole in it is a violation with its packet and rule" {
+  "$lanward" opnsense "$lab" -q -o "$BATS_TEST_TMPDIR/config.xml"
+  run "$lanward" verify --static --config "$BATS_TEST_TMPDIR/config.xml" "$lab"
+  printf '%s\n' "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"0 violations"* && $output == *" cells of the matrix are equal, 0 are not"* && $output == *" 0 of them not explained"* ]]
+  sed '0,/<destination_net>lanward_special/s//<destination_net>192.0.2.77/' "$BATS_TEST_TMPDIR/config.xml" >"$BATS_TEST_TMPDIR/holed.xml"
+  run "$lanward" verify --static --config "$BATS_TEST_TMPDIR/holed.xml" "$lab"
+  printf '%s\n' "$output"
+  [ "$status" -eq 3 ]
+  [[ $output == *"lan10 -> wan"*"passes, and must not (rule “lanward: lan10: egress of the rest”"* && $output == *"nothing explains it"* ]]
+  run "$lanward" verify --static --config "$root/tests/fixtures/opnsense/guide-mvc.xml" "$lab"
+  [ "$status" -eq 3 ]
+  [[ $output == *"lan20 -> router"*"rule “local access to LAN20”"* ]]
+}
+
+@test "a config.xml imported: a lab's file that is right, keys of mode 600, nothing written over" {
+  "$lanward" opnsense "$lab" -q -o "$BATS_TEST_TMPDIR/config.xml"
+  mkdir "$BATS_TEST_TMPDIR/imported"
+  run "$lanward" import --config "$BATS_TEST_TMPDIR/config.xml" -o "$BATS_TEST_TMPDIR/imported/lab.yaml"
+  printf '%s\n' "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"host.uplink"* ]]
+  for name in ovpn se de us; do
+    [ "$(stat -c %a "$BATS_TEST_TMPDIR/imported/wireguard/$name.conf")" = 600 ]
+    grep -qF "$(cat "$BATS_TEST_TMPDIR/$name.private")" "$BATS_TEST_TMPDIR/imported/wireguard/$name.conf"
+  done
+  if grep -q PrivateKey "$BATS_TEST_TMPDIR/imported/lab.yaml"; then false; fi
+  "$lanward" check "$BATS_TEST_TMPDIR/imported/lab.yaml"
+  # there and back: the same router is right for it
+  "$lanward" verify --static -q --config "$BATS_TEST_TMPDIR/config.xml" "$BATS_TEST_TMPDIR/imported/lab.yaml"
+  run "$lanward" import --config "$BATS_TEST_TMPDIR/config.xml" -o "$BATS_TEST_TMPDIR/imported/lab.yaml"
+  [ "$status" -eq 1 ]
+  [[ $output == *"is there already"* ]]
 }

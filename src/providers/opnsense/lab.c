@@ -1,6 +1,7 @@
 #include "providers/opnsense/lab.h"
 
 #include "policy/names.h"
+#include "providers/opnsense/generate.h"
 #include "providers/opnsense/pf-rules.h"
 
 #include <string.h>
@@ -90,12 +91,42 @@ LwResourceSet *lw_opn_lab_world(const LwFacts *facts, const LwPf *pf, GHashTable
   return world;
 }
 
+static const LwOpnLink *wan_leg(const LwPf *pf, GHashTable *legs) {
+  for (guint i = 0; i < pf->links->links->len; i++)
+    if (g_strcmp0(g_hash_table_lookup(legs, link_at(pf, i)->interface->device), LW_ROUTER_WAN) == 0)
+      return link_at(pf, i);
+  return NULL;
+}
+
 LwPrefix lw_opn_home_lan(const LwPf *pf, GHashTable *legs) {
-  for (guint i = 0; i < pf->links->links->len; i++) {
-    const LwOpnLink *link = link_at(pf, i);
-    if (g_strcmp0(g_hash_table_lookup(legs, link->interface->device), LW_ROUTER_WAN) == 0 &&
-        lw_addr_is_set(&link->address4.addr))
-      return lw_prefix_network(&link->address4);
+  const LwOpnLink *wan = wan_leg(pf, legs);
+  return wan && lw_addr_is_set(&wan->address4.addr) ? lw_prefix_network(&wan->address4) : (LwPrefix){0};
+}
+
+LwAddr lw_opn_wan_gateway(const LwPf *pf, GHashTable *legs) {
+  const LwOpnLink *wan = wan_leg(pf, legs);
+  return wan ? wan->gateway4 : LW_ADDR_NONE;
+}
+
+static const char *gateway_of_rule(const LwOpn *opn, const char *descr) {
+  for (guint i = 0; i < opn->rules->len; i++) {
+    const LwOpnRule *rule = opn->rules->pdata[i];
+    if (!rule->disabled && g_str_equal(rule->descr, descr))
+      return rule->gateway;
   }
-  return (LwPrefix){0};
+  return NULL;
+}
+
+void lw_opn_active_exits(const LwLab *lab, const LwOpn *opn, LwFacts *facts) {
+  for (guint i = 0; i < lab->segments->len; i++) {
+    const LwSegment *segment = lw_lab_segment(lab, i);
+    g_autofree char *descr = g_strdup_printf("lanward: %s: egress of the rest", segment->name);
+    const char *gateway = gateway_of_rule(opn, descr);
+    for (guint e = 0; gateway && e < segment->exits->len; e++) {
+      const LwTunnel *tunnel = lw_lab_tunnel(lab, g_array_index(segment->exits, guint, e));
+      g_autofree char *own = lw_opn_tunnel_gateway(tunnel);
+      if (g_str_equal(own, gateway))
+        g_hash_table_insert(facts->active, g_strdup(segment->name), g_strdup(tunnel->name));
+    }
+  }
 }

@@ -19,3 +19,8 @@ LwResourceSet *lw_opn_lab_world(const LwFacts *facts, const LwPf *pf, GHashTable
                                 const LwResourceSet *wanted);
 /* What WAN is on, by lease or stand-in: the home LAN as this file has it. Unset: none. */
 LwPrefix lw_opn_home_lan(const LwPf *pf, GHashTable *legs);
+/* The exits that a config.xml of ours says are active, into facts->active: a segment's egress rule names the
+ * gateway. Of a file by somebody else it says nothing: then the first of each pool is taken. */
+void lw_opn_active_exits(const LwLab *lab, const LwOpn *opn, LwFacts *facts);
+/* What WAN's lease names as resolver, where nothing better is known: its gateway. Unset: none. */
+LwAddr lw_opn_wan_gateway(const LwPf *pf, GHashTable *legs);
