@@ -40,14 +40,52 @@ static gboolean step_matters(const LwPlan *plan, guint index) {
   return FALSE;
 }
 
-/* Neither like the state before it, nor like the last one. */
-static gboolean is_between(const LwPlan *plan, guint steps) {
-  if (steps == 0 || !step_matters(plan, steps - 1))
-    return FALSE;
-  for (guint i = steps; i < plan->steps->len; i++)
-    if (step_matters(plan, i))
+static gboolean is_plugged(const LwResource *link) {
+  return link && link->kind == LW_RES_LINK && link->up && link->master && *link->master;
+}
+
+/* Only pulls ports off bridges: whatever passes then, passed before. */
+static gboolean only_pulls(const LwPlanStep *step) {
+  for (guint i = 0; i < step->changes->len; i++) {
+    const LwChange *change = step->changes->pdata[i];
+    if (!is_plugged(change->from) || !change->to || change->to->up ||
+        (change->to->master && *change->to->master))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Only plugs ports in: whatever passes before, passes then. */
+static gboolean only_plugs(const LwPlanStep *step) {
+  for (guint i = 0; i < step->changes->len; i++) {
+    const LwChange *change = step->changes->pdata[i];
+    if (!is_plugged(change->to) || !change->from || change->from->up ||
+        (change->from->master && *change->from->master))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* Does a state differ from the first by more than ports that were pulled? */
+static gboolean differs_from_first(const LwPlan *plan, guint steps) {
+  for (guint i = 0; i < steps; i++)
+    if (step_matters(plan, i) && !only_pulls(plan->steps->pdata[i]))
       return TRUE;
   return FALSE;
+}
+
+/* From the last, by more than ports that are still to be plugged in? */
+static gboolean differs_from_last(const LwPlan *plan, guint steps) {
+  for (guint i = steps; i < plan->steps->len; i++)
+    if (step_matters(plan, i) && !only_plugs(plan->steps->pdata[i]))
+      return TRUE;
+  return FALSE;
+}
+
+/* Not like the state before it, and not within the first or the last one by what the steps are. */
+static gboolean is_between(const LwPlan *plan, guint steps) {
+  return steps && step_matters(plan, steps - 1) && differs_from_first(plan, steps) &&
+         differs_from_last(plan, steps);
 }
 
 static void allow(LwPlanGuard *guard, const LwResourceSet *state) {
