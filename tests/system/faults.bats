@@ -154,7 +154,7 @@ count=$(cat /run/wg-count 2>/dev/null || echo 0); echo $((count + 1)) >/run/wg-c
   echo "$output"
   [ "$status" -eq 1 ]
   [[ $output =~ step\ [0-9]+\ of\ [0-9]+ ]]
-  [[ $output =~ ' -> '.*:\ 192\.168\.[0-9.]+\ -\>\ [0-9.]+ ]]
+  grep -Eq ' -> [a-z0-9 -]+: [0-9a-f:.]+ -> [0-9a-f:.]+ ' <<<"$output"
   grep -q "(rule .* in chain " <<<"$output"
   [ "$before" = "$(observe)" ]
   run env LANWARD_DISORDER=early "$faulty" twin plan --name "$TWIN" "$lab_b"
