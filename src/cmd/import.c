@@ -15,7 +15,8 @@
 static gboolean is_free(const char *path, GError **error) {
   if (!g_file_test(path, G_FILE_TEST_EXISTS))
     return TRUE;
-  g_set_error(error, LW_ERROR, LW_ERROR_CONFLICT, "%s is there already: name another file, or move it away", path);
+  g_set_error(error, LW_ERROR, LW_ERROR_CONFLICT, "%s is there already: name another file, or move it away",
+              path);
   return FALSE;
 }
 
@@ -65,9 +66,11 @@ static LwImport *read_config(const LwInvocation *invocation, GError **error) {
 int lw_import_main(const LwInvocation *invocation) {
   g_autoptr(GError) error = NULL;
   if (!invocation->config || !invocation->output)
-    return lw_fail_text("import: say from where and where to: lanward import --config ROUTER.xml -o lab.yaml");
+    return lw_fail_text(
+        "import: say from where and where to: lanward import --config ROUTER.xml -o lab.yaml");
   g_autoptr(LwImport) import = read_config(invocation, &error);
-  if (!import || !all_free(invocation->output, import, &error) || !write_tunnels(invocation, import, &error) ||
+  if (!import || !all_free(invocation->output, import, &error) ||
+      !write_tunnels(invocation, import, &error) ||
       !lw_file_write_atomic(invocation->output, import->yaml, strlen(import->yaml), 0644, &error))
     return lw_fail(error);
   if (!invocation->quiet)
