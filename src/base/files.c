@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static gboolean write_all(int fd, const char *data, gsize length) {
@@ -77,4 +79,11 @@ gboolean lw_tree_remove(const char *path, GError **error) {
     return FALSE;
   }
   return TRUE;
+}
+
+int lw_open_in_root(int root, const char *path, int flags, guint mode) {
+  struct open_how how = {.flags = (guint64)(flags | O_CLOEXEC), .mode = mode};
+  if (root >= 0)
+    how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  return (int)syscall(SYS_openat2, root >= 0 ? root : AT_FDCWD, path, &how, sizeof how);
 }

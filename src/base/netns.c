@@ -106,6 +106,17 @@ gboolean lw_netns_create(const char *name, GError **error) {
   return FALSE;
 }
 
+gboolean lw_netns_keep(const char *name, const char *from, GError **error) {
+  g_autofree char *path = path_of(name, error);
+  if (!path || !make_folder(error) || !make_file(path, name, error))
+    return FALSE;
+  if (mount(from, path, "none", MS_BIND, NULL) == 0)
+    return TRUE;
+  lw_error_set_errno(error, "cannot keep %s as %s", from, path);
+  unlink(path);
+  return FALSE;
+}
+
 gboolean lw_netns_delete(const char *name, GError **error) {
   g_autofree char *path = path_of(name, error);
   if (!path)

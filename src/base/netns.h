@@ -7,6 +7,8 @@
 
 /* Makes it (bind mount on a file in LW_NETNS_FOLDER), lo up. Existing: LW_ERROR_CONFLICT. */
 gboolean lw_netns_create(const char *name, GError **error);
+/* Keeps the namespace that `path` is (/proc/PID/ns/net) under a name, too. Existing: LW_ERROR_CONFLICT. */
+gboolean lw_netns_keep(const char *name, const char *path, GError **error);
 gboolean lw_netns_delete(const char *name, GError **error); /* missing is success */
 gboolean lw_netns_exists(const char *name);
 /* A descriptor (close-on-exec) or -1 and error. name NULL or "": /proc/thread-self/ns/net. */

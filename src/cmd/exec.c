@@ -4,6 +4,7 @@
 #include "base/netns.h"
 #include "policy/names.h"
 #include "providers/cell/cell.h"
+#include "providers/container/container.h"
 
 #include <errno.h>
 #include <string.h>
@@ -45,7 +46,10 @@ static int exec_inside(LwSession *session) {
   g_autoptr(GError) error = NULL;
   if (lw_session_machine(session, args[0], &error) == LW_NONE)
     return lw_fail(error);
-  int status = lw_cell_exec(session->context.run_dir, args[0], (const char *const *)(args + 1), &error);
+  const LwContainerFact *container = g_hash_table_lookup(session->facts->containers, args[0]);
+  const char *const *argv = (const char *const *)(args + 1);
+  int status = container ? lw_container_exec(container, argv, &error)
+                         : lw_cell_exec(session->context.run_dir, args[0], argv, &error);
   return status < 0 ? lw_fail(error) : status;
 }
 

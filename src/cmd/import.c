@@ -63,11 +63,10 @@ static LwImport *read_config(const LwInvocation *invocation, GError **error) {
   return import;
 }
 
-int lw_import_main(const LwInvocation *invocation) {
+int lw_import_config(const LwInvocation *invocation) {
   g_autoptr(GError) error = NULL;
-  if (!invocation->config || !invocation->output)
-    return lw_fail_text(
-        "import: say from where and where to: lanward import --config ROUTER.xml -o lab.yaml");
+  if (!invocation->output)
+    return lw_fail_text("import: say where to: lanward import --config ROUTER.xml -o lab.yaml");
   g_autoptr(LwImport) import = read_config(invocation, &error);
   if (!import || !all_free(invocation->output, import, &error) ||
       !write_tunnels(invocation, import, &error) ||

@@ -1,9 +1,12 @@
 #include "cmd/session.h"
 
 #include "providers/cell/cell.h"
+#include "providers/container/container.h"
 #include "providers/dhcpcd/dhcpcd.h"
 #include "providers/dnsmasq/dnsmasq.h"
 #include "providers/kernel/kernel.h"
+#include "providers/libvirt/libvirt.h"
+#include "providers/networkmanager/networkmanager.h"
 #include "providers/nft/nft.h"
 #include "providers/server/server.h"
 #include "providers/wireguard/wireguard.h"
@@ -11,8 +14,10 @@
 typedef LwProvider *(*Maker)(const LwProviderContext *context, GError **error);
 
 static const Maker makers[] = {
-    lw_kernel_provider_new, lw_nft_provider_new,  lw_wireguard_provider_new, lw_dnsmasq_provider_new,
-    lw_dhcpcd_provider_new, lw_cell_provider_new, lw_server_provider_new,
+    lw_kernel_provider_new,    lw_networkmanager_provider_new, lw_nft_provider_new,
+    lw_wireguard_provider_new, lw_dnsmasq_provider_new,        lw_dhcpcd_provider_new,
+    lw_cell_provider_new,      lw_server_provider_new,         lw_container_provider_new,
+    lw_libvirt_provider_new,
 };
 
 GPtrArray *lw_providers_new(const LwProviderContext *context, GError **error) {

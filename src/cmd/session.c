@@ -4,12 +4,15 @@
 #include "base/files.h"
 #include "base/netns.h"
 #include "cmd/confirm.h"
+#include "cmd/domains.h"
 #include "cmd/flows.h"
 #include "cmd/generations.h"
+#include "cmd/guard.h"
 #include "cmd/hosts.h"
 #include "policy/names.h"
 #include "policy/policy.h"
 #include "providers/cell/cell.h"
+#include "providers/container/container.h"
 #include "providers/dhcpcd/dhcpcd.h"
 #include "providers/kernel/snapshot.h"
 #include "providers/nft/nft.h"
@@ -28,10 +31,15 @@
 
 static LwInjector test_injector;
 static gpointer test_injector_data;
+static void (*test_disorder)(LwPlan *plan);
 
 void lw_session_set_injector(LwInjector injector, gpointer data) {
   test_injector = injector;
   test_injector_data = data;
+}
+
+void lw_session_set_disorder(void (*disorder)(LwPlan *plan)) {
+  test_disorder = disorder;
 }
 
 static gboolean read_seed(guint8 seed[32], GError **error) {
@@ -108,6 +116,16 @@ static gboolean read_taken(LwSession *session, GError **error) {
 
 /* Before WAN has a lease, its resolver is likely to be whom the host's own packets go by: they share the home
  * LAN. The lease decides, once it is there. */
+/* In a twin cells stand in for them. */
+static void learn_containers(LwSession *session) {
+  for (guint i = 0; i < session->lab->machines->len; i++) {
+    const LwMachine *machine = lw_lab_machine(session->lab, i);
+    if (machine->kind == LW_MACHINE_CONTAINER)
+      g_hash_table_replace(session->facts->containers, g_strdup(machine->name),
+                           lw_container_look(lw_container_sockets, machine->object));
+  }
+}
+
 static gboolean learn_host(LwSession *session, GError **error) {
   static const char *const here[] = {"", NULL};
   LwFacts *facts = session->facts;
@@ -121,9 +139,10 @@ static gboolean learn_host(LwSession *session, GError **error) {
   facts->uplink_mac = session->host->mac;
   if (facts->wan_resolvers->len == 0 && lw_addr_is_set(&session->host->gateway))
     g_array_append_val(facts->wan_resolvers, session->host->gateway);
+  learn_containers(session);
   session->unresolved = g_ptr_array_new_with_free_func(g_free);
   lw_host_resolve_endpoints(session->lab, facts, session->unresolved);
-  return TRUE;
+  return lw_domains_learn(session, error);
 }
 
 /* What the twin's world says of itself. */
@@ -336,7 +355,19 @@ static LwResourceSet *wanted_in_force(gpointer data, GError **error) {
 LwPlan *lw_session_plan(LwSession *session, const LwResourceSet *wanted, GError **error) {
   if (session->host)
     lw_engine_take(session->engine, session->host->taken);
-  return lw_engine_plan_from(session->engine, wanted, wanted_in_force, session, error);
+  LwPlan *plan = lw_engine_plan_from(session->engine, wanted, wanted_in_force, session, error);
+  if (plan && test_disorder)
+    test_disorder(plan);
+  return plan;
+}
+
+gboolean lw_session_prove(LwSession *session, const LwPlan *plan, guint *states, GError **error) {
+  g_autoptr(LwPlanGuard) guard = lw_plan_guard_new(session, wanted_in_force);
+  lw_engine_set_guard(session->engine, lw_plan_guard, guard);
+  gboolean ok = lw_engine_guard_allows(session->engine, plan, error);
+  lw_engine_set_guard(session->engine, NULL, NULL);
+  *states = lw_plan_guard_proved(guard);
+  return ok;
 }
 
 static volatile sig_atomic_t asked_to_end;
@@ -394,7 +425,10 @@ gboolean lw_session_carry_out(LwSession *session, const LwPlan *plan, const LwRe
     lw_engine_keep(session->engine, LW_ENGINE_UNSETTLED, "applied");
   lw_engine_set_cancel(session->engine, &asked_to_end);
   catch_signals(before);
+  g_autoptr(LwPlanGuard) guard = lw_plan_guard_new(session, wanted_in_force);
+  lw_engine_set_guard(session->engine, lw_plan_guard, guard);
   gboolean ok = lw_engine_apply(session->engine, plan, wanted, session->facts, NULL, NULL, error);
+  lw_engine_set_guard(session->engine, NULL, NULL);
   release_signals(before);
   if (!ok)
     return settle_after_failure(session);

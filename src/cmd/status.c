@@ -1,4 +1,6 @@
 #include "cmd/confirm.h"
+#include "cmd/containers.h"
+#include "cmd/domains.h"
 #include "cmd/generations.h"
 
 #include "policy/names.h"
@@ -86,13 +88,22 @@ static void print_text(const LwSession *session, const LwPlan *drift) {
   g_autofree char *trap = lw_nft_bridge_trap();
   if (trap)
     g_print("note: %s\n", trap);
+  g_autoptr(GPtrArray) domains = lw_domains_notes(session);
+  for (guint i = 0; i < domains->len; i++)
+    g_print("note: %s\n", (char *)domains->pdata[i]);
+  g_autoptr(GPtrArray) notes = lw_container_notes(session);
+  for (guint i = 0; i < notes->len; i++)
+    g_print("note: %s\n", (char *)notes->pdata[i]);
   guint back = 0;
   gint64 left = lw_confirm_left(session->engine, &back);
   if (left >= 0)
     g_print("waits to be confirmed: back to generation %u in %d s, unless: %s confirm\n", back, (int)left,
             lw_target_command());
+  g_autofree char *aside = lw_plan_format_aside(drift, session->invocation->colour);
+  if (*aside)
+    g_print("differs from the file, and is not lanward's to change:\n%s", aside);
   if (lw_plan_is_empty(drift)) {
-    g_print("all as the file says\n");
+    g_print(*aside ? "all else as the file says\n" : "all as the file says\n");
     return;
   }
   g_autofree char *text = lw_plan_format(drift, session->invocation->colour);
@@ -163,6 +174,12 @@ static int status_inside(LwSession *session) {
   g_autofree char *trap = lw_nft_bridge_trap();
   if (trap)
     json_array_add_string_element(notes, trap);
+  g_autoptr(GPtrArray) domains = lw_domains_notes(session);
+  for (guint i = 0; i < domains->len; i++)
+    json_array_add_string_element(notes, domains->pdata[i]);
+  g_autoptr(GPtrArray) containers = lw_container_notes(session);
+  for (guint i = 0; i < containers->len; i++)
+    json_array_add_string_element(notes, containers->pdata[i]);
   json_object_set_array_member(root, "notes", notes);
   lw_print_json(root);
   return LW_EXIT_OK;

@@ -20,14 +20,20 @@ static void add_place(LwVerifyWorld *world, const char *netns, LwZoneKind kind, 
   g_ptr_array_add(world->places, place);
 }
 
+static gboolean is_cell(const LwFacts *facts, const LwMachine *machine) {
+  return facts->cells_stand_in || machine->kind == LW_MACHINE_CELL;
+}
+
 static void add_machines(const LwLab *lab, const LwFacts *facts, LwVerifyWorld *world) {
   for (guint m = 0; m < lab->machines->len; m++) {
     const LwMachine *machine = lw_lab_machine(lab, m);
-    g_autofree char *netns = lw_name_cell_ns(machine);
+    if (!is_cell(facts, machine) && machine->kind != LW_MACHINE_CONTAINER)
+      continue; /* not to be looked into: probes do */
+    g_autofree char *netns = lw_name_machine_ns(facts, machine);
     for (guint n = 0; n < machine->nics->len; n++) {
       guint segment = lw_nic_segment(lab, facts, m, n);
       LwAddr address = lw_nic_address(lab, facts, m, n);
-      if (segment != LW_NONE && lw_addr_is_set(&address))
+      if (netns && segment != LW_NONE && lw_addr_is_set(&address))
         add_place(world, netns, LW_ZONE_SEGMENT, segment, address, machine->name);
     }
   }
@@ -45,8 +51,29 @@ void lw_verify_world_clear(LwVerifyWorld *world) {
   g_ptr_array_unref(world->places);
 }
 
+/* A public address that is used to be asked by everybody: Quad9's. */
+#define SOMEWHERE "9.9.9.9"
+
+/* The host plays its own home LAN, from its own address there. */
+static LwVerifyWorld host_world(const LwSession *session, const LwAddr *uplink) {
+  LwVerifyWorld v = {.target = lw_target_name(),
+                     .ends_at_exits = TRUE,
+                     .places = g_ptr_array_new_with_free_func(place_free),
+                     .home_lan_host = session->host->gateway};
+  (void)lw_addr_parse(SOMEWHERE, &v.internet_host);
+  const LwHost *host = &session->lab->host;
+  add_machines(session->lab, session->facts, &v);
+  add_probes(session->lab, session->facts, &v);
+  add_place(&v, "", LW_ZONE_HOST, LW_NONE, host->management.address, "host");
+  add_place(&v, session->facts->router_ns, LW_ZONE_ROUTER, LW_NONE, host->management.router, "router");
+  if (lw_addr_is_set(uplink))
+    add_place(&v, "", LW_ZONE_HOME_LAN, LW_NONE, *uplink, "home-lan");
+  return v;
+}
+
 LwVerifyWorld lw_verify_world_of(const LwLab *lab, const LwFacts *facts, const LwTwinWorld *world) {
   LwVerifyWorld v = {
+      .target = lw_target_name(),
       .places = g_ptr_array_new_with_free_func(place_free),
       .echo = world->echo,
       .home_lan_host = world->home_router,
@@ -77,6 +104,12 @@ LwVerifyWorld lw_verify_world_of(const LwLab *lab, const LwFacts *facts, const L
     add_place(&v, netns, LW_ZONE_INTERNET, i, exit ? *exit : LW_ADDR_NONE, name);
   }
   return v;
+}
+
+static LwVerifyWorld verify_world(const LwSession *session, const LwAddr *uplink) {
+  if (session->host)
+    return host_world(session, uplink);
+  return lw_verify_world_of(session->lab, session->facts, session->world);
 }
 
 int lw_verify_print(const LwInvocation *invocation, const LwLab *lab, const LwVerifyReport *report) {
@@ -121,7 +154,7 @@ static LwVerifyReport *cells_of(LwSession *session, const LwProof *still) {
   LwAddr uplink = address_of(still->seen, "", session->lab->host.bridge);
   g_autoptr(GPtrArray) none = session->facts->probes;
   session->facts->probes = lw_verify_wanted_probes(session->lab, session->facts);
-  g_auto(LwVerifyWorld) world = lw_verify_world_of(session->lab, session->facts, session->world);
+  g_auto(LwVerifyWorld) world = verify_world(session, &uplink);
   LwVerifyReport *report = lw_verify_cells(session->lab, session->facts, &world, &wan, &uplink);
   g_autoptr(GPtrArray) probes = session->facts->probes;
   session->facts->probes = g_steal_pointer(&none);
@@ -130,13 +163,13 @@ static LwVerifyReport *cells_of(LwSession *session, const LwProof *still) {
 
 /* Probes are machines for a moment: plugged in by one transaction, and out by another, whatever happens
  * between. */
-static LwVerifyReport *prove_live(LwSession *session, GError **error) {
+static LwVerifyReport *prove_live(LwSession *session, const LwAddr *uplink, GError **error) {
   g_autoptr(GPtrArray) none = session->facts->probes;
   session->facts->probes = lw_verify_wanted_probes(session->lab, session->facts);
   g_autoptr(GError) first = NULL;
   g_autoptr(LwVerifyReport) report = NULL;
   if (lw_session_apply(session, NULL, &first)) {
-    g_auto(LwVerifyWorld) world = lw_verify_world_of(session->lab, session->facts, session->world);
+    g_auto(LwVerifyWorld) world = verify_world(session, uplink);
     report = lw_verify_live(session->lab, session->facts, &world, &first);
   }
   g_autoptr(GPtrArray) probes = session->facts->probes;
@@ -150,8 +183,8 @@ static LwVerifyReport *prove_live(LwSession *session, GError **error) {
 
 /* Plugging probes in would put right what is not as compiled, before a packet could show what comes of it:
  * then the machines that are there have to do. */
-static LwVerifyReport *prove_live_as_it_is(const LwSession *session, GError **error) {
-  g_auto(LwVerifyWorld) world = lw_verify_world_of(session->lab, session->facts, session->world);
+static LwVerifyReport *prove_live_as_it_is(const LwSession *session, const LwAddr *uplink, GError **error) {
+  g_auto(LwVerifyWorld) world = verify_world(session, uplink);
   return lw_verify_live(session->lab, session->facts, &world, error);
 }
 
@@ -179,8 +212,10 @@ static int verify_inside(LwSession *session) {
   if (both || invocation->statically)
     lw_proof_prove(session, &still);
   g_autoptr(LwVerifyReport) report = NULL;
+  LwAddr uplink = address_of(still.seen, "", session->lab->host.bridge);
   if (live)
-    report = still.drift->len ? prove_live_as_it_is(session, &error) : prove_live(session, &error);
+    report = still.drift->len ? prove_live_as_it_is(session, &uplink, &error)
+                              : prove_live(session, &uplink, &error);
   else
     report = cells_of(session, &still);
   if (!report)

@@ -78,15 +78,20 @@ void lw_host_add_uplink(const LwHostWorld *world, const LwLab *lab, LwResourceSe
 /* --- what is not to be changed
  * --------------------------------------------------------------------------------------------- */
 
+static gboolean is_machines_ns(const char *name) {
+  return name && (g_str_has_prefix(name, "cell-") || g_str_has_prefix(name, "ctr-"));
+}
+
 static gboolean is_machines(const LwResource *r) {
   const char *name = r->kind == LW_RES_NETNS ? r->name : r->ns;
-  return r->kind == LW_RES_CELL || (name && g_str_has_prefix(name, "cell-"));
+  return r->kind == LW_RES_CELL || r->kind == LW_RES_CONTAINER || r->kind == LW_RES_DOMAIN ||
+         r->kind == LW_RES_DOMAIN_NIC || is_machines_ns(name);
 }
 
 /* The router's cables end on bridges of the host; the other end tells whose they are. */
 static LwManage part_of(const LwResource *r, const LwFacts *facts) {
   const char *ns = r->kind == LW_RES_NETNS ? r->name : r->ns;
-  if (is_machines(r) || (r->peer_ns && g_str_has_prefix(r->peer_ns, "cell-")))
+  if (is_machines(r) || is_machines_ns(r->peer_ns))
     return LW_MANAGE_MACHINES;
   if (same_text(ns, facts->router_ns) || same_text(r->peer_ns, facts->router_ns))
     return LW_MANAGE_ROUTER;
@@ -139,7 +144,9 @@ gboolean lw_host_add(const LwHostWorld *world, const LwLab *lab, LwFacts *facts,
   if (refuse(world, lab, error))
     return FALSE;
   lw_host_add_uplink(world, lab, wanted);
-  if ((world->keeper == LW_UPLINK_NETWORKMANAGER && !lw_host_add_profiles(world, lab, wanted, error)) ||
+  gboolean profiles = world->keeper == LW_UPLINK_NETWORKMANAGER ||
+                      (world->keeper == LW_UPLINK_BRIDGED && world->networkmanager);
+  if ((profiles && !lw_host_add_profiles(world, lab, wanted, error)) ||
       !lw_host_add_domains(world, lab, facts, wanted, error))
     return FALSE;
   lw_host_mark_observed(lab, facts, wanted);
@@ -162,6 +169,7 @@ void lw_host_world_free(LwHostWorld *world) {
   if (!world)
     return;
   g_free(world->uplink);
+  g_free(world->client_id);
   lw_resource_set_free(world->taken);
   g_free(world);
 }

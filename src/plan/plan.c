@@ -10,6 +10,7 @@ typedef enum {
   PHASE_GLOBAL_SYSCTL,
   PHASE_RULES,
   PHASE_PROFILES,
+  PHASE_ADOPTED, /* networks whose bridge libvirt makes */
   PHASE_LINKS,
   PHASE_PLUG,
   PHASE_NETWORKS,
@@ -77,6 +78,7 @@ static gboolean is_of_one_link(const LwResource *sysctl) {
 static Phase phase_of(const LwResource *r, GHashTable *tunnels) {
   switch (r->kind) {
   case LW_RES_NETNS:
+  case LW_RES_CONTAINER:
     return PHASE_NAMESPACE;
   case LW_RES_SYSCTL:
     return is_of_one_link(r) ? PHASE_ADDRESSING : PHASE_GLOBAL_SYSCTL;
@@ -102,7 +104,7 @@ static Phase phase_of(const LwResource *r, GHashTable *tunnels) {
   case LW_RES_ROUTER_ITEM:
     return PHASE_RULES;
   case LW_RES_NETWORK:
-    return PHASE_NETWORKS;
+    return r->alias && *r->alias ? PHASE_NETWORKS : PHASE_ADOPTED;
   case LW_RES_DOMAIN:
     return PHASE_DOMAINS;
   case LW_RES_DOMAIN_NIC:
@@ -209,7 +211,7 @@ static int phase_of_change(const Diff *d, const LwChange *change) {
   if (change->klass == LW_CHANGE_DELETE) {
     if (r->kind == LW_RES_RULESET)
       return PHASE_DELETE_RULES;
-    if (r->kind == LW_RES_NETNS)
+    if (r->kind == LW_RES_NETNS || r->kind == LW_RES_CONTAINER)
       return PHASE_DELETE_NAMESPACES;
     return PHASE_DELETE + (PHASE_LAST - (int)phase);
   }

@@ -154,7 +154,13 @@ static void compile_management(const Compile *c) {
 }
 
 static void compile_segment_bridge(const Compile *c, const LwSegment *segment) {
-  add_bridge(c, segment->bridge, segment->origin);
+  LwResource *bridge = g_hash_table_contains(c->facts->networks, segment->bridge)
+                           ? add(c, LW_RES_LINK, "", segment->bridge, segment->origin)
+                           : add_bridge(c, segment->bridge, segment->origin);
+  if (!bridge->alias) { /* libvirt made it, with its network */
+    bridge->link_type = LW_LINK_EXTERNAL;
+    bridge->up = TRUE;
+  }
   add_sysctl(c, "", "1", "net/ipv6/conf/%s/disable_ipv6", segment->bridge);
   /* the host answers ARP for none of its addresses on a segment's wire */
   add_sysctl(c, "", "8", "net/ipv4/conf/%s/arp_ignore", segment->bridge);
@@ -312,7 +318,7 @@ static void add_machine_hosts(const Compile *c, LwResource *resolver, guint mach
     g_autofree char *name = n == 0 ? g_strdup(m->name) : g_strdup_printf("%s-%u", m->name, n + 1);
     if (lw_lab_segment(c->lab, segment)->has_dhcp) {
       LwDhcpHost *host = lw_dhcp_host_new();
-      host->mac = lw_nic_mac(c->lab, machine, n);
+      host->mac = lw_nic_mac_now(c->lab, c->facts, machine, n);
       host->address = address;
       host->name = g_strdup(name);
       g_ptr_array_add(resolver->hosts, host);
@@ -373,16 +379,16 @@ static gboolean nic_is_static(const Compile *c, guint machine, guint nic) {
   return !lw_lab_segment(c->lab, segment)->has_dhcp;
 }
 
-/* The cable of one NIC of a cell. Cut off: the port stays, down and on no bridge. */
-static void compile_nic(const Compile *c, guint machine, guint nic) {
+/* The cable of one NIC of a cell or container. Cut off: the port stays, down and on no bridge. */
+static void compile_nic(const Compile *c, guint machine, guint nic, const char *ns) {
   const LwMachine *m = lw_lab_machine(c->lab, machine);
   guint segment = lw_nic_segment(c->lab, c->facts, machine, nic);
   const LwSegment *s = segment == LW_NONE ? NULL : lw_lab_segment(c->lab, segment);
-  g_autofree char *ns = lw_name_cell_ns(m);
   g_autofree char *end = lw_name_nic(nic);
   g_autofree char *port = lw_name_nic_port(c->facts, c->lab, machine, nic);
-  LwResource *here = add_cable(c, port, s ? s->bridge : "", ns, end, lw_nic_mac(c->lab, machine, nic),
-                               lw_machine_nic(m, nic)->origin);
+  LwResource *here =
+      add_cable(c, port, s ? s->bridge : "", ns, end, lw_nic_mac_now(c->lab, c->facts, machine, nic),
+                lw_machine_nic(m, nic)->origin);
   here->up = s != NULL;
   here->isolated = s && s->isolate;
   if (nic_is_static(c, machine, nic))
@@ -399,7 +405,7 @@ static void compile_cell(const Compile *c, guint machine) {
   for (guint i = 0; i < m->command->len; i++)
     g_ptr_array_add(cell->argv, g_strdup(m->command->pdata[i]));
   for (guint n = 0; n < m->nics->len; n++) {
-    compile_nic(c, machine, n);
+    compile_nic(c, machine, n, ns);
     g_ptr_array_add(cell->nics, lw_name_nic(n));
     if (!nic_is_static(c, machine, n))
       continue;
@@ -407,6 +413,38 @@ static void compile_cell(const Compile *c, guint machine) {
     guint segment = lw_nic_segment(c->lab, c->facts, machine, n);
     if (n == 0 && segment != LW_NONE)
       cell->value = lw_addr_format(&lw_lab_segment(c->lab, segment)->router); /* its resolver */
+  }
+}
+
+/* The DHCP server is asked for it all the same as for a cell: what hands addresses out knows of them. */
+static void compile_lease(const Compile *c, const char *ns, guint nic, LwOrigin origin) {
+  LwResource *client = new_resource(LW_RES_DHCP_CLIENT, ns, NULL, origin);
+  client->link = lw_name_nic(nic);
+  client->suppress_default = nic != 0;
+  lw_resource_set_add(c->wanted, client);
+}
+
+/* One that does not run has no namespace to plug anything into. Its ports stay pinned: when it comes back, it
+ * comes back to them. */
+static void compile_container(const Compile *c, guint machine) {
+  const LwMachine *m = lw_lab_machine(c->lab, machine);
+  g_autofree char *ns = lw_name_machine_ns(c->facts, m);
+  if (!ns)
+    return;
+  const LwContainerFact *fact = g_hash_table_lookup(c->facts->containers, m->name);
+  LwResource *container = add(c, LW_RES_CONTAINER, NULL, ns, m->origin);
+  set_text(&container->process, fact->process);
+  set_text(&container->object, m->object);
+  set_text(&container->file, fact->file);
+  guint first = lw_nic_segment(c->lab, c->facts, machine, 0);
+  if (first != LW_NONE)
+    container->value = lw_addr_format(&lw_lab_segment(c->lab, first)->router);
+  add_sysctl(c, ns, "1", "net/ipv6/conf/all/disable_ipv6");
+  add_sysctl(c, ns, "1", "net/ipv6/conf/default/disable_ipv6");
+  for (guint n = 0; n < m->nics->len; n++) {
+    compile_nic(c, machine, n, ns);
+    if (!nic_is_static(c, machine, n) && lw_nic_segment(c->lab, c->facts, machine, n) != LW_NONE)
+      compile_lease(c, ns, n, lw_machine_nic(m, n)->origin);
   }
 }
 
@@ -448,9 +486,13 @@ gboolean lw_policy_compile(const LwLab *lab, LwFacts *facts, LwResourceSet *want
   g_autoptr(GPtrArray) plans = lw_resolver_plans(lab, facts);
   for (guint i = 0; i < plans->len; i++)
     compile_exit_resolver(&c, plans->pdata[i]);
-  for (guint m = 0; m < lab->machines->len; m++)
-    if (facts->cells_stand_in || lw_lab_machine(lab, m)->kind == LW_MACHINE_CELL)
+  for (guint m = 0; m < lab->machines->len; m++) {
+    LwMachineKind kind = lw_lab_machine(lab, m)->kind;
+    if (facts->cells_stand_in || kind == LW_MACHINE_CELL)
       compile_cell(&c, m);
+    else if (kind == LW_MACHINE_CONTAINER)
+      compile_container(&c, m);
+  }
   for (guint i = 0; i < facts->probes->len; i++)
     compile_probe(&c, facts->probes->pdata[i]);
   return TRUE;

@@ -7,6 +7,7 @@
  * and IPv6.
  */
 #include "policy/disjoint.h"
+#include "policy/names.h"
 #include "policy/policy.h"
 #include "policy/rules_common.h"
 
@@ -56,6 +57,11 @@ LwRuleset *lw_policy_guard_host_rules(const LwLab *lab, LwFacts *facts) {
   lw_rule_match(r, LW_FIELD_IIF, lw_value_name(lab->host.bridge));
   lw_rule_match(r, LW_FIELD_OIF, lw_value_name(lab->host.management.bridge));
   lw_rule_drop(r, "lanward guard host");
+  r = lw_chain_add_rule(forward, LW_ORIGIN_NONE, "the lab leaves by its router alone, networks: or not");
+  lw_rule_match(r, LW_FIELD_IIF, lw_value_name(lab->host.management.bridge));
+  lw_rule_match(r, LW_FIELD_OIF, lw_value_name(lab->host.bridge));
+  lw_rule_match_set(r, "lab", FALSE, LW_FIELD_SADDR, LW_FIELD_LAST);
+  lw_rule_drop(r, "lanward guard host");
   r = lw_chain_add_rule(forward, LW_ORIGIN_NONE, "the lab reaches nothing through the host but networks:");
   lw_rule_match(r, LW_FIELD_IIF, lw_value_name(lab->host.management.bridge));
   lw_rule_match_set(r, "lab", FALSE, LW_FIELD_SADDR, LW_FIELD_LAST);
@@ -76,13 +82,15 @@ static void pin(const Guard *g, const char *port, LwMac mac, LwAddr address, LwO
   lw_set_put(g->claims, origin, lw_value_name(port), lw_value_mac(mac), lw_value_addr(address));
 }
 
-static void pin_nic(const Guard *g, const LwLab *lab, LwFacts *facts, guint machine, guint index) {
-  if (lw_nic_segment(lab, facts, machine, index) == LW_NONE)
-    return; /* cut off: its port is on no bridge */
+/* Of one that is cut off nothing passes: a port without a MAC. */
+static void pin_port(const Guard *g, const LwLab *lab, LwFacts *facts, guint machine, guint index,
+                     const char *port) {
   const LwNic *nic = lw_machine_nic(lw_lab_machine(lab, machine), index);
-  g_autofree char *port = lw_name_nic_port(facts, lab, machine, index);
-  LwMac mac = lw_nic_mac(lab, machine, index);
+  guint segment = lw_nic_segment(lab, facts, machine, index);
+  LwMac mac = lw_nic_mac_now(lab, facts, machine, index);
   lw_set_put(g->ports, nic->origin, lw_value_name(port));
+  if (segment == LW_NONE)
+    return;
   if (nic->spoof_ok) {
     lw_set_put(g->free_ports, nic->origin, lw_value_name(port));
     return;
@@ -91,10 +99,22 @@ static void pin_nic(const Guard *g, const LwLab *lab, LwFacts *facts, guint mach
   LwAddr address = lw_nic_address(lab, facts, machine, index);
   if (lw_addr_is_set(&address))
     pin(g, port, mac, address, nic->origin);
-  if (lw_nic_segment(lab, facts, machine, index) != nic->segment)
+  if (segment != nic->segment)
     return; /* its further addresses belong to its own segment */
   for (guint i = 0; i < nic->addresses->len; i++)
     pin(g, port, mac, g_array_index(nic->addresses, LwPrefix, i).addr, nic->origin);
+}
+
+/* A cell that is cut off is on no bridge. A domain is: libvirt leaves its port there, without a link. */
+static void pin_nic(const Guard *g, const LwLab *lab, LwFacts *facts, guint machine, guint index) {
+  gboolean is_cell = facts->cells_stand_in || lw_lab_machine(lab, machine)->kind == LW_MACHINE_CELL;
+  if (is_cell && lw_nic_segment(lab, facts, machine, index) == LW_NONE)
+    return;
+  g_autofree char *port = lw_name_nic_port(facts, lab, machine, index);
+  const char *other = lw_nic_other_port(lab, facts, machine, index);
+  pin_port(g, lab, facts, machine, index, port);
+  if (other)
+    pin_port(g, lab, facts, machine, index, other);
 }
 
 static LwRule *guard_rule(LwChain *c, const char *comment) {

@@ -346,7 +346,8 @@ static void add_gateway(const From *f) {
   add(m, LW_ZONE_ROUTER, LW_NONE, both(m, either(m, services, both(m, gateway, client)), f->proper),
       both(m, either(m, services, both(m, gateway, dhcp)), f->sources));
   if (s->dns_foreign == LW_DNS_REDIRECT)
-    add(m, LW_ZONE_ROUTER, LW_NONE, LW_BDD_FALSE, both(m, dns(m, 53), f->sources));
+    add(m, LW_ZONE_ROUTER, LW_NONE, both(m, both(m, dns(m, 53), m->internet), f->proper),
+        both(m, dns(m, 53), f->sources));
   LwBdd led = s->dns_foreign == LW_DNS_REDIRECT ? dns(m, 53) : queries;
   each_exit(f, put_led, &led);
   if (!s->has_dhcp)

@@ -25,6 +25,18 @@ char *lw_name_cell_ns(const LwMachine *machine) {
   return g_strconcat("cell-", machine->name, NULL);
 }
 
+char *lw_name_container_ns(const LwMachine *machine, const LwContainerFact *fact) {
+  return g_strdup_printf("ctr-%s-%" G_GUINT64_FORMAT, machine->name, fact->netns);
+}
+
+char *lw_name_machine_ns(const LwFacts *facts, const LwMachine *machine) {
+  if (facts->cells_stand_in || machine->kind == LW_MACHINE_CELL)
+    return lw_name_cell_ns(machine);
+  const LwContainerFact *fact =
+      machine->kind == LW_MACHINE_CONTAINER ? g_hash_table_lookup(facts->containers, machine->name) : NULL;
+  return fact && fact->process && !fact->trouble ? lw_name_container_ns(machine, fact) : NULL;
+}
+
 char *lw_name_nic(guint nic) {
   return g_strdup_printf("eth%u", nic);
 }
@@ -63,6 +75,18 @@ LwAddr lw_nic_address(const LwLab *lab, const LwFacts *facts, guint machine, gui
                                          lw_lab_segment(lab, segment)->name);
   const LwAddr *kept = g_hash_table_lookup(facts->leases, key);
   return kept ? *kept : LW_ADDR_NONE;
+}
+
+LwMac lw_nic_mac_now(const LwLab *lab, const LwFacts *facts, guint machine, guint nic) {
+  const LwNic *declared = lw_machine_nic(lw_lab_machine(lab, machine), nic);
+  g_autofree char *key = nic_key(lab, machine, nic);
+  const LwMac *known = lw_mac_is_set(&declared->mac) ? NULL : g_hash_table_lookup(facts->macs, key);
+  return known ? *known : lw_nic_mac(lab, machine, nic);
+}
+
+const char *lw_nic_other_port(const LwLab *lab, const LwFacts *facts, guint machine, guint nic) {
+  g_autofree char *key = nic_key(lab, machine, nic);
+  return g_hash_table_lookup(facts->ports, key);
 }
 
 static gboolean pool_has(const LwSegment *segment, guint tunnel) {

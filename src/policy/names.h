@@ -18,7 +18,12 @@ char *lw_name_tunnel(const LwTunnel *tunnel);        /* inside the router: "wg-"
 char *lw_name_nic_port(LwFacts *facts, const LwLab *lab, guint machine,
                        guint nic);               /* host side: "lwm" + number */
 char *lw_name_cell_ns(const LwMachine *machine); /* "cell-" + name */
-char *lw_name_nic(guint nic);                    /* inside a cell: "eth0" */
+/* "ctr-" + name + "-" + the namespace's inode: another one with each start of the container, so that what
+ * hung on the last one is not taken for what hangs on this one. */
+char *lw_name_container_ns(const LwMachine *machine, const LwContainerFact *fact);
+/* The namespace of a machine's NICs; NULL: it has none now (a container that does not run, a domain). */
+char *lw_name_machine_ns(const LwFacts *facts, const LwMachine *machine);
+char *lw_name_nic(guint nic); /* inside a cell: "eth0" */
 guint32 lw_mark_of_exit(LwFacts *facts, const LwLab *lab, guint tunnel /* LW_NONE: direct */);
 guint32 lw_table_of_exit(LwFacts *facts, const LwLab *lab, guint tunnel);
 
@@ -27,6 +32,11 @@ guint lw_nic_segment(const LwLab *lab, const LwFacts *facts, guint machine, guin
 /* Its address there: declared (when it is in its own segment), else the one kept for it (facts->leases).
  * Unset when it has none. */
 LwAddr lw_nic_address(const LwLab *lab, const LwFacts *facts, guint machine, guint nic);
+/* Its MAC: as declared, else what it is known to have, else derived. */
+LwMac lw_nic_mac_now(const LwLab *lab, const LwFacts *facts, guint machine, guint nic);
+/* Its other interface, while it is not the one of lw_name_nic_port() yet: an adopted domain has that from its
+ * next start on. Nullable, borrowed. */
+const char *lw_nic_other_port(const LwLab *lab, const LwFacts *facts, guint machine, guint nic);
 /* The exit of a segment that is active now: LW_NONE for direct (and for none: look at the segment). */
 guint lw_active_exit(const LwLab *lab, const LwFacts *facts, guint segment);
 /* The exit that a source of the segment uses: a pin's, else the active one. */

@@ -1,5 +1,7 @@
 #include "policy/policy.h"
 
+#include "base/error.h"
+
 static gboolean has_undeclared_range(const LwAllow *allow, const LwSegment *segment) {
   for (guint i = 0; i < allow->from->len; i++)
     if (segment->has_dhcp && lw_range_overlaps(&g_array_index(allow->from, LwRange, i), &segment->dhcp))
@@ -43,6 +45,21 @@ static void note_machine(const LwLab *lab, const LwMachine *machine, GPtrArray *
                   g_strdup_printf("%s has NICs in %s: it joins them, whatever the rules say of the segments",
                                   machine->name, segments->str));
   g_string_free(segments, TRUE);
+}
+
+gboolean lw_policy_containers(const LwLab *lab, const LwFacts *facts, GError **error) {
+  for (guint i = 0; i < lab->machines->len; i++) {
+    const LwMachine *machine = lw_lab_machine(lab, i);
+    const LwContainerFact *fact =
+        machine->kind == LW_MACHINE_CONTAINER ? g_hash_table_lookup(facts->containers, machine->name) : NULL;
+    if (!fact || !fact->trouble)
+      continue;
+    g_autofree char *where = lw_origin_format(&machine->origin);
+    g_set_error(error, LW_ERROR, LW_ERROR_CONFLICT, "%s: machine %s: %s", where, machine->name,
+                fact->trouble);
+    return FALSE;
+  }
+  return TRUE;
 }
 
 GPtrArray *lw_policy_notes(const LwLab *lab) {

@@ -18,6 +18,10 @@ LwRuleset *lw_policy_router_rules(const LwLab *lab, LwFacts *facts);
 LwRuleset *lw_policy_guard_bridge_rules(const LwLab *lab, LwFacts *facts);
 LwRuleset *lw_policy_guard_host_rules(const LwLab *lab, LwFacts *facts);
 
+/* Whether the lab's containers can be machines, by the facts; else what is wrong with the first one that
+ * cannot, and what to do (LW_ERROR_CONFLICT): to be asked before a file is put in force. */
+gboolean lw_policy_containers(const LwLab *lab, const LwFacts *facts, GError **error);
+
 /* Everything a user should be told about a lab that is right but may surprise (IPv6 lines ignored, a range
  * that binds only declared addresses, …): of char*, transfer full. */
 GPtrArray *lw_policy_notes(const LwLab *lab);

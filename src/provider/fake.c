@@ -56,10 +56,14 @@ static gboolean text_equal(const char *a, const char *b) {
   return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
+static gboolean is_namespace(const LwResource *resource) {
+  return resource->kind == LW_RES_NETNS || resource->kind == LW_RES_CONTAINER;
+}
+
 /* Whether `other` cannot be there without `gone`. */
 static gboolean goes_with(const LwResource *gone, const LwResource *other) {
-  if (gone->kind == LW_RES_NETNS)
-    return other->kind != LW_RES_NETNS && other->kind != LW_RES_CELL &&
+  if (is_namespace(gone))
+    return !is_namespace(other) && other->kind != LW_RES_CELL &&
            (text_equal(other->ns, gone->name) || text_equal(other->peer_ns, gone->name));
   if (!is_made_by_us(gone))
     return FALSE;
@@ -89,10 +93,11 @@ static void remove_with_dependants(Fake *fake, const char *key) {
 }
 
 static gboolean namespace_is_there(Fake *fake, const LwResource *resource, GError **error) {
-  if (!*resource->ns || resource->kind == LW_RES_NETNS || !lw_provider_handles(&fake->base, LW_RES_NETNS))
+  if (!*resource->ns || is_namespace(resource) || !lw_provider_handles(&fake->base, LW_RES_NETNS))
     return TRUE;
   g_autofree char *key = g_strconcat("netns:", resource->ns, NULL);
-  if (lw_resource_set_find(fake->world, key))
+  g_autofree char *container = g_strconcat("container:", resource->ns, NULL);
+  if (lw_resource_set_find(fake->world, key) || lw_resource_set_find(fake->world, container))
     return TRUE;
   g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "there is no network namespace %s", resource->ns);
   return FALSE;

@@ -14,12 +14,6 @@ typedef struct {
   guint8 family; /* of the packets whose addresses are translated */
 } Walk;
 
-static gboolean rewrite_equal(const LwRewrite *a, const LwRewrite *b) {
-  return lw_addr_equal(&a->source, &b->source) && lw_addr_equal(&a->destination, &b->destination) &&
-         a->has_sport == b->has_sport && a->has_dport == b->has_dport && a->sport == b->sport &&
-         a->dport == b->dport && a->source_unknown == b->source_unknown;
-}
-
 static gboolean state_equal(const State *a, const State *b) {
   return a->mark == b->mark && a->ct_mark == b->ct_mark && a->mark_unknown == b->mark_unknown &&
          a->ct_mark_unknown == b->ct_mark_unknown && a->ct_state == b->ct_state && a->dnat == b->dnat &&

@@ -42,9 +42,11 @@ typedef struct {
 
 typedef struct {
   GHashTable *by_oif; /* link number -> GArray of Piece */
+  GHashTable *led_by; /* 2 * link number, + 1 without default routes -> LwBdd: those pieces' sets in one */
   LwBdd ways;         /* destinations and the links that they are led to */
   LwBdd matched;      /* by anything, a refusal (prohibit, blackhole) included */
   LwBdd matched_more; /* by anything but a default route */
+  LwBdd led;          /* by what leads somewhere */
 } Table;
 
 typedef struct {
@@ -102,6 +104,12 @@ typedef struct {
   State state;
 } Branch;
 
+static inline gboolean rewrite_equal(const LwRewrite *a, const LwRewrite *b) {
+  return lw_addr_equal(&a->source, &b->source) && lw_addr_equal(&a->destination, &b->destination) &&
+         a->has_sport == b->has_sport && a->has_dport == b->has_dport && a->sport == b->sport &&
+         a->dport == b->dport && a->source_unknown == b->source_unknown;
+}
+
 /* Where a chain is walked. */
 typedef struct {
   LwReach *reach;
@@ -129,6 +137,7 @@ struct LwReach {
   LwApproximation approximation;
   GPtrArray *trace; /* of LwStep*; NULL: not asked for */
   gboolean through; /* of a trace: nothing stops it */
+  LwBdd *unrefused; /* NULL: not asked for */
 };
 
 /* A match as sets: what it holds for surely, and what it may hold for. */
@@ -180,9 +189,15 @@ typedef struct {
 } Way;
 /* Ways out by that link: of Way, transfer full. */
 GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif);
+/* May packets of the set, their destinations as they are by now, be led out by that link? */
+gboolean lw_reach_leads(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif, LwBdd set);
 /* Sources that surely have a way back by that link; LW_NO_LINK: by any. None when routing rules say more than
  * the main table does. */
 LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link);
+/* Destinations that no route of a table refuses. */
+LwBdd lw_reach_unrefused_destinations(LwReach *reach, Ns *ns, const State *state, guint iif);
+/* What refuses a packet that goes nowhere, or "no route leads there". Transfer full. */
+char *lw_reach_refusal(LwReach *reach, Ns *ns, const State *state, guint iif, LwBdd packet);
 /* Links that any route of the namespace leads to. Of guint, transfer full. */
 GArray *lw_reach_routed_links(LwReach *reach, Ns *ns);
 /* Those that a packet of the set may be led to, its destination as it was sent. Of guint, transfer full. */

@@ -8,6 +8,7 @@ static void pieces_unref(gpointer pieces) {
 void lw_reach_tables_free(gpointer data) {
   Table *table = data;
   g_hash_table_unref(table->by_oif);
+  g_hash_table_unref(table->led_by);
   g_free(table);
 }
 
@@ -112,6 +113,7 @@ static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
   if (table)
     return table;
   table = g_new0(Table, 1);
+  table->led_by = g_hash_table_new(NULL, NULL);
   table->by_oif = g_hash_table_new_full(NULL, NULL, NULL, pieces_unref);
   g_hash_table_insert(ns->tables, GUINT_TO_POINTER(number), table);
   g_autoptr(GArray) routes = routes_of(reach, ns, number);
@@ -135,6 +137,7 @@ static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
     if (route->oif == LW_NO_LINK)
       continue;
     put_piece(table, route->oif, &piece);
+    table->led = lw_bdd_or(reach->pool, table->led, piece.set);
     table->ways =
         lw_bdd_or(reach->pool, table->ways, lw_packets_leading_to(reach->pool, piece.set, route->oif));
   }
@@ -153,6 +156,21 @@ static gboolean applies(const Lookup *lookup, const Ns *ns, const State *state, 
   if (lookup->mark && state->mark_unknown)
     *unsure = TRUE;
   return !lookup->mark || state->mark_unknown || lookup->mark == (state->mark & lookup->mask);
+}
+
+/* All destinations that the table leads out by the link. */
+static LwBdd led_by(LwReach *reach, Table *table, guint oif, gboolean but_default) {
+  gpointer key = GUINT_TO_POINTER(2 * oif + (but_default ? 1 : 0)), known;
+  if (g_hash_table_lookup_extended(table->led_by, key, NULL, &known))
+    return GPOINTER_TO_UINT(known);
+  const GArray *pieces = g_hash_table_lookup(table->by_oif, GUINT_TO_POINTER(oif));
+  g_autoptr(GArray) sets = g_array_new(FALSE, FALSE, sizeof(LwBdd));
+  for (guint i = 0; pieces && i < pieces->len; i++)
+    if (!(but_default && g_array_index(pieces, Piece, i).is_default))
+      g_array_append_val(sets, g_array_index(pieces, Piece, i).set);
+  LwBdd all = lw_bdd_or_all(reach->pool, (LwBdd *)(void *)sets->data, sets->len);
+  g_hash_table_insert(table->led_by, key, GUINT_TO_POINTER(all));
+  return all;
 }
 
 static LwBdd way_set(LwReach *reach, const Lookup *lookup, LwBdd left, LwBdd set) {
@@ -188,6 +206,59 @@ GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, gui
     left = lw_bdd_minus(pool, left, lw_bdd_and(pool, answered, lookup->selected));
   }
   return ways;
+}
+
+gboolean lw_reach_leads(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif, LwBdd set) {
+  for (guint i = 0; i < ns->lookups->len && set != LW_BDD_FALSE; i++) {
+    const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
+    gboolean unsure;
+    if (!applies(lookup, ns, state, iif, &unsure))
+      continue;
+    Table *table = lookup->refuse ? NULL : table_get(reach, ns, lookup->table);
+    LwBdd part = lookup->selected == LW_BDD_TRUE ? set : lw_bdd_and(reach->pool, set, lookup->selected);
+    if (table && lw_bdd_intersects(reach->pool, part, led_by(reach, table, oif, lookup->suppress_default)))
+      return TRUE;
+    if (unsure)
+      continue;
+    if (table)
+      part = lw_bdd_and(reach->pool, part, lookup->suppress_default ? table->matched_more : table->matched);
+    set = lw_bdd_minus(reach->pool, set, part);
+  }
+  return FALSE;
+}
+
+LwBdd lw_reach_unrefused_destinations(LwReach *reach, Ns *ns, const State *state, guint iif) {
+  LwBddPool *pool = reach->pool;
+  LwBdd left = LW_BDD_TRUE, refused = LW_BDD_FALSE;
+  for (guint i = 0; i < ns->lookups->len && left != LW_BDD_FALSE; i++) {
+    const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
+    gboolean unsure;
+    if (!applies(lookup, ns, state, iif, &unsure) || unsure || lookup->refuse)
+      continue;
+    const Table *table = table_get(reach, ns, lookup->table);
+    LwBdd answered = lookup->suppress_default ? table->matched_more : table->matched;
+    answered = lw_bdd_and(pool, left, lw_bdd_and(pool, answered, lookup->selected));
+    refused = lw_bdd_or(pool, refused, lw_bdd_minus(pool, answered, table->led));
+    left = lw_bdd_minus(pool, left, answered);
+  }
+  return lw_bdd_not(pool, refused);
+}
+
+char *lw_reach_refusal(LwReach *reach, Ns *ns, const State *state, guint iif, LwBdd packet) {
+  for (guint i = 0; i < ns->lookups->len; i++) {
+    const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
+    gboolean unsure;
+    if (!applies(lookup, ns, state, iif, &unsure) ||
+        !lw_bdd_intersects(reach->pool, packet, lookup->selected))
+      continue;
+    if (lookup->refuse)
+      return g_strdup_printf("routing rule %u refuses it", lookup->priority);
+    const Table *table = table_get(reach, ns, lookup->table);
+    if (lw_bdd_intersects(reach->pool, packet,
+                          lookup->suppress_default ? table->matched_more : table->matched))
+      return g_strdup_printf("a route of table %u refuses it", lookup->table);
+  }
+  return g_strdup("no route leads there");
 }
 
 GArray *lw_reach_routed_links(LwReach *reach, Ns *ns) {

@@ -1,41 +1,10 @@
 /* Packets on their way: in by a link, through a bridge or the IP stack, out by a link and in at its other
  * end. */
-#include "reach/internal.h"
+#include "reach/run.h"
 
 #include <string.h>
 
 #define HOPS_MAX 16
-
-/* Whom a frame is for. */
-typedef enum {
-  TO_ANYBODY,     /* its sender chose: whoever is there may be meant */
-  TO_DESTINATION, /* who has the packet's destination */
-  TO_ADDRESS,     /* who has `address` */
-  TO_ELSEWHERE,   /* a gateway whose address is not known: nobody who was looked into */
-} HopKind;
-
-typedef struct {
-  HopKind kind;
-  LwAddr address;
-} Hop;
-
-/* A namespace that a packet of a recorded run came through: what its connection tracking knows. */
-typedef struct {
-  guint parent; /* the one before; 0: none */
-  Ns *ns;
-  guint iif, oif; /* LW_NO_LINK: it was sent, or delivered, there */
-  State state;    /* as it left */
-} Passage;
-
-/* One lw_reach_from(). */
-typedef struct {
-  LwReach *reach;
-  GPtrArray *arrivals;
-  GArray *passages;     /* of Passage, the first a dummy; NULL: not recorded */
-  GArray *arrival_hops; /* of guint: the passage before each arrival */
-  LwStartKind first;    /* whom the first frame is for; FRAME: for anybody, as all further ones */
-  GHashTable *seen;     /* Link* -> GArray of Branch: what has come in there */
-} Run;
 
 static void frame_in(Run *run, Link *link, const Branch *branch, Hop hop, guint depth);
 static void bridge_in(Run *run, Link *bridge, Link *port, const Branch *branch, Hop hop, guint depth);
@@ -43,7 +12,7 @@ static void bridge_in(Run *run, Link *bridge, Link *port, const Branch *branch, 
 /* --- being told
  * --------------------------------------------------------------------------------------------------- */
 
-static void step_free(gpointer data) {
+void lw_reach_step_free(gpointer data) {
   LwStep *step = data;
   g_free(step->text);
   g_free(step);
@@ -70,7 +39,7 @@ void lw_reach_step(const At *at, LwStepKind kind, const LwRule *rule, const LwCh
   g_ptr_array_add(trace, step);
 }
 
-static void tell(Run *run, Ns *ns, const Link *link, LwStepKind kind, const char *text) {
+void lw_reach_tell(Run *run, Ns *ns, const Link *link, LwStepKind kind, const char *text) {
   At at = {.reach = run->reach, .ns = ns, .iif = link ? link->number : LW_NO_LINK};
   lw_reach_step(&at, kind, NULL, NULL, LW_VERDICT_NONE, NULL, g_strdup(text));
 }
@@ -78,10 +47,13 @@ static void tell(Run *run, Ns *ns, const Link *link, LwStepKind kind, const char
 /* --- arrivals
  * ----------------------------------------------------------------------------------------------------- */
 
-static gboolean rewrite_equal(const LwRewrite *a, const LwRewrite *b) {
-  return lw_addr_equal(&a->source, &b->source) && lw_addr_equal(&a->destination, &b->destination) &&
-         a->has_sport == b->has_sport && a->has_dport == b->has_dport && a->sport == b->sport &&
-         a->dport == b->dport && a->source_unknown == b->source_unknown;
+static void note_way(Run *run, guint arrival, const Branch *branch) {
+  if (!run->came_by)
+    return;
+  if (arrival == run->came_by->len)
+    g_ptr_array_add(run->came_by, g_array_new(FALSE, FALSE, sizeof(CameBy)));
+  const CameBy one = {branch->set, branch->state.hop};
+  g_array_append_val(g_ptr_array_index(run->came_by, arrival), one);
 }
 
 static void arrive(Run *run, const Ns *ns, const Link *link, const Branch *branch) {
@@ -92,13 +64,13 @@ static void arrive(Run *run, const Ns *ns, const Link *link, const Branch *branc
         !rewrite_equal(&known->rewrite, &branch->state.rewrite))
       continue;
     known->packets = lw_bdd_or(run->reach->pool, known->packets, branch->set);
+    note_way(run, i, branch);
     return;
   }
   LwArrival *arrival = g_new0(LwArrival, 1);
   *arrival = (LwArrival){ns->name, name, branch->state.rewrite, branch->set};
+  note_way(run, run->arrivals->len, branch);
   g_ptr_array_add(run->arrivals, arrival);
-  if (run->arrival_hops)
-    g_array_append_val(run->arrival_hops, branch->state.hop);
 }
 
 /* What of the branch has not come in by the link in the same state yet; noted as come in now. */
@@ -128,7 +100,7 @@ static LwBdd news(Run *run, Link *link, const Branch *branch) {
  * ------------------------------------------------------------------------------------------------- */
 
 /* Those of the branch whose destination, as it is by now, is in the set (over DADDR). */
-static LwBdd destined(LwReach *reach, const Branch *branch, LwBdd set) {
+LwBdd lw_reach_destined(LwReach *reach, const Branch *branch, LwBdd set) {
   const LwAddr *written = &branch->state.rewrite.destination;
   if (lw_addr_is_set(written)) {
     set = lw_bdd_and(reach->pool, set, lw_packets_addr(reach->pool, LW_HEADER_DADDR, written));
@@ -154,7 +126,7 @@ static LwBdd meant(LwReach *reach, const Ns *ns, const Branch *branch, Hop hop) 
   case TO_ANYBODY:
     return branch->set;
   case TO_DESTINATION:
-    return destined(reach, branch, ns->owned);
+    return lw_reach_destined(reach, branch, ns->owned);
   case TO_ADDRESS:
     return lw_reach_is_member(reach, ns->owned, LW_HEADER_DADDR, &hop.address) ? branch->set : LW_BDD_FALSE;
   case TO_ELSEWHERE:
@@ -177,7 +149,7 @@ static void out_by(Run *run, Link *link, const Branch *branch, Hop hop, guint de
     return;
   }
   if (run->reach->trace)
-    tell(run, link->ns, link, LW_STEP_LEAVES, NULL);
+    lw_reach_tell(run, link->ns, link, LW_STEP_LEAVES, NULL);
   arrive(run, link->ns, link, branch);
 }
 
@@ -190,7 +162,7 @@ static void emit(Run *run, Link *link, const Branch *in, Hop hop, guint depth) {
     out_by(run, link, &branch, hop, depth);
 }
 
-static GArray *one_branch(const Branch *branch) {
+GArray *lw_reach_one_branch(const Branch *branch) {
   GArray *branches = g_array_new(FALSE, FALSE, sizeof(Branch));
   g_array_append_val(branches, *branch);
   return branches;
@@ -217,14 +189,14 @@ static void go_as_told(Run *run, Ns *ns, guint iif, const Branch *branch, guint 
   const LwAddr *via = &branch->state.route_via;
   Hop hop = lw_addr_is_set(via) ? (Hop){TO_ADDRESS, *via} : (Hop){.kind = TO_DESTINATION};
   if (run->reach->trace)
-    tell(run, ns, out, LW_STEP_ROUTE, out ? "route-to" : "route-to: there is no such interface");
+    lw_reach_tell(run, ns, out, LW_STEP_ROUTE, out ? "route-to" : "route-to: there is no such interface");
   if (out && depth <= HOPS_MAX)
     post_routing(run, ns, iif, out, branch, hop, depth + 1);
 }
 
 static void post_routing(Run *run, Ns *ns, guint iif, Link *out, const Branch *branch, Hop hop, guint depth) {
   At at = {.ns = ns, .hook = LW_HOOK_POSTROUTING, .iif = iif, .oif = out->number};
-  g_autoptr(GArray) in = one_branch(branch);
+  g_autoptr(GArray) in = lw_reach_one_branch(branch);
   g_autoptr(GArray) after = through(run, &at, in);
   for (guint i = 0; i < after->len; i++) {
     Branch *each = &g_array_index(after, Branch, i);
@@ -250,7 +222,7 @@ static void go_out(Run *run, Ns *ns, guint iif, guint oif, const Branch *branch,
   for (guint i = 0; i < ways->len; i++) {
     const Way *way = &g_array_index(ways, Way, i);
     Branch part = *branch;
-    part.set = destined(run->reach, branch, way->set);
+    part.set = lw_reach_destined(run->reach, branch, way->set);
     if (part.set != LW_BDD_FALSE)
       post_routing(run, ns, iif, lw_reach_link_at(ns, oif), &part, hop_of(way), depth);
   }
@@ -288,19 +260,28 @@ static void route_traced(Run *run, Ns *ns, LwHook hook, guint iif, const Branch 
     g_autoptr(GArray) ways = lw_reach_ways(run->reach, ns, &branch->state, iif, oif);
     gboolean goes = FALSE;
     for (guint w = 0; w < ways->len; w++)
-      goes |= destined(run->reach, branch, g_array_index(ways, Way, w).set) != LW_BDD_FALSE;
+      goes |= lw_reach_destined(run->reach, branch, g_array_index(ways, Way, w).set) != LW_BDD_FALSE;
     if (!goes)
       continue;
     any = TRUE;
-    tell(run, ns, lw_reach_link_at(ns, oif), LW_STEP_ROUTE, NULL);
+    lw_reach_tell(run, ns, lw_reach_link_at(ns, oif), LW_STEP_ROUTE, NULL);
     At at = {.ns = ns, .hook = hook, .iif = iif, .oif = oif};
-    g_autoptr(GArray) in = one_branch(branch);
+    g_autoptr(GArray) in = lw_reach_one_branch(branch);
     g_autoptr(GArray) after = through(run, &at, in);
     for (guint a = 0; a < after->len; a++)
       go_out(run, ns, iif, oif, &g_array_index(after, Branch, a), &branch->state, depth);
   }
-  if (!any)
-    tell(run, ns, NULL, LW_STEP_ROUTE, "no route leads there, or one that refuses it");
+  if (any)
+    return;
+  LwBdd packet = branch->set;
+  if (lw_addr_is_set(&branch->state.rewrite.destination)) {
+    packet = lw_packets_forget(run->reach->pool, packet, LW_HEADER_DADDR);
+    packet =
+        lw_bdd_and(run->reach->pool, packet,
+                   lw_packets_addr(run->reach->pool, LW_HEADER_DADDR, &branch->state.rewrite.destination));
+  }
+  g_autofree char *refusal = lw_reach_refusal(run->reach, ns, &branch->state, iif, packet);
+  lw_reach_tell(run, ns, NULL, LW_STEP_ROUTE, refusal);
 }
 
 /* --- in
@@ -309,11 +290,11 @@ static void route_traced(Run *run, Ns *ns, LwHook hook, guint iif, const Branch 
 
 static void deliver(Run *run, Ns *ns, guint iif, const Branch *branch) {
   At at = {.ns = ns, .hook = LW_HOOK_INPUT, .iif = iif};
-  g_autoptr(GArray) in = one_branch(branch);
+  g_autoptr(GArray) in = lw_reach_one_branch(branch);
   g_autoptr(GArray) after = through(run, &at, in);
   for (guint i = 0; i < after->len; i++) {
     if (run->reach->trace)
-      tell(run, ns, NULL, LW_STEP_DELIVERED, NULL);
+      lw_reach_tell(run, ns, NULL, LW_STEP_DELIVERED, NULL);
     Branch *each = &g_array_index(after, Branch, i);
     record(run, ns, iif, LW_NO_LINK, each);
     arrive(run, ns, NULL, each);
@@ -329,12 +310,12 @@ static void forward(Run *run, Ns *ns, guint iif, const Branch *in, guint depth) 
     branch.set = lw_bdd_minus(pool, branch.set, lw_packets_family(pool, 6));
   if (branch.set == LW_BDD_FALSE) {
     if (run->reach->trace)
-      tell(run, ns, NULL, LW_STEP_STOPPED, "it is not for this place, and forwarding is off here");
+      lw_reach_tell(run, ns, NULL, LW_STEP_STOPPED, "it is not for this place, and forwarding is off here");
     return;
   }
   if (branch.state.routed) {
     At told = {.ns = ns, .hook = LW_HOOK_FORWARD, .iif = iif, .oif = branch.state.route_to};
-    g_autoptr(GArray) one = one_branch(&branch);
+    g_autoptr(GArray) one = lw_reach_one_branch(&branch);
     g_autoptr(GArray) after = through(run, &told, one);
     for (guint i = 0; i < after->len; i++)
       go_as_told(run, ns, iif, &g_array_index(after, Branch, i), depth);
@@ -344,8 +325,14 @@ static void forward(Run *run, Ns *ns, guint iif, const Branch *in, guint depth) 
     route_traced(run, ns, LW_HOOK_FORWARD, iif, &branch, depth);
     return;
   }
+  LwBdd *unrefused = run->reach->unrefused;
+  if (unrefused)
+    *unrefused =
+        lw_bdd_or(pool, *unrefused,
+                  lw_reach_destined(run->reach, &branch,
+                                    lw_reach_unrefused_destinations(run->reach, ns, &branch.state, iif)));
   At at = {.ns = ns, .hook = LW_HOOK_FORWARD, .iif = iif};
-  g_autoptr(GArray) one = one_branch(&branch);
+  g_autoptr(GArray) one = lw_reach_one_branch(&branch);
   g_autoptr(GArray) after = through(run, &at, one);
   for (guint i = 0; i < after->len; i++)
     route_filtered(run, ns, iif, &g_array_index(after, Branch, i), &branch.state, depth);
@@ -366,13 +353,30 @@ static LwBdd with_way_back(LwReach *reach, const Link *link, LwBdd set) {
   return lw_bdd_and(reach->pool, set, good);
 }
 
+/* The part of a branch that br_netfilter gave another destination while it was a frame still. Named. */
+static LwBdd redirected(LwReach *reach, const Link *bridge, const Branch *branch) {
+  const LwAddr *before = &branch->state.entry.destination, *now = &branch->state.rewrite.destination;
+  LwBdd set = lw_bdd_and(reach->pool, branch->set, bridge->bridged);
+  if (!branch->state.dnat || lw_addr_equal(before, now))
+    return LW_BDD_FALSE;
+  if (!lw_addr_is_set(before)) /* to where it was sent anyway: that is no change */
+    set = lw_bdd_minus(reach->pool, set, lw_packets_addr(reach->pool, LW_HEADER_DADDR, now));
+  if (set == LW_BDD_FALSE)
+    return set;
+  g_autofree char *text = g_strdup_printf("%s%s%s: br_netfilter translates bridged frames' destinations",
+                                          bridge->ns->name, *bridge->ns->name ? ": " : "", bridge->name);
+  lw_reach_note_unknown(reach, text);
+  return set;
+}
+
 static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) {
   LwReach *reach = run->reach;
   Ns *ns = link->ns;
   Branch branch = *in;
   branch.set = meant(reach, ns, &branch, hop);
   if (hop.kind == TO_ANYBODY)
-    branch.set = lw_bdd_minus(reach->pool, branch.set, destined(reach, &branch, ns->martian_destination));
+    branch.set =
+        lw_bdd_minus(reach->pool, branch.set, lw_reach_destined(reach, &branch, ns->martian_destination));
   if (!link->v6)
     branch.set = lw_bdd_minus(reach->pool, branch.set, lw_packets_family(reach->pool, 6));
   branch.state.dnat = branch.state.snat = FALSE;
@@ -383,13 +387,15 @@ static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) 
   if (branch.set == LW_BDD_FALSE)
     return;
   At at = {.ns = ns, .hook = LW_HOOK_PREROUTING, .iif = link->number};
-  g_autoptr(GArray) one = one_branch(&branch);
+  g_autoptr(GArray) one = lw_reach_one_branch(&branch);
   g_autoptr(GArray) after = through(run, &at, one);
   for (guint i = 0; i < after->len; i++) {
     Branch each = g_array_index(after, Branch, i);
+    if (link->bridged != LW_BDD_FALSE && reach->approximation == LW_REACH_MUST)
+      each.set = lw_bdd_minus(reach->pool, each.set, redirected(reach, link, &each));
     LwBdd good = with_good_source(reach, link, &each);
     if (good == LW_BDD_FALSE && run->reach->trace)
-      tell(run, ns, link, LW_STEP_STOPPED, "its source is an address that cannot come from there");
+      lw_reach_tell(run, ns, link, LW_STEP_STOPPED, "its source is an address that cannot come from there");
     each.set = with_way_back(reach, link, good);
     if (each.state.routed) { /* even what is sent to the namespace itself */
       forward(run, ns, link->number, &each, depth);
@@ -398,7 +404,7 @@ static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) 
     /* who was asked for by its address is there */
     gboolean asked = hop.kind == TO_DESTINATION && !each.state.dnat;
     LwBdd own = lw_bdd_or(reach->pool, ns->local, link->broadcast);
-    Branch local = {asked ? each.set : destined(reach, &each, own), each.state};
+    Branch local = {asked ? each.set : lw_reach_destined(reach, &each, own), each.state};
     each.set = asked ? LW_BDD_FALSE : lw_bdd_minus(reach->pool, each.set, local.set);
     if (local.set != LW_BDD_FALSE)
       deliver(run, ns, link->number, &local);
@@ -438,13 +444,9 @@ static GArray *shown(Run *run, const Link *bridge, At at, GArray *branches) {
   return unseen;
 }
 
-static gboolean was_translated(const Branch *branch) {
-  return branch->state.dnat &&
-         !lw_addr_equal(&branch->state.entry.destination, &branch->state.rewrite.destination);
-}
-
-/* Before the bridge decides. What is given another destination there is routed, or bridged to it: not
- * followed as a frame, but taken for what is addressed to the bridge itself (`routed`), and named. */
+/* Before the bridge decides. What is given another destination there is routed, or bridged to that one, round
+ * whoever it was addressed to: not followed exactly. Either may be (`routed`: as what is addressed to the
+ * bridge itself), nothing is sure. */
 static GArray *shown_first(Run *run, const Link *bridge, const Link *port, const GArray *in, GArray *routed) {
   GArray *fresh = g_array_new(FALSE, FALSE, sizeof(Branch));
   for (guint i = 0; i < in->len; i++) {
@@ -455,17 +457,16 @@ static GArray *shown_first(Run *run, const Link *bridge, const Link *port, const
   }
   const At at = {.hook = LW_HOOK_PREROUTING, .iif = bridge->number, .iport = port->number};
   GArray *after = shown(run, bridge, at, fresh);
-  for (guint i = after->len; i-- > 0;) {
-    Branch branch = g_array_index(after, Branch, i);
-    if (!was_translated(&branch))
+  for (guint i = 0; i < after->len; i++) {
+    Branch *branch = &g_array_index(after, Branch, i);
+    Branch other = *branch;
+    other.set = redirected(run->reach, bridge, branch);
+    if (other.set == LW_BDD_FALSE)
       continue;
-    g_autofree char *text = g_strdup_printf("%s%s%s: br_netfilter translates bridged frames' destinations",
-                                            bridge->ns->name, *bridge->ns->name ? ": " : "", bridge->name);
-    lw_reach_note_unknown(run->reach, text);
-    g_array_remove_index_fast(after, i);
-    branch.state.rewrite = branch.state.entry; /* it comes by prerouting again */
-    if (run->reach->approximation == LW_REACH_MAY)
-      g_array_append_val(routed, branch);
+    if (run->reach->approximation == LW_REACH_MUST)
+      branch->set = lw_bdd_minus(run->reach->pool, branch->set, other.set);
+    other.state.rewrite = other.state.entry; /* it comes by prerouting again */
+    g_array_append_val(routed, other);
   }
   return after;
 }
@@ -519,7 +520,7 @@ static gboolean leads_inside(const Run *run, const Link *port) {
 static void bridge_in(Run *run, Link *bridge, Link *port, const Branch *branch, Hop hop, guint depth) {
   if (depth > HOPS_MAX || !bridge->up)
     return;
-  g_autoptr(GArray) in = one_branch(branch);
+  g_autoptr(GArray) in = lw_reach_one_branch(branch);
   if (port) {
     At at = {.ns = bridge->ns,
              .hook = LW_HOOK_PREROUTING,
@@ -543,7 +544,7 @@ static void bridge_in(Run *run, Link *bridge, Link *port, const Branch *branch, 
     GArray *after = shown_first(run, bridge, port, in, routed);
     g_array_unref(in);
     in = after;
-    if (routed->len)
+    if (routed->len && run->reach->approximation == LW_REACH_MAY)
       bridge_to_itself(run, bridge, port, routed, (Hop){.kind = TO_ANYBODY}, depth + 1);
   }
   for (guint i = 0; i < bridge->ports->len && in->len; i++) {
@@ -563,7 +564,7 @@ static void frame_in(Run *run, Link *link, const Branch *in, Hop hop, guint dept
   branch.state.route_to = branch.state.reply_to = LW_NO_LINK;
   branch.state.route_via = LW_ADDR_NONE;
   if (run->reach->trace)
-    tell(run, link->ns, link, LW_STEP_ENTERS, NULL);
+    lw_reach_tell(run, link->ns, link, LW_STEP_ENTERS, NULL);
   if (link->master == LW_NO_LINK)
     ip_in(run, link, &branch, hop, depth + 1);
   else
@@ -573,7 +574,7 @@ static void frame_in(Run *run, Link *link, const Branch *in, Hop hop, guint dept
 /* Sent by the namespace's own sockets. */
 static void local_out(Run *run, Ns *ns, const Branch *in) {
   Branch branch = *in;
-  branch.set = lw_bdd_minus(run->reach->pool, branch.set, destined(run->reach, &branch, ns->local));
+  branch.set = lw_bdd_minus(run->reach->pool, branch.set, lw_reach_destined(run->reach, &branch, ns->local));
   if (branch.set == LW_BDD_FALSE)
     return;
   if (run->reach->trace) {
@@ -581,7 +582,7 @@ static void local_out(Run *run, Ns *ns, const Branch *in) {
     return;
   }
   At at = {.ns = ns, .hook = LW_HOOK_OUTPUT};
-  g_autoptr(GArray) one = one_branch(&branch);
+  g_autoptr(GArray) one = lw_reach_one_branch(&branch);
   g_autoptr(GArray) after = through(run, &at, one);
   for (guint i = 0; i < after->len; i++) {
     const Branch *each = &g_array_index(after, Branch, i);
@@ -632,11 +633,11 @@ GHashTable *lw_reach_unknowns(const LwReach *reach) {
   return reach->unknowns;
 }
 
-static void branches_unref(gpointer data) {
+void lw_reach_branches_unref(gpointer data) {
   g_array_unref(data);
 }
 
-static void start_run(Run *run, const LwStart *start, LwBdd packets, LwCtState ct_state) {
+void lw_reach_start(Run *run, const LwStart *start, LwBdd packets, LwCtState ct_state) {
   Ns *ns = lw_reach_ns(run->reach, start->ns);
   if (!ns)
     return;
@@ -651,13 +652,19 @@ static void start_run(Run *run, const LwStart *start, LwBdd packets, LwCtState c
     frame_in(run, link, &branch, (Hop){.kind = TO_ANYBODY}, 0);
 }
 
-GPtrArray *lw_reach_from(LwReach *reach, const LwStart *start, LwBdd packets, LwCtState ct_state,
-                         LwApproximation approximation) {
+GPtrArray *lw_reach_from_recorded(LwReach *reach, const LwStart *start, LwBdd packets, LwCtState ct_state,
+                                  LwApproximation approximation, LwPassages **passages) {
   Run run = {.reach = reach,
              .arrivals = g_ptr_array_new_with_free_func(g_free),
-             .seen = g_hash_table_new_full(NULL, NULL, NULL, branches_unref)};
+             .seen = g_hash_table_new_full(NULL, NULL, NULL, lw_reach_branches_unref)};
+  if (passages) {
+    *passages = g_new0(LwPassages, 1);
+    (*passages)->passages = run.passages = g_array_new(FALSE, TRUE, sizeof(Passage));
+    (*passages)->came_by = run.came_by = g_ptr_array_new_with_free_func(lw_reach_branches_unref);
+    g_array_set_size(run.passages, 1);
+  }
   reach->approximation = approximation;
-  start_run(&run, start, packets, ct_state);
+  lw_reach_start(&run, start, packets, ct_state);
   g_hash_table_unref(run.seen);
   for (guint i = 0; i < run.arrivals->len; i++) {
     LwArrival *arrival = run.arrivals->pdata[i];
@@ -666,142 +673,50 @@ GPtrArray *lw_reach_from(LwReach *reach, const LwStart *start, LwBdd packets, Lw
   return run.arrivals;
 }
 
+GPtrArray *lw_reach_from(LwReach *reach, const LwStart *start, LwBdd packets, LwCtState ct_state,
+                         LwApproximation approximation) {
+  return lw_reach_from_recorded(reach, start, packets, ct_state, approximation, NULL);
+}
+
+void lw_passages_free(LwPassages *passages) {
+  if (!passages)
+    return;
+  g_array_unref(passages->passages);
+  g_ptr_array_unref(passages->came_by);
+  g_free(passages);
+}
+
+GPtrArray *lw_reach_unrefused(LwReach *reach, const LwStart *start, LwBdd packets, LwBdd *unrefused) {
+  *unrefused = LW_BDD_FALSE;
+  reach->unrefused = unrefused;
+  GPtrArray *arrivals = lw_reach_from(reach, start, packets, LW_CT_NEW, LW_REACH_MAY);
+  reach->unrefused = NULL;
+  return arrivals;
+}
+
+gboolean lw_reach_lose_link(LwReach *reach, const char *ns_name, const char *name, gboolean lost) {
+  Ns *ns = lw_reach_ns(reach, ns_name);
+  Link *link = ns ? lw_reach_link(ns, name) : NULL;
+  if (!link || link->up != lost || !link->resource->up)
+    return FALSE;
+  link->up = !lost;
+  g_hash_table_remove_all(ns->tables);
+  return TRUE;
+}
+
 GPtrArray *lw_reach_trace(LwReach *reach, const LwStart *start, const LwHeader *header, LwCtState ct_state,
                           gboolean through_all) {
-  GPtrArray *trace = g_ptr_array_new_with_free_func(step_free);
+  GPtrArray *trace = g_ptr_array_new_with_free_func(lw_reach_step_free);
   g_autoptr(GPtrArray) arrivals = g_ptr_array_new_with_free_func(g_free);
-  Run run = {
-      .reach = reach, .arrivals = arrivals, .seen = g_hash_table_new_full(NULL, NULL, NULL, branches_unref)};
+  Run run = {.reach = reach,
+             .arrivals = arrivals,
+             .seen = g_hash_table_new_full(NULL, NULL, NULL, lw_reach_branches_unref)};
   reach->trace = trace;
   reach->through = through_all;
   reach->approximation = LW_REACH_MAY;
-  start_run(&run, start, lw_packets_of(reach->pool, header), ct_state);
+  lw_reach_start(&run, start, lw_packets_of(reach->pool, header), ct_state);
   reach->trace = NULL;
   reach->through = FALSE;
   g_hash_table_unref(run.seen);
   return trace;
-}
-
-/* --- answers
- * ------------------------------------------------------------------------------------------------------- */
-
-static LwAddr or_else(const LwAddr *written, const LwAddr *sent) {
-  return lw_addr_is_set(written) ? *written : *sent;
-}
-
-/* As it comes in at a namespace that the packet left like this. */
-static LwHeader turned(const LwHeader *sent, const LwRewrite *left) {
-  LwHeader answer = *sent;
-  answer.source = or_else(&left->destination, &sent->destination);
-  answer.destination = or_else(&left->source, &sent->source);
-  answer.sport = left->has_dport ? left->dport : sent->dport;
-  answer.dport = left->has_sport ? left->sport : sent->sport;
-  answer.mac = LW_MAC_NONE;
-  if (sent->proto == 6)
-    answer.tcp_flags = 0x12; /* SYN, ACK */
-  if (sent->proto == 1 || sent->proto == 58)
-    answer.icmp_type = sent->proto == 1 ? 0 : 129; /* echo reply */
-  return answer;
-}
-
-static GArray *hook_at(LwReach *reach, const Passage *p, LwHook hook, guint iif, guint oif,
-                       const GArray *in) {
-  At at = {.reach = reach, .ns = p->ns, .hook = hook, .iif = iif, .oif = oif};
-  return lw_reach_hook(&at, in);
-}
-
-/* Connection tracking puts back what it had translated: the destination before routing, the source behind it.
- */
-static void put_back(GArray *branches, const LwHeader *sent, const LwRewrite *entered, gboolean destination) {
-  for (guint i = 0; i < branches->len; i++) {
-    LwRewrite *w = &g_array_index(branches, Branch, i).state.rewrite;
-    if (destination)
-      w->destination = or_else(&entered->source, &sent->source);
-    else
-      w->source = or_else(&entered->destination, &sent->destination);
-  }
-}
-
-static gboolean is_routed_back(Run *run, const Passage *p, const GArray *branches) {
-  if (p->state.replies) {
-    if (p->state.reply_to != p->iif)
-      tell(run, p->ns, NULL, LW_STEP_ROUTE, "reply-to sends the answer elsewhere");
-    return p->state.reply_to == p->iif;
-  }
-  for (guint i = 0; i < branches->len; i++) {
-    const Branch *branch = &g_array_index(branches, Branch, i);
-    g_autoptr(GArray) ways = lw_reach_ways(run->reach, p->ns, &branch->state, p->oif, p->iif);
-    for (guint w = 0; w < ways->len; w++)
-      if (destined(run->reach, branch, g_array_index(ways, Way, w).set) != LW_BDD_FALSE)
-        return TRUE;
-  }
-  tell(run, p->ns, NULL, LW_STEP_ROUTE, "the answer has no route back");
-  return FALSE;
-}
-
-/* Back through one namespace. */
-static gboolean goes_back(Run *run, const LwHeader *sent, const Passage *p) {
-  LwReach *reach = run->reach;
-  LwHeader answer = turned(sent, &p->state.rewrite);
-  Branch branch = {.set = lw_packets_of(reach->pool, &answer),
-                   .state = {.ct_state = LW_CT_ESTABLISHED,
-                             .reply = TRUE,
-                             .own_mac = TRUE,
-                             .ct_mark = p->state.ct_mark,
-                             .ct_mark_unknown = p->state.ct_mark_unknown,
-                             .dnat = p->state.dnat,
-                             .snat = p->state.snat}};
-  g_autoptr(GArray) now = one_branch(&branch);
-  if (p->oif != LW_NO_LINK) {
-    GArray *after = hook_at(reach, p, LW_HOOK_PREROUTING, p->oif, LW_NO_LINK, now);
-    g_array_unref(now);
-    now = after;
-    put_back(now, sent, &p->state.entry, TRUE);
-  }
-  if (now->len && p->iif == LW_NO_LINK) {
-    g_autoptr(GArray) in = hook_at(reach, p, LW_HOOK_INPUT, p->oif, LW_NO_LINK, now);
-    return in->len > 0;
-  }
-  if (now->len == 0 || !is_routed_back(run, p, now))
-    return FALSE;
-  LwHook hook = p->oif == LW_NO_LINK ? LW_HOOK_OUTPUT : LW_HOOK_FORWARD;
-  g_autoptr(GArray) through_filter = hook_at(reach, p, hook, p->oif, p->iif, now);
-  put_back(through_filter, sent, &p->state.entry, FALSE);
-  g_autoptr(GArray) out = hook_at(reach, p, LW_HOOK_POSTROUTING, p->oif, p->iif, through_filter);
-  return out->len > 0;
-}
-
-static guint last_passage(const Run *run, const LwArrival *arrival) {
-  for (guint i = 0; i < run->arrivals->len; i++) {
-    const LwArrival *one = run->arrivals->pdata[i];
-    if (g_str_equal(one->ns, arrival->ns) && g_strcmp0(one->link, arrival->link) == 0 &&
-        rewrite_equal(&one->rewrite, &arrival->rewrite))
-      return g_array_index(run->arrival_hops, guint, i);
-  }
-  return 0;
-}
-
-gboolean lw_reach_answer(LwReach *reach, const LwStart *start, const LwHeader *header,
-                         const LwArrival *arrival, GPtrArray **steps) {
-  g_autoptr(GPtrArray) arrivals = g_ptr_array_new_with_free_func(g_free);
-  g_autoptr(GArray) passages = g_array_new(FALSE, TRUE, sizeof(Passage));
-  g_autoptr(GArray) hops = g_array_new(FALSE, FALSE, sizeof(guint));
-  g_autoptr(GPtrArray) met = g_ptr_array_new_with_free_func(step_free);
-  g_array_set_size(passages, 1);
-  Run run = {.reach = reach,
-             .arrivals = arrivals,
-             .passages = passages,
-             .arrival_hops = hops,
-             .seen = g_hash_table_new_full(NULL, NULL, NULL, branches_unref)};
-  reach->approximation = LW_REACH_MAY;
-  start_run(&run, start, lw_packets_of(reach->pool, header), LW_CT_NEW);
-  g_hash_table_unref(run.seen);
-  gboolean back = TRUE;
-  reach->trace = met;
-  for (guint at = last_passage(&run, arrival); back && at; at = g_array_index(passages, Passage, at).parent)
-    back = goes_back(&run, header, &g_array_index(passages, Passage, at));
-  reach->trace = NULL;
-  if (steps)
-    *steps = g_steal_pointer(&met);
-  return back;
 }

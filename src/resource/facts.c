@@ -1,10 +1,26 @@
 #include "resource/facts.h"
 
+#include "resource/resource.h"
+
 static void probe_port_free(gpointer data) {
   LwProbePort *probe = data;
   g_free(probe->name);
   g_free(probe->segment);
   g_free(probe);
+}
+
+LwContainerFact *lw_container_fact_new(void) {
+  return g_new0(LwContainerFact, 1);
+}
+
+void lw_container_fact_free(LwContainerFact *fact) {
+  if (!fact)
+    return;
+  g_free(fact->process);
+  g_free(fact->file);
+  g_free(fact->trouble);
+  g_free(fact->note);
+  g_free(fact);
 }
 
 LwFacts *lw_facts_new(void) {
@@ -14,9 +30,14 @@ LwFacts *lw_facts_new(void) {
   facts->resolved = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   facts->numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   facts->leases = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  facts->containers =
+      g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)lw_container_fact_free);
   facts->active = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   facts->positions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   facts->cut = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  facts->networks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)lw_resource_unref);
+  facts->macs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  facts->ports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   facts->wan_resolvers = g_array_new(FALSE, FALSE, sizeof(LwAddr));
   facts->probes = g_ptr_array_new_with_free_func(probe_port_free);
   return facts;
@@ -30,9 +51,14 @@ void lw_facts_free(LwFacts *facts) {
   g_hash_table_unref(facts->resolved);
   g_hash_table_unref(facts->numbers);
   g_hash_table_unref(facts->leases);
+  g_hash_table_unref(facts->containers);
   g_hash_table_unref(facts->active);
   g_hash_table_unref(facts->positions);
   g_hash_table_unref(facts->cut);
+  g_clear_pointer(&facts->domains, g_hash_table_unref);
+  g_hash_table_unref(facts->networks);
+  g_hash_table_unref(facts->macs);
+  g_hash_table_unref(facts->ports);
   g_array_unref(facts->wan_resolvers);
   g_ptr_array_unref(facts->probes);
   g_free(facts);

@@ -17,6 +17,12 @@ typedef struct {
   LwPrefix home_lan;         /* by WAN's lease; unset (family 0): none yet */
   GArray *wan_resolvers;     /* of LwAddr: what WAN's lease names; may be empty */
 
+  /* libvirt, as it is now. A machine's NIC: "MACHINE/INDEX" */
+  GHashTable *domains;  /* set of the names of its domains; NULL: nobody looked, or nobody answered */
+  GHashTable *networks; /* bridge that a network of libvirt's own makes -> LwResource*, kind NETWORK */
+  GHashTable *macs;     /* NIC -> LwMac*: what a domain's NIC has */
+  GHashTable *ports;    /* NIC -> char*: its interface, while that is not yet the one that lanward names */
+
   /* numbers: given once, kept in the state, appended only. name -> GUINT_TO_POINTER(number), from 1.
      "exit/NAME" (direct is always 1), "segment/NAME", "nic/MACHINE/INDEX" */
   GHashTable *numbers;
@@ -24,12 +30,27 @@ typedef struct {
   /* addresses given to declared NICs that have none of their own: "MACHINE/INDEX/SEGMENT" -> LwAddr* */
   GHashTable *leases;
 
+  GHashTable *containers; /* machine name -> LwContainerFact*, of those that are containers */
+
   /* run-time state: */
   GHashTable *active;    /* segment name -> tunnel name, where switched */
   GHashTable *positions; /* "MACHINE/INDEX" -> segment name, where moved */
   GHashTable *cut;       /* set of machine names */
   GPtrArray *probes;     /* of LwProbePort*: extra, short-lived machines of verify */
 } LwFacts;
+
+/* A container that the lab names, as its engine tells it. */
+typedef struct {
+  char *process; /* its first process, as lw_process_identity() has it; NULL: it does not run */
+  guint64 netns; /* inode of its network namespace, while it runs */
+  char *file;    /* what its engine shows it as /etc/resolv.conf; nullable */
+  char *trouble; /* why it cannot be a machine, with the remedy (it has a way round); nullable */
+  char *note;    /* what its owner should know (it is not there, …); nullable */
+} LwContainerFact;
+
+LwContainerFact *lw_container_fact_new(void);
+void lw_container_fact_free(LwContainerFact *fact);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwContainerFact, lw_container_fact_free)
 
 /* A probe of verify: allowed by host-guard as if it were declared. */
 typedef struct {

@@ -238,6 +238,7 @@ static const Member dhcp_client_members[] = {
     {"link", OF(link), T_STRING, IS_KEY, NULL, NULL},
     {"table", OF(table), T_U32, COMPARED, NULL, NULL},
     {"home-lan-set", OF(home_lan_set), T_STRING, COMPARED, NULL, NULL},
+    {"no-default-route", OF(suppress_default), T_BOOL, COMPARED, NULL, NULL},
     {"wait", OF(wait), T_BOOL, 0, NULL, NULL}, /* about the step, not about what is then there */
     END,
 };
@@ -248,6 +249,15 @@ static const Member cell_members[] = {
     {"nics", OF(nics), T_STRINGS, COMPARED, NULL, NULL},
     {"static-nics", OF(static_nics), T_U32, COMPARED, NULL, NULL},
     {"value", OF(value), T_STRING, COMPARED, NULL, NULL},
+    END,
+};
+
+static const Member container_members[] = {
+    NAME,
+    {"process", OF(process), T_STRING, COMPARED, NULL, NULL},
+    {"value", OF(value), T_STRING, COMPARED, NULL, NULL},
+    {"object", OF(object), T_STRING, 0, NULL, NULL},
+    {"file", OF(file), T_STRING, 0, NULL, NULL},
     END,
 };
 
@@ -340,6 +350,7 @@ static const struct {
     [LW_RES_DOMAIN] = {"domain", domain_members},
     [LW_RES_DOMAIN_NIC] = {"domain-nic", domain_nic_members},
     [LW_RES_PROFILE] = {"profile", profile_members},
+    [LW_RES_CONTAINER] = {"container", container_members},
     [LW_RES_ROUTER_ITEM] = {"router-item", router_item_members},
 };
 
@@ -460,12 +471,13 @@ LwResource *lw_resource_ref(LwResource *resource) {
 
 /* Members that are not the kind's are freed, too: somebody may have set them all the same. */
 static void free_all_members(LwResource *resource) {
-  char *strings[] = {resource->ns,       resource->name,      resource->link,       resource->peer_ns,
-                     resource->peer,     resource->master,    resource->alias,      resource->iif,
-                     resource->oif,      resource->value,     resource->domain,     resource->home_lan_set,
-                     resource->model,    resource->cdrom,     resource->firmware,   resource->seed,
-                     resource->seed_iso, resource->kind_name, resource->unknown,    resource->method,
-                     resource->before,   resource->client_id, resource->private_key};
+  char *strings[] = {resource->ns,       resource->name,      resource->link,        resource->peer_ns,
+                     resource->peer,     resource->master,    resource->alias,       resource->iif,
+                     resource->oif,      resource->value,     resource->domain,      resource->home_lan_set,
+                     resource->model,    resource->cdrom,     resource->firmware,    resource->seed,
+                     resource->seed_iso, resource->kind_name, resource->unknown,     resource->method,
+                     resource->before,   resource->client_id, resource->private_key, resource->process,
+                     resource->object,   resource->file};
   GPtrArray *lists[] = {resource->peers,     resource->links, resource->ranges,    resource->hosts,
                         resource->names,     resource->argv,  resource->upstreams, resource->nics,
                         resource->listeners, resource->disks, resource->devices,   resource->routes};
@@ -763,6 +775,8 @@ static char *describe_object(const LwResource *r) {
     return g_strdup_printf("NIC %u of domain %s", r->instance, name);
   case LW_RES_PROFILE:
     return g_strdup_printf("NetworkManager profile %s of %s", name, link);
+  case LW_RES_CONTAINER:
+    return g_strdup_printf("container %s at %s", text_or_empty(r->object), name);
   case LW_RES_ROUTER_ITEM:
     return g_strdup_printf("OPNsense's %.*s “%s”", (int)strcspn(name, "/"), name, link);
   case LW_RES_LAST:
@@ -1105,6 +1119,8 @@ LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource 
   case LW_RES_DHCP_CLIENT:
   case LW_RES_SERVER:
     return LW_CHANGE_RESTART;
+  case LW_RES_CONTAINER:
+    return differs_in(from, to, "process") ? LW_CHANGE_REPLACE : LW_CHANGE_LIVE;
   case LW_RES_NETNS:
   case LW_RES_ADDRESS:
   case LW_RES_RULE:

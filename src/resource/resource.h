@@ -35,6 +35,7 @@ typedef enum {
   LW_RES_DOMAIN_NIC,  /* name (the domain), instance (0: its first NIC) | mac, master (the network), up,
                          isolated, link (its port), model; see below */
   LW_RES_PROFILE,     /* name | a connection profile of the host's NetworkManager, see below */
+  LW_RES_CONTAINER,   /* name | a running container's network namespace, under that name; see below */
   LW_RES_ROUTER_ITEM, /* name ("rule/UUID") | value: fields of an item of an OPNsense's configuration, as
                          JSON; no secrets; link: what people call it, not compared */
   LW_RES_LAST
@@ -194,7 +195,8 @@ typedef struct LwResource {
 
   /* dhcp client: `link` of `ns`; keeps a lease; the default route goes to `table` (0: main, as usual);
      `home_lan_set`: an nft set "TABLE SET" that the lease's prefix is written to before anything else
-     (everything, while there is none), and SET_known (nothing, while there is none) */
+     (everything, while there is none), and SET_known (nothing, while there is none); suppress_default: no
+     default route of this lease */
   char *home_lan_set;
   gboolean wait; /* the step is done when the lease is there */
 
@@ -203,6 +205,11 @@ typedef struct LwResource {
   GPtrArray *nics; /* of char*: its interfaces, in order; each gets a DHCP client unless it has an ADDRESS */
   guint32 static_nics; /* bit i: NIC i has a static address and no DHCP client */
   /* (value: the resolver of a cell whose first NIC is static; else its lease names it) */
+
+  /* container: `name` is the namespace's, and new with each start of the container; `value` its resolver */
+  char *process; /* its first process, as lw_process_identity() has it */
+  char *object;  /* as its engine calls it; not compared */
+  char *file;    /* what its engine shows it as /etc/resolv.conf, where it says so; not compared */
 
   /* server: each listener "tcp/445", "udp/7", with what it answers: "echo" (the payload back), "address" (the
      caller's address, as HTTP on tcp), "discard" */

@@ -16,7 +16,7 @@
 
 #define BUFFER_BYTES (8 * 1024 * 1024)
 
-typedef enum { EAR_RAW4, EAR_RAW6, EAR_WIRE4, EAR_WIRE6 } EarKind;
+typedef enum { EAR_RAW4, EAR_RAW6, EAR_WIRE4, EAR_WIRE6, EAR_LEAVING } EarKind;
 
 typedef struct {
   EarKind kind;
@@ -170,6 +170,16 @@ LwStation *lw_station_open(const char *netns, GError **error) {
   return ok ? g_steal_pointer(&station) : NULL;
 }
 
+gboolean lw_station_watch_leaving(LwStation *station, const char *netns, GError **error) {
+  int previous = lw_netns_enter(netns, error);
+  if (previous < 0)
+    return FALSE;
+  /* what goes out is shown to those alone who ask for every protocol */
+  gboolean ok = add_ear(station, EAR_LEAVING, ETH_P_ALL, error);
+  lw_netns_leave(previous);
+  return ok;
+}
+
 const LwLink *lw_station_link_by_name(const LwStation *station, const char *name) {
   for (guint i = 0; i < station->links->len; i++) {
     const LwLink *link = station->links->pdata[i];
@@ -241,8 +251,23 @@ static void note_overflow(LwStation *station, struct msghdr *message) {
   }
 }
 
+static gboolean understand_leaving(const guint8 *bytes, gsize length, const struct sockaddr_ll *from,
+                                   LwSighting *out) {
+  out->how = LW_SEEN_LEFT;
+  out->link = (guint)from->sll_ifindex;
+  out->family = from->sll_protocol == htons(ETH_P_IPV6) ? 6 : 4;
+  out->packet = (LwPacket){.role = LW_PACKET_REQUEST, .proto = LW_PROTO_ICMP};
+  if (from->sll_pkttype != PACKET_OUTGOING)
+    return FALSE;
+  return out->family == 6
+             ? lw_packet_parse6(bytes, length, TRUE, &out->packet.cookie)
+             : from->sll_protocol == htons(ETH_P_IP) && lw_packet_parse(bytes, length, &out->packet);
+}
+
 static gboolean understand(const Ear *ear, const guint8 *bytes, gsize length, const struct sockaddr_ll *from,
                            LwSighting *out) {
+  if (ear->kind == EAR_LEAVING)
+    return understand_leaving(bytes, length, from, out);
   gboolean wire = ear->kind == EAR_WIRE4 || ear->kind == EAR_WIRE6;
   out->how = wire ? LW_SEEN_WIRE : LW_SEEN_LOCAL;
   out->link = wire ? (guint)from->sll_ifindex : 0;

@@ -15,12 +15,12 @@ typedef struct {
 } LwLink;
 
 /* How a packet was seen. LOCAL: delivered to the namespace's own sockets, so past its input rules. WIRE: came
- * in by a link, before any rule of layer 3. */
-typedef enum { LW_SEEN_LOCAL, LW_SEEN_WIRE } LwSeen;
+ * in by a link, before any rule of layer 3. LEFT: went out by a link, past every rule. */
+typedef enum { LW_SEEN_LOCAL, LW_SEEN_WIRE, LW_SEEN_LEFT } LwSeen;
 
 typedef struct {
   LwSeen how;
-  guint link;      /* WIRE: interface index */
+  guint link;      /* WIRE, LEFT: interface index */
   guint family;    /* 4, 6 */
   LwPacket packet; /* family 6: role and cookie alone */
 } LwSighting;
@@ -31,6 +31,8 @@ typedef struct LwStation LwStation;
 
 LwStation *lw_station_open(const char *netns /* nullable */, GError **error);
 void lw_station_free(LwStation *station);
+/* From now on it tells what is LEFT, too. netns: the same. */
+gboolean lw_station_watch_leaving(LwStation *station, const char *netns /* nullable */, GError **error);
 
 const LwLink *lw_station_link_by_name(const LwStation *station, const char *name);
 const LwLink *lw_station_link_by_index(const LwStation *station, guint index);

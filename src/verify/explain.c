@@ -397,7 +397,7 @@ static LwHeader header_of(const LwStatic *proof, const LwExplainQuestion *questi
   *start = row->start;
   if (row->machine == LW_NONE)
     return header;
-  header.mac = lw_nic_mac(proof->lab, row->machine, row->nic);
+  header.mac = lw_nic_mac_now(proof->lab, proof->facts, row->machine, row->nic);
   LwZone to = question->question.to;
   if (to.kind != LW_ZONE_SEGMENT || to.index != row->zone.index)
     start->kind = LW_START_ROUTED;

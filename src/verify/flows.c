@@ -289,7 +289,8 @@ static void to_home_lan(const Make *m, Way way) {
     add_edges_of_lines(ports, lw_lab_segment(m->lab, way.from.index)->allow, LW_TARGET_HOME_LAN, LW_NONE);
   way.to = (LwZone){LW_ZONE_HOME_LAN, LW_NONE};
   way.destination = m->world->home_lan_host;
-  way.receiver = lw_verify_place_of(m->world, LW_ZONE_HOME_LAN, LW_NONE);
+  /* played by the host, it is no receiver */
+  way.receiver = m->world->ends_at_exits ? LW_NONE : lw_verify_place_of(m->world, LW_ZONE_HOME_LAN, LW_NONE);
   if (lw_addr_is_set(&way.destination))
     add_flows(m, &way, ports);
   way.destination = m->around->host_uplink;
@@ -673,8 +674,8 @@ static void from_home_lan(const Make *m, guint index) {
   way.from = (LwZone){LW_ZONE_HOME_LAN, LW_NONE};
   to_entrance(m, way, m->around->router_wan);
   past_the_entrance(m, way);
-  if (!lw_addr_is_set(&m->world->internet_host))
-    return;
+  if (!lw_addr_is_set(&m->world->internet_host) || m->world->ends_at_exits)
+    return; /* the answers would go to whoever has that address */
   way.from = (LwZone){LW_ZONE_INTERNET, LW_NONE};
   way.source = m->world->internet_host;
   to_entrance(m, way, m->around->router_wan);

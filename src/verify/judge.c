@@ -1,8 +1,65 @@
 /* What was seen, against what the file says. */
 #include "verify/live.h"
 
+#include "policy/names.h"
+
 static LwZone zone_of_station(const LwLive *live, guint station) {
   return lw_live_place(live, live->place_of[station])->zone;
+}
+
+static const char *link_name(const LwLive *live, guint station, guint index) {
+  const LwLink *link = lw_station_link_by_index(g_ptr_array_index(live->stations, station), index);
+  return link ? link->name : "";
+}
+
+/* The exit that a link of the router is; FALSE: it is none. */
+static gboolean exit_of_link(const LwLive *live, const char *name, guint *exit) {
+  *exit = LW_NONE;
+  if (g_str_equal(name, LW_ROUTER_WAN))
+    return TRUE;
+  for (guint i = 0; i < live->lab->tunnels->len; i++) {
+    g_autofree char *tunnel = lw_name_tunnel(lw_lab_tunnel(live->lab, i));
+    *exit = i;
+    if (g_str_equal(name, tunnel))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static gboolean is_leg(const LwLive *live, const char *name) {
+  for (guint i = 0; i < live->lab->segments->len; i++) {
+    g_autofree char *leg = lw_name_router_leg(lw_lab_segment(live->lab, i));
+    if (g_str_equal(name, leg))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+gboolean lw_live_is_exit(const LwLive *live, guint station, guint link) {
+  LwZoneKind kind = zone_of_station(live, station).kind;
+  const char *name = link_name(live, station, link);
+  guint exit;
+  if (!live->world->ends_at_exits)
+    return FALSE;
+  if (kind == LW_ZONE_HOST)
+    return g_str_equal(name, live->lab->host.bridge);
+  return kind == LW_ZONE_ROUTER && (exit_of_link(live, name, &exit) || is_leg(live, name));
+}
+
+/* Beyond an exit is the internet by it, as if somebody stood there. */
+static LwZone zone_of_sighting(const LwLive *live, const LwSeenAt *seen) {
+  LwZone zone = zone_of_station(live, seen->station);
+  guint exit;
+  if (seen->how == LW_SEEN_LEFT && zone.kind == LW_ZONE_ROUTER &&
+      exit_of_link(live, link_name(live, seen->station, seen->link), &exit))
+    return (LwZone){LW_ZONE_INTERNET, exit};
+  return zone;
+}
+
+/* The router sent it on to the machine that a port is forwarded to. */
+static gboolean is_forwarded(const LwLive *live, const LwProbe *probe, const LwSeenAt *seen) {
+  return seen->how == LW_SEEN_LEFT && probe->flow->cell->question.to.kind == LW_ZONE_ROUTER &&
+         is_leg(live, link_name(live, seen->station, seen->link));
 }
 
 static gboolean is_in_segment(const LwLive *live, guint station, guint segment) {
@@ -22,8 +79,12 @@ static gboolean is_management_link(const LwLive *live, const LwSeenAt *seen) {
 /* Whether being seen there means that the packet got somewhere. On the wire into the router, or into the host
  * where its own rules still stand before it, it has not. */
 static gboolean is_arrival(const LwLive *live, const LwProbe *probe, const LwSeenAt *seen) {
-  LwZone zone = zone_of_station(live, seen->station);
+  LwZone zone = zone_of_sighting(live, seen);
   const LwFlow *flow = probe->flow;
+  if (seen->how == LW_SEEN_LEFT && is_leg(live, link_name(live, seen->station, seen->link)))
+    return lw_live_is_outer(live, probe); /* from one segment to another, the receivers on the wire tell */
+  if (seen->how == LW_SEEN_LEFT)
+    return TRUE;
   switch (zone.kind) {
   case LW_ZONE_ROUTER:
     return seen->how == LW_SEEN_LOCAL && !flow->redirected;
@@ -48,7 +109,9 @@ static gboolean is_internet_by(const LwZone *zone, guint exit) {
 
 static gboolean is_receiver(const LwLive *live, const LwProbe *probe, const LwSeenAt *seen) {
   const LwFlow *flow = probe->flow;
-  LwZone zone = zone_of_station(live, seen->station);
+  LwZone zone = zone_of_sighting(live, seen);
+  if (is_forwarded(live, probe, seen))
+    return TRUE;
   if (flow->receiver != LW_NONE)
     return live->station_of[flow->receiver] == seen->station &&
            (seen->how == LW_SEEN_LOCAL || zone.kind == LW_ZONE_SEGMENT || zone.kind == LW_ZONE_NETWORK);
@@ -62,7 +125,7 @@ static gboolean is_on_the_way(const LwLive *live, const LwProbe *probe, const Lw
   if (is_receiver(live, probe, seen))
     return TRUE;
   const LwFlow *flow = probe->flow;
-  LwZone zone = zone_of_station(live, seen->station), to = flow->cell->question.to;
+  LwZone zone = zone_of_sighting(live, seen), to = flow->cell->question.to;
   if (flow->receiver != LW_NONE && live->station_of[flow->receiver] == seen->station)
     return TRUE;
   if (to.kind == LW_ZONE_NETWORK && zone.kind == LW_ZONE_HOST)
@@ -161,6 +224,9 @@ static void add_violation(LwLive *live, const LwProbe *probe, const char *text) 
 }
 
 static char *where(const LwLive *live, const LwSeenAt *seen) {
+  if (seen->how == LW_SEEN_LEFT)
+    return g_strdup_printf("%s of %s, and left by it", link_name(live, seen->station, seen->link),
+                           station_name(live, seen->station));
   return g_strdup(station_name(live, seen->station));
 }
 

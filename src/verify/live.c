@@ -78,6 +78,9 @@ static gboolean open_stations(LwLive *live, GError **error) {
       }
       known = live->stations->len;
       g_ptr_array_add(live->stations, station);
+      if (live->world->ends_at_exits && place->zone.kind != LW_ZONE_SEGMENT &&
+          !lw_station_watch_leaving(station, netns, error))
+        return FALSE;
       g_ptr_array_add(live->names, g_strdup(netns));
       live->place_of[known] = i;
     }
@@ -230,8 +233,8 @@ static LwProbe *add_far_sentinel(LwLive *live, guint index) {
                              .source = place->address,
                              .destination = far,
                              .proto = LW_PROTO_ICMP};
-  if (!lw_addr_is_set(&far))
-    return NULL;
+  if (!lw_addr_is_set(&far) || live->world->ends_at_exits)
+    return NULL; /* not ours: what leaves by the tunnel is seen to leave */
   LwFlowAnswer answer;
   lw_intent_answer(live->lab, live->facts, &question, &answer);
   gboolean tunnel = answer.allow && answer.exit != LW_NONE;
@@ -354,6 +357,8 @@ static void hear(const LwSighting *sighting, gpointer data) {
   const Ear *ear = data;
   LwLive *live = ear->live;
   const LwPacket *packet = &sighting->packet;
+  if (sighting->how == LW_SEEN_LEFT && !lw_live_is_exit(live, ear->station, sighting->link))
+    return;
   if (packet->role == LW_PACKET_OTHER) {
     LwProbe *probe = g_hash_table_lookup(live->by_port, GUINT_TO_POINTER((guint)packet->dport));
     if (probe && packet->proto == LW_PROTO_UDP && probe->station == ear->station)
@@ -364,6 +369,8 @@ static void hear(const LwSighting *sighting, gpointer data) {
   if (number >= live->probes->len)
     return; /* somebody else's, or of another run */
   LwProbe *probe = g_ptr_array_index(live->probes, number);
+  if (sighting->how == LW_SEEN_LEFT && (packet->role != LW_PACKET_REQUEST || ear->station == probe->station))
+    return; /* an answer, or how it was sent */
   if (packet->role == LW_PACKET_REQUEST)
     hear_request(live, ear->station, sighting, probe);
   else if (probe->station == ear->station)
@@ -462,10 +469,10 @@ static void run(LwLive *live) {
   settle(live, fds);
 }
 
-static LwVerifyReport *report_new(const LwLab *lab) {
+static LwVerifyReport *report_new(const LwLab *lab, const char *target) {
   LwVerifyReport *report = g_new0(LwVerifyReport, 1);
   report->lab = g_strdup(lab->name);
-  report->target = g_strdup("twin");
+  report->target = g_strdup(target);
   report->cells = g_ptr_array_new();
   report->exits = g_ptr_array_new();
   report->violations = g_ptr_array_new_with_free_func(g_free);
@@ -490,7 +497,8 @@ LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwV
                                GError **error) {
   gint64 start = g_get_monotonic_time();
   guint places = world->places->len;
-  g_auto(LwLive) live = {.lab = lab, .facts = facts, .world = world, .report = report_new(lab)};
+  g_auto(LwLive)
+      live = {.lab = lab, .facts = facts, .world = world, .report = report_new(lab, world->target)};
   live.stations = g_ptr_array_new_with_free_func(station_free);
   live.names = g_ptr_array_new_with_free_func(g_free);
   live.station_of = g_new0(guint, places + 1);

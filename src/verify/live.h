@@ -82,6 +82,9 @@ gboolean lw_live_ask_is_satisfied(const LwProbe *probe);
 void lw_live_judge_asks(LwLive *live);
 
 /* judge.c */
+/* Where what leaves is seen because nothing beyond is ours: the router's exits, its legs (to a machine that
+ * is no namespace of ours) and the host's bridge to the home LAN, by which nothing of the lab may leave. */
+gboolean lw_live_is_exit(const LwLive *live, guint station, guint link);
 gboolean lw_live_is_outer(const LwLive *live,
                           const LwProbe *probe); /* from outside: the router's leg is its sentinel */
 gboolean lw_live_is_satisfied(const LwLive *live, const LwProbe *probe);

@@ -60,9 +60,16 @@ static gboolean is_usable(const Wish *w, guint segment, const LwAddr *addr) {
          !lw_addr_equal(addr, &whole.last) && !lw_addr_equal(addr, &s->router);
 }
 
+/* On a host, machines that the file does not name have leases too. */
+static gboolean may_be_leased(const Wish *w, guint segment, const LwAddr *addr) {
+  const LwSegment *s = lw_lab_segment(w->lab, segment);
+  return !w->facts->cells_stand_in && s->has_dhcp && lw_range_contains(&s->dhcp, addr);
+}
+
 /* Not the network, the broadcast, the gateway, nor anybody's. */
 static gboolean is_free(const Wish *w, guint segment, const LwAddr *addr) {
-  return is_usable(w, segment, addr) && !is_machines(w, segment, addr) && !is_leased(w, addr);
+  return !may_be_leased(w, segment, addr) && is_usable(w, segment, addr) && !is_machines(w, segment, addr) &&
+         !is_leased(w, addr);
 }
 
 static void want(const Wish *w, guint segment, LwAddr addr) {

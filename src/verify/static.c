@@ -40,10 +40,14 @@ static void go_by_bridge(const Prove *p, LwStaticRow *row) {
 static void prove_row(const Prove *p, LwStaticRow *row) {
   LwReach *reach = p->proof->reach;
   guint unknown = g_hash_table_size(lw_reach_unknowns(reach));
-  g_autoptr(GPtrArray) may = lw_reach_from(reach, &row->start, row->packets, LW_CT_NEW, LW_REACH_MAY);
+  g_autoptr(LwPassages) passages = NULL;
+  g_autoptr(GPtrArray) may =
+      lw_reach_from_recorded(reach, &row->start, row->packets, LW_CT_NEW, LW_REACH_MAY, &passages);
   g_autoptr(GPtrArray) must = NULL;
-  if (unknown || g_hash_table_size(lw_reach_unknowns(reach)))
-    must = lw_reach_from(reach, &row->start, row->packets, LW_CT_NEW, LW_REACH_MUST);
+  if (unknown || g_hash_table_size(lw_reach_unknowns(reach))) {
+    g_clear_pointer(&passages, lw_passages_free);
+    must = lw_reach_from_recorded(reach, &row->start, row->packets, LW_CT_NEW, LW_REACH_MUST, &passages);
+  }
   const GPtrArray *sure = must ? must : may;
   for (guint i = 0; i < may->len; i++)
     lw_static_note_arrival(p, row, may->pdata[i], FALSE);
@@ -52,7 +56,7 @@ static void prove_row(const Prove *p, LwStaticRow *row) {
   lw_static_judge_arrivals(p, row, may);
   lw_static_judge_promises(p, row, sure);
   if (row->machine == LW_NONE)
-    lw_static_judge_answers(p, row, sure);
+    lw_static_judge_answers(p, row, sure, passages);
   if (row->zone.kind == LW_ZONE_SEGMENT && row->machine == LW_NONE)
     lw_static_judge_others(p, row);
   if (row->zone.kind == LW_ZONE_SEGMENT && row->machine != LW_NONE)
@@ -174,6 +178,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   lw_static_add_rows(&p);
   for (guint i = 0; i < proof->rows->len; i++)
     prove_row(&p, proof->rows->pdata[i]);
+  lw_static_judge_lost_tunnels(&p);
   keep_unknowns(proof);
   g_hash_table_unref(p.nic_of_port);
   g_hash_table_unref(p.plugged);
@@ -285,10 +290,12 @@ char *lw_static_violation_format(const LwStaticViolation *v) {
   static const char *const what[] = {
       [LW_STATIC_OPEN] = "passes, and must not",
       [LW_STATIC_CLOSED] = "must pass, and does not",
-      [LW_STATIC_UNMASKED] = "leaves under its own address",
+      [LW_STATIC_UNMASKED] = "leaves under an address that is not its exit's",
       [LW_STATIC_LEAK] = "an open flow could go on by this exit, which is not its own",
       [LW_STATIC_STRAY] = "passes without belonging to a flow",
       [LW_STATIC_MUTE] = "passes, but its answer does not come back",
+      [LW_STATIC_FALLBACK] = "goes out there when its tunnel is lost, and must not go anywhere then",
+      [LW_STATIC_BARE] = "is refused by no route of its exit when the tunnel is lost",
   };
   g_autofree char *packet = lw_header_format(&v->packet);
   g_autofree char *origin = lw_origin_format(&v->origin);

@@ -129,7 +129,7 @@ LwVerifyReport *lw_verify_cells(const LwLab *lab, const LwFacts *facts, const Lw
   LwVerifyReport *report = g_new0(LwVerifyReport, 1);
   LwSurroundings around = {*router_wan, *host_uplink};
   report->lab = g_strdup(lab->name);
-  report->target = g_strdup("twin");
+  report->target = g_strdup(world->target);
   report->cells = g_ptr_array_new();
   report->exits = g_ptr_array_new();
   report->violations = g_ptr_array_new_with_free_func(g_free);

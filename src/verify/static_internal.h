@@ -53,10 +53,20 @@ const char *lw_static_link_of_network(const Prove *p, const LwPrefix *prefix);
 /* --- static_judge.c */
 void lw_static_judge_arrivals(const Prove *p, LwStaticRow *row, const GPtrArray *arrivals);
 void lw_static_judge_promises(const Prove *p, LwStaticRow *row, const GPtrArray *arrivals);
-void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals);
+void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals,
+                             const LwPassages *passages);
 void lw_static_judge_others(const Prove *p, LwStaticRow *row);
+void lw_static_judge(const Prove *p, const LwStaticRow *row, LwStaticKind kind, const LwPlace *place,
+                     LwBdd set);
+/* May these packets arrive there, translated like this? */
+LwBdd lw_static_may_arrive(const LwStaticRow *row, const LwPlace *place, const LwRewrite *rewrite,
+                           LwBddPool *pool);
+gboolean lw_static_stops(const LwStep *step);
 /* The first few pieces of a set, for people. Transfer full. */
 char *lw_static_pieces_text(LwBddPool *pool, LwBdd set);
+
+/* --- static_lost.c: each tunnel lost, one after the other */
+void lw_static_judge_lost_tunnels(const Prove *p);
 
 /* --- static.c */
 LwBdd lw_static_far_destinations(LwBddPool *pool);

@@ -85,7 +85,7 @@ static void ask_file(const Prove *p, const LwStaticRow *row, const LwPlace *plac
   lw_flow_answer_clear(&answer);
 }
 
-static gboolean stops(const LwStep *step) {
+gboolean lw_static_stops(const LwStep *step) {
   if (step->kind == LW_STEP_RULE || step->kind == LW_STEP_POLICY)
     return step->verdict == LW_VERDICT_DROP;
   return step->kind == LW_STEP_STOPPED || (step->kind == LW_STEP_ROUTE && !step->link);
@@ -108,7 +108,7 @@ static char *deciding_text(const Prove *p, const LwStart *start, const LwHeader 
   const LwStep *best = NULL;
   for (guint i = 0; i < trace->len; i++) {
     const LwStep *step = trace->pdata[i];
-    if (passed ? weight(step) && (!best || weight(step) >= weight(best)) : stops(step))
+    if (passed ? weight(step) && (!best || weight(step) >= weight(best)) : lw_static_stops(step))
       best = step;
   }
   return best ? lw_static_step_text(best) : NULL;
@@ -125,7 +125,8 @@ static void violate(const Prove *p, const LwStaticRow *row, LwStaticKind kind, c
   v->proto = proto_of(v->packet.proto);
   v->set = lw_static_pieces_text(p->proof->pool, set);
   ask_file(p, row, place, v);
-  if (kind != LW_STATIC_STRAY && kind != LW_STATIC_LEAK && kind != LW_STATIC_MUTE)
+  if (kind == LW_STATIC_OPEN || kind == LW_STATIC_CLOSED || kind == LW_STATIC_UNMASKED ||
+      kind == LW_STATIC_FALLBACK)
     v->decided = deciding_text(p, &row->start, &v->packet, kind != LW_STATIC_CLOSED);
   g_ptr_array_add(p->proof->violations, v);
 }
@@ -144,8 +145,8 @@ static gboolean is_judged(const LwStaticRow *row, const LwPlace *place) {
 }
 
 /* May these packets arrive there, translated like this? */
-static LwBdd may_arrive(const LwStaticRow *row, const LwPlace *place, const LwRewrite *rewrite,
-                        LwBddPool *pool) {
+LwBdd lw_static_may_arrive(const LwStaticRow *row, const LwPlace *place, const LwRewrite *rewrite,
+                           LwBddPool *pool) {
   LwBdd may = LW_BDD_FALSE;
   gboolean translated = lw_addr_is_set(&rewrite->destination) && !place->elsewhere &&
                         (place->zone.kind == LW_ZONE_SEGMENT || place->zone.kind == LW_ZONE_INTERNET);
@@ -163,9 +164,29 @@ static LwBdd may_arrive(const LwStaticRow *row, const LwPlace *place, const LwRe
   return may;
 }
 
-static gboolean leaves_unmasked(const LwStaticRow *row, const LwPlace *place, const LwRewrite *rewrite) {
-  return row->zone.kind == LW_ZONE_SEGMENT && !place->elsewhere && place->zone.kind == LW_ZONE_INTERNET &&
-         !rewrite->source_unknown && !lw_addr_is_set(&rewrite->source);
+/* Is it an address of the exit's own end? */
+static gboolean is_of_exit(const Prove *p, const LwPlace *exit, const LwAddr *source) {
+  g_autofree char *link = exit->zone.index == LW_NONE
+                              ? g_strdup(LW_ROUTER_WAN)
+                              : lw_name_tunnel(lw_lab_tunnel(p->proof->lab, exit->zone.index));
+  gboolean any = FALSE;
+  for (guint i = 0; i < p->world->list->len; i++) {
+    const LwResource *r = p->world->list->pdata[i];
+    if (r->kind != LW_RES_ADDRESS || g_strcmp0(r->ns, p->router) != 0 || g_strcmp0(r->link, link) != 0)
+      continue;
+    any = TRUE;
+    if (lw_addr_equal(&r->prefix.addr, source))
+      return TRUE;
+  }
+  return !any; /* not leased yet */
+}
+
+static gboolean leaves_unmasked(const Prove *p, const LwStaticRow *row, const LwPlace *place,
+                                const LwRewrite *rewrite) {
+  if (row->zone.kind != LW_ZONE_SEGMENT || place->elsewhere || place->zone.kind != LW_ZONE_INTERNET ||
+      rewrite->source_unknown)
+    return FALSE;
+  return !lw_addr_is_set(&rewrite->source) || !is_of_exit(p, place, &rewrite->source);
 }
 
 /* The first row of the segment tells of all; a machine's row only of what that one did not. */
@@ -185,8 +206,8 @@ static LwBdd told_of(const Prove *p, const LwStaticRow *row, LwStaticKind kind, 
   return fresh;
 }
 
-static void judge(const Prove *p, const LwStaticRow *row, LwStaticKind kind, const LwPlace *place,
-                  LwBdd set) {
+void lw_static_judge(const Prove *p, const LwStaticRow *row, LwStaticKind kind, const LwPlace *place,
+                     LwBdd set) {
   if (set == LW_BDD_FALSE)
     return;
   LwBdd fresh = told_of(p, row, kind, place, set);
@@ -203,18 +224,19 @@ void lw_static_judge_arrivals(const Prove *p, LwStaticRow *row, const GPtrArray 
       continue; /* judged by what was reached */
     if (!is_judged(row, &place))
       continue;
-    LwBdd may = may_arrive(row, &place, &arrival->rewrite, pool);
-    judge(p, row, LW_STATIC_OPEN, &place, lw_bdd_minus(pool, arrival->packets, may));
-    if (leaves_unmasked(row, &place, &arrival->rewrite))
-      judge(p, row, LW_STATIC_UNMASKED, &place, lw_bdd_and(pool, arrival->packets, may));
+    LwBdd may = lw_static_may_arrive(row, &place, &arrival->rewrite, pool);
+    lw_static_judge(p, row, LW_STATIC_OPEN, &place, lw_bdd_minus(pool, arrival->packets, may));
+    if (leaves_unmasked(p, row, &place, &arrival->rewrite))
+      lw_static_judge(p, row, LW_STATIC_UNMASKED, &place, lw_bdd_and(pool, arrival->packets, may));
   }
   for (guint i = 0; i < row->reached->len; i++) {
     const LwReached *reached = row->reached->pdata[i];
     gboolean network = !reached->place.elsewhere && reached->place.zone.kind == LW_ZONE_NETWORK;
     LwRewrite plain = {0};
     if ((network || lw_static_is_behind_host(&reached->place)) && is_judged(row, &reached->place))
-      judge(p, row, LW_STATIC_OPEN, &reached->place,
-            lw_bdd_minus(pool, reached->may, may_arrive(row, &reached->place, &plain, pool)));
+      lw_static_judge(
+          p, row, LW_STATIC_OPEN, &reached->place,
+          lw_bdd_minus(pool, reached->may, lw_static_may_arrive(row, &reached->place, &plain, pool)));
   }
 }
 
@@ -268,13 +290,14 @@ void lw_static_judge_promises(const Prove *p, LwStaticRow *row, const GPtrArray 
       continue; /* nobody is plugged in there */
     if (wanted->to.kind == LW_ZONE_ROUTER)
       got = lw_bdd_or(pool, got, led_by(p, row, arrivals));
-    judge(p, row, LW_STATIC_CLOSED, &place, lw_bdd_minus(pool, wanted->must, got));
+    lw_static_judge(p, row, LW_STATIC_CLOSED, &place, lw_bdd_minus(pool, wanted->must, got));
   }
 }
 
 /* One packet of each set that must arrive is answered: the rules for answers tell flows apart by their
  * places, not by their packets. */
-void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals) {
+void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals,
+                             const LwPassages *passages) {
   LwBddPool *pool = p->proof->pool;
   for (guint i = 0; i < arrivals->len; i++) {
     const LwArrival *arrival = arrivals->pdata[i];
@@ -289,15 +312,15 @@ void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrA
     LwHeader packet;
     g_autoptr(GPtrArray) steps = NULL;
     if (set == LW_BDD_FALSE || !pick(p, row, &place, set, &packet) ||
-        lw_reach_answer(p->proof->reach, &row->start, &packet, arrival, &steps))
+        lw_reach_answer(p->proof->reach, passages, i, &packet, &steps))
       continue;
     guint before = p->proof->violations->len;
-    judge(p, row, LW_STATIC_MUTE, &place, set);
+    lw_static_judge(p, row, LW_STATIC_MUTE, &place, set);
     if (p->proof->violations->len == before)
       continue;
     LwStaticViolation *v = p->proof->violations->pdata[before];
     for (guint s = 0; s < steps->len; s++)
-      if (stops(steps->pdata[s])) {
+      if (lw_static_stops(steps->pdata[s])) {
         g_free(v->decided);
         v->decided = lw_static_step_text(steps->pdata[s]);
       }
@@ -349,12 +372,12 @@ void lw_static_judge_others(const Prove *p, LwStaticRow *row) {
       gboolean to_lab = !place.elsewhere && place.zone.kind == LW_ZONE_SEGMENT;
       if (!exit && !(to_lab && runs[r].state == LW_CT_INVALID))
         continue;
-      LwBdd may = may_arrive(row, &place, &arrival->rewrite, pool);
+      LwBdd may = lw_static_may_arrive(row, &place, &arrival->rewrite, pool);
       may = lw_packets_forget(pool, lw_packets_forget(pool, may, LW_HEADER_TCP_FLAGS), LW_HEADER_ICMP_TYPE);
       may = lw_bdd_or(pool, may, misplaced_icmp(pool, may));
       if (exit)
         may = flow_sources(p, lw_bdd_or(pool, may, going_on(row, &place)));
-      judge(p, row, runs[r].kind, &place, lw_bdd_minus(pool, arrival->packets, may));
+      lw_static_judge(p, row, runs[r].kind, &place, lw_bdd_minus(pool, arrival->packets, may));
     }
   }
 }

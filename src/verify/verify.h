@@ -59,6 +59,11 @@ typedef struct {
 
 /* What the caller (cmd, for a twin or a host) knows of the world beyond the lab. */
 typedef struct {
+  const char *target; /* "twin", "host" */
+  /* What lies beyond the exits is not ours: a host. Then a packet has got there when it was seen to leave by
+     the last link that is, past every rule; and what comes in from there is played by the host, in the home
+     LAN. */
+  gboolean ends_at_exits;
   GPtrArray *places; /* of LwProbePlace*: machines' namespaces, probes, host, router, home router, internet,
                         each tunnel's far end */
   LwAddr echo;       /* UDP 7 answers with the address it saw, as text */

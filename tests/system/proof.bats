@@ -46,7 +46,7 @@ real() {
 
 @test "no masquerade" {
   in_router nft flush chain inet lanward snat_
-  found '✗ lan20 -> internet/ovpn: 192\.168\.20\..*leaves under its own address'
+  found '✗ lan20 -> internet/ovpn: 192\.168\.20\..*leaves under an address that is not its exit'
   real '✗ lan[12]0 .*(no answer came back|did not arrive)'
 }
 
@@ -70,6 +70,7 @@ real() {
   table=$(in_router ip rule | sed -n 's/.*fwmark 0x4c03 lookup \([0-9]*\).*/\1/p')
   in_router ip route del prohibit default table "$table" metric 4294967295
   found "not as compiled: route 0\.0\.0\.0/0 in table $table in router: it is missing"
+  found 'lan30 -> internet/se: 192\.168\.30\.[0-9]+ -> .*refused by no route of its exit when the tunnel is lost'
 }
 
 @test "explain names the rule and the line" {

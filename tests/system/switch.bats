@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # Switching an exit under load.
+# alone: it counts what is lost of a packet each millisecond
 load common
 
 setup_file() { start_twin switch "$lab"; }

@@ -19,6 +19,7 @@ static void observe_one(LwProvider *self, const LwResource *hint, LwResourceSet 
   client->link = g_strdup(s->link);
   client->table = s->table;
   client->home_lan_set = g_strdup(s->home_lan_set);
+  client->suppress_default = s->no_route;
   lw_resource_set_add(seen, client);
 }
 
@@ -41,6 +42,7 @@ static LwDhcpClient client_of(const LwResource *resource) {
   return (LwDhcpClient){.ns = resource->ns,
                         .link = resource->link,
                         .table = resource->table,
+                        .no_route = resource->suppress_default,
                         .home_lan_set = resource->home_lan_set};
 }
 

@@ -3,6 +3,7 @@
 #include "providers/dhcpcd/hook.h"
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/netns.h"
 #include "base/process.h"
 #include "providers/dhcpcd/lease.h"
@@ -10,10 +11,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define EVERYTHING "0.0.0.0/0"
@@ -59,25 +58,18 @@ static gboolean close_home_lan(const LwDhcpSettings *settings, const char *ns, G
   return FALSE;
 }
 
-static int open_in(int root, const char *path, guint64 flags, guint64 mode) {
-  struct open_how how = {.flags = flags | O_CLOEXEC, .mode = mode};
-  if (root >= 0)
-    how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  return (int)syscall(SYS_openat2, root >= 0 ? root : AT_FDCWD, path, &how, sizeof how);
-}
-
 /* The folder of `path`. Below /proc/PID/root the links belong to whoever lives there: they are followed as
  * seen from inside, never to a file of ours. */
 static int open_folder(const char *path) {
   g_autofree char *folder = g_path_get_dirname(path);
   const char *inside = g_str_has_prefix(path, "/proc/") ? strstr(folder, "/root") : NULL;
   if (!inside || (inside[5] != '/' && inside[5] != '\0'))
-    return open_in(-1, folder, O_PATH | O_DIRECTORY, 0);
+    return lw_open_in_root(-1, folder, O_PATH | O_DIRECTORY, 0);
   g_autofree char *top = g_strndup(folder, (gsize)(inside + 5 - folder));
   int root = open(top, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (root < 0)
     return -1;
-  int fd = open_in(root, inside[5] ? inside + 5 : "/", O_PATH | O_DIRECTORY, 0);
+  int fd = lw_open_in_root(root, inside[5] ? inside + 5 : "/", O_PATH | O_DIRECTORY, 0);
   int saved = errno;
   close(root);
   errno = saved;

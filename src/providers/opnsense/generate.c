@@ -233,7 +233,7 @@ static void add_reservations(LwOpnMaker *maker, xmlNode *dnsmasq) {
       if (!lw_addr_is_set(&addr))
         continue;
       g_autofree char *name = n == 0 ? g_strdup(machine->name) : g_strdup_printf("%s-%u", machine->name, n);
-      LwMac mac = lw_nic_mac(maker->lab, m, n);
+      LwMac mac = lw_nic_mac_now(maker->lab, maker->facts, m, n);
       g_autofree char *hwaddr = lw_mac_format(&mac);
       xmlNode *host = lw_opn_add(dnsmasq, "hosts", NULL);
       lw_opn_set_uuid(maker, host, "host", name);

@@ -46,17 +46,33 @@ static char *config_with(const char *from, const char *to) {
 typedef struct {
   char *before, *after;
   GPtrArray *changes, *by_hand, *networks;
+  GPtrArray *all; /* what makes the router of before out of an empty one */
   Fake *fake;
   LwOpnApi *api;
   guint kept;
 } Scene;
 
-static void load_fake(Scene *scene) {
-  g_autoptr(GPtrArray) nothing = g_ptr_array_new_with_free_func(g_free);
-  g_autoptr(GPtrArray) all = lw_opn_changes("<opnsense/>", scene->before, nothing, NULL);
+static GPtrArray *changes_from_nothing(const char *config) {
+  g_autoptr(GPtrArray) by_hand = g_ptr_array_new_with_free_func(g_free);
+  return lw_opn_changes("<opnsense/>", config, by_hand, NULL);
+}
+
+/* The fake sets members of what it holds. */
+static JsonObject *copy_of(JsonObject *object) {
+  JsonObject *copy = json_object_new();
+  JsonObjectIter iter;
+  const char *name;
+  JsonNode *value;
+  json_object_iter_init(&iter, object);
+  while (json_object_iter_next(&iter, &name, &value))
+    json_object_set_member(copy, name, json_node_copy(value));
+  return copy;
+}
+
+static void load_fake(Fake *fake, const GPtrArray *all) {
   for (guint i = 0; i < all->len; i++) {
     const LwOpnChange *change = all->pdata[i];
-    fake_put(scene->fake, change->kind->name, change->uuid, json_object_ref(change->after));
+    fake_put(fake, change->kind->name, change->uuid, copy_of(change->after));
   }
 }
 
@@ -68,6 +84,18 @@ static LwOpnApi *api_of(Fake *fake, const char *secret, const char *pin) {
   return api;
 }
 
+/* A router in front of which nothing has happened yet. */
+static void start_fake(Scene *scene) {
+  scene->fake = fake_new(NULL);
+  load_fake(scene->fake, scene->all);
+  scene->api = api_of(scene->fake, "very-secret", NULL);
+}
+
+static void stop_fake(Scene *scene) {
+  lw_opn_api_free(scene->api);
+  fake_free(scene->fake);
+}
+
 /* Takes before and after. */
 static void open_scene(Scene *scene, char *before, char *after) {
   g_autoptr(GError) error = NULL;
@@ -76,17 +104,16 @@ static void open_scene(Scene *scene, char *before, char *after) {
   scene->changes = lw_opn_changes(before, after, scene->by_hand, &error);
   g_assert_no_error(error);
   scene->networks = lw_opn_touched_networks(scene->changes, after);
-  scene->fake = fake_new(NULL);
-  load_fake(scene);
-  scene->api = api_of(scene->fake, "very-secret", NULL);
+  scene->all = changes_from_nothing(before);
+  start_fake(scene);
 }
 
 static void close_scene(Scene *scene) {
   g_ptr_array_unref(scene->changes);
   g_ptr_array_unref(scene->by_hand);
   g_ptr_array_unref(scene->networks);
-  lw_opn_api_free(scene->api);
-  fake_free(scene->fake);
+  g_ptr_array_unref(scene->all);
+  stop_fake(scene);
   g_free(scene->before);
   g_free(scene->after);
 }
@@ -107,10 +134,11 @@ static guint count_of(const GPtrArray *changes, const char *kind) {
 
 /* A fake that holds the file that is wanted. */
 static char *wanted_text(const Scene *scene) {
-  Scene other = {.before = scene->after, .fake = fake_new(NULL)};
-  load_fake(&other);
-  char *text = fake_text(other.fake);
-  fake_free(other.fake);
+  g_autoptr(GPtrArray) all = changes_from_nothing(scene->after);
+  Fake *fake = fake_new(NULL);
+  load_fake(fake, all);
+  char *text = fake_text(fake);
+  fake_free(fake);
   return text;
 }
 
@@ -191,12 +219,15 @@ static void test_apply(gconstpointer data) {
 static void test_faults(gconstpointer data) {
   const Case *each = data;
   static const FakeFault faults[] = {FAULT_500, FAULT_HALF, FAULT_HANG_UP, FAULT_401, FAULT_IGNORE};
+  Scene scene;
+  each->open(&scene);
+  g_autofree char *old = fake_text(scene.fake), *wanted = wanted_text(&scene);
+  guint requests = scene.changes->len + scene.networks->len + 2;
   for (guint f = 0; f < G_N_ELEMENTS(faults); f++)
     for (guint at = 1; at < 40; at++) {
-      Scene scene;
       g_autoptr(GError) error = NULL;
-      each->open(&scene);
-      g_autofree char *old = fake_text(scene.fake), *wanted = wanted_text(&scene);
+      stop_fake(&scene);
+      start_fake(&scene);
       fake_fault(scene.fake, at, faults[f]);
       gboolean good = lw_opn_api_apply(scene.api, scene.changes, scene.networks, keep, &scene, &error);
       g_autofree char *now = fake_text(scene.fake);
@@ -207,13 +238,12 @@ static void test_faults(gconstpointer data) {
         g_assert_cmpstr(now, ==, old);
         g_assert_null(strstr(error->message, "very-secret"));
       }
-      guint requests = scene.changes->len + scene.networks->len + 2;
-      close_scene(&scene);
       if (at > requests) {
         g_assert_true(good); /* the fault was never reached */
         break;
       }
     }
+  close_scene(&scene);
 }
 
 /* The list of gateways is cached: a refusal that names one is tried again, and not for ever. */

@@ -298,8 +298,8 @@ static void test_route_by_another_exit(void) {
   found(f, LW_STATIC_CLOSED, "lan20", "internet/ovpn");
   for (guint i = 0; i < f->proof->violations->len; i++) {
     LwStaticKind kind = ((LwStaticViolation *)f->proof->violations->pdata[i])->kind;
-    g_assert_true(kind == LW_STATIC_CLOSED ||
-                  kind == LW_STATIC_MUTE); /* nor does a forward's answer get back */
+    /* nor does a forward's answer get back; and the routes do not help when the tunnel is lost */
+    g_assert_true(kind == LW_STATIC_CLOSED || kind == LW_STATIC_MUTE || kind == LW_STATIC_BARE);
   }
   LwRule *rule = first_rule(chain_of(f, "forward"));
   lw_rule_match(rule, LW_FIELD_IIF, lw_value_name("lan20"));
@@ -307,6 +307,69 @@ static void test_route_by_another_exit(void) {
   prove(f);
   const LwStaticViolation *v = found(f, LW_STATIC_OPEN, "lan20", "wan");
   g_assert_true(is_in(&v->packet.source, "192.168.20.0/24"));
+  fixture_free(f);
+}
+
+static void remove_resource(const Fixture *f, gboolean (*is_it)(const LwResource *)) {
+  for (guint i = 0; i < f->wanted->list->len; i++)
+    if (is_it(f->wanted->list->pdata[i])) {
+      g_autofree char *key = lw_resource_key(f->wanted->list->pdata[i]);
+      lw_resource_set_remove(f->wanted, key);
+      return;
+    }
+  g_error("nothing to remove");
+}
+
+static gboolean refuses_in_first_tunnel(const LwResource *r) {
+  return r->kind == LW_RES_ROUTE && r->table == 0x4c02 && r->route_type != LW_ROUTE_UNICAST;
+}
+
+/* A tunnel that is there hides that nothing would refuse its packets if it were not. */
+static void test_route_that_refuses_removed(void) {
+  Fixture *f = homelab();
+  remove_resource(f, refuses_in_first_tunnel);
+  prove(f);
+  const LwStaticViolation *v = found(f, LW_STATIC_BARE, "lan20", "internet/ovpn");
+  g_assert_true(is_in(&v->packet.source, "192.168.20.0/24"));
+  g_assert_nonnull(strstr(v->decided, "routing rule 30000"));
+  g_assert_cmpuint(f->proof->violations->len, ==, 1);
+  fixture_free(f);
+}
+
+/* The same with routes that lead to wan then, and a rule that lets them. */
+static void test_way_by_wan_when_lost(void) {
+  Fixture *f = homelab();
+  remove_resource(f, refuses_in_first_tunnel);
+  LwResource *rule = lw_resource_new(LW_RES_RULE, "router", NULL);
+  rule->priority = 9000;
+  rule->table = 0x4c01;
+  lw_resource_set_add(f->wanted, rule);
+  prove(f);
+  const LwStaticViolation *bare = found(f, LW_STATIC_BARE, "lan20", "internet/ovpn");
+  g_assert_nonnull(strstr(bare->decided, "kill switch"));
+  LwRule *accept = first_rule(chain_of(f, "forward"));
+  lw_rule_match(accept, LW_FIELD_IIF, lw_value_name("lan20"));
+  lw_rule_match(accept, LW_FIELD_OIF, lw_value_name("wan"));
+  lw_rule_verdict(accept, LW_VERDICT_ACCEPT, NULL);
+  prove(f);
+  const LwStaticViolation *v = found(f, LW_STATIC_FALLBACK, "lan20", "wan");
+  g_assert_true(is_in(&v->packet.source, "192.168.20.0/24"));
+  fixture_free(f);
+}
+
+/* Docker's way: bridged frames are shown to the IP tables, and FORWARD drops. */
+static void test_bridged_frames_shown(void) {
+  Fixture *f = homelab();
+  LwResource *table = lw_resource_new(LW_RES_RULESET, "", "filter");
+  table->ruleset = lw_ruleset_new(LW_FAMILY_IP, "filter");
+  lw_ruleset_add_base_chain(table->ruleset, "FORWARD", LW_HOOK_FORWARD, 0, FALSE, TRUE);
+  lw_resource_set_add(f->wanted, table);
+  prove(f);
+  assert_clean(f); /* bridged frames do not come by there */
+  add_resource(f, LW_RES_SYSCTL, "", "net/bridge/bridge-nf-call-iptables", "1");
+  prove(f);
+  const LwStaticViolation *v = found(f, LW_STATIC_CLOSED, "lan10/gaming", "router");
+  g_assert_nonnull(strstr(v->decided, "FORWARD"));
   fixture_free(f);
 }
 
@@ -478,6 +541,41 @@ static void test_intent_both_ways(void) {
 /* --- what differs
  * ------------------------------------------------------------------------------------------------- */
 
+static LwBdd arrived(LwBddPool *pool, const GPtrArray *arrivals, const char *ns, const char *link) {
+  LwBdd set = LW_BDD_FALSE;
+  for (guint i = 0; i < arrivals->len; i++) {
+    const LwArrival *one = arrivals->pdata[i];
+    if (g_str_equal(one->ns, ns) && g_strcmp0(one->link, link) == 0)
+      set = lw_bdd_or(pool, set, one->packets);
+  }
+  return set;
+}
+
+/* An element more: following what it can concern comes to the same as following everything anew. */
+static void test_recheck_of_one_element(void) {
+  static const char *const inside[] = {"", "router", NULL};
+  Fixture *f = homelab();
+  g_autoptr(LwResourceSet) world = lw_static_with_lease(f->wanted, f->facts);
+  g_autoptr(LwReach) reach = lw_reach_new(f->pool, world, inside);
+  const LwStart start = {LW_START_FRAME, "router", "lan10"};
+  LwBdd opening = lw_intent_opening(f->pool);
+  g_autoptr(GPtrArray) before = lw_reach_from(reach, &start, opening, LW_CT_NEW, LW_REACH_MAY);
+  LwSet *set = lw_ruleset_find_set(router(f), "allowed");
+  const LwValue key[] = {lw_value_name("lan10"), lw_value_addr(addr("192.168.10.200")),
+                         lw_value_addr(addr("192.168.99.15")), lw_value_number(6), lw_value_number(9)};
+  LwElement *element = lw_set_add(set, key, G_N_ELEMENTS(key), (LwOrigin){0});
+  lw_reach_element_changed(reach, router(f), set, element, TRUE);
+  LwBdd scope = lw_bdd_and(f->pool, opening, lw_reach_element_scope(reach, set, element));
+  g_autoptr(GPtrArray) after = lw_reach_from(reach, &start, scope, LW_CT_NEW, LW_REACH_MAY);
+  g_autoptr(LwReach) fresh = lw_reach_new(f->pool, world, inside);
+  g_autoptr(GPtrArray) all = lw_reach_from(fresh, &start, opening, LW_CT_NEW, LW_REACH_MAY);
+  LwBdd joined = lw_bdd_or(f->pool, lw_bdd_minus(f->pool, arrived(f->pool, before, "", NULL), scope),
+                           arrived(f->pool, after, "", NULL));
+  g_assert_cmpuint(joined, ==, arrived(f->pool, all, "", NULL));
+  g_assert_cmpuint(joined, !=, arrived(f->pool, before, "", NULL));
+  fixture_free(f);
+}
+
 static void test_gained(void) {
   Fixture *before = homelab(), *after = homelab();
   prove(before);
@@ -539,11 +637,15 @@ int main(int argc, char **argv) {
   g_test_add_func("/verify/static/masquerade-removed", test_masquerade_removed);
   g_test_add_func("/verify/static/ipv6-opened", test_ipv6_opened);
   g_test_add_func("/verify/static/route-by-another-exit", test_route_by_another_exit);
+  g_test_add_func("/verify/static/route-that-refuses-removed", test_route_that_refuses_removed);
+  g_test_add_func("/verify/static/way-by-wan-when-lost", test_way_by_wan_when_lost);
+  g_test_add_func("/verify/static/bridged-frames-shown", test_bridged_frames_shown);
   g_test_add_func("/verify/static/established-leak", test_established_leak);
   g_test_add_func("/verify/static/no-answers", test_no_answers);
   g_test_add_func("/verify/static/guard-removed", test_guard_removed);
   g_test_add_func("/verify/static/forward-to-another-machine", test_forward_to_another_machine);
   g_test_add_func("/verify/static/unknown-match", test_unknown_match);
+  g_test_add_func("/verify/static/recheck-of-one-element", test_recheck_of_one_element);
   g_test_add_func("/verify/static/gained", test_gained);
   g_test_add_func("/verify/static/beyond", test_beyond);
   g_test_add_func("/verify/static/intent-both-ways", test_intent_both_ways);
