@@ -2,6 +2,7 @@
 #include "host/world.h"
 
 #include "base/error.h"
+#include "host/lease.h"
 #include "base/files.h"
 #include "policy/names.h"
 #include "providers/networkmanager/networkmanager.h"
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define RUN_DIR "/run/lanward"
 #define FILE_MAX (256 * 1024)
 
 static const char *text(const char *value) {
@@ -99,6 +101,23 @@ static LwResourceSet *taken_from(const LwResourceSet *seen, const char *link) {
       lw_resource_set_add(taken, copy);
   }
   return taken;
+}
+
+/* A lease goes on as one: what is taken over says so. */
+static void take_lease(LwHostWorld *world) {
+  LwResource *client = lw_resource_new(LW_RES_DHCP_CLIENT, "", NULL);
+  client->link = g_strdup(world->uplink);
+  lw_resource_set_add(world->taken, client);
+}
+
+static void look_at_lease(LwHostWorld *world, gboolean fresh) {
+  if (fresh && lw_host_has_lease(world->uplink))
+    take_lease(world);
+  for (guint i = 0; i < world->taken->list->len; i++)
+    if (((const LwResource *)world->taken->list->pdata[i])->kind == LW_RES_DHCP_CLIENT)
+      world->dynamic = TRUE;
+  if (world->dynamic)
+    world->client = lw_host_lease_keeper(world->uplink, RUN_DIR);
 }
 
 static LwResourceSet *copy_set(const LwResourceSet *set) {
@@ -193,6 +212,8 @@ LwHostWorld *lw_host_look(const LwLab *lab, const LwResourceSet *seen, const LwR
   world->taken = taken                                         ? copy_set(taken)
                  : uplink && world->keeper == LW_UPLINK_NOBODY ? taken_from(seen, uplink->name)
                                                                : lw_resource_set_new();
+  if (world->keeper == LW_UPLINK_NOBODY)
+    look_at_lease(world, taken == NULL);
   if (world->keeper == LW_UPLINK_BRIDGED && bridge)
     world->mac = bridge->mac;
   return world;
