@@ -40,17 +40,14 @@ static gboolean is_in_our_namespace(const char *pid) {
 
 /* argv of a DHCP client that this link is one of, or that takes all that it finds. dhcpcd's helpers write
  * their state over their arguments: "dhcpcd: [manager] [ip4]". */
-static gboolean serves(char **argv, const char *link, const char *run_dir) {
+static gboolean serves(char **argv, const char *link) {
   static const char *const names[] = {"dhclient", "dhcpcd", "udhcpc", "pump"};
   g_autofree char *program = argv[0] ? g_path_get_basename(argv[0]) : NULL;
   gboolean client = FALSE, named = FALSE;
   for (guint i = 0; program && i < G_N_ELEMENTS(names); i++)
     client = client || g_str_has_prefix(program, names[i]);
-  for (guint i = 1; client && argv[i]; i++) {
-    if (g_str_has_prefix(argv[i], run_dir))
-      return FALSE; /* lanward's own */
+  for (guint i = 1; client && argv[i]; i++)
     named = named || g_str_equal(argv[i], link);
-  }
   return client && (named || g_str_has_prefix(program, "dhcpcd"));
 }
 
@@ -66,14 +63,14 @@ static char **arguments_of(const char *pid) {
   return g_strsplit(text, "\n", -1);
 }
 
-char *lw_host_lease_keeper(const char *link, const char *run_dir) {
+char *lw_host_lease_keeper(const char *link) {
   g_autoptr(GDir) proc = g_dir_open("/proc", 0, NULL);
   const char *pid;
   while (proc && (pid = g_dir_read_name(proc))) {
     if (!g_ascii_isdigit(*pid))
       continue;
     g_auto(GStrv) argv = arguments_of(pid);
-    if (!serves(argv, link, run_dir) || !is_in_our_namespace(pid))
+    if (!serves(argv, link) || !is_in_our_namespace(pid))
       continue;
     g_auto(GStrv) words = g_strsplit(argv[0], ":", 2);
     g_autofree char *program = g_path_get_basename(words[0]);

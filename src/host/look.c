@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define RUN_DIR "/run/lanward"
 #define FILE_MAX (256 * 1024)
 
 static const char *text(const char *value) {
@@ -116,8 +115,8 @@ static void look_at_lease(LwHostWorld *world, gboolean fresh) {
   for (guint i = 0; i < world->taken->list->len; i++)
     if (((const LwResource *)world->taken->list->pdata[i])->kind == LW_RES_DHCP_CLIENT)
       world->dynamic = TRUE;
-  if (world->dynamic)
-    world->client = lw_host_lease_keeper(world->uplink, RUN_DIR);
+  if (world->dynamic && fresh) /* later it is lanward's own */
+    world->client = lw_host_lease_keeper(world->uplink);
 }
 
 static LwResourceSet *copy_set(const LwResourceSet *set) {
