@@ -3,14 +3,14 @@
 load common
 
 setup_file() {
-  export WORLD="nm-$$" NM_WHY
+  export WORLD="nm-$$" NM_WHY HOST
   NM_WHY=$(why_not)
   [ -z "$NM_WHY" ] || return 0
-  "$BATS_TEST_DIRNAME/../tools/host_world" start "$WORLD" --nm --address dhcp --owner "$PPID" --lanward "$lanward" >/dev/null
+  HOST=$("$tools/host_world" start "$WORLD" --nm --address dhcp --owner "$PPID" --lanward "$lanward")
 }
 
 teardown_file() {
-  [ -n "$NM_WHY" ] || "$BATS_TEST_DIRNAME/../tools/host_world" stop "$WORLD"
+  [ -n "$NM_WHY" ] || "$tools/host_world" stop "$WORLD"
 }
 
 why_not() { python3 -c "import sys; sys.path.insert(0, '$tools'); import networkmanager as n; print(n.available() or '')"; }
@@ -19,7 +19,8 @@ setup() {
   [ -z "$NM_WHY" ] || skip "$NM_WHY"
 }
 
-on_host() { "$tools/host_world" exec "$WORLD" -- "$@" </dev/null; }
+# as host_world's exec, which takes a Python to start: there are many
+on_host() { nsenter -t "$HOST" -m -p -n -u -i --wd=/ -- "$@" </dev/null; }
 host() { on_host "$lanward" "$@"; }
 file=/etc/lanward/lab.yaml
 sane() { on_host ping -q -c 1 -W 1 192.168.1.1 >/dev/null; }
@@ -81,6 +82,17 @@ lost() { sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/
   [ "$before" = "$(on_host bridge link show)" ]
   run host plan "$file"
   [ "$status" -eq 0 ]
+}
+
+@test "ports that a connect takes off br-mgmt are put back by watch" {
+  on_host sh -c "exec setsid '$lanward' watch >/run/watch.log 2>&1 &"
+  sleep 1
+  on_host nmcli connection up lanward-br-mgmt >/dev/null
+  told() { on_host grep -q "put back: lw-mgmt on br-mgmt" /run/watch.log; }
+  within 5 told
+  on_host ip link show master br-mgmt | grep -q lw-mgmt
+  on_host ping -q -c 1 -W 1 192.168.99.1 >/dev/null
+  on_host sh -c 'kill $(pidof lanward)'
 }
 
 @test "NetworkManager is killed and started again while machines talk: nothing they use is interrupted" {
