@@ -87,6 +87,7 @@ int lw_move_main(const LwInvocation *invocation);
 int lw_switch_main(const LwInvocation *invocation);
 int lw_cut_main(const LwInvocation *invocation);
 int lw_heal_main(const LwInvocation *invocation);
+int lw_doctor_main(const LwInvocation *invocation);
 int lw_drops_main(const LwInvocation *invocation);
 int lw_watch_main(const LwInvocation *invocation);
 int lw_down_main(const LwInvocation *invocation);
