@@ -1,6 +1,7 @@
 #include "cmd/cmd.h"
 
 #include "doctor/findings.h"
+#include "providers/nft/foreign.h"
 
 static void print_finding(const LwInvocation *invocation, const LwFinding *finding) {
   g_print("%s✗ %s%s\n  %s\n  do:   %s\n  seen: %s\n", invocation->colour ? "\033[31m" : "", finding->what,
@@ -32,6 +33,9 @@ int lw_doctor_main(const LwInvocation *invocation) {
   if (path && !lab)
     return LW_EXIT_ERROR;
   g_autoptr(LwSeen) seen = lw_seen_look(invocation->root ? invocation->root : "");
+  g_autofree char *trap = invocation->root ? NULL : lw_nft_bridge_trap();
+  if (trap)
+    seen->bridge_nf = seen->forward_drop = TRUE;
   g_autoptr(GPtrArray) findings = lw_doctor_findings(seen, lab);
   if (invocation->json) {
     JsonObject *root = json_object_new();

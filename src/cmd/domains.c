@@ -93,7 +93,7 @@ GPtrArray *lw_domains_notes(const LwSession *session) {
                     g_strdup("libvirt does not run here: virtual machines are left out until it does"));
   for (guint m = 0; session->facts->domains && m < session->lab->machines->len; m++) {
     const LwMachine *machine = lw_lab_machine(session->lab, m);
-    if (machine->kind == LW_MACHINE_VM && !lw_host_has_domain(session->facts, machine))
+    if (machine->kind == LW_MACHINE_VM && !machine->create && !lw_host_has_domain(session->facts, machine))
       g_ptr_array_add(notes,
                       g_strdup_printf("libvirt has no domain %s: %s is plugged in by the next apply once "
                                       "it has",

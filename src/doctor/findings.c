@@ -126,6 +126,37 @@ static void find_video(const Doctor *d) {
                 "the firmware's setup"));
 }
 
+/* --- programs
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static void find_programs(const Doctor *d) {
+  static const struct {
+    const char *name, *package;
+    gsize there;
+  } programs[] = {{"dnsmasq", "dnsmasq-base", G_STRUCT_OFFSET(LwSeen, dnsmasq)},
+                  {"dhcpcd", "dhcpcd-base", G_STRUCT_OFFSET(LwSeen, dhcpcd)}};
+  for (gsize i = 0; i < G_N_ELEMENTS(programs); i++)
+    if (!G_STRUCT_MEMBER(gboolean, d->seen, programs[i].there))
+      find(d, "program-missing", g_strdup("/usr/sbin"), g_strdup_printf("%s is not here", programs[i].name),
+           g_strdup("the builtin router hands out no addresses, or gets none"),
+           g_strdup_printf("apt install %s", programs[i].package));
+  if (d->lab && count_machines(d->lab, LW_MACHINE_VM) && !d->seen->libvirt_listens)
+    find(d, "libvirt-missing", g_strdup("/run/libvirt"),
+         g_strdup("the file has virtual machines, and no libvirt daemon listens"),
+         g_strdup("they are plugged in nowhere"),
+         g_strdup("apt install libvirt-daemon-system qemu-system-x86; systemctl enable --now libvirtd"));
+  if (!d->lab || d->lab->tunnels->len == 0 || d->seen->wireguard)
+    return;
+  if (!d->seen->wireguard_go)
+    find(d, "wireguard-missing", g_strdup("/sys/module/wireguard"),
+         g_strdup("the kernel has no WireGuard loaded, and there is no wireguard-go"),
+         g_strdup("no tunnel comes up"), g_strdup("modprobe wireguard; or apt install wireguard-go"));
+  else if (!d->seen->tun)
+    find(d, "tun-missing", g_strdup("/dev/net/tun"), g_strdup("wireguard-go has no /dev/net/tun"),
+         g_strdup("no tunnel comes up"), g_strdup("modprobe tun"));
+}
+
 /* --- versions
  * ----------------------------------------------------------------------------------------------------------
  */
@@ -160,7 +191,7 @@ static void find_old(const Doctor *d, const char *id, const char *name, const ch
 static void find_bridge_filter(const Doctor *d) {
   if (!d->seen->bridge_nf || !d->seen->forward_drop)
     return;
-  find(d, "br-netfilter", g_strdup("/proc/sys/net/bridge/bridge-nf-call-iptables"),
+  find(d, "bridge-firewall", g_strdup("/proc/sys/net/bridge/bridge-nf-call-iptables"),
        g_strdup("bridged packets go through iptables, whose FORWARD drops (Docker sets both)"),
        g_strdup("machines of one segment do not reach each other, nor the router"),
        g_strdup("let it be off: echo net.bridge.bridge-nf-call-iptables=0 >/etc/sysctl.d/99-lanward.conf and "
@@ -190,16 +221,24 @@ static void find_uplink(const Doctor *d) {
   const char *uplink = uplink_of(d);
   const LwOrigin *origin = d->lab ? &d->lab->host.origin : NULL;
   if (d->lab && (!uplink || !lw_seen_link(d->seen, uplink)))
-    find(d, "uplink", place_of(origin, "host:"),
+    find(d, "uplink-missing", place_of(origin, "host:"),
          g_strdup_printf("there is no interface %s", uplink ? uplink : "with the uplink's MAC"),
          g_strdup("nothing can be applied"),
          g_strdup("`ip link` lists those that there are: correct uplink:"));
   if (!d->lab && !uplink)
-    find(d, "uplink", g_strdup("/proc/net/route"), g_strdup("there is no default route, and so no uplink"),
-         g_strdup("a lab has no way out"), g_strdup("connect the machine to its home router first"));
+    find(d, "uplink-missing", g_strdup("/proc/net/route"),
+         g_strdup("there is no default route, and so no uplink"), g_strdup("a lab has no way out"),
+         g_strdup("connect the machine to its home router first"));
+  const LwSeenLink *link = d->lab ? lw_seen_link(d->seen, uplink) : NULL;
+  if (link && link->master && !g_str_equal(link->master, d->lab->host.bridge))
+    find(d, "uplink-enslaved", place_of(origin, "host:"),
+         g_strdup_printf("%s is a port of %s already", uplink, link->master),
+         g_strdup_printf("a NIC is a port of one bridge: it cannot be one of %s", d->lab->host.bridge),
+         g_strdup_printf("write bridge: %s under host: in the file; or: ip link set %s nomaster",
+                         link->master, uplink));
   const char *file = uplink ? g_hash_table_lookup(d->seen->ifupdown, uplink) : NULL;
   if (file)
-    find(d, "ifupdown", g_strdup(file), g_strdup_printf("%s configures %s", file, uplink),
+    find(d, "uplink-ifupdown", g_strdup(file), g_strdup_printf("%s configures %s", file, uplink),
          g_strdup("NetworkManager keeps off it, and the next boot takes the NIC from the lab's bridge"),
          g_strdup_printf(
              "comment its lines out there, then systemctl restart NetworkManager and nmcli device set "
@@ -245,16 +284,31 @@ static void find_ipv6(const Doctor *d, const LwSegment *segment) {
  * -----------------------------------------------------------------------------------------------------------
  */
 
+/* Whose it is, if somebody's that lanward takes it over from, or its own. */
+static gboolean is_known_bridge(const LwSeen *seen, const LwSeenLink *link) {
+  if (g_strcmp0(link->alias, "lanward") == 0)
+    return TRUE;
+  for (guint i = 0; i < seen->networks->len; i++)
+    if (g_strcmp0(((LwSeenNetwork *)seen->networks->pdata[i])->bridge, link->name) == 0)
+      return TRUE;
+  for (guint i = 0; i < seen->profiles->len; i++)
+    if (g_str_equal(((LwSeenProfile *)seen->profiles->pdata[i])->bridge, link->name))
+      return TRUE;
+  return FALSE;
+}
+
+/* host.bridge over the uplink may be anybody's: it is left as it is. */
 static void find_name_clash(const Doctor *d, const char *name, LwOrigin origin) {
   const LwSeenLink *link = lw_seen_link(d->seen, name);
-  if (!link || link->is_bridge)
+  const LwSeenLink *uplink = lw_seen_link(d->seen, uplink_of(d));
+  if (!link || (link->is_bridge && is_known_bridge(d->seen, link)) ||
+      (link->is_bridge && uplink && g_strcmp0(uplink->master, name) == 0))
     return;
-  find(
-      d, "name-clash", lw_origin_format(&origin),
-      g_strdup_printf("%s is to be a bridge, and there is another interface of that name", name),
-      g_strdup("apply refuses, before anything is touched"),
-      g_strdup_printf(
-          "rename it (ip link set %s name …, and where it is configured), or say bridge: in the file", name));
+  find(d, "name-clash", lw_origin_format(&origin),
+       g_strdup_printf("%s is there already, and not lanward's", name),
+       g_strdup("apply refuses, before anything is touched"),
+       g_strdup_printf("ip link delete %s, if nothing needs it; or another name by bridge: in the file",
+                       name));
 }
 
 static gboolean is_labs(const LwLab *lab, const char *link) {
@@ -296,6 +350,72 @@ static void find_clashes(const Doctor *d) {
     find_address_clash(d, segment->name, &segment->subnet, segment->origin);
     find_ipv6(d, segment);
   }
+  if (d->lab->router.kind == LW_ROUTER_BUILTIN && d->seen->router_ns && !d->seen->applied)
+    find(d, "namespace-clash", g_strdup("/run/netns/router"),
+         g_strdup("a network namespace “router” is there already, and not lanward's"),
+         g_strdup("apply refuses, before anything is touched"),
+         g_strdup("ip netns delete router, if nothing needs it"));
+}
+
+/* --- the host's own rules
+ * ---------------------------------------------------------------------------------------------- */
+
+/* Does the file open anything of the host? */
+static gboolean offers_services(const LwLab *lab) {
+  for (guint i = 0; i < lab->segments->len; i++) {
+    const LwSegment *segment = lw_lab_segment(lab, i);
+    if (segment->trust_host)
+      return TRUE;
+    for (guint a = 0; a < segment->allow->len; a++) {
+      LwTargetKind kind = ((const LwAllow *)segment->allow->pdata[a])->target.kind;
+      if (kind == LW_TARGET_HOST || kind == LW_TARGET_HOST_SERVICE)
+        return TRUE;
+    }
+  }
+  return FALSE;
+}
+
+static void find_firewalls(const Doctor *d) {
+  const LwSeen *seen = d->seen;
+  if (!d->lab)
+    return;
+  const char *bridge = d->lab->host.management.bridge;
+  if (d->lab->host.networks->len && !seen->forwards)
+    find(d, "forwarding-off", g_strdup("/proc/sys/net/ipv4/ip_forward"),
+         g_strdup("the file has networks: behind this host, and it does not forward"),
+         g_strdup("nobody reaches them"),
+         g_strdup("echo net.ipv4.ip_forward=1 >/etc/sysctl.d/lanward.conf; sysctl --system"));
+  if (!offers_services(d->lab))
+    return;
+  if (seen->ufw && !(seen->ufw_rules && strstr(seen->ufw_rules, bridge)))
+    find(d, "firewall-ufw", g_strdup("/etc/ufw/user.rules"),
+         g_strdup_printf("ufw is on and lets nothing in by %s", bridge),
+         g_strdup("services that the file opens stay closed"),
+         g_strdup_printf("ufw allow in on %s (lanward's router lets in what the file says and no more)",
+                         bridge));
+  gboolean trusted = g_strcmp0(seen->firewalld_default, "trusted") == 0 ||
+                     (seen->firewalld_trusted && strstr(seen->firewalld_trusted, bridge));
+  if (seen->firewalld && !trusted)
+    find(d, "firewall-firewalld", g_strdup("/etc/firewalld/zones"),
+         g_strdup_printf("firewalld does not trust %s", bridge),
+         g_strdup("services that the file opens may stay closed"),
+         g_strdup_printf(
+             "firewall-cmd --permanent --zone=trusted --change-interface=%s; firewall-cmd --reload "
+             "(lanward's router lets in what the file says and no more)",
+             bridge));
+}
+
+/* Before the first apply there is nothing that should come back. */
+static void find_units(const Doctor *d) {
+  static const char *const names[] = {"lanward-block.service", "lanward.service"};
+  const gboolean enabled[] = {d->seen->unit_block, d->seen->unit_lanward};
+  for (gsize i = 0; d->seen->systemd && d->seen->applied && i < G_N_ELEMENTS(names); i++)
+    if (!enabled[i])
+      find(d, "unit-disabled", g_strdup("/etc/systemd/system"),
+           g_strdup_printf("%s is not enabled", names[i]),
+           g_strdup(i == 0 ? "between the boot and lanward this machine forwards for the lab's machines"
+                           : "the lab does not come back by itself after a boot"),
+           g_strdup_printf("systemctl enable %s", names[i]));
 }
 
 /* --- who starts what
@@ -362,6 +482,9 @@ GPtrArray *lw_doctor_findings(const LwSeen *seen, const LwLab *lab) {
   find_uplink(&d);
   find_tunnel_mtu(&d);
   find_clashes(&d);
+  find_programs(&d);
+  find_firewalls(&d);
+  find_units(&d);
   find_memory(&d);
   find_video(&d);
   find_starters(&d);

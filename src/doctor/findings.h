@@ -8,7 +8,7 @@
 #include "model/model.h"
 
 typedef struct {
-  const char *id; /* for machines: "kvm", "br-netfilter", … */
+  const char *id; /* for machines: "kvm-missing", "bridge-firewall", … */
   char *what, *harm, *remedy;
   char *place; /* a file of this machine, or a line of the lab's */
 } LwFinding;

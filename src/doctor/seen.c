@@ -98,6 +98,9 @@ void lw_seen_free(LwSeen *seen) {
   g_free(seen->libvirt);
   g_free(seen->nm);
   g_free(seen->video_path);
+  g_free(seen->ufw_rules);
+  g_free(seen->firewalld_default);
+  g_free(seen->firewalld_trusted);
   g_free(seen);
 }
 

@@ -2,7 +2,7 @@
  *
  * lw_seen_look() reads files alone, all of them below a root: "" is this machine, anything else a tree that
  * looks like one (a rescue disk, a test). What no file tells (the packet filter's policy) is read from
- * ROOT/run/lanward-doctor/NAME there, and asked of the program on this machine. A file that is missing or
+ * ROOT/run/lanward-doctor/NAME there; on this machine its caller knows better. A file that is missing or
  * wrong is what it says: nothing there.
  */
 #pragma once
@@ -72,26 +72,37 @@ typedef struct {
 typedef struct {
   gboolean kvm, cpu_virtualises;
   guint iommu_groups;
-  gboolean iommu_asked;                  /* on the kernel's command line */
-  GPtrArray *splits;                     /* of LwSeenSplit* */
-  char *libvirt, *nm;                    /* Debian's versions; NULL: not installed */
-  gboolean bridge_nf;                    /* bridged IPv4 goes through iptables */
-  gboolean forward_drop;                 /* whose FORWARD drops */
-  guint64 memory;                        /* bytes that the kernel has */
-  guint64 memory_fitted;                 /* bytes that are in the slots; 0: not known */
-  guint64 video;                         /* bytes that an integrated GPU keeps; 0: none, or not known */
-  char *video_path;                      /* nullable */
-  gboolean docker_enabled, docker_after; /* it starts at boot; after us */
-  GPtrArray *links;                      /* of LwSeenLink* */
-  GPtrArray *routes;                     /* of LwSeenRoute*, IPv4, of the main table */
-  GPtrArray *domains;                    /* of LwSeenDomain*, by name */
-  GPtrArray *networks;                   /* of LwSeenNetwork*, by name */
-  GPtrArray *profiles;                   /* of LwSeenProfile*, by bridge */
-  GPtrArray *starters;                   /* of LwSeenStarter* */
-  GHashTable *ifupdown;                  /* interface -> the file that names it */
-  GHashTable *networkd;                  /* set of interfaces that systemd-networkd keeps */
-  GPtrArray *tunnels;                    /* of char*: wg-quick files, absolute, by name */
-  GPtrArray *containers;                 /* of char*: names, for whoever asked the engines (look does not) */
+  gboolean iommu_asked;                        /* on the kernel's command line */
+  GPtrArray *splits;                           /* of LwSeenSplit* */
+  char *libvirt, *nm;                          /* Debian's versions; NULL: not installed */
+  gboolean bridge_nf;                          /* bridged IPv4 goes through iptables */
+  gboolean forward_drop;                       /* whose FORWARD drops */
+  guint64 memory;                              /* bytes that the kernel has */
+  guint64 memory_fitted;                       /* bytes that are in the slots; 0: not known */
+  guint64 video;                               /* bytes that an integrated GPU keeps; 0: none, or not known */
+  char *video_path;                            /* nullable */
+  gboolean docker_enabled, docker_after;       /* it starts at boot; after us */
+  gboolean dnsmasq, dhcpcd, wireguard_go;      /* programs */
+  gboolean wireguard, tun;                     /* the kernel's own; /dev/net/tun */
+  gboolean libvirt_listens;                    /* a daemon of libvirt's */
+  gboolean router_ns;                          /* a network namespace "router" */
+  gboolean applied;                            /* there is a state of lanward's */
+  gboolean forwards;                           /* net.ipv4.ip_forward */
+  gboolean systemd, unit_block, unit_lanward;  /* it runs; our units are enabled */
+  gboolean ufw;                                /* it is on */
+  char *ufw_rules;                             /* the user's, nullable */
+  gboolean firewalld;                          /* it is enabled */
+  char *firewalld_default, *firewalld_trusted; /* its default zone; its zone "trusted", as XML; nullable */
+  GPtrArray *links;                            /* of LwSeenLink* */
+  GPtrArray *routes;                           /* of LwSeenRoute*, IPv4, of the main table */
+  GPtrArray *domains;                          /* of LwSeenDomain*, by name */
+  GPtrArray *networks;                         /* of LwSeenNetwork*, by name */
+  GPtrArray *profiles;                         /* of LwSeenProfile*, by bridge */
+  GPtrArray *starters;                         /* of LwSeenStarter* */
+  GHashTable *ifupdown;                        /* interface -> the file that names it */
+  GHashTable *networkd;                        /* set of interfaces that systemd-networkd keeps */
+  GPtrArray *tunnels;                          /* of char*: wg-quick files, absolute, by name */
+  GPtrArray *containers; /* of char*: names, for whoever asked the engines (look does not) */
 } LwSeen;
 
 LwSeen *lw_seen_new(void);

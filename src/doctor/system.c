@@ -89,8 +89,63 @@ static gboolean says_after(const char *root, const char *folder) {
   return FALSE;
 }
 
+static gboolean is_there(const char *root, const char *path) {
+  g_autofree char *whole = g_strconcat(root, path, NULL);
+  return g_file_test(whole, G_FILE_TEST_EXISTS) || g_file_test(whole, G_FILE_TEST_IS_SYMLINK);
+}
+
+static gboolean has_program(const char *root, const char *name) {
+  static const char *const folders[] = {"/usr/sbin/", "/usr/bin/",        "/sbin/",
+                                        "/bin/",      "/usr/local/sbin/", "/usr/local/bin/"};
+  for (gsize i = 0; i < G_N_ELEMENTS(folders); i++) {
+    g_autofree char *path = g_strconcat(folders[i], name, NULL);
+    if (is_there(root, path))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static void look_at_programs(LwSeen *seen, const char *root) {
+  seen->dnsmasq = has_program(root, "dnsmasq");
+  seen->dhcpcd = has_program(root, "dhcpcd");
+  seen->wireguard_go = has_program(root, "wireguard-go");
+  seen->wireguard = is_there(root, "/sys/module/wireguard");
+  seen->tun = is_there(root, "/dev/net/tun");
+  seen->libvirt_listens =
+      is_there(root, "/run/libvirt/libvirt-sock") || is_there(root, "/run/libvirt/virtqemud-sock");
+  seen->router_ns = is_there(root, "/run/netns/router");
+  seen->applied = is_there(root, "/var/lib/lanward/state.db");
+  seen->forwards = lw_seen_read_number(root, "/proc/sys/net/ipv4/ip_forward", 0) == 1;
+  seen->systemd = is_there(root, "/run/systemd/system");
+  seen->unit_block = is_there(root, "/etc/systemd/system/sysinit.target.wants/lanward-block.service");
+  seen->unit_lanward = is_there(root, "/etc/systemd/system/multi-user.target.wants/lanward.service");
+}
+
+/* The word after KEY= at a line's beginning. */
+static char *setting_of(const char *text, const char *key) {
+  g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
+  for (char **line = lines; *line; line++)
+    if (g_str_has_prefix(*line, key) && (*line)[strlen(key)] == '=')
+      return g_strstrip(g_strdup(*line + strlen(key) + 1));
+  return NULL;
+}
+
+/* As they are configured: what runs is the same after the next boot at the latest. */
+static void look_at_firewalls(LwSeen *seen, const char *root) {
+  g_autofree char *ufw = lw_seen_read(root, "/etc/ufw/ufw.conf");
+  g_autofree char *enabled = setting_of(ufw, "ENABLED");
+  seen->ufw = g_strcmp0(enabled, "yes") == 0;
+  seen->ufw_rules = lw_seen_read(root, "/etc/ufw/user.rules");
+  g_autofree char *firewalld = lw_seen_read(root, "/etc/firewalld/firewalld.conf");
+  seen->firewalld = is_there(root, "/etc/systemd/system/multi-user.target.wants/firewalld.service");
+  seen->firewalld_default = setting_of(firewalld, "DefaultZone");
+  seen->firewalld_trusted = lw_seen_read(root, "/etc/firewalld/zones/trusted.xml");
+}
+
 void lw_seen_look_system(LwSeen *seen, const char *root) {
   look_at_packages(seen, root);
+  look_at_programs(seen, root);
+  look_at_firewalls(seen, root);
   g_autoptr(GPtrArray) units = lw_seen_list(root, "/etc/systemd/system");
   for (guint i = 0; i < units->len; i++)
     look_at_unit(seen, root, units->pdata[i]);

@@ -121,3 +121,7 @@ LwBddPool *lw_reach_pool(const LwReach *reach);
  * links that the element names, or all. */
 void lw_reach_element_changed(LwReach *reach, const LwRuleset *ruleset, const LwSet *set, LwElement *element,
                               gboolean added);
+/* Packets, as they were sent, that the element can make a difference to: the others go as they did. Only what
+ * no translation on their way changes is told (the source, the protocol), so it is for packets that come in
+ * where the set is. */
+LwBdd lw_reach_element_scope(LwReach *reach, const LwSet *set, const LwElement *element);

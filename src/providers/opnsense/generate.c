@@ -498,8 +498,8 @@ static void add_source_nat(LwOpnMaker *maker) {
       g_autofree char *source = lw_opn_segment_interface(maker->facts, segment);
       g_autofree char *descr =
           g_strdup_printf("lanward: %s by %s", segment->name, lw_lab_tunnel(maker->lab, tunnel)->name);
-      maker->source_sequence =
-          MAX(maker->source_sequence, 1000 * MIN(tunnel_number(maker->facts, maker->lab, tunnel), LAST_BLOCK));
+      maker->source_sequence = MAX(maker->source_sequence,
+                                   1000 * MIN(tunnel_number(maker->facts, maker->lab, tunnel), LAST_BLOCK));
       xmlNode *rule = lw_opn_add(maker->source_nat, "rule", NULL);
       lw_opn_set_uuid(maker, rule, "snat", descr);
       lw_opn_add(rule, "enabled", "1");

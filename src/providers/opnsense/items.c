@@ -48,7 +48,8 @@ static JsonObject *object_of(const char *text, GError **error) {
   if (text && json_parser_load_from_data(parser, text, -1, NULL) && json_parser_get_root(parser) &&
       JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
     return json_object_ref(json_node_get_object(json_parser_get_root(parser)));
-  g_set_error_literal(error, LW_ERROR, LW_ERROR_FAILED, "an item of OPNsense's is damaged: its fields are no JSON");
+  g_set_error_literal(error, LW_ERROR, LW_ERROR_FAILED,
+                      "an item of OPNsense's is damaged: its fields are no JSON");
   return NULL;
 }
 

@@ -1,6 +1,6 @@
-/* The provider of an OPNsense, against a local server that behaves as its API does; and the same batches on the
- * in-memory fake of providers. A switch, a reservation and a forward: the requests that are made, and the undo
- * of each after a failure in the middle, printed. */
+/* The provider of an OPNsense, against a local server that behaves as its API does; and the same batches on
+ * the in-memory fake of providers. A switch, a reservation and a forward: the requests that are made, and the
+ * undo of each after a failure in the middle, printed. */
 #include "base/error.h"
 #include "policy/policy.h"
 #include "providers/opnsense/generate.h"
@@ -176,8 +176,7 @@ static void test_batch(gconstpointer data) {
   g_assert_true(lw_provider_check(scene.provider, scene.changes, &error));
   g_assert_no_error(error);
   fake_forget(scene.server);
-  g_assert_true(
-      lw_provider_carry_out(scene.provider, scene.changes, keep_undo, &scene, NULL, NULL, &error));
+  g_assert_true(lw_provider_carry_out(scene.provider, scene.changes, keep_undo, &scene, NULL, NULL, &error));
   g_assert_no_error(error);
   print_log(scene.server, ((const Case *)data)->name);
   assert_there(&scene, scene.after);
@@ -224,7 +223,8 @@ static void test_failure(gconstpointer data) {
   g_assert_not_reached();
 }
 
-static gboolean fail_behind_apply(const LwProvider *provider, const char *phase, gpointer data, GError **error) {
+static gboolean fail_behind_apply(const LwProvider *provider, const char *phase, gpointer data,
+                                  GError **error) {
   (void)provider;
   (void)data;
   if (!g_str_equal(phase, "apply"))
@@ -238,8 +238,8 @@ static void test_injected(gconstpointer data) {
   g_autoptr(GError) error = NULL;
   open_scene(&scene, data);
   fake_forget(scene.server);
-  g_assert_false(lw_provider_carry_out(scene.provider, scene.changes, keep_undo, &scene, fail_behind_apply, NULL,
-                                       &error));
+  g_assert_false(lw_provider_carry_out(scene.provider, scene.changes, keep_undo, &scene, fail_behind_apply,
+                                       NULL, &error));
   g_assert_true(lw_provider_undo(scene.provider, scene.undo, NULL, NULL, NULL));
   g_autofree char *log = fake_log(scene.server);
   g_assert_null(strstr(log, "POST"));

@@ -24,7 +24,12 @@ static LwLab *lab_new(void) {
   segment->bridge = g_strdup("virbr-lan10");
   segment->network = g_strdup("switch-lan10");
   g_assert_true(lw_prefix_parse("192.168.10.0/24", &segment->subnet));
+  segment->trust_host = TRUE;
   g_ptr_array_add(lab->segments, segment);
+  LwNetwork *network = lw_network_new();
+  network->name = g_strdup("containers");
+  g_assert_true(lw_prefix_parse("172.16.0.0/12", &network->prefix));
+  g_ptr_array_add(lab->host.networks, network);
   tunnel->name = g_strdup("ovpn");
   tunnel->path = g_strdup("wireguard/ovpn.conf");
   g_ptr_array_add(lab->tunnels, tunnel);
@@ -84,6 +89,7 @@ static void small_mtu(const char *root) {
 
 static void ipv6(const char *root) {
   tree_nic(root, "virbr-lan10", 1500, TRUE);
+  tree_write(root, "/sys/class/net/virbr-lan10/ifalias", "lanward\n");
   tree_write(root, "/proc/sys/net/ipv6/conf/virbr-lan10/disable_ipv6", "0\n");
 }
 
@@ -135,29 +141,85 @@ static void docker_order(const char *root) {
   tree_write(root, "/etc/systemd/system/docker.service.d/lanward.conf", "[Unit]\nAfter=network.target\n");
 }
 
+static void no_dnsmasq(const char *root) {
+  tree_remove(root, "/usr/sbin/dnsmasq");
+}
+
+static void no_libvirt(const char *root) {
+  tree_remove(root, "/run/libvirt/libvirt-sock");
+}
+
+static void no_wireguard(const char *root) {
+  tree_remove(root, "/sys/module/wireguard/version");
+  g_autofree char *folder = g_strconcat(root, "/sys/module/wireguard", NULL);
+  g_assert_true(lw_tree_remove(folder, NULL));
+}
+
+static void no_tun(const char *root) {
+  no_wireguard(root);
+  tree_write(root, "/usr/bin/wireguard-go", "");
+}
+
+static void enslaved(const char *root) {
+  tree_link(root, "/sys/class/net/enp1s0/master", "../../devices/virtual/net/bridge0");
+}
+
+static void router_namespace(const char *root) {
+  tree_write(root, "/run/netns/router", "");
+}
+
+static void no_forwarding(const char *root) {
+  tree_write(root, "/proc/sys/net/ipv4/ip_forward", "0\n");
+}
+
+static void ufw(const char *root) {
+  tree_write(root, "/etc/ufw/ufw.conf", "# on\nENABLED=yes\n");
+}
+
+static void firewalld(const char *root) {
+  tree_write(root, "/etc/firewalld/firewalld.conf", "DefaultZone=public\n");
+  tree_link(root, "/etc/systemd/system/multi-user.target.wants/firewalld.service", "/lib/x");
+}
+
+static void no_unit(const char *root) {
+  tree_write(root, "/var/lib/lanward/state.db", "");
+  tree_write(root, "/run/systemd/system/x", "");
+  tree_link(root, "/etc/systemd/system/sysinit.target.wants/lanward-block.service", "/lib/x");
+}
+
 static const struct {
   const char *id;
   void (*spoil)(const char *root);
   const char *says;   /* in what is so */
   const char *remedy; /* in what to do */
 } broken[] = {
-    {"kvm", no_kvm, "no KVM", "modprobe kvm_intel"},
+    {"kvm-missing", no_kvm, "no KVM", "modprobe kvm_intel"},
     {"iommu", no_iommu, "an IOMMU is asked for", "VT-d"},
     {"iommu-group", split_group, "0000:01:00.1 is held by snd_hda_intel", "vfio-pci"},
     {"libvirt-version", old_libvirt, "7.0.0", "Debian 12"},
     {"networkmanager-version", old_nm, "1.30.6", "Debian 12"},
-    {"br-netfilter", bridge_filter, "FORWARD drops", "bridge-nf-call-iptables=0"},
-    {"ifupdown", ifupdown, "/etc/network/interfaces.d/lan configures enp1s0", "comment its lines out"},
-    {"networkd", networkd, "systemd-networkd keeps enp1s0", "Kind=bridge"},
+    {"bridge-firewall", bridge_filter, "FORWARD drops", "bridge-nf-call-iptables=0"},
+    {"uplink-ifupdown", ifupdown, "/etc/network/interfaces.d/lan configures enp1s0", "comment its lines out"},
+    {"uplink-networkd", networkd, "systemd-networkd keeps enp1s0", "Kind=bridge"},
     {"tunnel-mtu", small_mtu, "tunnel ovpn has MTU 1420", "MTU = 1340"},
     {"ipv6", ipv6, "IPv6 on virbr-lan10", "disable_ipv6=1"},
-    {"name-clash", name_clash, "br-mgmt is to be a bridge", "rename it"},
+    {"name-clash", name_clash, "br-mgmt is there already", "ip link delete br-mgmt"},
     {"address-clash", address_clash, "lan10 overlaps 192.168.0.0/20", "default-address-pools"},
     {"memory", memory, "2 virtual machines want 30.0 GiB", "give them less"},
     {"video-memory", video, "16.0 GiB", "UMA frame buffer"},
     {"video-memory", video_by_modules, "6.9 GiB", "UMA frame buffer"},
     {"autostart", autostart, "libvirt starts gaming", "virsh autostart --disable gaming"},
     {"starter", starter, "virsh -q start gaming", "systemctl disable vms.service"},
+    {"program-missing", no_dnsmasq, "dnsmasq is not here", "apt install dnsmasq-base"},
+    {"libvirt-missing", no_libvirt, "no libvirt daemon", "libvirt-daemon-system"},
+    {"wireguard-missing", no_wireguard, "no WireGuard", "modprobe wireguard"},
+    {"tun-missing", no_tun, "no /dev/net/tun", "modprobe tun"},
+    {"uplink-enslaved", enslaved, "enp1s0 is a port of bridge0", "bridge: bridge0"},
+    {"namespace-clash", router_namespace, "a network namespace", "ip netns delete router"},
+    {"forwarding-off", no_forwarding, "does not forward", "ip_forward=1"},
+    {"firewall-ufw", ufw, "ufw is on", "ufw allow in on br-mgmt"},
+    {"firewall-firewalld", firewalld, "firewalld does not trust br-mgmt", "--zone=trusted"},
+    {"unit-disabled", no_unit, "lanward.service is not enabled", "systemctl enable lanward.service"},
     {"docker-order", docker_order, "Docker starts its containers", "After=lanward.service"},
 };
 
@@ -219,7 +281,7 @@ static void test_nothing_there(void) {
   g_autofree char *root = g_dir_make_tmp("lanward-doctor-XXXXXX", NULL);
   g_autoptr(LwSeen) seen = lw_seen_look(root);
   g_autoptr(GPtrArray) findings = lw_doctor_findings(seen, NULL);
-  g_assert_cmpuint(findings->len, ==, 2); /* no KVM, no uplink */
+  g_assert_cmpuint(findings->len, ==, 4); /* no KVM, no uplink, no dnsmasq, no dhcpcd */
   g_assert_true(lw_tree_remove(root, NULL));
 }
 

@@ -70,6 +70,11 @@ char *tree_sound(void) {
   char *root = g_dir_make_tmp("lanward-doctor-XXXXXX", &error);
   g_assert_no_error(error);
   tree_write(root, "/dev/kvm", "");
+  tree_write(root, "/usr/sbin/dnsmasq", "");
+  tree_write(root, "/usr/sbin/dhcpcd", "");
+  tree_write(root, "/sys/module/wireguard/version", "1.0.0\n");
+  tree_write(root, "/run/libvirt/libvirt-sock", "");
+  tree_write(root, "/proc/sys/net/ipv4/ip_forward", "1\n");
   tree_write(root, "/proc/cpuinfo", "flags\t\t: fpu vme de vmx smx\n");
   tree_write(root, "/proc/cmdline", "BOOT_IMAGE=/vmlinuz root=/dev/sda1 intel_iommu=on quiet\n");
   tree_write(root, "/proc/meminfo", "MemTotal:       32614000 kB\nMemFree:        1 kB\n");
