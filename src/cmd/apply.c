@@ -86,20 +86,6 @@ static gboolean refuse_pending(LwSession *session, GError **error) {
   return FALSE;
 }
 
-/* Can it cut off the person who typed it? Then it is taken back unless confirmed, asked for or not. */
-static gboolean changes_uplink(const LwSession *session, const LwPlan *plan) {
-  const LwHost *host = &session->lab->host;
-  for (guint i = 0; session->host && i < plan->changes->len; i++) {
-    const LwChange *change = plan->changes->pdata[i];
-    const LwResource *r = change->to ? change->to : change->from;
-    const char *name = r->kind == LW_RES_LINK ? r->name : r->link;
-    if ((!r->ns || !*r->ns) && name &&
-        (g_strcmp0(name, session->host->uplink) == 0 || g_str_equal(name, host->bridge)))
-      return TRUE;
-  }
-  return FALSE;
-}
-
 /* *generation: which one it made, 0 when nothing waits to be confirmed. */
 static gboolean apply_session(LwSession *session, const char *path, guint *changes, guint *generation,
                               guint *seconds, GError **error) {
@@ -122,9 +108,10 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
   for (guint i = 0; i < notes->len; i++)
     g_printerr("lanward: %s\n", (char *)notes->pdata[i]);
   *changes = plan->changes->len;
-  if (!*seconds && !session->invocation->booting && changes_uplink(session, plan))
+  if (!*seconds && lw_host_changes_uplink(session, plan))
     *seconds = UPLINK_CONFIRM_S;
-  gboolean ok = lw_generation_keep(session, path, &number, error) &&
+  gboolean ok = lw_host_prepare_rescue(session, plan, wanted, *seconds, error) &&
+                lw_generation_keep(session, path, &number, error) &&
                 prepare_confirm(session, number, plan, *seconds, &timer, error) &&
                 lw_session_carry_out(session, plan, wanted, error) &&
                 lw_generation_clear(session, wanted, error);
@@ -190,14 +177,27 @@ static void add_flows(JsonObject *root, const char *name, const GPtrArray *flows
   json_object_set_array_member(root, name, list);
 }
 
+static void print_proved(guint states) {
+  if (states == 0)
+    g_print("proved: nothing lies between the lab before and the lab after\n");
+  else if (states != LW_NONE)
+    g_print(
+        "proved: none of the %u states on the way lets through what neither the lab before nor the lab after "
+        "does\n",
+        states);
+}
+
+/* states: how many on the way were proved; LW_NONE: none was asked of. */
 static int print_plan(const LwInvocation *invocation, const char *lab, const LwPlan *plan,
-                      const Difference *difference) {
+                      const Difference *difference, guint states) {
   if (invocation->json) {
     JsonObject *root = json_object_new();
     json_object_set_string_member(root, "lab", lab);
     json_object_set_member(root, "changes", lw_plan_to_json(plan));
     add_flows(root, "opens", difference->opens);
     add_flows(root, "closes", difference->closes);
+    if (states != LW_NONE)
+      json_object_set_int_member(root, "states_proved", states);
     lw_print_json(root);
   } else if (lw_plan_is_empty(plan)) {
     g_print("%s: nothing to do, it is already so\n", lab);
@@ -206,6 +206,7 @@ static int print_plan(const LwInvocation *invocation, const char *lab, const LwP
     g_print("%s", text);
     print_flows("opens ", difference->opens);
     print_flows("closes", difference->closes);
+    print_proved(states);
   }
   return lw_plan_is_empty(plan) ? LW_EXIT_OK : LW_EXIT_CHANGES;
 }
@@ -222,14 +223,18 @@ static int plan_inside(gpointer data) {
   if (!plan || (!lw_plan_is_empty(plan) &&
                 !lw_proof_difference(session, wanted, &difference.opens, &difference.closes, &error)))
     return lw_fail(error);
-  return print_plan(apply->invocation, session->lab->name, plan, &difference);
+  guint states = LW_NONE;
+  gboolean proved = lw_plan_is_empty(plan) || lw_session_prove(session, plan, &states, &error);
+  int status =
+      print_plan(apply->invocation, session->lab->name, plan, &difference, proved ? states : LW_NONE);
+  return proved ? status : lw_fail(error);
 }
 
 static int plan_from_nothing(const LwInvocation *invocation, LwLab *lab, LwSecretStore *secrets) {
   g_autoptr(GError) error = NULL;
   const Difference unknown = {0};
   g_autoptr(LwPlan) plan = lw_session_plan_from_nothing(lab, secrets, &error);
-  return plan ? print_plan(invocation, lab->name, plan, &unknown) : lw_fail(error);
+  return plan ? print_plan(invocation, lab->name, plan, &unknown, LW_NONE) : lw_fail(error);
 }
 
 /* Loads the file before anything is started: a wrong one, or one that breaks its asserts, creates nothing. */

@@ -25,16 +25,18 @@ typedef struct {
   const char *verb;
   GPtrArray *args; /* of const char*: what is neither option nor verb, NULL-terminated */
   gboolean json, quiet, verbose, colour;
-  char *name;                /* of the twin */
-  char *output;              /* -o */
-  char *file;                /* --file */
-  guint confirm_seconds;     /* --confirm; 0: none */
-  gboolean booting;          /* set by the verb boot: nobody is there to confirm */
-  gboolean no_wait;          /* --no-wait */
-  gboolean history;          /* --history */
-  gboolean statically, live; /* verify: this half; neither: both */
-  char *junit;               /* verify: write it there */
-  char *config;              /* --config: an OPNsense's config.xml */
+  char *name;                       /* of the twin */
+  char *output;                     /* -o */
+  char *file;                       /* --file */
+  guint confirm_seconds;            /* --confirm; 0: none */
+  gboolean no_wait;                 /* --no-wait */
+  gboolean history;                 /* --history */
+  gboolean statically, live;        /* verify: this half; neither: both */
+  char *junit;                      /* verify: write it there */
+  char *root;                       /* doctor, init, import: look below it */
+  char *uplink, *subnet, *lab_name; /* init, import: what is not to be found out */
+  gboolean yes;                     /* ask nothing */
+  char *config;                     /* --config: an OPNsense's config.xml */
 } LwInvocation;
 
 typedef int (*LwVerbRun)(const LwInvocation *invocation);
@@ -66,7 +68,10 @@ int lw_check_main(const LwInvocation *invocation);
 int lw_diagram_main(const LwInvocation *invocation);
 int lw_opnsense_main(const LwInvocation *invocation);
 int lw_apply_main(const LwInvocation *invocation);
+int lw_block_main(const LwInvocation *invocation);
+int lw_boot_main(const LwInvocation *invocation);
 int lw_audit_main(const LwInvocation *invocation);
+int lw_import_main(const LwInvocation *invocation);
 int lw_confirm_main(const LwInvocation *invocation);
 int lw_rollback_main(const LwInvocation *invocation);
 int lw_recover_main(const LwInvocation *invocation);
@@ -74,6 +79,9 @@ int lw_plan_main(const LwInvocation *invocation);
 int lw_status_main(const LwInvocation *invocation);
 int lw_verify_main(const LwInvocation *invocation);
 int lw_explain_main(const LwInvocation *invocation);
+int lw_init_main(const LwInvocation *invocation);
+/* The half of import that reads --config. */
+int lw_import_config(const LwInvocation *invocation);
 int lw_exec_main(const LwInvocation *invocation);
 int lw_move_main(const LwInvocation *invocation);
 int lw_switch_main(const LwInvocation *invocation);

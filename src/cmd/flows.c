@@ -1,5 +1,6 @@
 #include "cmd/flows.h"
 
+#include "base/netns.h"
 #include "policy/names.h"
 #include "providers/nft/conntrack.h"
 
@@ -73,6 +74,8 @@ static gboolean is_denied(const LwFlow *flow, gpointer data) {
 }
 
 gboolean lw_session_end_denied_flows(const LwSession *session, guint *ended, GError **error) {
+  if (!lw_netns_exists(session->facts->router_ns))
+    return TRUE; /* left out by manage:, and not here */
   return lw_conntrack_end(session->facts->router_ns, is_denied, (gpointer)session, ended, error);
 }
 
@@ -83,6 +86,6 @@ static gboolean has_end(const LwFlow *flow, gpointer data) {
 }
 
 gboolean lw_session_end_address(const LwSession *session, const LwAddr *address, GError **error) {
-  return !lw_addr_is_set(address) ||
+  return !lw_addr_is_set(address) || !lw_netns_exists(session->facts->router_ns) ||
          lw_conntrack_end(session->facts->router_ns, has_end, (gpointer)address, NULL, error);
 }

@@ -21,6 +21,12 @@ static const LwVerb verbs[] = {
      "any OPNsense's config.xml: who reaches whom, what is open (exit code 3: findings)"},
     {"opnsense", lw_opnsense_main, FALSE, TRUE, "[FILE [THERE.xml]] -o NEW.xml",
      "the lab as an OPNsense's config.xml, or put into the one that is there"},
+    {"doctor", lw_doctor_main, FALSE, TRUE, "[FILE]",
+     "what of this machine is in a lab's way, with the remedy (exit code 3: findings)"},
+    {"init", lw_init_main, FALSE, TRUE, "[-o FILE] [--uplink NIC]", "write a first file for this machine"},
+    {"import", lw_import_main, FALSE, TRUE, "[-o FILE] [--config ROUTER.xml]",
+     "a lab made by hand (libvirt, NetworkManager, containers, wg-quick), or an OPNsense's configuration, as "
+     "a file"},
     {"apply", lw_apply_main, TRUE, TRUE, "[FILE] [--confirm 60s]",
      "make it so (starts the twin when it is not running); taken back unless confirmed in time"},
     {"confirm", lw_confirm_main, TRUE, TRUE, "", "keep what apply --confirm did"},
@@ -28,6 +34,9 @@ static const LwVerb verbs[] = {
      "back to an earlier file (without a number: the one before)"},
     {"recover", lw_recover_main, TRUE, TRUE, "",
      "put right what was cut short; every other verb does so first"},
+    {"boot", lw_boot_main, FALSE, TRUE, "", "the lab in force, as it was: what lanward.service runs"},
+    {"block", lw_block_main, FALSE, TRUE, "",
+     "the guards of the lab in force, alone: what lanward-block.service runs before there is a network"},
     {"plan", lw_plan_main, TRUE, TRUE, "[FILE]", "what would apply change? (exit code 2: something)"},
     {"status", lw_status_main, TRUE, TRUE, "[--history]",
      "what runs, and what differs from the file in force"},
@@ -137,6 +146,11 @@ static gboolean parse_options(LwInvocation *invocation, int *argc, char ***argv,
       {"config", 0, 0, G_OPTION_ARG_FILENAME, &invocation->config, "an OPNsense's config.xml", "FILE"},
       {"junit", 0, 0, G_OPTION_ARG_FILENAME, &invocation->junit, "write verify's result there, for CI",
        "FILE"},
+      {"root", 0, 0, G_OPTION_ARG_FILENAME, &invocation->root, "doctor, init, import: look below it", "DIR"},
+      {"uplink", 0, 0, G_OPTION_ARG_STRING, &invocation->uplink, "init, import: the NIC", "NIC"},
+      {"subnet", 0, 0, G_OPTION_ARG_STRING, &invocation->subnet, "init: of the first segment", "SUBNET"},
+      {"lab", 0, 0, G_OPTION_ARG_STRING, &invocation->lab_name, "init, import: the lab's name", "NAME"},
+      {"yes", 'y', 0, G_OPTION_ARG_NONE, &invocation->yes, "ask nothing", NULL},
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &rest, NULL, NULL},
       {NULL},
   };
@@ -212,6 +226,10 @@ static int run(int argc, char **argv) {
   g_free(invocation.file);
   g_free(invocation.junit);
   g_free(invocation.config);
+  g_free(invocation.root);
+  g_free(invocation.uplink);
+  g_free(invocation.subnet);
+  g_free(invocation.lab_name);
   return code;
 }
 

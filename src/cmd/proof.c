@@ -49,6 +49,8 @@ static gboolean look_for_drift(LwSession *session, LwProof *proof, GError **erro
     if ((change->to ? change->to : change->from)->kind != LW_RES_RULESET)
       g_ptr_array_add(proof->drift, drift_text(change));
   }
+  for (guint i = 0; plan && i < plan->aside->len; i++)
+    g_ptr_array_add(proof->drift, drift_text(plan->aside->pdata[i]));
   return plan != NULL;
 }
 

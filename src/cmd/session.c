@@ -7,6 +7,7 @@
 #include "cmd/domains.h"
 #include "cmd/flows.h"
 #include "cmd/generations.h"
+#include "cmd/guard.h"
 #include "cmd/hosts.h"
 #include "policy/names.h"
 #include "policy/policy.h"
@@ -30,10 +31,15 @@
 
 static LwInjector test_injector;
 static gpointer test_injector_data;
+static void (*test_disorder)(LwPlan *plan);
 
 void lw_session_set_injector(LwInjector injector, gpointer data) {
   test_injector = injector;
   test_injector_data = data;
+}
+
+void lw_session_set_disorder(void (*disorder)(LwPlan *plan)) {
+  test_disorder = disorder;
 }
 
 static gboolean read_seed(guint8 seed[32], GError **error) {
@@ -349,7 +355,19 @@ static LwResourceSet *wanted_in_force(gpointer data, GError **error) {
 LwPlan *lw_session_plan(LwSession *session, const LwResourceSet *wanted, GError **error) {
   if (session->host)
     lw_engine_take(session->engine, session->host->taken);
-  return lw_engine_plan_from(session->engine, wanted, wanted_in_force, session, error);
+  LwPlan *plan = lw_engine_plan_from(session->engine, wanted, wanted_in_force, session, error);
+  if (plan && test_disorder)
+    test_disorder(plan);
+  return plan;
+}
+
+gboolean lw_session_prove(LwSession *session, const LwPlan *plan, guint *states, GError **error) {
+  g_autoptr(LwPlanGuard) guard = lw_plan_guard_new(session, wanted_in_force);
+  lw_engine_set_guard(session->engine, lw_plan_guard, guard);
+  gboolean ok = lw_engine_guard_allows(session->engine, plan, error);
+  lw_engine_set_guard(session->engine, NULL, NULL);
+  *states = lw_plan_guard_proved(guard);
+  return ok;
 }
 
 static volatile sig_atomic_t asked_to_end;
@@ -407,7 +425,10 @@ gboolean lw_session_carry_out(LwSession *session, const LwPlan *plan, const LwRe
     lw_engine_keep(session->engine, LW_ENGINE_UNSETTLED, "applied");
   lw_engine_set_cancel(session->engine, &asked_to_end);
   catch_signals(before);
+  g_autoptr(LwPlanGuard) guard = lw_plan_guard_new(session, wanted_in_force);
+  lw_engine_set_guard(session->engine, lw_plan_guard, guard);
   gboolean ok = lw_engine_apply(session->engine, plan, wanted, session->facts, NULL, NULL, error);
+  lw_engine_set_guard(session->engine, NULL, NULL);
   release_signals(before);
   if (!ok)
     return settle_after_failure(session);

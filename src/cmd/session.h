@@ -46,9 +46,12 @@ LwPlan *lw_session_plan_from_nothing(LwLab *lab, LwSecretStore *secrets, GError 
 LwResourceSet *lw_session_wanted(LwSession *session, GError **error);
 /* What is to be changed to make it so. */
 LwPlan *lw_session_plan(LwSession *session, const LwResourceSet *wanted, GError **error);
-/* Carries a plan out as one transaction, with what was given to lw_engine_keep(); then ends the flows that
- * are denied now (after a failure: those that the lab in force denies). A signal that asks us to end undoes
- * it. */
+/* Rule 4.2: FALSE when a state on the way lets through what neither end does. *states: how many were proved.
+ */
+gboolean lw_session_prove(LwSession *session, const LwPlan *plan, guint *states, GError **error);
+/* Carries a plan out, when it is proved, as one transaction, with what was given to lw_engine_keep(); then
+ * ends the flows that are denied now (after a failure: those that the lab in force denies). A signal that
+ * asks us to end undoes it. */
 gboolean lw_session_carry_out(LwSession *session, const LwPlan *plan, const LwResourceSet *wanted,
                               GError **error);
 /* All of these in one; *changes (nullable): how many changes it took. */
@@ -77,3 +80,5 @@ GPtrArray *lw_providers_new(const LwProviderContext *context, GError **error);
 /* Test seam: hands every engine that is opened from now on an injector (provider.h). The program never calls
  * it. */
 void lw_session_set_injector(LwInjector injector, gpointer data);
+/* The same: puts the steps of every plan from now on into another order. */
+void lw_session_set_disorder(void (*disorder)(LwPlan *plan));

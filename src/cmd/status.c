@@ -99,8 +99,11 @@ static void print_text(const LwSession *session, const LwPlan *drift) {
   if (left >= 0)
     g_print("waits to be confirmed: back to generation %u in %d s, unless: %s confirm\n", back, (int)left,
             lw_target_command());
+  g_autofree char *aside = lw_plan_format_aside(drift, session->invocation->colour);
+  if (*aside)
+    g_print("differs from the file, and is not lanward's to change:\n%s", aside);
   if (lw_plan_is_empty(drift)) {
-    g_print("all as the file says\n");
+    g_print(*aside ? "all else as the file says\n" : "all as the file says\n");
     return;
   }
   g_autofree char *text = lw_plan_format(drift, session->invocation->colour);

@@ -430,7 +430,7 @@ static gboolean carry_out(LwEngine *engine, const LwPlan *plan, LwProgress progr
   return TRUE;
 }
 
-static gboolean guard_allows(LwEngine *engine, const LwPlan *plan, GError **error) {
+gboolean lw_engine_guard_allows(LwEngine *engine, const LwPlan *plan, GError **error) {
   for (guint i = 0; engine->guard && i <= plan->steps->len; i++) {
     g_autoptr(LwResourceSet) state = lw_plan_state_after(plan, i);
     if (!engine->guard(plan, i, state, engine->guard_data, error))
@@ -444,7 +444,7 @@ static gboolean transact(LwEngine *engine, const LwPlan *plan, const LwResourceS
   for (guint i = 0; i < plan->steps->len; i++)
     if (!for_each_batch(engine, plan->steps->pdata[i], check_batch, error))
       return FALSE;
-  if (!guard_allows(engine, plan, error) ||
+  if (!lw_engine_guard_allows(engine, plan, error) ||
       (plan->steps->len && !lw_state_set(engine->state, KEPT_UNDER_WAY, engine->what, error)))
     return FALSE;
   GError *cause = NULL;

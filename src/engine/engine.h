@@ -69,6 +69,8 @@ LwPlan *lw_engine_plan_from(LwEngine *engine, const LwResourceSet *wanted, LwBef
 typedef gboolean (*LwGuard)(const LwPlan *plan, guint steps, const LwResourceSet *state, gpointer data,
                             GError **error);
 void lw_engine_set_guard(LwEngine *engine, LwGuard guard /* nullable */, gpointer data);
+/* Asks the guard of a whole plan, without an apply. */
+gboolean lw_engine_guard_allows(LwEngine *engine, const LwPlan *plan, GError **error);
 
 /* What is there by somebody else and is to be ours to delete and to undo from now on (an uplink's address
  * that its bridge takes over): as if it were owned already. set is borrowed, and outlives the engine. */

@@ -3,15 +3,14 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "policy/names.h"
+#include "providers/networkmanager/networkmanager.h"
 
-#include <gio/gio.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define NM "org.freedesktop.NetworkManager"
-#define NM_TIMEOUT_MS 3000
 #define FILE_MAX (256 * 1024)
 
 static const char *text(const char *value) {
@@ -112,39 +111,6 @@ static LwResourceSet *copy_set(const LwResourceSet *set) {
 /* --- whose it is
  * ------------------------------------------------------------------------------------------------------ */
 
-static GVariant *ask(GDBusConnection *bus, const char *path, const char *interface, const char *method,
-                     GVariant *arguments) {
-  return g_dbus_connection_call_sync(bus, NM, path, interface, method, arguments, NULL,
-                                     G_DBUS_CALL_FLAGS_NO_AUTO_START, NM_TIMEOUT_MS, NULL, NULL);
-}
-
-/* No bus, or no such service on it, is an answer: it does not run. */
-static gboolean is_managed(GDBusConnection *bus, const char *link) {
-  g_autoptr(GVariant) device =
-      ask(bus, "/org/freedesktop/NetworkManager", NM, "GetDeviceByIpIface", g_variant_new("(s)", link));
-  const char *path = NULL;
-  if (!device || !g_variant_is_of_type(device, G_VARIANT_TYPE("(o)")))
-    return FALSE;
-  g_variant_get(device, "(&o)", &path);
-  g_autoptr(GVariant) answer = ask(bus, path, "org.freedesktop.DBus.Properties", "Get",
-                                   g_variant_new("(ss)", NM ".Device", "Managed"));
-  g_autoptr(GVariant) value = NULL;
-  if (answer && g_variant_is_of_type(answer, G_VARIANT_TYPE("(v)")))
-    g_variant_get(answer, "(v)", &value);
-  return value && g_variant_is_of_type(value, G_VARIANT_TYPE_BOOLEAN) && g_variant_get_boolean(value);
-}
-
-static gboolean look_for_networkmanager(const char *link, gboolean *runs) {
-  g_autoptr(GDBusConnection) bus = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, NULL);
-  *runs = FALSE;
-  if (!bus)
-    return FALSE;
-  g_autoptr(GVariant) answer =
-      ask(bus, "/org/freedesktop/NetworkManager", "org.freedesktop.DBus.Peer", "Ping", NULL);
-  *runs = answer != NULL;
-  return *runs && link && is_managed(bus, link);
-}
-
 /* "iface NAME …", in the file or in one of interfaces.d. */
 static gboolean names_interface(const char *path, const char *link) {
   g_autofree char *content = lw_file_read(path, FILE_MAX, NULL, NULL);
@@ -173,8 +139,8 @@ static gboolean is_ifupdowns(const char *link) {
 /* networkd notes each link that it knows in a file of its number; "unmanaged" is in it where it keeps off. */
 static gboolean is_networkds(const char *link) {
   g_autofree char *number_path = g_build_filename("/sys/class/net", link, "ifindex", NULL);
-  g_autofree char *number = lw_file_read(number_path, 32, NULL, NULL);
-  if (!number)
+  g_autofree char *number = NULL;
+  if (!g_file_get_contents(number_path, &number, NULL, NULL)) /* no size: not lw_file_read() */
     return FALSE;
   g_autofree char *path = g_build_filename("/run/systemd/netif/links", g_strstrip(number), NULL);
   g_autofree char *content = lw_file_read(path, FILE_MAX, NULL, NULL);
@@ -189,10 +155,9 @@ static gboolean is_there(const char *const *paths) {
 }
 
 /* ours: it is a port of the bridge because lanward made it one. */
-static LwUplinkKeeper keeper_of(LwHostWorld *world, const LwLab *lab, const LwResource *uplink,
+static LwUplinkKeeper keeper_of(const LwNmUplink *nm, const LwLab *lab, const LwResource *uplink,
                                 gboolean ours) {
-  gboolean managed = look_for_networkmanager(uplink->name, &world->networkmanager);
-  if (managed)
+  if (nm->managed && (nm->ours || !nm->master))
     return LW_UPLINK_NETWORKMANAGER;
   if (!ours && g_strcmp0(uplink->master, lab->host.bridge) == 0)
     return LW_UPLINK_BRIDGED;
@@ -201,24 +166,33 @@ static LwUplinkKeeper keeper_of(LwHostWorld *world, const LwLab *lab, const LwRe
   return is_networkds(uplink->name) ? LW_UPLINK_NETWORKD : LW_UPLINK_NOBODY;
 }
 
+static gboolean is_anothers(const LwResource *link, const LwNmUplink *nm) {
+  gboolean by_profile = nm->bridges && g_strv_contains((const char *const *)nm->bridges, link->name);
+  return !by_profile && strcmp(text(link->alias), LW_OWNER) != 0;
+}
+
 LwHostWorld *lw_host_look(const LwLab *lab, const LwResourceSet *seen, const LwResourceSet *taken,
                           GError **error) {
   static const char *const sockets[] = {"/run/libvirt/libvirt-sock", "/run/libvirt/virtqemud-sock", NULL};
-  LwHostWorld *world = g_new0(LwHostWorld, 1);
   const LwResource *uplink = find_uplink(lab, seen);
   const LwResource *bridge = find_link(seen, lab->host.bridge);
-  (void)error;
+  const LwResource *management = find_link(seen, lab->host.management.bridge);
+  g_auto(LwNmUplink) nm = {0};
+  if (!lw_nm_look(uplink ? uplink->name : NULL, LW_MAC_NONE, &nm, error))
+    return NULL;
+  LwHostWorld *world = g_new0(LwHostWorld, 1);
   world->libvirt = is_there(sockets);
+  world->networkmanager = nm.running;
   world->gateway = default_gateway(seen);
-  world->taken = taken ? copy_set(taken) : uplink ? taken_from(seen, uplink->name) : lw_resource_set_new();
-  if (uplink) {
-    world->uplink = g_strdup(uplink->name);
-    world->mac = uplink->mac;
-    world->keeper = keeper_of(world, lab, uplink, taken != NULL);
-  } else {
-    world->keeper = LW_UPLINK_MISSING;
-    (void)look_for_networkmanager(NULL, &world->networkmanager);
-  }
+  world->keeper = uplink ? keeper_of(&nm, lab, uplink, taken != NULL) : LW_UPLINK_MISSING;
+  world->client_id = g_strdup(nm.client_id);
+  world->priority = nm.priority;
+  world->management = management && is_anothers(management, &nm);
+  world->uplink = g_strdup(uplink ? uplink->name : NULL);
+  world->mac = uplink ? uplink->mac : LW_MAC_NONE;
+  world->taken = taken                                         ? copy_set(taken)
+                 : uplink && world->keeper == LW_UPLINK_NOBODY ? taken_from(seen, uplink->name)
+                                                               : lw_resource_set_new();
   if (world->keeper == LW_UPLINK_BRIDGED && bridge)
     world->mac = bridge->mac;
   return world;

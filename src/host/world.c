@@ -144,7 +144,9 @@ gboolean lw_host_add(const LwHostWorld *world, const LwLab *lab, LwFacts *facts,
   if (refuse(world, lab, error))
     return FALSE;
   lw_host_add_uplink(world, lab, wanted);
-  if ((world->keeper == LW_UPLINK_NETWORKMANAGER && !lw_host_add_profiles(world, lab, wanted, error)) ||
+  gboolean profiles = world->keeper == LW_UPLINK_NETWORKMANAGER ||
+                      (world->keeper == LW_UPLINK_BRIDGED && world->networkmanager);
+  if ((profiles && !lw_host_add_profiles(world, lab, wanted, error)) ||
       !lw_host_add_domains(world, lab, facts, wanted, error))
     return FALSE;
   lw_host_mark_observed(lab, facts, wanted);
@@ -167,6 +169,7 @@ void lw_host_world_free(LwHostWorld *world) {
   if (!world)
     return;
   g_free(world->uplink);
+  g_free(world->client_id);
   lw_resource_set_free(world->taken);
   g_free(world);
 }

@@ -24,11 +24,14 @@ typedef struct {
   LwMac mac;    /* its MAC, which the bridge takes over; unset: not known */
   LwUplinkKeeper keeper;
   gboolean networkmanager; /* it runs */
+  char *client_id;         /* NETWORKMANAGER: what DHCP was asked with; nullable: no lease */
+  int priority;            /* NETWORKMANAGER: autoconnect priority of the user's own profile of the uplink */
+  gboolean management;     /* the lab's management bridge is there, and is somebody else's: left as it is */
   gboolean libvirt;        /* a libvirt daemon listens */
   gboolean dynamic;        /* the uplink's address is a lease */
   LwAddr gateway;          /* of the default route; unset: none */
   LwResourceSet *taken; /* the uplink's own IPv4 addresses and routes, by its own name: what the bridge takes
-                           over from it, and what it gets back in the end */
+                           over from it, and what it gets back in the end; NOBODY only */
 } LwHostWorld;
 
 /* seen: links, addresses and routes of the host's namespace, complete. taken (nullable): what was taken over
@@ -51,6 +54,10 @@ gboolean lw_host_add(const LwHostWorld *world, const LwLab *lab, LwFacts *facts,
 /* What is wanted once the lab is gone: the uplink as it was. Transfer full. */
 LwResourceSet *lw_host_without_lab(const LwHostWorld *world);
 
+/* A shell script that undoes the lab without lanward (DESIGN §4.7): the uplink first. run_dir: of pid files.
+ * Transfer full. */
+char *lw_host_rescue_script(const LwHostWorld *world, const LwLab *lab, const LwResourceSet *wanted,
+                            const char *run_dir);
 /* A virtual machine that libvirt has, as far as the facts know. */
 gboolean lw_host_has_domain(const LwFacts *facts, const LwMachine *machine);
 

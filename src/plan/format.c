@@ -43,6 +43,13 @@ static void format_change(GString *text, const LwChange *change, gboolean colour
   g_string_append_c(text, '\n');
 }
 
+char *lw_plan_format_aside(const LwPlan *plan, gboolean colour) {
+  GString *text = g_string_new(NULL);
+  for (guint i = 0; i < plan->aside->len; i++)
+    format_change(text, plan->aside->pdata[i], colour);
+  return g_string_free(text, FALSE);
+}
+
 char *lw_plan_format(const LwPlan *plan, gboolean colour) {
   GString *text = g_string_new(NULL);
   guint counts[LW_CHANGE_DELETE + 1] = {0};

@@ -53,4 +53,6 @@ LwResourceSet *lw_plan_state_after(const LwPlan *plan, guint steps);
 
 /* One line a change, grouped by what it does: "+ bridge virbr-lan10", "~ ruleset …", "- …". Transfer full. */
 char *lw_plan_format(const LwPlan *plan, gboolean colour);
+/* The same for what is set aside; "" when nothing is. Transfer full. */
+char *lw_plan_format_aside(const LwPlan *plan, gboolean colour);
 JsonNode *lw_plan_to_json(const LwPlan *plan);

@@ -34,6 +34,8 @@ tool() {
 
 # Why a twin can't run here, or nothing.
 lacking() {
+  # A program that is not there is no reason to skip.
+  [ -x "$lanward" ] || return 0
   "$lanward" twin probe >/dev/null 2>&1 || "$lanward" twin probe 2>&1 | tr '\n' ' '
 }
 

@@ -147,3 +147,20 @@ count=$(cat /run/wg-count 2>/dev/null || echo 0); echo $((count + 1)) >/run/wg-c
   done
   [ "$interrupted" -gt 0 ]
 }
+
+@test "a plan in a wrong order is refused before anything is touched, with the step, a packet and the rule" {
+  before=$(observe)
+  run env LANWARD_DISORDER=early "$faulty" twin apply --name "$TWIN" -q "$lab_b"
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output =~ step\ [0-9]+\ of\ [0-9]+ ]]
+  [[ $output =~ ' -> '.*:\ 192\.168\.[0-9.]+\ -\>\ [0-9.]+ ]]
+  [[ $output == *"rule “"* ]]
+  [ "$before" = "$(observe)" ]
+  run env LANWARD_DISORDER=early "$faulty" twin plan --name "$TWIN" "$lab_b"
+  [ "$status" -eq 1 ]
+  not grep -q "^proved" <<<"$output"
+  run twin plan "$lab_b"
+  [ "$status" -eq 2 ]
+  [[ $output =~ proved:\ none\ of\ the\ [0-9]+\ states ]]
+}

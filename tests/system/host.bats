@@ -125,7 +125,96 @@ in_segment() { [[ $(host exec "$1" -- ip -4 -o address show dev eth0) == *" $2"*
   [[ $output == *"all as the file says"* ]]
 }
 
+@test "the rescue script is root's alone, and brings the machine back without lanward" {
+  [ "$(on_host stat -c '%a %U' /var/lib/lanward/rescue.sh)" = "700 root" ]
+  on_host sh /var/lib/lanward/rescue.sh >/dev/null 2>&1
+  local left
+  rescued() {
+    left=$(picture)
+    [[ $left == *"enp1s0"*"192.168.1.20/24"*"default via 192.168.1.1 dev enp1s0"* ]] &&
+      not grep -Eq 'br0|virbr|lw-|router|lanward|dnsmasq|dhcpcd' <<<"$left"
+  }
+  within 5 rescued || { echo "$left"; false; }
+  [ -n "$(on_host curl -s --max-time 5 http://echo.test/)" ]
+  apply_whole # and lanward finds out what is left to do
+  run host status
+  [[ $output == *"all as the file says"* ]]
+}
+
+# What a power cut leaves: the files of /var/lib and /etc, and the uplink as the machine itself configures it.
+power_cut() {
+  on_host sh -c '
+    [ "$(ps -o comm= -p 1)" = systemd ] || kill -9 -1 # all of this pid namespace but its first
+    for ns in $(ls /run/netns | grep -v containers); do ip netns delete "$ns"; done
+    for link in $(ip -o link show type bridge | sed "s/^[0-9]*: //; s/[@:].*//"); do ip link delete "$link"; done
+    nft flush ruleset; rm -rf /run/lanward
+    ip address replace 192.168.1.20/24 broadcast + dev enp1s0; ip route replace default via 192.168.1.1'
+  sleep 0.5 # the namespaces end, and their cables with them
+}
+
+@test "after a power cut: block closes what was closed, boot brings everything up, a switched exit among it" {
+  host switch -q lan30 us
+  power_cut
+  not on_host ip link show br0
+  run host block
+  [ "$status" -eq 0 ]
+  [[ $(on_host nft list tables) == *"inet lanward_guard"* && $(on_host nft list tables) == *"bridge lanward_guard"* ]]
+  run host block
+  [[ $output == *"closed already"* ]]
+  host boot
+  run host status
+  echo "$output"
+  [[ $output == *"lan30"*"leaves by us"*"all as the file says"* ]]
+  run host verify
+  [ "$status" -eq 0 ]
+}
+
+@test "the units are as systemd wants them" {
+  command -v systemd-analyze >/dev/null || skip "no systemd-analyze here"
+  local unit
+  for unit in lanward lanward-block; do
+    sed "s#/usr/bin/lanward#$lanward#" "$root/data/$unit.service" >"$BATS_TEST_TMPDIR/$unit.service"
+  done
+  systemd-analyze --man=no verify "$BATS_TEST_TMPDIR"/*.service
+}
+
+# with manage: PARTS in the file
+managing() { on_host sh -c "sed 's/^router: /manage: $1\nrouter: /' $file >/etc/lanward/managed.yaml"; }
+
+@test "manage: what is left out is looked at, told when it differs, and never changed" {
+  managing '[router, machines]'
+  host apply -q /etc/lanward/managed.yaml --no-wait
+  on_host ip link set virbr-lan10 down
+  on_host ip route del 192.168.10.0/24
+  run host apply /etc/lanward/managed.yaml --no-wait
+  [[ $output == *"nothing to do"* ]]
+  run host status
+  echo "$output"
+  [[ $output == *"not lanward's to change"*"virbr-lan10"*"all else as the file says"* ]]
+  run host verify --static
+  [ "$status" -eq 3 ]
+  [[ $output == *"not as compiled"*"virbr-lan10"* ]]
+  host down -q # the router and the machines go, and what is not managed stays
+  on_host ip link show br0
+  on_host nft list table inet lanward_guard
+  not on_host ip netns exec router true
+  host apply -q "$file" --no-wait
+  host confirm -q || true
+}
+
+@test "manage: the host alone" {
+  host down -q
+  managing '[host]'
+  host apply -q /etc/lanward/managed.yaml --no-wait
+  host confirm -q
+  on_host ip link show virbr-lan10
+  not on_host ip netns exec router true
+  host down -q
+  not on_host ip link show virbr-lan10
+}
+
 @test "down gives everything back" {
+  apply_whole
   host down -q
   local left
   left=$(picture)

@@ -1,7 +1,8 @@
 /* lanward with faults, for the tests: LANWARD_FAULT is a list like "fail:apply:7,kill:undo:2". Each entry
  * fails, or kills this process, the Nth time (from 0) that a phase of a provider (prepare, apply, undo) is
  * about to run. The file named by LANWARD_FAULT_SEEN gets a line a phase, so that a test knows how many there
- * were. */
+ * were. LANWARD_DISORDER=early: every plan has its bounds taken out and its new rule tables loaded first, as
+ * a wrong order would have it. */
 #include "base/error.h"
 #include "cmd/session.h"
 
@@ -56,8 +57,35 @@ static gboolean inject(const LwProvider *provider, const char *phase, gpointer d
   return TRUE;
 }
 
+static gboolean is_about(const LwPlanStep *step, LwResourceKind kind) {
+  const LwChange *change = step->changes->pdata[0];
+  return (change->to ? change->to : change->from)->kind == kind;
+}
+
+/* The step after which all rule tables are as the new file has them. */
+static guint last_tables(const LwPlan *plan) {
+  for (guint i = plan->steps->len; i > 0; i--)
+    if (is_about(plan->steps->pdata[i - 1], LW_RES_RULESET))
+      return i - 1;
+  return 0;
+}
+
+static void load_early(LwPlan *plan) {
+  guint last = plan->steps->len ? last_tables(plan) : 0;
+  for (guint i = last; i > 0; i--) {
+    gpointer earlier = plan->steps->pdata[i - 1];
+    plan->steps->pdata[i - 1] = plan->steps->pdata[i];
+    plan->steps->pdata[i] = earlier;
+  }
+  for (guint i = plan->steps->len; i > 1; i--)
+    if (is_about(plan->steps->pdata[i - 1], LW_RES_RULESET))
+      g_ptr_array_remove_index(plan->steps, i - 1);
+}
+
 #undef main
 int main(int argc, char **argv) {
   lw_session_set_injector(inject, NULL);
+  if (g_strcmp0(g_getenv("LANWARD_DISORDER"), "early") == 0)
+    lw_session_set_disorder(load_early);
   return lw_program_main(argc, argv);
 }

@@ -43,7 +43,7 @@ enabled=false
 level=%(level)s
 domains=ALL
 [keyfile]
-unmanaged-devices=interface-name:lw-*;interface-name:tap*;interface-name:veth*
+unmanaged-devices=interface-name:lw*;interface-name:tap*;interface-name:veth*
 """
 FOLDERS = ("/etc/NetworkManager", "/var/lib/NetworkManager", "/run/NetworkManager")
 
@@ -80,15 +80,18 @@ def prepare(root=None):
     write(PLACE + "/bus.conf", BUS_CONF)
 
 
-def start_bus():
-    """Ends with us."""
+def start_bus(at=None):
+    """at: where programs look for it by themselves."""
     bus = subprocess.Popen(["dbus-daemon", "--nofork", "--nopidfile", "--config-file=" + PLACE + "/bus.conf"],
-                           stdin=subprocess.DEVNULL)
+                           stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(500):
         if os.path.exists(BUS):
             break
         time.sleep(0.01)
     os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = ADDRESS
+    if at:
+        os.makedirs(os.path.dirname(at), exist_ok=True)
+        os.symlink(BUS, at)
     return bus
 
 

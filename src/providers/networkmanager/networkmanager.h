@@ -30,8 +30,9 @@ typedef struct {
   LwMac mac;         /* as it is now */
   char *profile;     /* uuid of the profile that is active on it */
   char *profile_name;
-  int priority;     /* its autoconnect priority */
   gboolean ours;    /* it is lanward's own: the uplink is a port already */
+  int priority;     /* autoconnect priority of the user's profile: of that one, or the one before ours */
+  char **bridges;   /* interfaces of the bridges that lanward has profiles of */
   char *master;     /* the interface that it is a port of */
   char *client_id;  /* that DHCP was asked with */
   LwPrefix address; /* unset: none (a port: its bridge's) */

@@ -44,6 +44,22 @@ static void set_text(JsonObject *json, const char *name, const char *value) {
     json_object_set_string_member(json, name, value);
 }
 
+static int priority_of(NMRemoteConnection *profile) {
+  return nm_setting_connection_get_autoconnect_priority(
+      nm_connection_get_setting_connection(NM_CONNECTION(profile)));
+}
+
+static void tell_bridges(LwNm *nm, JsonObject *json) {
+  const GPtrArray *connections = nm_client_get_connections(nm->client);
+  JsonArray *bridges = json_array_new();
+  for (guint i = 0; i < connections->len; i++) {
+    g_autoptr(LwResource) profile = lw_nm_from_connection(connections->pdata[i]);
+    if (profile->profile_type == LW_PROFILE_BRIDGE && *text(profile->alias) && *text(profile->link))
+      json_array_add_string_element(bridges, profile->link);
+  }
+  json_object_set_array_member(json, "bridges", bridges);
+}
+
 static void tell_profile(LwNm *nm, NMDevice *device, JsonObject *json) {
   NMRemoteConnection *active = lw_nm_active_profile(nm, nm_device_get_iface(device));
   if (!active)
@@ -53,9 +69,9 @@ static void tell_profile(LwNm *nm, NMDevice *device, JsonObject *json) {
   set_text(json, "profile-name", profile->name);
   set_text(json, "master", profile->master);
   json_object_set_boolean_member(json, "ours", *text(profile->alias) != '\0');
-  json_object_set_int_member(json, "priority",
-                             nm_setting_connection_get_autoconnect_priority(
-                                 nm_connection_get_setting_connection(NM_CONNECTION(active))));
+  NMRemoteConnection *before = lw_nm_profile(nm, profile->before);
+  if (before || !*text(profile->alias))
+    json_object_set_int_member(json, "priority", priority_of(before ? before : active));
 }
 
 static void tell_addresses(NMDevice *device, JsonObject *json) {
@@ -93,6 +109,8 @@ static gboolean look_apart(gpointer data, GString *answer, GError **error) {
   json_object_set_boolean_member(json, "running", nm != NULL);
   if (nm)
     set_text(json, "version", nm_client_get_version(nm->client));
+  if (nm)
+    tell_bridges(nm, json);
   NMDevice *device = nm ? find_device(nm, data) : NULL;
   if (device)
     tell_device(nm, device, json);
@@ -103,6 +121,16 @@ static gboolean look_apart(gpointer data, GString *answer, GError **error) {
 
 static char *text_of(JsonObject *json, const char *name) {
   return g_strdup(json_object_get_string_member_with_default(json, name, NULL));
+}
+
+static char **texts_of(JsonObject *json, const char *name) {
+  JsonNode *node = json_object_get_member(json, name);
+  JsonArray *array = node ? json_node_get_array(node) : NULL;
+  guint count = array ? json_array_get_length(array) : 0;
+  char **texts = g_new0(char *, count + 1);
+  for (guint i = 0; i < count; i++)
+    texts[i] = g_strdup(json_array_get_string_element(array, i));
+  return texts;
 }
 
 gboolean lw_nm_look(const char *name, LwMac mac, LwNmUplink *out, GError **error) {
@@ -124,6 +152,7 @@ gboolean lw_nm_look(const char *name, LwMac mac, LwNmUplink *out, GError **error
                       .priority = (int)json_object_get_int_member_with_default(json, "priority", 0),
                       .ours = json_object_get_boolean_member_with_default(json, "ours", FALSE),
                       .master = text_of(json, "master"),
+                      .bridges = texts_of(json, "bridges"),
                       .client_id = text_of(json, "client-id")};
   (void)lw_mac_parse(text(own), &out->mac);
   (void)lw_prefix_parse(text(address), &out->address);
@@ -138,5 +167,6 @@ void lw_nm_uplink_clear(LwNmUplink *uplink) {
   g_free(uplink->profile_name);
   g_free(uplink->master);
   g_free(uplink->client_id);
+  g_strfreev(uplink->bridges);
   *uplink = (LwNmUplink){0};
 }

@@ -1,0 +1,249 @@
+#include "verify/between.h"
+
+#include "policy/intent_sets.h"
+#include "policy/names.h"
+#include "reach/reach.h"
+#include "verify/static_internal.h"
+
+struct LwBetween {
+  LwBddPool *pool;
+  char *router;
+  GHashTable *allowed;                 /* of char* "START > PLACE" -> LwBdd */
+  LwBdd own_sources, own_destinations; /* addresses that the host and the router have in an allowed state */
+  GHashTable *wan_bridges; /* of char*: what the router's WAN is plugged into in an allowed state */
+};
+
+LwBetween *lw_between_new(const char *router) {
+  LwBetween *between = g_new0(LwBetween, 1);
+  between->pool = lw_bdd_pool_new();
+  between->router = g_strdup(router);
+  between->allowed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  between->wan_bridges = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  return between;
+}
+
+void lw_between_free(LwBetween *between) {
+  if (!between)
+    return;
+  g_hash_table_unref(between->allowed);
+  g_hash_table_unref(between->wan_bridges);
+  lw_bdd_pool_free(between->pool);
+  g_free(between->router);
+  g_free(between);
+}
+
+gboolean lw_between_matters(LwResourceKind kind) {
+  switch (kind) {
+  case LW_RES_NETNS:
+  case LW_RES_RESOLVER:
+  case LW_RES_CELL:
+  case LW_RES_SERVER:
+  case LW_RES_PROFILE:
+    return FALSE;
+  default:
+    return TRUE;
+  }
+}
+
+/* --- where packets come from
+ * ---------------------------------------------------------------------------------------- */
+
+typedef struct {
+  LwStart start;
+  LwCtState ct_state;
+  gboolean outer; /* the host, or beyond WAN: what these say to each other does not pass through the lab */
+} Source;
+
+typedef struct {
+  const LwResourceSet *set;
+  LwReach *reach;
+} State;
+
+static const LwResource *find_link(const LwResourceSet *set, const char *ns, const char *name) {
+  g_autofree char *key = g_strdup_printf("link:%s/%s", ns, name);
+  return lw_resource_set_find(set, key);
+}
+
+static void add_wan_bridge(LwBetween *between, const LwResourceSet *set) {
+  for (guint i = 0; i < set->list->len; i++) {
+    const LwResource *r = set->list->pdata[i];
+    if (r->kind == LW_RES_LINK && (!r->ns || !*r->ns) && r->master &&
+        g_strcmp0(r->peer_ns, between->router) == 0 && g_strcmp0(r->peer, LW_ROUTER_WAN) == 0)
+      g_hash_table_add(between->wan_bridges, g_strdup(r->master));
+  }
+}
+
+static gboolean is_outer_link(const LwBetween *between, const State *state, const char *link) {
+  const LwResource *r = find_link(state->set, "", link);
+  return !r || !r->master || !*r->master || g_hash_table_contains(between->wan_bridges, r->master);
+}
+
+static void add_source(GArray *sources, LwStart start, LwCtState ct_state, gboolean outer) {
+  Source source = {start, ct_state, outer};
+  g_array_append_val(sources, source);
+}
+
+/* Of Source, borrowing from the state. The host's end of a router's leg is on the way, not a source. */
+static GArray *sources_of(const LwBetween *between, const State *state) {
+  GArray *sources = g_array_new(FALSE, FALSE, sizeof(Source));
+  add_source(sources, (LwStart){LW_START_LOCAL, "", NULL}, LW_CT_NEW, TRUE);
+  for (guint i = 0; i < state->set->list->len; i++) {
+    const LwResource *r = state->set->list->pdata[i];
+    gboolean link = r->kind == LW_RES_LINK || r->kind == LW_RES_TUNNEL;
+    LwStart start = {LW_START_FRAME, r->ns ? r->ns : "", r->name};
+    if (link && g_strcmp0(r->ns, between->router) == 0) {
+      add_source(sources, start, LW_CT_NEW, FALSE);
+      add_source(sources, start, LW_CT_ESTABLISHED, FALSE);
+    } else if (link && !*start.ns && r->master && *r->master && g_strcmp0(r->peer_ns, between->router) != 0) {
+      add_source(sources, start, LW_CT_NEW, is_outer_link(between, state, r->name));
+    }
+  }
+  return sources;
+}
+
+/* Of open flows, where they go on to: an answer to the router itself is nobody's way out. */
+static gboolean is_judged(const LwBetween *between, const State *state, const Source *source,
+                          const LwArrival *arrival) {
+  if (source->ct_state == LW_CT_ESTABLISHED && !arrival->link)
+    return FALSE;
+  return !source->outer || *arrival->ns || (arrival->link && !is_outer_link(between, state, arrival->link));
+}
+
+static void add_own_address(LwBetween *between, const LwAddr *addr) {
+  LwBddPool *pool = between->pool;
+  between->own_sources = lw_bdd_or(pool, between->own_sources, lw_packets_addr(pool, LW_HEADER_SADDR, addr));
+  between->own_destinations =
+      lw_bdd_or(pool, between->own_destinations, lw_packets_addr(pool, LW_HEADER_DADDR, addr));
+}
+
+/* What claims an address of the host's or the router's own, or a broadcast address there, is dropped where
+ * that is; what is sent to one is delivered there. Where it is not yet, or no more, either means nothing:
+ * nobody has it, and such packets go the way of its neighbours'. */
+static void add_own(LwBetween *between, const LwResourceSet *set) {
+  for (guint i = 0; i < set->list->len; i++) {
+    const LwResource *r = set->list->pdata[i];
+    if (r->kind != LW_RES_ADDRESS || (r->ns && *r->ns && g_strcmp0(r->ns, between->router) != 0))
+      continue;
+    LwRange range = lw_prefix_range(&r->prefix);
+    add_own_address(between, &r->prefix.addr);
+    add_own_address(between, &range.last);
+  }
+}
+
+static char *end_text(const char *ns, const char *link) {
+  const char *of = *ns ? "the router" : "the host";
+  return link ? g_strdup_printf("%s of %s", link, of) : g_strdup(of);
+}
+
+static char *way_key(const Source *source, const LwArrival *arrival) {
+  return g_strdup_printf("%s/%s/%d > %s/%s", source->start.ns, source->start.link ? source->start.link : "",
+                         (int)source->ct_state, arrival->ns, arrival->link ? arrival->link : "");
+}
+
+/* --- one state
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* FALSE ends it. */
+typedef gboolean (*OnArrival)(LwBetween *between, const State *state, const Source *source,
+                              const LwArrival *arrival, gpointer data);
+
+static gboolean follow(LwBetween *between, const State *state, const Source *source, OnArrival on_arrival,
+                       gpointer data) {
+  LwBdd packets = source->ct_state == LW_CT_NEW ? lw_intent_opening(between->pool)
+                                                : lw_static_far_destinations(between->pool);
+  if (source->start.kind != LW_START_LOCAL)
+    packets = lw_bdd_minus(between->pool, packets, between->own_sources);
+  g_autoptr(GPtrArray) arrivals =
+      lw_reach_from(state->reach, &source->start, packets, source->ct_state, LW_REACH_MAY);
+  for (guint i = 0; i < arrivals->len; i++)
+    if (is_judged(between, state, source, arrivals->pdata[i]) &&
+        !on_arrival(between, state, source, arrivals->pdata[i], data))
+      return FALSE;
+  return TRUE;
+}
+
+static void follow_all(LwBetween *between, const LwResourceSet *set, OnArrival on_arrival, gpointer data) {
+  const char *inside[] = {"", between->router, NULL};
+  g_autoptr(LwReach) reach = lw_reach_new(between->pool, set, inside);
+  State state = {set, reach};
+  g_autoptr(GArray) sources = sources_of(between, &state);
+  for (guint i = 0; i < sources->len; i++)
+    if (!follow(between, &state, &g_array_index(sources, Source, i), on_arrival, data))
+      return;
+}
+
+static LwBdd allowed_at(const LwBetween *between, const char *key) {
+  return GPOINTER_TO_UINT(g_hash_table_lookup(between->allowed, key)); /* nothing: LW_BDD_FALSE */
+}
+
+static gboolean allow_arrival(LwBetween *between, const State *state, const Source *source,
+                              const LwArrival *arrival, gpointer data) {
+  char *key = way_key(source, arrival);
+  LwBdd all = lw_bdd_or(between->pool, allowed_at(between, key), arrival->packets);
+  g_hash_table_replace(between->allowed, key, GUINT_TO_POINTER(all));
+  return TRUE;
+}
+
+void lw_between_allow(LwBetween *between, const LwResourceSet *state) {
+  G_STATIC_ASSERT(LW_BDD_FALSE == 0);
+  add_own(between, state);
+  add_wan_bridge(between, state);
+  follow_all(between, state, allow_arrival, NULL);
+}
+
+/* --- holes
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+void lw_hole_free(LwHole *hole) {
+  g_free(hole->from);
+  g_free(hole->to);
+  g_free(hole->rule);
+  g_free(hole);
+}
+
+char *lw_hole_format(const LwHole *hole) {
+  g_autofree char *packet = lw_header_format(&hole->packet);
+  return g_strdup_printf("%s -> %s: %s%s%s%s%s", hole->from, hole->to, packet,
+                         hole->open_flow ? " of an open flow" : "", hole->rule ? " (" : "",
+                         hole->rule ? hole->rule : "", hole->rule ? ")" : "");
+}
+
+/* The last rule that said yes on the packet's way; without one, the last policy. */
+static char *rule_of(LwReach *reach, const Source *source, const LwHeader *packet) {
+  g_autoptr(GPtrArray) steps = lw_reach_trace(reach, &source->start, packet, source->ct_state, FALSE);
+  const LwStep *best = NULL;
+  for (guint i = 0; i < steps->len; i++) {
+    const LwStep *step = steps->pdata[i];
+    gboolean rule = step->kind == LW_STEP_RULE, policy = step->kind == LW_STEP_POLICY;
+    if (step->verdict == LW_VERDICT_ACCEPT && (rule || (policy && (!best || best->kind == LW_STEP_POLICY))))
+      best = step;
+  }
+  return best ? lw_static_step_text(best) : NULL;
+}
+
+static gboolean check_arrival(LwBetween *between, const State *state, const Source *source,
+                              const LwArrival *arrival, gpointer data) {
+  LwHole **found = data;
+  g_autofree char *key = way_key(source, arrival);
+  LwBdd beyond = lw_bdd_minus(between->pool, arrival->packets, allowed_at(between, key));
+  if (arrival->link)
+    beyond = lw_bdd_minus(between->pool, beyond, between->own_destinations);
+  if (beyond == LW_BDD_FALSE)
+    return TRUE;
+  LwBdd four = lw_packets_family(between->pool, 4);
+  LwHole *hole = g_new0(LwHole, 1);
+  hole->from = end_text(source->start.ns, source->start.link);
+  hole->to = end_text(arrival->ns, arrival->link);
+  hole->open_flow = source->ct_state != LW_CT_NEW;
+  lw_packets_pick(between->pool, beyond, &four, 1, &hole->packet);
+  hole->rule = rule_of(state->reach, source, &hole->packet);
+  *found = hole;
+  return FALSE;
+}
+
+LwHole *lw_between_check(LwBetween *between, const LwResourceSet *state) {
+  LwHole *hole = NULL;
+  follow_all(between, state, check_arrival, &hole);
+  return hole;
+}

@@ -1,0 +1,242 @@
+/* Rule 4.2 proved for plans: between any two labs nothing passes on the way that neither lets through; and
+ * plans in a wrong order are found out. */
+#include "engine/engine.h"
+#include "plan/plan.h"
+#include "policy/policy.h"
+#include "spec/spec.h"
+#include "twin/world.h"
+#include "verify/between.h"
+#include "verify/static.h"
+
+#include <string.h>
+
+typedef struct {
+  LwLab *lab;
+  LwFacts *facts;
+  LwResourceSet *wanted;
+} Compiled;
+
+static LwLab *parse(const char *text, const char *name) {
+  g_autoptr(GPtrArray) said = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
+  g_autoptr(LwSecretStore) store = lw_secret_store_new(NULL);
+  return lw_spec_parse(text, strlen(text), name, NULL, LW_SPEC_TWIN, store, said);
+}
+
+static char *text_of(const char *name) {
+  g_autofree char *path = g_strdup_printf("%s/%s.yaml", LW_SOURCE, name);
+  char *text = NULL;
+  g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+  return text;
+}
+
+/* after: nullable; the lab that is in force, whose numbers are kept. */
+static Compiled compile(LwLab *lab /* transfer full */, const Compiled *after) {
+  g_assert_nonnull(lab);
+  Compiled c = {lab, lw_facts_new(), lw_resource_set_new()};
+  if (after) {
+    g_autofree char *kept = lw_facts_to_text(after->facts);
+    g_assert_true(lw_facts_from_text(c.facts, kept, NULL));
+  }
+  c.facts->cells_stand_in = TRUE;
+  c.facts->bridge_meta = TRUE;
+  g_assert_true(lw_prefix_parse("45.64.0.0/24", &c.facts->home_lan));
+  g_assert_true(lw_policy_assign(lab, c.facts, NULL));
+  g_autoptr(LwTwinWorld) world = lw_twin_world_new(lab, c.facts);
+  g_array_append_val(c.facts->wan_resolvers, world->home_router);
+  for (guint i = 0; i < lab->tunnels->len; i++) {
+    LwAddr endpoint = lw_twin_world_endpoint(world, lab, i);
+    g_hash_table_insert(c.facts->endpoints, g_strdup(lw_lab_tunnel(lab, i)->name),
+                        g_memdup2(&endpoint, sizeof endpoint));
+  }
+  g_autofree char *seed = g_strdup_printf("%s/uplink", lab->name);
+  c.facts->uplink_mac = lw_mac_is_set(&lab->host.uplink_mac) ? lab->host.uplink_mac : lw_mac_derive(seed);
+  const guint8 zeros[32] = {0};
+  g_autoptr(LwSecretStore) secrets = lw_secret_store_new(NULL);
+  g_autoptr(GError) error = NULL;
+  if (!lw_policy_compile(lab, c.facts, c.wanted, &error) ||
+      !lw_twin_world_add(world, lab, c.facts, zeros, secrets, c.wanted, &error))
+    g_error("%s", error->message);
+  return c;
+}
+
+static void compiled_clear(Compiled *c) {
+  lw_resource_set_free(c->wanted);
+  lw_facts_free(c->facts);
+  lw_lab_free(c->lab);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Compiled, compiled_clear)
+
+static void allow(LwBetween *between, const LwPlan *plan, guint steps, const LwFacts *facts) {
+  g_autoptr(LwResourceSet) state = lw_plan_state_after(plan, steps);
+  g_autoptr(LwResourceSet) world = lw_static_with_lease(state, facts);
+  lw_between_allow(between, world);
+}
+
+/* The first hole on the way, with its step. Transfer full. */
+static char *first_hole(const LwPlan *plan, const LwFacts *facts) {
+  g_autoptr(LwBetween) between = lw_between_new("router");
+  allow(between, plan, 0, facts);
+  allow(between, plan, plan->steps->len, facts);
+  for (guint i = 1; i < plan->steps->len; i++) {
+    g_autoptr(LwResourceSet) state = lw_plan_state_after(plan, i);
+    g_autoptr(LwResourceSet) world = lw_static_with_lease(state, facts);
+    g_autoptr(LwHole) hole = lw_between_check(between, world);
+    if (hole) {
+      g_autofree char *text = lw_hole_format(hole);
+      return g_strdup_printf("step %u of %u: %s", i, plan->steps->len, text);
+    }
+  }
+  return NULL;
+}
+
+static void assert_no_hole(const LwResourceSet *from, const Compiled *to, const char *what) {
+  g_autoptr(LwPlan) plan = lw_plan_diff(to->wanted, from, from);
+  g_autofree char *hole = first_hole(plan, to->facts);
+  if (hole)
+    g_error("%s: %s", what, hole);
+}
+
+static const char *const names[] = {"examples/homelab", "examples/small",       "tests/golden/everything",
+                                    "tests/system/lab", "tests/system/storm/a", "tests/system/storm/b"};
+
+static Compiled compile_named(const char *name, const Compiled *after) {
+  g_autofree char *path = g_strdup_printf("%s/%s.yaml", LW_SOURCE, name);
+  g_autoptr(GPtrArray) said = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
+  g_autoptr(LwSecretStore) store = lw_secret_store_new(NULL);
+  return compile(lw_spec_load(path, LW_SPEC_TWIN, store, said), after);
+}
+
+static void test_from_and_to_nothing(void) {
+  g_autoptr(LwResourceSet) nothing = lw_resource_set_new();
+  for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+    g_auto(Compiled) lab = compile_named(names[i], NULL);
+    assert_no_hole(nothing, &lab, names[i]);
+    Compiled gone = {.wanted = nothing, .facts = lab.facts};
+    assert_no_hole(lab.wanted, &gone, names[i]);
+  }
+}
+
+static void test_any_two_labs(void) {
+  for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+    g_auto(Compiled) from = compile_named(names[i], NULL);
+    for (guint j = 0; j < G_N_ELEMENTS(names); j++) {
+      g_auto(Compiled) to = compile_named(names[j], &from);
+      g_autofree char *what = g_strdup_printf("%s to %s", names[i], names[j]);
+      assert_no_hole(from.wanted, &to, what);
+    }
+  }
+}
+
+/* What may be changed in homelab's file, each by itself. */
+static const char *const edits[][2] = {
+    {"dns: [8.8.8.8, 1.1.1.1], egress: direct, allow", "egress: none, allow"},
+    {"egress: ovpn", "egress: se"},
+    {"egress: ovpn", "egress: direct"},
+    {"egress: [se, de, us]", "egress: [us, se, de]"},
+    {"pin: {.20-.29: de, .30-.39: us}", "pin: {.20-.25: us}"},
+    {"egress: direct, trust: host", "egress: direct"},
+    {"egress: none\n", "egress: direct\n"},
+    {"host/ping from .0/26, host/samba from .1-.50", "host/samba from .0/26, host/web, lan10"},
+    {"subnet: 192.168.50.0/24", "subnet: 192.168.51.0/24"},
+    {"gaming:  {segment: lan10}", "gaming:  {segment: lan50}"},
+    {"seedbox: {segment: lan20, address: .5}", "seedbox: {segment: lan20, address: .6}"},
+    {"{port: tcp+udp/51413, to: seedbox}", "{port: tcp/8443, to: seedbox, to-port: 443}"},
+    {"builder: {segment: lan40, address: .10}", "builder: {segment: lan30, address: .25}"},
+    {"management:\n    bridge: br-mgmt\n    subnet: 192.168.99.0/24",
+     "management:\n    bridge: br-admin\n    subnet: 192.168.99.0/24"},
+};
+
+static char *edited(GRand *random) {
+  char *text = text_of("examples/homelab");
+  for (guint i = 0; i < G_N_ELEMENTS(edits); i++) {
+    if (g_rand_int_range(random, 0, 3) == 0)
+      continue;
+    g_auto(GStrv) parts = g_strsplit(text, edits[i][0], 2);
+    g_free(text);
+    text = g_strjoinv(g_strv_length(parts) == 2 && g_rand_boolean(random) ? edits[i][1] : edits[i][0], parts);
+  }
+  return text;
+}
+
+static LwLab *random_lab(GRand *random) {
+  for (;;) {
+    g_autofree char *text = edited(random);
+    char *asserts = strstr(text, "\nassert:");
+    if (asserts)
+      *asserts = '\0';
+    LwLab *lab = parse(text, "edited.yaml");
+    if (lab)
+      return lab;
+  }
+}
+
+static void test_edits(void) {
+  g_autoptr(GRand) random = g_rand_new_with_seed(4);
+  g_auto(Compiled) from = compile(random_lab(random), NULL);
+  for (guint i = 0; i < 24; i++) {
+    Compiled to = compile(random_lab(random), &from);
+    g_autofree char *what = g_strdup_printf("edit %u", i);
+    assert_no_hole(from.wanted, &to, what);
+    compiled_clear(&from);
+    from = to;
+  }
+}
+
+static gboolean is_table(const LwPlanStep *step) {
+  const LwChange *change = step->changes->pdata[0];
+  return (change->to ? change->to : change->from)->kind == LW_RES_RULESET;
+}
+
+/* Without bounds, the tables loaded before the rest. */
+static void load_early(LwPlan *plan) {
+  gpointer tables = NULL;
+  for (guint i = plan->steps->len; i > 0; i--) {
+    if (!is_table(plan->steps->pdata[i - 1]))
+      continue;
+    gpointer step = g_ptr_array_steal_index(plan->steps, i - 1);
+    if (!tables)
+      tables = step;
+  }
+  g_assert_nonnull(tables);
+  g_ptr_array_insert(plan->steps, 0, tables);
+}
+
+static void test_wrong_order(void) {
+  g_auto(Compiled) from = compile_named("tests/system/storm/a", NULL);
+  g_auto(Compiled) to = compile_named("tests/system/storm/b", &from);
+  g_autoptr(LwPlan) plan = lw_plan_diff(to.wanted, from.wanted, from.wanted);
+  load_early(plan);
+  g_autofree char *hole = first_hole(plan, to.facts);
+  g_assert_nonnull(hole);
+  g_test_message("%s", hole);
+  g_assert_nonnull(strstr(hole, " in chain "));
+}
+
+/* Each step taken out of its place and done last: some of these open something, and then it is told where. */
+static void test_late_steps(void) {
+  g_auto(Compiled) from = compile_named("tests/system/storm/a", NULL);
+  g_auto(Compiled) to = compile_named("tests/system/storm/b", &from);
+  guint holes = 0, count;
+  {
+    g_autoptr(LwPlan) plan = lw_plan_diff(to.wanted, from.wanted, from.wanted);
+    count = plan->steps->len;
+  }
+  for (guint i = 0; i + 1 < count; i++) {
+    g_autoptr(LwPlan) plan = lw_plan_diff(to.wanted, from.wanted, from.wanted);
+    g_ptr_array_add(plan->steps, g_ptr_array_steal_index(plan->steps, i));
+    g_autofree char *hole = first_hole(plan, to.facts);
+    g_test_message("step %u last: %s", i + 1, hole ? hole : "no hole");
+    holes += hole != NULL;
+  }
+  g_assert_cmpuint(holes, >, 0);
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  g_test_add_func("/verify/between/from-and-to-nothing", test_from_and_to_nothing);
+  g_test_add_func("/verify/between/any-two-labs", test_any_two_labs);
+  g_test_add_func("/verify/between/edits", test_edits);
+  g_test_add_func("/verify/between/wrong-order", test_wrong_order);
+  g_test_add_func("/verify/between/late-steps", test_late_steps);
+  return g_test_run();
+}
