@@ -33,10 +33,10 @@ typedef struct {
   gboolean history;                 /* --history */
   gboolean statically, live;        /* verify: this half; neither: both */
   char *junit;                      /* verify: write it there */
-  char *config;                     /* --config: an OPNsense's config.xml */
   char *root;                       /* doctor, init, import: look below it */
   char *uplink, *subnet, *lab_name; /* init, import: what is not to be found out */
   gboolean yes;                     /* ask nothing */
+  char *config;                     /* --config: an OPNsense's config.xml */
 } LwInvocation;
 
 typedef int (*LwVerbRun)(const LwInvocation *invocation);
@@ -68,10 +68,10 @@ int lw_check_main(const LwInvocation *invocation);
 int lw_diagram_main(const LwInvocation *invocation);
 int lw_opnsense_main(const LwInvocation *invocation);
 int lw_apply_main(const LwInvocation *invocation);
-int lw_doctor_main(const LwInvocation *invocation);
 int lw_block_main(const LwInvocation *invocation);
 int lw_boot_main(const LwInvocation *invocation);
 int lw_audit_main(const LwInvocation *invocation);
+int lw_import_main(const LwInvocation *invocation);
 int lw_confirm_main(const LwInvocation *invocation);
 int lw_rollback_main(const LwInvocation *invocation);
 int lw_recover_main(const LwInvocation *invocation);
@@ -80,7 +80,8 @@ int lw_status_main(const LwInvocation *invocation);
 int lw_verify_main(const LwInvocation *invocation);
 int lw_explain_main(const LwInvocation *invocation);
 int lw_init_main(const LwInvocation *invocation);
-int lw_import_main(const LwInvocation *invocation);
+/* The half of import that reads --config. */
+int lw_import_config(const LwInvocation *invocation);
 int lw_exec_main(const LwInvocation *invocation);
 int lw_move_main(const LwInvocation *invocation);
 int lw_switch_main(const LwInvocation *invocation);

@@ -1,10 +1,18 @@
 /* What libvirt tells of the lab's machines. */
 #include "cmd/domains.h"
 
+#include "base/files.h"
 #include "policy/names.h"
 #include "providers/libvirt/libvirt.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#define LEASES_MAX (16 * 1024 * 1024)
+#define POLL_US 5000
+#define LEASE_WAIT_MS 4000  /* a guest's DHCP client, once it has seen its link */
+#define REPLUG_WAIT_MS 8000 /* a guest that finds a new NIC */
+#define FLAPS 2
 
 static const LwLibvirtDomain *find(const GPtrArray *domains, const char *name) {
   for (guint i = 0; i < domains->len; i++) {
@@ -85,11 +93,65 @@ GPtrArray *lw_domains_notes(const LwSession *session) {
                     g_strdup("libvirt does not run here: virtual machines are left out until it does"));
   for (guint m = 0; session->facts->domains && m < session->lab->machines->len; m++) {
     const LwMachine *machine = lw_lab_machine(session->lab, m);
-    if (machine->kind == LW_MACHINE_VM && !lw_host_has_domain(session->facts, machine))
+    if (machine->kind == LW_MACHINE_VM && !machine->create && !lw_host_has_domain(session->facts, machine))
       g_ptr_array_add(notes,
                       g_strdup_printf("libvirt has no domain %s: %s is plugged in by the next apply once "
                                       "it has",
                                       machine->object, machine->name));
   }
   return notes;
+}
+
+/* --- a lease
+ * -------------------------------------------------------------------------------------------------------------
+ */
+
+/* dnsmasq's file: "EXPIRY MAC ADDRESS NAME CLIENT" a line. */
+guint64 lw_domains_lease(const LwSession *session, guint machine, guint nic) {
+  g_autofree char *path =
+      g_strdup_printf("%s/resolver-%s-dns-local.leases", session->context.run_dir, session->facts->router_ns);
+  g_autofree char *text = lw_file_read(path, LEASES_MAX, NULL, NULL);
+  g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
+  LwMac mac = lw_nic_mac_now(session->lab, session->facts, machine, nic);
+  LwAddr address = lw_nic_address(session->lab, session->facts, machine, nic);
+  for (guint i = 0; lines[i]; i++) {
+    g_auto(GStrv) words = g_strsplit(lines[i], " ", 4);
+    LwMac lease_mac;
+    LwAddr lease_address;
+    if (g_strv_length(words) == 4 && lw_mac_parse(words[1], &lease_mac) && lw_mac_equal(&lease_mac, &mac) &&
+        lw_addr_parse(words[2], &lease_address) && lw_addr_equal(&lease_address, &address))
+      return g_ascii_strtoull(words[0], NULL, 10);
+  }
+  return 0;
+}
+
+static gboolean wait_for_lease(const LwSession *session, guint machine, guint nic, guint64 before,
+                               guint timeout_ms) {
+  gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+  while (lw_domains_lease(session, machine, nic) <= before) {
+    if (g_get_monotonic_time() > deadline)
+      return FALSE;
+    g_usleep(POLL_US);
+  }
+  return TRUE;
+}
+
+static gboolean runs(const char *name) {
+  g_autoptr(GPtrArray) domains = lw_libvirt_domains(NULL);
+  const LwLibvirtDomain *domain = domains ? find(domains, name) : NULL;
+  return domain && domain->running;
+}
+
+gboolean lw_domains_settle(const LwSession *session, guint machine, guint nic, guint64 before) {
+  const LwMachine *m = lw_lab_machine(session->lab, machine);
+  guint segment = lw_nic_segment(session->lab, session->facts, machine, nic);
+  if (!session->host || !lw_host_has_domain(session->facts, m) || segment == LW_NONE ||
+      !lw_lab_segment(session->lab, segment)->has_dhcp || session->lab->router.kind != LW_ROUTER_BUILTIN ||
+      !runs(m->object))
+    return TRUE;
+  gboolean has = wait_for_lease(session, machine, nic, before, LEASE_WAIT_MS);
+  for (guint i = 0; !has && i < FLAPS && lw_libvirt_flap(m->object, nic, NULL); i++)
+    has = wait_for_lease(session, machine, nic, before, LEASE_WAIT_MS);
+  return has || (lw_libvirt_replug(m->object, nic, NULL) &&
+                 wait_for_lease(session, machine, nic, before, REPLUG_WAIT_MS));
 }

@@ -159,6 +159,8 @@ int lw_init_main(const LwInvocation *invocation) {
 }
 
 int lw_import_main(const LwInvocation *invocation) {
+  if (invocation->config)
+    return lw_import_config(invocation);
   g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
   g_autoptr(LwSeen) seen = lw_seen_look(invocation->root ? invocation->root : "");
   LwFirstAnswers answers = {.name = invocation->lab_name, .uplink = invocation->uplink};

@@ -24,8 +24,9 @@ static const LwVerb verbs[] = {
     {"doctor", lw_doctor_main, FALSE, TRUE, "[FILE]",
      "what of this machine is in a lab's way, with the remedy (exit code 3: findings)"},
     {"init", lw_init_main, FALSE, TRUE, "[-o FILE] [--uplink NIC]", "write a first file for this machine"},
-    {"import", lw_import_main, FALSE, TRUE, "[-o FILE]",
-     "a lab made by hand (libvirt, NetworkManager, containers, wg-quick) as a file"},
+    {"import", lw_import_main, FALSE, TRUE, "[-o FILE] [--config ROUTER.xml]",
+     "a lab made by hand (libvirt, NetworkManager, containers, wg-quick), or an OPNsense's configuration, as "
+     "a file"},
     {"apply", lw_apply_main, TRUE, TRUE, "[FILE] [--confirm 60s]",
      "make it so (starts the twin when it is not running); taken back unless confirmed in time"},
     {"confirm", lw_confirm_main, TRUE, TRUE, "", "keep what apply --confirm did"},
@@ -224,11 +225,11 @@ static int run(int argc, char **argv) {
   g_free(invocation.output);
   g_free(invocation.file);
   g_free(invocation.junit);
+  g_free(invocation.config);
   g_free(invocation.root);
   g_free(invocation.uplink);
   g_free(invocation.subnet);
   g_free(invocation.lab_name);
-  g_free(invocation.config);
   return code;
 }
 

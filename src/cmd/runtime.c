@@ -1,5 +1,6 @@
 /* Verbs that change the run-time state: switch, move, cut, heal. Each changes the facts, applies them as one
  * transaction, and then ends the flows that belong to the state before. */
+#include "cmd/domains.h"
 #include "cmd/flows.h"
 
 #include "base/error.h"
@@ -145,14 +146,18 @@ static int move_inside(LwSession *session) {
   if (before == segment)
     return print_done(session, result, "%s: already in %s", what, where);
   set_position(session, machine, nic, segment);
+  guint64 lease = lw_domains_lease(session, machine, nic); /* it may have been there before */
   if (!lw_session_apply(session, NULL, &error) || !lw_session_end_address(session, &old, &error)) {
     json_object_unref(result);
     return lw_fail(error);
   }
   LwAddr now = lw_nic_address(session->lab, session->facts, machine, nic);
   g_autofree char *address = lw_addr_format(&now);
+  gboolean settled = lw_domains_settle(session, machine, nic, lease);
   json_object_set_string_member(result, "address", address);
-  return print_done(session, result, "%s: in %s now, its address there is %s", what, where, address);
+  json_object_set_boolean_member(result, "settled", settled);
+  return print_done(session, result, "%s: in %s now, its address there is %s%s", what, where, address,
+                    settled ? "" : " (it has not asked for it yet: is it still starting?)");
 }
 
 int lw_move_main(const LwInvocation *invocation) {

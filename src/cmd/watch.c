@@ -1,7 +1,9 @@
-/* watch: stays, and puts the lab in force right again when a container of it starts or ends. */
+/* watch: stays, and puts the lab in force right again when a container of it starts or ends, or a port falls
+ * off the host's bridges. */
 #include "base/error.h"
 #include "cmd/containers.h"
 #include "cmd/hosts.h"
+#include "cmd/ports.h"
 #include "providers/container/engine.h"
 
 #include <glib-unix.h>
@@ -16,6 +18,7 @@
 typedef struct {
   const LwInvocation *invocation;
   GMainLoop *loop;
+  LwPortWatch *ports;
   guint timer;
   guint tries; /* left for this repair: a container may be starting, or another lanward busy for long */
   char *notes; /* what was told last */
@@ -49,6 +52,8 @@ static gboolean repair(Watch *watch, GError **error) {
     g_propagate_error(error, g_steal_pointer(&inner));
     return FALSE;
   }
+  if (!lw_port_watch_set(watch->ports, session->lab, error))
+    return FALSE;
   if (!has_containers(session->lab))
     return TRUE;
   tell_notes(watch, session);
@@ -90,13 +95,16 @@ int lw_watch_main(const LwInvocation *invocation) {
   g_autoptr(GError) error = NULL;
   if (!lw_host_enter(invocation, &error))
     return lw_fail(error);
-  Watch watch = {.invocation = invocation, .loop = g_main_loop_new(NULL, FALSE)};
+  Watch watch = {.invocation = invocation,
+                 .loop = g_main_loop_new(NULL, FALSE),
+                 .ports = lw_port_watch_new(invocation->quiet)};
   g_unix_signal_add(SIGTERM, on_end, watch.loop);
   g_unix_signal_add(SIGINT, on_end, watch.loop);
   LwContainerWatch *containers = lw_container_watch_new(lw_container_sockets, on_changed, &watch);
   on_changed(NULL, &watch); /* one that has no engine to hear may have lost its containers all the same */
   g_main_loop_run(watch.loop);
   lw_container_watch_free(containers);
+  lw_port_watch_free(watch.ports);
   if (watch.timer)
     g_source_remove(watch.timer);
   g_main_loop_unref(watch.loop);

@@ -35,6 +35,46 @@ static void add_nic(const LwLab *lab, LwFacts *facts, guint machine, guint index
   lw_resource_set_add(wanted, nic);
 }
 
+/* --- domains that the file makes
+ * --------------------------------------------------------------------------------------------- */
+
+#define IMAGES "/var/lib/libvirt/images"
+
+/* Transfer full; NULL for NULL. */
+static char *whole_path(const LwCreate *create, const char *path) {
+  return path ? g_canonicalize_filename(path, create->folder) : NULL;
+}
+
+static LwDisk *disk_of(const LwMachine *machine) {
+  const LwCreate *create = machine->create;
+  LwDisk *disk = lw_disk_new();
+  g_autofree char *file = g_strdup_printf("%s.qcow2", machine->object);
+  disk->path = create->disk ? whole_path(create, create->disk) : g_build_filename(IMAGES, file, NULL);
+  disk->image = whole_path(create, create->image);
+  disk->size = create->disk_size;
+  return disk;
+}
+
+static void add_domain(const LwMachine *machine, LwResourceSet *wanted) {
+  const LwCreate *create = machine->create;
+  LwResource *domain = lw_resource_new(LW_RES_DOMAIN, NULL, machine->object);
+  domain->origin = create->origin;
+  domain->memory = create->memory;
+  domain->vcpus = create->vcpus;
+  domain->firmware = g_strdup(create->uefi ? "uefi" : "bios");
+  domain->cdrom = whole_path(create, create->cdrom);
+  domain->seed = whole_path(create, create->seed);
+  if (domain->seed)
+    domain->seed_iso = g_strdup_printf(IMAGES "/%s-seed.iso", machine->object);
+  domain->autostart = create->autostart;
+  domain->alias = g_strdup(LW_OWNER);
+  for (guint i = 0; i < create->devices->len; i++)
+    g_ptr_array_add(domain->devices, g_strdup(create->devices->pdata[i]));
+  if (create->disk || create->image || create->disk_size)
+    g_ptr_array_add(domain->disks, disk_of(machine));
+  lw_resource_set_add(wanted, domain);
+}
+
 gboolean lw_host_has_domain(const LwFacts *facts, const LwMachine *machine) {
   return machine->kind == LW_MACHINE_VM && facts->domains &&
          g_hash_table_contains(facts->domains, machine->object);
@@ -48,7 +88,11 @@ gboolean lw_host_add_domains(const LwHostWorld *world, const LwLab *lab, LwFacts
     add_network(lw_lab_segment(lab, i), facts, wanted);
   for (guint m = 0; m < lab->machines->len; m++) {
     const LwMachine *machine = lw_lab_machine(lab, m);
-    for (guint n = 0; lw_host_has_domain(facts, machine) && n < machine->nics->len; n++)
+    if (!lw_host_has_domain(facts, machine) && !machine->create)
+      continue; /* a warning's matter */
+    if (machine->create)
+      add_domain(machine, wanted);
+    for (guint n = 0; n < machine->nics->len; n++)
       add_nic(lab, facts, m, n, wanted);
   }
   return TRUE;

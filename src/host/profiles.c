@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-#define PORT_PRIORITY 100 /* above what a profile has that nobody gave one: it must win the uplink at boot   \
-                           */
-#define PRIORITY_MAX 999  /* NetworkManager's */
+/* Above what a profile has that nobody gave one: it must win the uplink at boot. */
+#define PORT_PRIORITY 100
+#define PRIORITY_MAX 999 /* NetworkManager's */
 
 static gboolean is_of(const LwResource *r, const char *link) {
   const char *name = r->kind == LW_RES_LINK ? r->name : r->link;

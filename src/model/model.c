@@ -113,12 +113,31 @@ LwMachine *lw_machine_new(void) {
   return machine;
 }
 
+LwCreate *lw_create_new(void) {
+  LwCreate *create = g_new0(LwCreate, 1);
+  create->devices = g_ptr_array_new_with_free_func(g_free);
+  return create;
+}
+
+void lw_create_free(LwCreate *create) {
+  if (!create)
+    return;
+  g_free(create->disk);
+  g_free(create->image);
+  g_free(create->cdrom);
+  g_free(create->seed);
+  g_free(create->folder);
+  g_ptr_array_unref(create->devices);
+  g_free(create);
+}
+
 static void machine_free(gpointer data) {
   LwMachine *machine = data;
   g_free(machine->name);
   g_free(machine->object);
   g_ptr_array_unref(machine->nics);
   g_ptr_array_unref(machine->command);
+  lw_create_free(machine->create);
   g_free(machine);
 }
 

@@ -180,12 +180,29 @@ typedef struct {
   LwOrigin origin;
 } LwNic;
 
+/* A virtual machine that lanward makes. Paths are as the file has them, relative to `folder`. */
+typedef struct {
+  guint memory; /* MiB */
+  guint vcpus;
+  char *disk;      /* path; nullable: a default */
+  char *image;     /* nullable: what the disk begins as a copy of */
+  guint disk_size; /* MiB; 0: the image's; both unset: no disk */
+  char *cdrom;     /* nullable */
+  char *seed;      /* nullable: cloud-init's user-data */
+  gboolean uefi;
+  gboolean autostart;
+  GPtrArray *devices; /* of char*: PCI addresses, whole */
+  char *folder;       /* nullable: not known */
+  LwOrigin origin;
+} LwCreate;
+
 typedef struct {
   char *name;
   LwMachineKind kind;
   char *object;       /* the domain's or container's name; default: name */
   GPtrArray *nics;    /* of LwNic*, at least one */
   GPtrArray *command; /* cell: argv, of char*; may be empty */
+  LwCreate *create;   /* vm: nullable: it is there already */
   LwOrigin origin;
 } LwMachine;
 
@@ -222,6 +239,8 @@ LwTunnel *lw_tunnel_new(void);
 void lw_tunnel_free(LwTunnel *tunnel);
 LwSegment *lw_segment_new(void);
 LwMachine *lw_machine_new(void);
+LwCreate *lw_create_new(void);
+void lw_create_free(LwCreate *create);
 LwNic *lw_nic_new(void);
 LwAllow *lw_allow_new(void);
 LwAssert *lw_assert_new(void);

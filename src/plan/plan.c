@@ -101,6 +101,8 @@ static Phase phase_of(const LwResource *r, GHashTable *tunnels) {
     return PHASE_TUNNELS;
   case LW_RES_SERVER:
     return PHASE_SERVERS;
+  case LW_RES_ROUTER_ITEM:
+    return PHASE_RULES;
   case LW_RES_NETWORK:
     return r->alias && *r->alias ? PHASE_NETWORKS : PHASE_ADOPTED;
   case LW_RES_DOMAIN:

@@ -41,19 +41,25 @@ static void put_back(GArray *branches, const LwHeader *sent, const LwRewrite *en
 }
 
 static gboolean is_routed_back(Run *run, const Passage *p, const GArray *branches) {
+  LwBddPool *pool = run->reach->pool;
   if (p->state.replies) {
-    if (p->state.reply_to != p->iif)
+    if (run->reach->trace && p->state.reply_to != p->iif)
       lw_reach_tell(run, p->ns, NULL, LW_STEP_ROUTE, "reply-to sends the answer elsewhere");
     return p->state.reply_to == p->iif;
   }
   for (guint i = 0; i < branches->len; i++) {
     const Branch *branch = &g_array_index(branches, Branch, i);
-    g_autoptr(GArray) ways = lw_reach_ways(run->reach, p->ns, &branch->state, p->oif, p->iif);
-    for (guint w = 0; w < ways->len; w++)
-      if (lw_reach_destined(run->reach, branch, g_array_index(ways, Way, w).set) != LW_BDD_FALSE)
-        return TRUE;
+    const LwAddr *written = &branch->state.rewrite.destination;
+    LwBdd packet = branch->set;
+    if (lw_addr_is_set(written)) {
+      LwSpan destination = lw_span_addr(LW_HEADER_DADDR, written, written);
+      packet = lw_packets_write(pool, packet, &destination);
+    }
+    if (lw_reach_leads(run->reach, p->ns, &branch->state, p->oif, p->iif, packet))
+      return TRUE;
   }
-  lw_reach_tell(run, p->ns, NULL, LW_STEP_ROUTE, "the answer has no route back");
+  if (run->reach->trace)
+    lw_reach_tell(run, p->ns, NULL, LW_STEP_ROUTE, "the answer has no route back");
   return FALSE;
 }
 
@@ -89,37 +95,34 @@ static gboolean goes_back(Run *run, const LwHeader *sent, const Passage *p) {
   return out->len > 0;
 }
 
-static guint last_passage(const Run *run, const LwArrival *arrival) {
-  for (guint i = 0; i < run->arrivals->len; i++) {
-    const LwArrival *one = run->arrivals->pdata[i];
-    if (g_str_equal(one->ns, arrival->ns) && g_strcmp0(one->link, arrival->link) == 0 &&
-        rewrite_equal(&one->rewrite, &arrival->rewrite))
-      return g_array_index(run->arrival_hops, guint, i);
+static guint last_passage(LwReach *reach, const LwPassages *passages, guint arrival, const LwHeader *header) {
+  const GArray *came_by = g_ptr_array_index(passages->came_by, arrival);
+  LwBdd packet = lw_packets_of(reach->pool, header);
+  for (guint i = 0; i < came_by->len; i++) {
+    const CameBy *one = &g_array_index(came_by, CameBy, i);
+    if (lw_bdd_intersects(reach->pool, one->set, packet))
+      return one->passage;
   }
   return 0;
 }
 
-gboolean lw_reach_answer(LwReach *reach, const LwStart *start, const LwHeader *header,
-                         const LwArrival *arrival, GPtrArray **steps) {
-  g_autoptr(GPtrArray) arrivals = g_ptr_array_new_with_free_func(g_free);
-  g_autoptr(GArray) passages = g_array_new(FALSE, TRUE, sizeof(Passage));
-  g_autoptr(GArray) hops = g_array_new(FALSE, FALSE, sizeof(guint));
-  g_autoptr(GPtrArray) met = g_ptr_array_new_with_free_func(lw_reach_step_free);
-  g_array_set_size(passages, 1);
-  Run run = {.reach = reach,
-             .arrivals = arrivals,
-             .passages = passages,
-             .arrival_hops = hops,
-             .seen = g_hash_table_new_full(NULL, NULL, NULL, lw_reach_branches_unref)};
+static gboolean comes_back(LwReach *reach, const LwPassages *passages, guint last, const LwHeader *header) {
+  Run run = {.reach = reach};
+  for (guint at = last; at; at = g_array_index(passages->passages, Passage, at).parent)
+    if (!goes_back(&run, header, &g_array_index(passages->passages, Passage, at)))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean lw_reach_answer(LwReach *reach, const LwPassages *passages, guint arrival, const LwHeader *header,
+                         GPtrArray **steps) {
+  guint last = last_passage(reach, passages, arrival, header);
   reach->approximation = LW_REACH_MAY;
-  lw_reach_start(&run, start, lw_packets_of(reach->pool, header), LW_CT_NEW);
-  g_hash_table_unref(run.seen);
-  gboolean back = TRUE;
-  reach->trace = met;
-  for (guint at = last_passage(&run, arrival); back && at; at = g_array_index(passages, Passage, at).parent)
-    back = goes_back(&run, header, &g_array_index(passages, Passage, at));
+  *steps = NULL;
+  if (comes_back(reach, passages, last, header))
+    return TRUE;
+  reach->trace = *steps = g_ptr_array_new_with_free_func(lw_reach_step_free);
+  (void)comes_back(reach, passages, last, header);
   reach->trace = NULL;
-  if (steps)
-    *steps = g_steal_pointer(&met);
-  return back;
+  return FALSE;
 }

@@ -42,6 +42,7 @@ typedef struct {
 
 typedef struct {
   GHashTable *by_oif; /* link number -> GArray of Piece */
+  GHashTable *led_by; /* 2 * link number, + 1 without default routes -> LwBdd: those pieces' sets in one */
   LwBdd ways;         /* destinations and the links that they are led to */
   LwBdd matched;      /* by anything, a refusal (prohibit, blackhole) included */
   LwBdd matched_more; /* by anything but a default route */
@@ -188,6 +189,8 @@ typedef struct {
 } Way;
 /* Ways out by that link: of Way, transfer full. */
 GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif);
+/* May packets of the set, their destinations as they are by now, be led out by that link? */
+gboolean lw_reach_leads(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif, LwBdd set);
 /* Sources that surely have a way back by that link; LW_NO_LINK: by any. None when routing rules say more than
  * the main table does. */
 LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link);

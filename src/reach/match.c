@@ -463,25 +463,33 @@ static const LwSet *set_by_name(const At *at, const char *name) {
   return name ? g_hash_table_lookup(index->sets, name) : NULL;
 }
 
-/* The elements that can match at all: two lists, either may be NULL. */
+/* The name that a field has by what is known of the place; NULL: it is not known, or no name. */
+static const char *name_of(const At *at, LwField field) {
+  if (field == LW_FIELD_IIF)
+    return link_name(at, at->iif);
+  if (field == LW_FIELD_IBRIDGE)
+    return link_name(at, at->ibridge);
+  return field == LW_FIELD_OIF && !oif_is_open(at) ? link_name(at, at->oif) : NULL;
+}
+
+/* The elements that can match at all: two lists, either may be NULL. Of several names the one that fewest
+ * elements have. */
 static void candidates(const At *at, const GArray *fields, const LwSet *set, GPtrArray *lists[2]) {
+  guint fewest = G_MAXUINT;
   lists[0] = set->elements;
   lists[1] = NULL;
   for (guint i = 0; i < fields->len && i < KEY_FIELDS_MAX; i++) {
-    LwField field = g_array_index(fields, LwField, i);
-    const char *name = NULL;
-    if (field == LW_FIELD_IIF)
-      name = link_name(at, at->iif);
-    else if (field == LW_FIELD_IBRIDGE)
-      name = link_name(at, at->ibridge);
-    else if (field == LW_FIELD_OIF && !oif_is_open(at))
-      name = link_name(at, at->oif);
+    const char *name = name_of(at, g_array_index(fields, LwField, i));
     if (!name)
       continue;
     SetIndex *index = index_of(at->reach, set, i);
-    lists[0] = g_hash_table_lookup(index->by_name[i], name);
+    GPtrArray *same = g_hash_table_lookup(index->by_name[i], name);
+    guint count = (same ? same->len : 0) + index->wild[i]->len;
+    if (count >= fewest)
+      continue;
+    fewest = count;
+    lists[0] = same;
     lists[1] = index->wild[i];
-    return;
   }
 }
 
@@ -709,6 +717,46 @@ static void update_index(SetIndex *index, LwElement *element, gboolean added) {
   }
 }
 
+/* What is remembered of a match holds for the new element too: united with it, where it is not negated. */
+static void remember_element(LwReach *reach, const LwRuleset *ruleset, const LwMatch *match,
+                             const LwElement *element) {
+  GHashTable *memory = g_hash_table_lookup(reach->matched, match);
+  if (memory && (match->negate || element->key->len != match->fields->len)) {
+    g_hash_table_remove(reach->matched, match);
+    return;
+  }
+  GHashTableIter iter;
+  gpointer key_data, held_data;
+  if (memory)
+    g_hash_table_iter_init(&iter, memory);
+  while (memory && g_hash_table_iter_next(&iter, &key_data, &held_data)) {
+    const MatchKey *key = key_data;
+    Held *held = held_data;
+    /* all that the match depends on is in its key */
+    const At at = {.reach = reach,
+                   .ns = (Ns *)key->ns,
+                   .ruleset = ruleset,
+                   .hook = key->hook ? LW_HOOK_FORWARD : LW_HOOK_PREROUTING,
+                   .iif = key->iif,
+                   .oif = key->oif,
+                   .ibridge = key->ibridge,
+                   .iport = key->iport,
+                   .oport = key->oport};
+    const State state = {.mark = key->mark,
+                         .mark_unknown = (key->flags & 1u) != 0,
+                         .ct_mark = key->ct_mark,
+                         .ct_mark_unknown = (key->flags & 2u) != 0,
+                         .dnat = (key->flags & 4u) != 0,
+                         .own_mac = (key->flags & 8u) != 0,
+                         .snat = (key->flags & 16u) != 0,
+                         .reply = (key->flags & 32u) != 0,
+                         .ct_state = key->flags >> 8};
+    Held more = element_held(&at, match->fields, element, &state);
+    held->may = lw_bdd_or(reach->pool, held->may, more.may);
+    held->must = lw_bdd_or(reach->pool, held->must, more.must);
+  }
+}
+
 void lw_reach_element_changed(LwReach *reach, const LwRuleset *ruleset, const LwSet *set, LwElement *element,
                               gboolean added) {
   SetIndex *index = g_hash_table_lookup(reach->set_index, set);
@@ -720,9 +768,29 @@ void lw_reach_element_changed(LwReach *reach, const LwRuleset *ruleset, const Lw
       const LwRule *rule = chain->rules->pdata[r];
       for (guint m = 0; m < rule->matches->len; m++) {
         LwMatch *match = rule->matches->pdata[m];
-        if (match->set && g_str_equal(match->set, set->name))
+        if (!match->set || !g_str_equal(match->set, set->name))
+          continue;
+        if (added)
+          remember_element(reach, ruleset, match, element);
+        else
           g_hash_table_remove(reach->matched, match);
       }
     }
   }
+}
+
+LwBdd lw_reach_element_scope(LwReach *reach, const LwSet *set, const LwElement *element) {
+  LwSpan spans[2] = {0};
+  guint count = 0;
+  gboolean source = FALSE, proto = FALSE;
+  for (guint i = 0; i < set->fields->len && i < element->key->len; i++) {
+    LwField field = g_array_index(set->fields, LwField, i);
+    gboolean is_source = field == LW_FIELD_SADDR || field == LW_FIELD_SADDR6;
+    if ((is_source && !source) || (field == LW_FIELD_PROTO && !proto)) {
+      source |= is_source;
+      proto |= !is_source;
+      count += span_of(field, &g_array_index(element->key, LwValue, i), &spans[count]) ? 1 : 0;
+    }
+  }
+  return lw_packets_box(reach->pool, spans, count);
 }

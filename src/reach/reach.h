@@ -60,6 +60,13 @@ typedef struct {
 GPtrArray *lw_reach_from(LwReach *reach, const LwStart *start, LwBdd packets, LwCtState ct_state,
                          LwApproximation approximation);
 
+/* The same, and by which namespaces the packets came, for lw_reach_answer(). passages: transfer full. */
+typedef struct LwPassages LwPassages;
+GPtrArray *lw_reach_from_recorded(LwReach *reach, const LwStart *start, LwBdd packets, LwCtState ct_state,
+                                  LwApproximation approximation, LwPassages **passages);
+void lw_passages_free(LwPassages *passages);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwPassages, lw_passages_free)
+
 /* A link that is lost for as long as it says: routes by it are gone, nothing comes in or goes out by it. For
  * states that are not now and must hold too. FALSE: there is no such link, or it was down already. */
 gboolean lw_reach_lose_link(LwReach *reach, const char *ns, const char *link, gboolean lost);
@@ -97,12 +104,12 @@ typedef struct {
 GPtrArray *lw_reach_trace(LwReach *reach, const LwStart *start, const LwHeader *header, LwCtState ct_state,
                           gboolean through);
 
-/* Does an answer to that packet come back from where it arrived? One packet, sent from there with addresses
- * and ports turned round, taken back through the namespaces that it came by, as an answer of an established
- * flow; what bridges say of it is not asked. steps: nullable; what it met, of LwStep*, transfer full. TRUE
- * too when the packet does not arrive there. */
-gboolean lw_reach_answer(LwReach *reach, const LwStart *start, const LwHeader *header,
-                         const LwArrival *arrival, GPtrArray **steps);
+/* Does an answer to that packet, one of the arrival of that number, come back? One packet, sent from there
+ * with addresses and ports turned round, taken back through the namespaces that it came by, as an answer of
+ * an established flow; what bridges say of it is not asked. steps: what it met, of LwStep*, transfer full;
+ * NULL when it comes back. */
+gboolean lw_reach_answer(LwReach *reach, const LwPassages *passages, guint arrival, const LwHeader *header,
+                         GPtrArray **steps);
 
 /* Texts of what was met and not understood so far: a set of char*, borrowed. */
 GHashTable *lw_reach_unknowns(const LwReach *reach);
@@ -114,3 +121,7 @@ LwBddPool *lw_reach_pool(const LwReach *reach);
  * links that the element names, or all. */
 void lw_reach_element_changed(LwReach *reach, const LwRuleset *ruleset, const LwSet *set, LwElement *element,
                               gboolean added);
+/* Packets, as they were sent, that the element can make a difference to: the others go as they did. Only what
+ * no translation on their way changes is told (the source, the protocol), so it is for packets that come in
+ * where the set is. */
+LwBdd lw_reach_element_scope(LwReach *reach, const LwSet *set, const LwElement *element);

@@ -8,6 +8,7 @@ static void pieces_unref(gpointer pieces) {
 void lw_reach_tables_free(gpointer data) {
   Table *table = data;
   g_hash_table_unref(table->by_oif);
+  g_hash_table_unref(table->led_by);
   g_free(table);
 }
 
@@ -112,6 +113,7 @@ static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
   if (table)
     return table;
   table = g_new0(Table, 1);
+  table->led_by = g_hash_table_new(NULL, NULL);
   table->by_oif = g_hash_table_new_full(NULL, NULL, NULL, pieces_unref);
   g_hash_table_insert(ns->tables, GUINT_TO_POINTER(number), table);
   g_autoptr(GArray) routes = routes_of(reach, ns, number);
@@ -156,6 +158,21 @@ static gboolean applies(const Lookup *lookup, const Ns *ns, const State *state, 
   return !lookup->mark || state->mark_unknown || lookup->mark == (state->mark & lookup->mask);
 }
 
+/* All destinations that the table leads out by the link. */
+static LwBdd led_by(LwReach *reach, Table *table, guint oif, gboolean but_default) {
+  gpointer key = GUINT_TO_POINTER(2 * oif + (but_default ? 1 : 0)), known;
+  if (g_hash_table_lookup_extended(table->led_by, key, NULL, &known))
+    return GPOINTER_TO_UINT(known);
+  const GArray *pieces = g_hash_table_lookup(table->by_oif, GUINT_TO_POINTER(oif));
+  g_autoptr(GArray) sets = g_array_new(FALSE, FALSE, sizeof(LwBdd));
+  for (guint i = 0; pieces && i < pieces->len; i++)
+    if (!(but_default && g_array_index(pieces, Piece, i).is_default))
+      g_array_append_val(sets, g_array_index(pieces, Piece, i).set);
+  LwBdd all = lw_bdd_or_all(reach->pool, (LwBdd *)(void *)sets->data, sets->len);
+  g_hash_table_insert(table->led_by, key, GUINT_TO_POINTER(all));
+  return all;
+}
+
 static LwBdd way_set(LwReach *reach, const Lookup *lookup, LwBdd left, LwBdd set) {
   return lw_bdd_and(reach->pool, lw_bdd_and(reach->pool, left, lookup->selected), set);
 }
@@ -189,6 +206,25 @@ GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, gui
     left = lw_bdd_minus(pool, left, lw_bdd_and(pool, answered, lookup->selected));
   }
   return ways;
+}
+
+gboolean lw_reach_leads(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif, LwBdd set) {
+  for (guint i = 0; i < ns->lookups->len && set != LW_BDD_FALSE; i++) {
+    const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
+    gboolean unsure;
+    if (!applies(lookup, ns, state, iif, &unsure))
+      continue;
+    Table *table = lookup->refuse ? NULL : table_get(reach, ns, lookup->table);
+    LwBdd part = lookup->selected == LW_BDD_TRUE ? set : lw_bdd_and(reach->pool, set, lookup->selected);
+    if (table && lw_bdd_intersects(reach->pool, part, led_by(reach, table, oif, lookup->suppress_default)))
+      return TRUE;
+    if (unsure)
+      continue;
+    if (table)
+      part = lw_bdd_and(reach->pool, part, lookup->suppress_default ? table->matched_more : table->matched);
+    set = lw_bdd_minus(reach->pool, set, part);
+  }
+  return FALSE;
 }
 
 LwBdd lw_reach_unrefused_destinations(LwReach *reach, Ns *ns, const State *state, guint iif) {

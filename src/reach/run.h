@@ -24,14 +24,25 @@ typedef struct {
   State state;    /* as it left */
 } Passage;
 
+/* A part of an arrival, and the last namespace that it came through. */
+typedef struct {
+  LwBdd set;
+  guint passage;
+} CameBy;
+
+struct LwPassages {
+  GArray *passages;
+  GPtrArray *came_by;
+};
+
 /* One lw_reach_from(). */
 typedef struct {
   LwReach *reach;
   GPtrArray *arrivals;
-  GArray *passages;     /* of Passage, the first a dummy; NULL: not recorded */
-  GArray *arrival_hops; /* of guint: the passage before each arrival */
-  LwStartKind first;    /* whom the first frame is for; FRAME: for anybody, as all further ones */
-  GHashTable *seen;     /* Link* -> GArray of Branch: what has come in there */
+  GArray *passages;   /* of Passage, the first a dummy; NULL: not recorded */
+  GPtrArray *came_by; /* of GArray of CameBy, one an arrival; with passages */
+  LwStartKind first;  /* whom the first frame is for; FRAME: for anybody, as all further ones */
+  GHashTable *seen;   /* Link* -> GArray of Branch: what has come in there */
 } Run;
 
 /* walk.c */

@@ -47,6 +47,15 @@ void lw_reach_tell(Run *run, Ns *ns, const Link *link, LwStepKind kind, const ch
 /* --- arrivals
  * ----------------------------------------------------------------------------------------------------- */
 
+static void note_way(Run *run, guint arrival, const Branch *branch) {
+  if (!run->came_by)
+    return;
+  if (arrival == run->came_by->len)
+    g_ptr_array_add(run->came_by, g_array_new(FALSE, FALSE, sizeof(CameBy)));
+  const CameBy one = {branch->set, branch->state.hop};
+  g_array_append_val(g_ptr_array_index(run->came_by, arrival), one);
+}
+
 static void arrive(Run *run, const Ns *ns, const Link *link, const Branch *branch) {
   const char *name = link ? link->name : NULL;
   for (guint i = 0; i < run->arrivals->len; i++) {
@@ -55,13 +64,13 @@ static void arrive(Run *run, const Ns *ns, const Link *link, const Branch *branc
         !rewrite_equal(&known->rewrite, &branch->state.rewrite))
       continue;
     known->packets = lw_bdd_or(run->reach->pool, known->packets, branch->set);
+    note_way(run, i, branch);
     return;
   }
   LwArrival *arrival = g_new0(LwArrival, 1);
   *arrival = (LwArrival){ns->name, name, branch->state.rewrite, branch->set};
+  note_way(run, run->arrivals->len, branch);
   g_ptr_array_add(run->arrivals, arrival);
-  if (run->arrival_hops)
-    g_array_append_val(run->arrival_hops, branch->state.hop);
 }
 
 /* What of the branch has not come in by the link in the same state yet; noted as come in now. */
@@ -643,11 +652,17 @@ void lw_reach_start(Run *run, const LwStart *start, LwBdd packets, LwCtState ct_
     frame_in(run, link, &branch, (Hop){.kind = TO_ANYBODY}, 0);
 }
 
-GPtrArray *lw_reach_from(LwReach *reach, const LwStart *start, LwBdd packets, LwCtState ct_state,
-                         LwApproximation approximation) {
+GPtrArray *lw_reach_from_recorded(LwReach *reach, const LwStart *start, LwBdd packets, LwCtState ct_state,
+                                  LwApproximation approximation, LwPassages **passages) {
   Run run = {.reach = reach,
              .arrivals = g_ptr_array_new_with_free_func(g_free),
              .seen = g_hash_table_new_full(NULL, NULL, NULL, lw_reach_branches_unref)};
+  if (passages) {
+    *passages = g_new0(LwPassages, 1);
+    (*passages)->passages = run.passages = g_array_new(FALSE, TRUE, sizeof(Passage));
+    (*passages)->came_by = run.came_by = g_ptr_array_new_with_free_func(lw_reach_branches_unref);
+    g_array_set_size(run.passages, 1);
+  }
   reach->approximation = approximation;
   lw_reach_start(&run, start, packets, ct_state);
   g_hash_table_unref(run.seen);
@@ -656,6 +671,19 @@ GPtrArray *lw_reach_from(LwReach *reach, const LwStart *start, LwBdd packets, Lw
     arrival->packets = lw_packets_forget(reach->pool, arrival->packets, LW_HEADER_ETH_SRC);
   }
   return run.arrivals;
+}
+
+GPtrArray *lw_reach_from(LwReach *reach, const LwStart *start, LwBdd packets, LwCtState ct_state,
+                         LwApproximation approximation) {
+  return lw_reach_from_recorded(reach, start, packets, ct_state, approximation, NULL);
+}
+
+void lw_passages_free(LwPassages *passages) {
+  if (!passages)
+    return;
+  g_array_unref(passages->passages);
+  g_ptr_array_unref(passages->came_by);
+  g_free(passages);
 }
 
 GPtrArray *lw_reach_unrefused(LwReach *reach, const LwStart *start, LwBdd packets, LwBdd *unrefused) {

@@ -268,6 +268,13 @@ static const Member server_members[] = {
     END,
 };
 
+static const Member router_item_members[] = {
+    NAME,
+    {"value", OF(value), T_STRING, COMPARED, NULL, NULL},
+    {"link", OF(link), T_STRING, 0, NULL, NULL},
+    END,
+};
+
 static const Member network_members[] = {
     NAME,
     {"bridge", OF(link), T_STRING, COMPARED, NULL, NULL},
@@ -344,6 +351,7 @@ static const struct {
     [LW_RES_DOMAIN_NIC] = {"domain-nic", domain_nic_members},
     [LW_RES_PROFILE] = {"profile", profile_members},
     [LW_RES_CONTAINER] = {"container", container_members},
+    [LW_RES_ROUTER_ITEM] = {"router-item", router_item_members},
 };
 
 /* Typed access to a member of any struct. */
@@ -769,6 +777,8 @@ static char *describe_object(const LwResource *r) {
     return g_strdup_printf("NetworkManager profile %s of %s", name, link);
   case LW_RES_CONTAINER:
     return g_strdup_printf("container %s at %s", text_or_empty(r->object), name);
+  case LW_RES_ROUTER_ITEM:
+    return g_strdup_printf("OPNsense's %.*s “%s”", (int)strcspn(name, "/"), name, link);
   case LW_RES_LAST:
     break;
   }
@@ -1097,6 +1107,7 @@ LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource 
     return differs_in(from, to, "bridge") || differs_in(from, to, "alias") ? LW_CHANGE_REPLACE
                                                                            : LW_CHANGE_LIVE;
   case LW_RES_DOMAIN: /* what runs goes on as it is until its next start */
+  case LW_RES_ROUTER_ITEM:
     return LW_CHANGE_LIVE;
   case LW_RES_DOMAIN_NIC:
     return differs_in(from, to, "mac") || differs_in(from, to, "model") ? LW_CHANGE_REPLACE : LW_CHANGE_LIVE;

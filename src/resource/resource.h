@@ -36,6 +36,8 @@ typedef enum {
                          isolated, link (its port), model; see below */
   LW_RES_PROFILE,     /* name | a connection profile of the host's NetworkManager, see below */
   LW_RES_CONTAINER,   /* name | a running container's network namespace, under that name; see below */
+  LW_RES_ROUTER_ITEM, /* name ("rule/UUID") | value: fields of an item of an OPNsense's configuration, as
+                         JSON; no secrets; link: what people call it, not compared */
   LW_RES_LAST
 } LwResourceKind;
 

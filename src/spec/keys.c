@@ -28,6 +28,13 @@ const LwSection lw_sections[LW_SECTION_COUNT] = {
          "With one card, the card's keys stand here; with several, under `nics`."},
     [LW_SECTION_NIC] = {"nic", "machines.NAME.nics[]", "One network card. The first has the default route."},
     [LW_SECTION_CELL] = {"cell", "machines.NAME.cell", "A cell that runs a command."},
+    [LW_SECTION_CREATE] = {"create", "machines.NAME.create",
+                           "A virtual machine that is made, as a libvirt domain: machine q35, with ports to "
+                           "spare for cards that are plugged in while it runs. What changes here holds from "
+                           "its next start on. Once it is not in the file any more it is stopped and "
+                           "undefined; its disk stays."},
+    [LW_SECTION_DISK] = {"disk", "machines.NAME.create.disk",
+                         "Its disk. One that is there already is used as it is."},
 };
 
 #define NAME_PATTERN "^[a-z]([a-z0-9-]*[a-z0-9])?$"
@@ -106,6 +113,11 @@ const LwType lw_types[LW_TYPE_COUNT] = {
                       "{\"oneOf\":[{\"enum\":[true,false,\"yes\",\"no\",\"on\",\"off\"]},$SECTION]}"},
     [LW_TYPE_COMMAND] = {"list: a program and its arguments", LW_SHAPE_LIST, TRUE,
                          "{\"type\":\"array\",\"items\":{\"type\":[\"string\",\"number\",\"boolean\"]}}"},
+    [LW_TYPE_SIZE] = {"size (`4GiB`, `512MiB`)", LW_SHAPE_SCALAR, FALSE,
+                      "{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]*(MiB|GiB|TiB)$\"}"},
+    [LW_TYPE_NUMBER] = {"number", LW_SHAPE_SCALAR, FALSE, "{\"type\":\"integer\",\"minimum\":1}"},
+    [LW_TYPE_PCI] = {"PCI address (`0000:01:00.0`), or list of them", LW_SHAPE_SCALAR | LW_SHAPE_LIST, TRUE,
+                     SCALAR_OR_LIST(STRING)},
     [LW_TYPE_ASSERTS] = {"list of `allow FROM -> TO [PROTO/PORT]` or `deny FROM -> TO [PROTO/PORT]`",
                          LW_SHAPE_SCALAR | LW_SHAPE_LIST, TRUE,
                          SCALAR_OR_LIST("{\"type\":\"string\",\"pattern\":\"^ *(allow|deny) .*->\"}")},
@@ -311,6 +323,10 @@ const LwKey lw_keys[LW_KEY_COUNT] = {
      "`true`, or the cell's own keys; says `kind: cell` too.", "true"},
     {LW_KEY_MACHINE_COMMAND, LW_SECTION_MACHINE, "command", LW_TYPE_COMMAND, 0, NULL, 0, NULL,
      "What a cell runs.", "[python3, -m, http.server]"},
+    {LW_KEY_MACHINE_CREATE, LW_SECTION_MACHINE, "create", LW_TYPE_SECTION, LW_SECTION_CREATE, NULL, 0, NULL,
+     "Makes the virtual machine. Without it a domain of that name is adopted: its network cards alone are "
+     "lanward's.",
+     "{memory: 4GiB, disk: {size: 20GiB}, cdrom: debian.iso}"},
     {LW_KEY_MACHINE_NICS, LW_SECTION_MACHINE, "nics", LW_TYPE_NICS, LW_SECTION_NIC, NULL, LW_KEY_NO_DEFAULT,
      NULL, "Its network cards, when there are several.",
      "[{segment: lan10, address: .31}, {segment: lan20, address: .31}]"},
@@ -320,6 +336,33 @@ const LwKey lw_keys[LW_KEY_COUNT] = {
 
     {LW_KEY_CELL_COMMAND, LW_SECTION_CELL, "command", LW_TYPE_COMMAND, 0, NULL, 0, NULL,
      "What it runs: a program and its arguments.", "[sleep, infinity]"},
+
+    {LW_KEY_CREATE_MEMORY, LW_SECTION_CREATE, "memory", LW_TYPE_SIZE, 0, NULL, LW_KEY_REQUIRED, NULL,
+     "Its memory.", "4GiB"},
+    {LW_KEY_CREATE_VCPUS, LW_SECTION_CREATE, "vcpus", LW_TYPE_NUMBER, 0, NULL, 0, "1", "Its processors.",
+     "2"},
+    {LW_KEY_CREATE_DISK, LW_SECTION_CREATE, "disk", LW_TYPE_SECTION, LW_SECTION_DISK, NULL, 0, NULL,
+     "Its disk.", "{size: 20GiB}"},
+    {LW_KEY_CREATE_CDROM, LW_SECTION_CREATE, "cdrom", LW_TYPE_PATH, 0, NULL, 0, NULL,
+     "A disc image that it can start from, when its disk is empty.", "debian.iso"},
+    {LW_KEY_CREATE_FIRMWARE, LW_SECTION_CREATE, "firmware", LW_TYPE_CHOICE, 0, "bios uefi", 0, "bios",
+     "What starts it. `uefi` needs the package ovmf.", "uefi"},
+    {LW_KEY_CREATE_SEED, LW_SECTION_CREATE, "seed", LW_TYPE_PATH, 0, NULL, 0, NULL,
+     "A file of user-data for cloud-init: given to the machine as a disc (NoCloud), with its name.",
+     "user-data.yaml"},
+    {LW_KEY_CREATE_DEVICES, LW_SECTION_CREATE, "devices", LW_TYPE_PCI, 0, NULL, 0, NULL,
+     "PCI devices of the host (a GPU) that are handed through. All of an IOMMU group, or none.",
+     "[0000:01:00.0, 0000:01:00.1]"},
+    {LW_KEY_CREATE_AUTOSTART, LW_SECTION_CREATE, "autostart", LW_TYPE_BOOLEAN, 0, NULL, 0, "false",
+     "libvirt starts it with the host.", "true"},
+
+    {LW_KEY_DISK_SIZE, LW_SECTION_DISK, "size", LW_TYPE_SIZE, 0, NULL, 0, "the image's", "Its size.",
+     "20GiB"},
+    {LW_KEY_DISK_IMAGE, LW_SECTION_DISK, "image", LW_TYPE_PATH, 0, NULL, 0, "an empty disk",
+     "A disk image (qcow2, raw) that it begins as a copy of.", "debian-12-generic-amd64.qcow2"},
+    {LW_KEY_DISK_PATH, LW_SECTION_DISK, "path", LW_TYPE_PATH, 0, NULL, 0,
+     "/var/lib/libvirt/images/DOMAIN.qcow2", "Where it is; `.qcow2` says its format, all else is raw.",
+     "/srv/vm/gaming.qcow2"},
 };
 
 const LwKey *lw_key_find(LwSectionId section, const char *key) {

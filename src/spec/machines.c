@@ -162,6 +162,8 @@ static void read_kind(LwSpec *spec, const LwFields *fields, LwMachine *machine) 
   }
   if (command)
     read_command(spec, command, machine);
+  if (fields->value[LW_KEY_MACHINE_CREATE])
+    lw_spec_read_create(spec, fields->value[LW_KEY_MACHINE_CREATE], machine);
   if (!machine->object)
     machine->object = g_strdup(machine->name);
 }

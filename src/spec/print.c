@@ -314,9 +314,55 @@ static void print_kind(GString *out, const LwMachine *machine) {
   flow_put_list(&flow, out, 4, "command");
 }
 
+static void put_size(GString *out, guint indent, const char *key, guint mib) {
+  static const struct {
+    guint mib;
+    const char *unit;
+  } units[] = {{1024 * 1024, "TiB"}, {1024, "GiB"}, {1, "MiB"}};
+  guint i = 0;
+  while (mib % units[i].mib)
+    i++;
+  g_autofree char *text = g_strdup_printf("%u%s", mib / units[i].mib, units[i].unit);
+  put_raw(out, indent, key, text);
+}
+
+static void put_if(GString *out, guint indent, const char *key, const char *value) {
+  if (value)
+    put(out, indent, key, value);
+}
+
+static void print_create(GString *out, const LwCreate *create) {
+  open_section(out, 4, "create");
+  put_size(out, 6, "memory", create->memory);
+  if (create->vcpus != 1) {
+    g_autofree char *vcpus = g_strdup_printf("%u", create->vcpus);
+    put_raw(out, 6, "vcpus", vcpus);
+  }
+  if (create->disk_size || create->image || create->disk)
+    open_section(out, 6, "disk");
+  if (create->disk_size)
+    put_size(out, 8, "size", create->disk_size);
+  put_if(out, 8, "image", create->image);
+  put_if(out, 8, "path", create->disk);
+  put_if(out, 6, "cdrom", create->cdrom);
+  if (create->uefi)
+    put(out, 6, "firmware", "uefi");
+  put_if(out, 6, "seed", create->seed);
+  if (create->devices->len) {
+    Flow flow = flow_new();
+    for (guint i = 0; i < create->devices->len; i++)
+      flow_add(&flow, g_strdup(create->devices->pdata[i]));
+    flow_put(&flow, out, 6, "devices");
+  }
+  if (create->autostart)
+    put_raw(out, 6, "autostart", "true");
+}
+
 static void print_machine(GString *out, const LwLab *lab, const LwMachine *machine) {
   open_section(out, 2, machine->name);
   print_kind(out, machine);
+  if (machine->create)
+    print_create(out, machine->create);
   if (machine->nics->len == 1) {
     print_nic(out, 4, "", lab, lw_machine_nic(machine, 0));
     return;

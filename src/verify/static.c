@@ -40,10 +40,14 @@ static void go_by_bridge(const Prove *p, LwStaticRow *row) {
 static void prove_row(const Prove *p, LwStaticRow *row) {
   LwReach *reach = p->proof->reach;
   guint unknown = g_hash_table_size(lw_reach_unknowns(reach));
-  g_autoptr(GPtrArray) may = lw_reach_from(reach, &row->start, row->packets, LW_CT_NEW, LW_REACH_MAY);
+  g_autoptr(LwPassages) passages = NULL;
+  g_autoptr(GPtrArray) may =
+      lw_reach_from_recorded(reach, &row->start, row->packets, LW_CT_NEW, LW_REACH_MAY, &passages);
   g_autoptr(GPtrArray) must = NULL;
-  if (unknown || g_hash_table_size(lw_reach_unknowns(reach)))
-    must = lw_reach_from(reach, &row->start, row->packets, LW_CT_NEW, LW_REACH_MUST);
+  if (unknown || g_hash_table_size(lw_reach_unknowns(reach))) {
+    g_clear_pointer(&passages, lw_passages_free);
+    must = lw_reach_from_recorded(reach, &row->start, row->packets, LW_CT_NEW, LW_REACH_MUST, &passages);
+  }
   const GPtrArray *sure = must ? must : may;
   for (guint i = 0; i < may->len; i++)
     lw_static_note_arrival(p, row, may->pdata[i], FALSE);
@@ -52,7 +56,7 @@ static void prove_row(const Prove *p, LwStaticRow *row) {
   lw_static_judge_arrivals(p, row, may);
   lw_static_judge_promises(p, row, sure);
   if (row->machine == LW_NONE)
-    lw_static_judge_answers(p, row, sure);
+    lw_static_judge_answers(p, row, sure, passages);
   if (row->zone.kind == LW_ZONE_SEGMENT && row->machine == LW_NONE)
     lw_static_judge_others(p, row);
   if (row->zone.kind == LW_ZONE_SEGMENT && row->machine != LW_NONE)

@@ -53,7 +53,8 @@ const char *lw_static_link_of_network(const Prove *p, const LwPrefix *prefix);
 /* --- static_judge.c */
 void lw_static_judge_arrivals(const Prove *p, LwStaticRow *row, const GPtrArray *arrivals);
 void lw_static_judge_promises(const Prove *p, LwStaticRow *row, const GPtrArray *arrivals);
-void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals);
+void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals,
+                             const LwPassages *passages);
 void lw_static_judge_others(const Prove *p, LwStaticRow *row);
 void lw_static_judge(const Prove *p, const LwStaticRow *row, LwStaticKind kind, const LwPlace *place,
                      LwBdd set);

@@ -296,7 +296,8 @@ void lw_static_judge_promises(const Prove *p, LwStaticRow *row, const GPtrArray 
 
 /* One packet of each set that must arrive is answered: the rules for answers tell flows apart by their
  * places, not by their packets. */
-void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals) {
+void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals,
+                             const LwPassages *passages) {
   LwBddPool *pool = p->proof->pool;
   for (guint i = 0; i < arrivals->len; i++) {
     const LwArrival *arrival = arrivals->pdata[i];
@@ -311,7 +312,7 @@ void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrA
     LwHeader packet;
     g_autoptr(GPtrArray) steps = NULL;
     if (set == LW_BDD_FALSE || !pick(p, row, &place, set, &packet) ||
-        lw_reach_answer(p->proof->reach, &row->start, &packet, arrival, &steps))
+        lw_reach_answer(p->proof->reach, passages, i, &packet, &steps))
       continue;
     guint before = p->proof->violations->len;
     lw_static_judge(p, row, LW_STATIC_MUTE, &place, set);

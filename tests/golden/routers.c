@@ -1,5 +1,6 @@
 /* The same lab on both routers, proved: by the builtin router's compiled rules, and by pf's rules of the
  * config.xml that is made of it. */
+#include "import/import.h"
 #include "policy/names.h"
 #include "policy/policy.h"
 #include "providers/opnsense/generate.h"
@@ -7,6 +8,7 @@
 #include "spec/spec.h"
 #include "verify/routers.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 static const char *source_dir;
@@ -208,6 +210,112 @@ static void test_can_fail(void) {
   }
 }
 
+/* ---- there and back ---- */
+
+static LwLab *parse_import(const LwImport *import, const char *dir) {
+  g_autofree char *folder = g_build_filename(dir, "wireguard", NULL);
+  g_assert_cmpint(g_mkdir_with_parents(folder, 0700), ==, 0);
+  for (guint i = 0; i < import->tunnels->len; i++) {
+    const LwImportedTunnel *tunnel = import->tunnels->pdata[i];
+    g_autofree char *path = g_strdup_printf("%s/%s.conf", folder, tunnel->name);
+    /* the lab's file was read without secrets: any keys will do */
+    guint8 key[32] = {(guint8)(i + 1), 8, 64};
+    g_autofree char *encoded = g_base64_encode(key, sizeof key);
+    g_auto(GStrv) parts = g_strsplit(tunnel->text, "[Peer]\n", 2);
+    g_autofree char *text = g_strdup_printf("[Interface]\nPrivateKey = %s\n%s[Peer]\nPublicKey = %s\n%s",
+                                            encoded, parts[0] + strlen("[Interface]\n"), encoded, parts[1]);
+    g_assert_true(g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL));
+  }
+  g_autoptr(LwSecretStore) secrets = lw_secret_store_new(NULL);
+  g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
+  LwLab *lab = lw_spec_parse(import->yaml, strlen(import->yaml), "imported.yaml", dir, LW_SPEC_TWIN, secrets,
+                             diagnostics);
+  for (guint i = 0; !lab && i < diagnostics->len; i++)
+    g_test_message("%s", ((LwDiagnostic *)diagnostics->pdata[i])->message);
+  g_assert_nonnull(lab);
+  for (guint i = 0; i < import->tunnels->len; i++) {
+    g_autofree char *path =
+        g_strdup_printf("%s/%s.conf", folder, ((LwImportedTunnel *)import->tunnels->pdata[i])->name);
+    g_assert_cmpint(g_remove(path), ==, 0);
+  }
+  g_assert_cmpint(g_rmdir(folder), ==, 0);
+  return lab;
+}
+
+/* A network behind the host has another name there; nobody has the ends of a subnet. */
+static gboolean is_of_no_account(const char *line) {
+  static const char *const ends[] = {"192.168.50.0 -> ", "192.168.50.0-192.168.50.1 -> ", "192.168.50.1 -> "};
+  for (guint i = 0; i < G_N_ELEMENTS(ends); i++)
+    if (strstr(line, ends[i]) && !strstr(line, ";"))
+      return TRUE;
+  return strstr(line, "containers") || strstr(line, "net1");
+}
+
+static guint told(GPtrArray *lines /* takes */, const char *what) {
+  guint count = 0;
+  for (guint i = 0; i < lines->len; i++) {
+    if (is_of_no_account(lines->pdata[i]))
+      continue;
+    g_test_message("%s: %s", what, (char *)lines->pdata[i]);
+    count++;
+  }
+  g_ptr_array_unref(lines);
+  return count;
+}
+
+/* config.xml of a lab, imported, compiled: the same flows. */
+static void test_import(void) {
+  g_auto(Both) both;
+  g_autoptr(GError) error = NULL;
+  prove_both(&both, "examples/homelab.yaml", NULL, NULL);
+  g_autofree char *made = config_of(both.lab, both.facts);
+  g_autoptr(LwImport) import = lw_opnsense_import(made, &error);
+  g_assert_no_error(error);
+  g_autofree char *dir = g_dir_make_tmp("lanward-XXXXXX", NULL);
+  g_autoptr(LwLab) lab = parse_import(import, dir);
+  g_assert_cmpint(g_rmdir(dir), ==, 0);
+  g_assert_cmpuint(lab->segments->len, ==, both.lab->segments->len);
+  g_autoptr(LwFacts) facts = facts_for(lab);
+  g_autoptr(LwResourceSet) wanted = wanted_of(lab, facts);
+  g_autoptr(LwResourceSet) world = builtin_world(wanted, facts);
+  g_autoptr(LwStatic) imported = lw_static_prove(both.pool, lab, facts, world);
+  assert_proved(imported, "imported");
+  guint count = told(lw_static_gained(both.builtin, imported), "gained") +
+                told(lw_static_gained(imported, both.builtin), "lost");
+  g_assert_cmpuint(count, ==, 0);
+}
+
+/* A configuration made by hand, by its rules: egress, pool, trust, ranges, forward; what no line says is
+ * told.
+ */
+static void test_import_guide(gconstpointer data) {
+  g_autofree char *path = g_build_filename(source_dir, data, NULL);
+  g_autofree char *text = NULL;
+  g_autoptr(GError) error = NULL;
+  g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+  g_autoptr(LwImport) import = lw_opnsense_import(text, &error);
+  g_assert_no_error(error);
+  static const char *const says[] = {
+      "management: {subnet: 192.168.99.0/24, address: 192.168.99.15, router: 192.168.99.1}",
+      "egress: direct",
+      "egress: vpn0",
+      "egress: [vpn1, vpn2, vpn3]",
+      "trust: host",
+      "egress: none",
+      "host:icmp from 192.168.50.0-192.168.50.63",
+      "forward: [{port: tcp+udp/51413, to: seedbox}]"};
+  for (guint i = 0; i < G_N_ELEMENTS(says); i++)
+    if (!strstr(import->yaml, says[i]))
+      g_error("nothing of “%s” in:\n%s", says[i], import->yaml);
+  g_autofree char *notes = NULL;
+  g_ptr_array_add(import->notes, NULL);
+  notes = g_strjoinv("\n", (char **)import->notes->pdata);
+  g_ptr_array_set_size(import->notes, (gint)import->notes->len - 1);
+  g_assert_nonnull(strstr(notes, "lan10 reaches private and special addresses"));
+  g_assert_nonnull(strstr(notes, "lan50 reaches the router's own services"));
+  g_assert_null(strstr(import->yaml, "PrivateKey"));
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   source_dir = g_getenv("LW_SOURCE_DIR");
@@ -217,6 +325,11 @@ int main(int argc, char **argv) {
   g_test_add_data_func("/golden/routers/twelve", "tests/golden/opnsense/twelve.yaml", test_lab);
   g_test_add_data_func("/golden/routers/exits", "tests/golden/opnsense/exits.yaml", test_lab);
   g_test_add_data_func("/golden/routers/multihomed", "tests/golden/opnsense/multihomed.yaml", test_lab);
+  g_test_add_func("/golden/routers/import", test_import);
+  g_test_add_data_func("/golden/routers/import/mvc", "tests/fixtures/opnsense/guide-mvc.xml",
+                       test_import_guide);
+  g_test_add_data_func("/golden/routers/import/legacy", "tests/fixtures/opnsense/guide-legacy.xml",
+                       test_import_guide);
   g_test_add_func("/golden/routers/switched", test_switched);
   g_test_add_func("/golden/routers/can-fail", test_can_fail);
   return g_test_run();

@@ -61,6 +61,15 @@ PY
   printf '%s\n' "$output"
   [ "$status" -eq 0 ]
   [[ $output == *"goes:  opt1: local access to LAN10"* && $output == *"goes:  opt3: internet LAN30"* ]]
+  [[ $output == *"config.xml.before, what was there"* && $output == *"Backups: Restore"* && $output == *"26.7"* ]]
+  cmp "$root/tests/fixtures/opnsense/guide-mvc.xml" "$BATS_TEST_TMPDIR/config.xml.before"
+  [ "$(stat -c %a "$BATS_TEST_TMPDIR/config.xml.before")" = 600 ]
+  # what is only observed is not written for
+  sed -i 's/kind: opnsense,/kind: opnsense, adopt: observe,/' "$lab"
+  run "$lanward" opnsense "$lab" "$root/tests/fixtures/opnsense/guide-mvc.xml" -o "$BATS_TEST_TMPDIR/observed.xml"
+  [ "$status" -eq 1 ]
+  [[ $output == *"adopt: observe"* && ! -e $BATS_TEST_TMPDIR/observed.xml ]]
+  sed -i 's/ adopt: observe,/ adopt: replace,/' "$lab"
   grep -q '<apikeys>testkey|\$6\$KZpO2alcxM3zfU1w' "$BATS_TEST_TMPDIR/config.xml"
   run "$lanward" audit --json "$BATS_TEST_TMPDIR/config.xml"
   [[ $output != *'"harm" : "high"'* && $output != *'"harm" : "medium"'* && $output == *findings* ]]
@@ -101,4 +110,24 @@ PY
   run "$lanward" verify --static --config "$root/tests/fixtures/opnsense/guide-mvc.xml" "$lab"
   [ "$status" -eq 3 ]
   [[ $output == *"lan20 -> router"*"rule “local access to LAN20”"* ]]
+}
+
+@test "a config.xml imported: a lab's file that is right, keys of mode 600, nothing written over" {
+  "$lanward" opnsense "$lab" -q -o "$BATS_TEST_TMPDIR/config.xml"
+  mkdir "$BATS_TEST_TMPDIR/imported"
+  run "$lanward" import --config "$BATS_TEST_TMPDIR/config.xml" -o "$BATS_TEST_TMPDIR/imported/lab.yaml"
+  printf '%s\n' "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"host.uplink"* ]]
+  for name in ovpn se de us; do
+    [ "$(stat -c %a "$BATS_TEST_TMPDIR/imported/wireguard/$name.conf")" = 600 ]
+    grep -qF "$(cat "$BATS_TEST_TMPDIR/$name.private")" "$BATS_TEST_TMPDIR/imported/wireguard/$name.conf"
+  done
+  if grep -q PrivateKey "$BATS_TEST_TMPDIR/imported/lab.yaml"; then false; fi
+  "$lanward" check "$BATS_TEST_TMPDIR/imported/lab.yaml"
+  # there and back: the same router is right for it
+  "$lanward" verify --static -q --config "$BATS_TEST_TMPDIR/config.xml" "$BATS_TEST_TMPDIR/imported/lab.yaml"
+  run "$lanward" import --config "$BATS_TEST_TMPDIR/config.xml" -o "$BATS_TEST_TMPDIR/imported/lab.yaml"
+  [ "$status" -eq 1 ]
+  [[ $output == *"is there already"* ]]
 }

@@ -41,7 +41,7 @@ dynamic_ownership = 0
 remember_owner = 0
 stdio_handler = "file"
 """
-# Pid 1 of a guest: NICs up, a DHCP client for each, every lease told on the console.
+# Pid 1 of a guest: NICs up, a DHCP client for each, every lease told on the console; it pings somebody all the time.
 INIT = """#!/bin/sh
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 for m in /modules/*.ko; do insmod $m; done
@@ -51,10 +51,9 @@ mkdir -p /run /var/run /var/lib/dhcpcd /tmp
 for nic in /sys/class/net/eth*; do ip link set ${nic##*/} up; done
 echo GUEST BOOTED >/dev/ttyS0
 dhcpcd -B -q -f /etc/dhcpcd.conf >/dev/null 2>&1 &
-sh /beacon &
+target=$(sed -n 's/.*beacon=\\([^ ]*\\).*/\\1/p' /proc/cmdline)
+sh -c "while :; do ping -i 0.1 $target >/dev/null 2>&1; usleep 50000; done" &
 while :; do sleep 1000; done
-"""
-BEACON = """while :; do ping -c 1 -W 1 203.0.113.77 >/dev/null 2>&1; usleep 100000; done
 """
 HOOK = """#!/bin/sh
 case "$reason" in
@@ -186,7 +185,6 @@ def make_guest(folder):
         if glob.glob(f"{modules}/kernel/{name}.ko*"):
             archive.file(f"modules/{i}-{os.path.basename(name)}.ko", module(modules, name))
     archive.file("init", INIT)
-    archive.file("beacon", BEACON)
     archive.file("hook", HOOK)
     archive.file("etc/dhcpcd.conf", DHCPCD_CONF, 0o644)
     archive.file("etc/passwd", "root:x:0:0:root:/:/bin/sh\n", 0o644)
@@ -204,13 +202,13 @@ def nic_xml(nic):
             "<model type='virtio'/></interface>")
 
 
-def domain_xml(name, folder, nics):
+def domain_xml(name, folder, nics, beacon="203.0.113.77"):
     folder = os.path.abspath(folder)
     ports = "<controller type='pci' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 4
     return f"""<domain type='qemu'><name>{name}</name><description>by hand</description>
 <memory unit='MiB'>96</memory><vcpu>1</vcpu>
 <os><type arch='x86_64' machine='q35'>hvm</type><kernel>{folder}/kernel</kernel><initrd>{folder}/initrd</initrd>
-<cmdline>console=ttyS0 quiet panic=1 guest={name} nokaslr audit=0 mitigations=off</cmdline></os>
+<cmdline>console=ttyS0 quiet panic=1 guest={name} beacon={beacon} nokaslr audit=0 mitigations=off</cmdline></os>
 <features><acpi/><apic/><tcg><tb-cache unit='MiB'>32</tb-cache></tcg></features>
 <cpu mode='maximum'/>
 <on_reboot>destroy</on_reboot><devices>{ports}

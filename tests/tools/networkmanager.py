@@ -83,7 +83,7 @@ def prepare(root=None):
 def start_bus(at=None):
     """at: where programs look for it by themselves."""
     bus = subprocess.Popen(["dbus-daemon", "--nofork", "--nopidfile", "--config-file=" + PLACE + "/bus.conf"],
-                           stdin=subprocess.DEVNULL)
+                           stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(500):
         if os.path.exists(BUS):
             break

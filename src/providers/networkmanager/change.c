@@ -265,6 +265,29 @@ static gboolean stand_on_link(LwNm *nm, const char *link, const Leaving *leaving
   return FALSE;
 }
 
+static gboolean is_usable(NMDevice *device) {
+  return device &&
+         nm_device_get_state(device) > NM_DEVICE_STATE_UNAVAILABLE; /* a cable that is not plugged in */
+}
+
+/* The one before is active again, or on its way: a checkpoint may have seen to it. */
+static gboolean give_back(LwNm *nm, const LwResource *port, const char *uuid, GError **error) {
+  NMDevice *device = lw_nm_device(nm, port->link);
+  NMRemoteConnection *active = lw_nm_active_profile(nm, port->link);
+  Leaving leaving = {port->link, uuid};
+  Ground was = {0};
+  if (!is_usable(device))
+    return TRUE;
+  if (active == lw_nm_profile(nm, uuid)) {
+    g_autoptr(LwResource) seen = lw_nm_see(nm, uuid);
+    was = look_at(nm, seen->master);
+    probe(&was, seen->master, GROUND_MS);
+  }
+  return ((active && active != lw_nm_profile(nm, uuid)) ||
+          activate_before(nm, port->before, device, error)) &&
+         stand_on_link(nm, port->link, &leaving, &was, error);
+}
+
 /* The uplink is given back before the port's profile goes, so that it is never without one. */
 static gboolean take_port(LwNm *nm, const LwResource *port, GError **error) {
   NMRemoteConnection *own = own_profile(nm, port->name);
@@ -272,16 +295,8 @@ static gboolean take_port(LwNm *nm, const LwResource *port, GError **error) {
     return TRUE;
   g_autoptr(LwResource) there = lw_nm_from_connection(NM_CONNECTION(own));
   g_autofree char *uuid = lw_nm_uuid(port->name);
-  const char *link = text(there->link);
-  NMDevice *device = lw_nm_device(nm, link);
-  Leaving leaving = {link, uuid};
-  if (device && lw_nm_active_profile(nm, link) == own) {
-    g_autoptr(LwResource) seen = lw_nm_see(nm, uuid);
-    Ground was = look_at(nm, seen->master);
-    probe(&was, seen->master, GROUND_MS);
-    if (!activate_before(nm, there->before, device, error) || !stand_on_link(nm, link, &leaving, &was, error))
-      return FALSE;
-  }
+  if (!give_back(nm, there, uuid, error))
+    return FALSE;
   own = own_profile(nm, port->name);
   return !own || lw_nm_delete(nm, own, error);
 }
@@ -290,13 +305,32 @@ static gboolean device_is_gone(LwNm *nm, gpointer link) {
   return lw_nm_device(nm, link) == NULL;
 }
 
+/* Gone, or there and not by the profile that went: a NetworkManager that was killed does not know afterwards
+ * what it made, and leaves it. */
+static gboolean is_let_go(LwNm *nm, gpointer data) {
+  const Leaving *leaving = data;
+  NMDevice *device = lw_nm_device(nm, leaving->link);
+  NMActiveConnection *active = device ? nm_device_get_active_connection(device) : NULL;
+  return !device || (active && g_strcmp0(nm_active_connection_get_uuid(active), leaving->uuid) != 0);
+}
+
 static gboolean take_bridge(LwNm *nm, const LwResource *bridge, GError **error) {
   NMRemoteConnection *own = own_profile(nm, bridge->name);
-  if (own && !lw_nm_delete(nm, own, error))
+  g_autofree char *uuid = lw_nm_uuid(bridge->name);
+  g_autofree char *link = g_strdup(own ? nm_connection_get_interface_name(NM_CONNECTION(own)) : NULL);
+  Leaving leaving = {link, uuid};
+  if (!own)
+    return TRUE;
+  if (!lw_nm_delete(nm, own, error))
     return FALSE;
-  /* what NetworkManager made goes with its profile; whoever comes next may want the name */
-  (void)lw_nm_wait(nm, device_is_gone, (gpointer)bridge->link, own ? GONE_MS : 0);
-  return TRUE;
+  (void)lw_nm_wait(nm, is_let_go, &leaving, GONE_MS);
+  NMDevice *left = lw_nm_device(nm, link);
+  if (left)
+    (void)lw_nm_delete_device(nm, left, NULL); /* it may be on its way, and gone by now */
+  if (lw_nm_wait(nm, device_is_gone, link, GONE_MS))
+    return TRUE;
+  g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "NetworkManager does not take %s away", link);
+  return FALSE;
 }
 
 /* --- what changes in place
@@ -313,18 +347,66 @@ static gboolean has_own_port(LwNm *nm, const char *uuid) {
   return FALSE;
 }
 
-static gboolean change_bridge(LwNm *nm, const LwResource *to, GError **error) {
+static gboolean has_route(GPtrArray *routes, const LwProfileRoute *asked) {
+  g_autofree char *dest = lw_addr_format(&asked->prefix.addr);
+  g_autofree char *via = lw_addr_format(&asked->via);
+  for (guint i = 0; routes && i < routes->len; i++)
+    if (g_strcmp0(nm_ip_route_get_dest(routes->pdata[i]), dest) == 0 &&
+        nm_ip_route_get_prefix(routes->pdata[i]) == asked->prefix.len &&
+        strcmp(text(nm_ip_route_get_next_hop(routes->pdata[i])), via) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean wants_route(const LwResource *profile, const LwProfileRoute *route) {
+  for (guint i = 0; i < profile->routes->len; i++) {
+    const LwProfileRoute *other = profile->routes->pdata[i];
+    if (lw_prefix_equal(&other->prefix, &route->prefix) && lw_addr_equal(&other->via, &route->via))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* Reapply answers before the kernel has it all. */
+static gboolean is_routed(LwNm *nm, gpointer data) {
+  const LwChange *change = data;
+  NMDevice *device = lw_nm_device(nm, change->to->link);
+  NMIPConfig *config = device ? nm_device_get_ip4_config(device) : NULL;
+  GPtrArray *routes = config ? nm_ip_config_get_routes(config) : NULL;
+  for (guint i = 0; i < change->to->routes->len; i++)
+    if (!has_route(routes, change->to->routes->pdata[i]))
+      return FALSE;
+  for (guint i = 0; i < change->from->routes->len; i++)
+    if (!wants_route(change->to, change->from->routes->pdata[i]) &&
+        has_route(routes, change->from->routes->pdata[i]))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean reapply(LwNm *nm, const LwChange *change, GError **error) {
+  const char *link = change->to->link;
+  if (!lw_nm_reapply(nm, lw_nm_device(nm, link), error))
+    return FALSE;
+  if (lw_nm_wait(nm, is_routed, (gpointer)change, WAIT_MS))
+    return TRUE;
+  g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "NetworkManager did not set the routes of %s", link);
+  return FALSE;
+}
+
+static gboolean change_bridge(LwNm *nm, const LwChange *change, GError **error) {
+  const LwResource *to = change->to;
   NMRemoteConnection *own = own_profile(nm, to->name);
   g_autoptr(NMConnection) connection = lw_nm_to_connection(to, own ? NM_CONNECTION(own) : NULL, error);
   if (!connection || !put(nm, connection, error))
     return FALSE;
   own = own_profile(nm, to->name);
   if (lw_nm_active_profile(nm, to->link) == own)
-    return lw_nm_reapply(nm, lw_nm_device(nm, to->link), error);
+    return reapply(nm, change, error);
   return has_own_port(nm, nm_connection_get_uuid(connection)) || activate_bridge(nm, to, error);
 }
 
-static gboolean change_port(LwNm *nm, const LwResource *to, GError **error) {
+static gboolean change_port(LwNm *nm, const LwChange *change, GError **error) {
+  const LwResource *to = change->to;
   NMRemoteConnection *own = own_profile(nm, to->name);
   if (!own || lw_nm_active_profile(nm, to->link) != own)
     return bring_uplink(nm, NULL, to, error);
@@ -428,7 +510,7 @@ gboolean lw_nm_change(LwNm *nm, const GPtrArray *changes, GError **error) {
       const LwChange *change = changes->pdata[i];
       if (change->klass != LW_CHANGE_LIVE || (change->to->profile_type == LW_PROFILE_PORT) != port)
         continue;
-      if (!(port ? change_port : change_bridge)(nm, change->to, error))
+      if (!(port ? change_port : change_bridge)(nm, change, error))
         return FALSE;
     }
   }

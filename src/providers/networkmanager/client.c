@@ -148,6 +148,14 @@ gboolean lw_nm_delete(LwNm *nm, NMRemoteConnection *profile, GError **error) {
   return settle(ok, "delete a profile", inner, error) && lw_nm_wait(nm, is_gone, uuid, 1000);
 }
 
+gboolean lw_nm_delete_device(LwNm *nm, NMDevice *device, GError **error) {
+  g_autoptr(GAsyncResult) result = NULL;
+  GError *inner = NULL;
+  nm_device_delete_async(device, NULL, heard, &result);
+  gboolean ok = nm_device_delete_finish(device, await(nm, &result), &inner);
+  return settle(ok, "delete an interface", inner, error);
+}
+
 gboolean lw_nm_reapply(LwNm *nm, NMDevice *device, GError **error) {
   g_autoptr(GAsyncResult) result = NULL;
   GError *inner = NULL;

@@ -32,6 +32,8 @@ gboolean lw_nm_add(LwNm *nm, NMConnection *connection, GError **error);
 /* On disk, and nothing is done with it. */
 gboolean lw_nm_update(LwNm *nm, NMRemoteConnection *profile, NMConnection *to, GError **error);
 gboolean lw_nm_delete(LwNm *nm, NMRemoteConnection *profile, GError **error);
+/* A device that exists in software alone. */
+gboolean lw_nm_delete_device(LwNm *nm, NMDevice *device, GError **error);
 /* What its profile says now; addresses, routes and ports that others put there stay. */
 gboolean lw_nm_reapply(LwNm *nm, NMDevice *device, GError **error);
 /* Asks for it only. profile NULL: the best for the device; device NULL: the one that the profile makes. */

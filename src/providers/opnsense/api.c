@@ -126,7 +126,8 @@ static gboolean check_result(JsonNode *node, const char *path, GError **error) {
   return FALSE;
 }
 
-JsonNode *lw_opn_api_call(LwOpnApi *api, const char *path, JsonObject *body, GError **error) {
+/* The answer's bytes. */
+static GBytes *fetch(LwOpnApi *api, const char *path, JsonObject *body, GError **error) {
   g_autoptr(SoupMessage) message = make_message(api, path, body);
   if (!message) {
     g_set_error(error, LW_ERROR, LW_ERROR_SPEC, "“%s” is no address of an API", api->url);
@@ -140,7 +141,12 @@ JsonNode *lw_opn_api_call(LwOpnApi *api, const char *path, JsonObject *body, GEr
                 tls && api->pin ? ": its certificate is not the one that was pinned at adoption" : "");
     return NULL;
   }
-  if (!check_status(message, path, error))
+  return check_status(message, path, error) ? g_steal_pointer(&bytes) : NULL;
+}
+
+JsonNode *lw_opn_api_call(LwOpnApi *api, const char *path, JsonObject *body, GError **error) {
+  g_autoptr(GBytes) bytes = fetch(api, path, body, error);
+  if (!bytes)
     return NULL;
   gsize length;
   const char *text = g_bytes_get_data(bytes, &length);
@@ -152,6 +158,18 @@ JsonNode *lw_opn_api_call(LwOpnApi *api, const char *path, JsonObject *body, GEr
   }
   g_autoptr(JsonNode) node = json_parser_steal_root(parser);
   return check_result(node, path, error) ? g_steal_pointer(&node) : NULL;
+}
+
+char *lw_opn_api_download(LwOpnApi *api, GError **error) {
+  g_autoptr(GBytes) bytes = fetch(api, "core/backup/download/this", NULL, error);
+  gsize length = 0;
+  const char *text = bytes ? g_bytes_get_data(bytes, &length) : NULL;
+  if (bytes && (!text || memchr(text, 0, length))) {
+    g_set_error_literal(error, LW_ERROR, LW_ERROR_FAILED,
+                        "OPNsense, core/backup/download/this: the answer is no config.xml");
+    return NULL;
+  }
+  return text ? g_strndup(text, length) : NULL;
 }
 
 /* ---- versions ---- */

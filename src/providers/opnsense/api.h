@@ -24,6 +24,8 @@ void lw_opn_api_set_patience(LwOpnApi *api, guint timeout_seconds, guint tries, 
 /* One request: POST, or GET where body is NULL. Transfer full; NULL and error: not reached, refused (with the
  * fields that it refuses), not what OPNsense answers. Errors hold no value that was sent. */
 JsonNode *lw_opn_api_call(LwOpnApi *api, const char *path, JsonObject *body /* nullable */, GError **error);
+/* The whole config.xml, with all its secrets: free it with lw_secret_clear(). */
+char *lw_opn_api_download(LwOpnApi *api, GError **error);
 /* The version that runs, "26.7.2". Transfer full. */
 char *lw_opn_api_version(LwOpnApi *api, GError **error);
 /* Whether lanward knows a version: changes nothing on one that it does not. */

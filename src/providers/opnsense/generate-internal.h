@@ -38,6 +38,9 @@ typedef struct {
   gboolean log;
 } LwOpnNewRule;
 
+/* The rules from here on get sequences of a block of their own: what is added to a segment moves no rule of
+ * another. number: from 1. */
+void lw_opn_start_block(LwOpnMaker *maker, guint number);
 /* Adds a rule, last; what: the end of its description, after “lanward: ”. */
 void lw_opn_add_rule(LwOpnMaker *maker, const LwOpnNewRule *rule, const char *format, ...)
     G_GNUC_PRINTF(3, 4);

@@ -555,6 +555,7 @@ void lw_opn_make_rules(LwOpnMaker *maker) {
   for (guint i = 0; i < segments->len; i++) {
     Leg leg;
     init_leg(&leg, maker, g_array_index(segments, guint, i));
+    lw_opn_start_block(maker, lw_facts_number(maker->facts, "segment", leg.segment->name));
     add_leg(&leg);
     for (guint f = 0; f < leg.segment->forwards->len; f++)
       add_port_forward(&leg, leg.segment->forwards->pdata[f]);

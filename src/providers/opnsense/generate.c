@@ -7,6 +7,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#define LAST_BLOCK 90u /* sequences end at 999,999 */
+
 xmlNode *lw_opn_add(xmlNode *parent, const char *name, const char *text) {
   return xmlNewTextChild(parent, NULL, (const xmlChar *)name, (const xmlChar *)(text && *text ? text : NULL));
 }
@@ -496,6 +498,8 @@ static void add_source_nat(LwOpnMaker *maker) {
       g_autofree char *source = lw_opn_segment_interface(maker->facts, segment);
       g_autofree char *descr =
           g_strdup_printf("lanward: %s by %s", segment->name, lw_lab_tunnel(maker->lab, tunnel)->name);
+      maker->source_sequence = MAX(maker->source_sequence,
+                                   1000 * MIN(tunnel_number(maker->facts, maker->lab, tunnel), LAST_BLOCK));
       xmlNode *rule = lw_opn_add(maker->source_nat, "rule", NULL);
       lw_opn_set_uuid(maker, rule, "snat", descr);
       lw_opn_add(rule, "enabled", "1");
@@ -512,6 +516,11 @@ static void add_source_nat(LwOpnMaker *maker) {
 
 static void set_or(xmlNode *node, const char *name, const char *text, const char *missing) {
   lw_opn_add(node, name, text ? text : missing);
+}
+
+void lw_opn_start_block(LwOpnMaker *maker, guint number) {
+  maker->sequence = MAX(maker->sequence, MIN(number, LAST_BLOCK) * 10000);
+  maker->forward_sequence = MAX(maker->forward_sequence, MIN(number, LAST_BLOCK) * 1000);
 }
 
 void lw_opn_add_rule(LwOpnMaker *maker, const LwOpnNewRule *rule, const char *format, ...) {

@@ -3,11 +3,16 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "plan/plan.h"
+#include "providers/kernel/ports.h"
 #include "providers/networkmanager/networkmanager.h"
 #include "tests/contract/networkmanager/wanted.h"
 
 #include <json-glib/json-glib.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static const LwProviderContext context = {.owner = LW_TEST_OWNER, .host = TRUE};
 
@@ -203,7 +208,48 @@ static void test_management(void) {
   g_assert_cmpstr(before, ==, after);
 }
 
-/* Nobody answers DHCP any more: the bridge gets no address, and the uplink is put back. */
+/* Somebody activates the profile again, as a desktop's "connect" does: what was plugged in falls off, and is
+ * put back.
+ */
+static void test_knocked_off(void) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwProvider) provider = lw_networkmanager_provider_new(&context, NULL);
+  g_autoptr(LwResourceSet) wanted = lw_test_management(1);
+  g_autoptr(GPtrArray) undos = undos_new(), told = g_ptr_array_new_with_free_func(g_free);
+  make(provider, wanted, NULL, undos);
+  g_free(RUN("sh", "-c",
+             "ip link add tap0 type veth peer name tap0x && ip link set tap0 master br-mgmt up && "
+             "ip link set tap0x up"));
+  const char *const bridges[] = {"br0", "br-mgmt", NULL};
+  g_autoptr(LwPortKeeper) keeper = lw_port_keeper_new(bridges, &error);
+  g_assert_no_error(error);
+  g_free(RUN("nmcli", "connection", "up", "lanward-br-mgmt"));
+  ASSERT_WORD("tap0", "master", "");
+  for (int i = 0; i < 100 && told->len == 0; i++) {
+    struct pollfd watched = {.fd = lw_port_keeper_fd(keeper), .events = POLLIN};
+    int due = lw_port_keeper_due(keeper);
+    (void)poll(&watched, 1, due < 0 ? 100 : due);
+    lw_port_keeper_look(keeper, told, &error);
+    g_assert_no_error(error);
+  }
+  g_assert_cmpuint(told->len, ==, 1);
+  g_assert_cmpstr(told->pdata[0], ==, "tap0 on br-mgmt");
+  ASSERT_WORD("tap0", "master", "br-mgmt");
+  g_free(RUN("ip", "link", "delete", "tap0"));
+  undo_all(undos);
+}
+
+/* Nobody answers DHCP any more. */
+static void break_home(void) {
+  g_free(RUN("ip", "netns", "exec", "home", "nft",
+             "table inet broken { chain in { type filter hook input priority 0; udp dport 67 drop; }; }"));
+}
+
+static void mend_home(void) {
+  g_free(RUN("ip", "netns", "exec", "home", "nft", "delete table inet broken"));
+}
+
+/* The bridge gets no address, and the uplink is put back. */
 static void test_broken(void) {
   g_autoptr(GError) error = NULL;
   g_autoptr(LwProvider) provider = lw_networkmanager_provider_new(&context, NULL);
@@ -211,16 +257,54 @@ static void test_broken(void) {
   g_autoptr(GPtrArray) undos = undos_new();
   g_autofree char *before = state();
   g_autoptr(LwPlan) plan = plan_of(provider, wanted, NULL);
-  g_free(RUN("ip", "netns", "exec", "home", "nft",
-             "table inet broken { chain in { type filter hook input priority 0; "
-             "udp dport 67 drop; }; }"));
+  break_home();
   g_assert_false(carry_out(provider, plan, undos, &error));
   g_assert_error(error, LW_ERROR, LW_ERROR_FAILED);
   g_assert_nonnull(strstr(error->message, "br0 got no address"));
-  g_free(RUN("ip", "netns", "exec", "home", "nft", "delete table inet broken"));
+  mend_home();
   undo_all(undos);
   ASSERT_ADDRESSES("enp1s0", "192.168.1.20/24");
   g_assert_true(home_answers());
+  g_autofree char *after = state();
+  g_assert_cmpstr(before, ==, after);
+}
+
+/* In the middle of it, with all that works for it: NetworkManager alone is left to put the uplink back, by
+ * the checkpoint; what is left of it the undo takes away. */
+static void test_killed(void) {
+  g_autoptr(LwProvider) provider = lw_networkmanager_provider_new(&context, NULL);
+  g_autoptr(LwResourceSet) wanted = lw_test_uplink();
+  g_autofree char *before = state();
+  g_autoptr(LwPlan) plan = plan_of(provider, wanted, NULL);
+  g_autoptr(GPtrArray) undos = undos_new();
+  const LwPlanStep *step = plan->steps->pdata[0];
+  g_ptr_array_add(undos, lw_undo_from_changes(step->changes));
+  break_home();
+  pid_t child = fork();
+  if (child == 0) {
+    setpgid(0, 0);
+    (void)carry_out(provider, plan, undos_new(), NULL);
+    _exit(0);
+  }
+  g_autofree char *master = NULL;
+  for (int i = 0; i < 500 && g_strcmp0(master, "br0") != 0; i++) {
+    g_usleep(10000);
+    g_free(master);
+    master = link_word("enp1s0", "master");
+  }
+  g_assert_cmpstr(master, ==, "br0");
+  kill(-child, SIGKILL);
+  waitpid(child, NULL, 0);
+  mend_home();
+  for (int i = 0; i < 300 && g_strcmp0(master, "") != 0; i++) {
+    g_usleep(100000);
+    g_free(master);
+    master = link_word("enp1s0", "master");
+  }
+  for (int i = 0; i < 50 && !home_answers(); i++)
+    g_usleep(100000);
+  ASSERT_ADDRESSES("enp1s0", "192.168.1.20/24");
+  undo_all(undos);
   g_autofree char *after = state();
   g_assert_cmpstr(before, ==, after);
 }
@@ -252,6 +336,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/networkmanager/refused", test_refused);
   g_test_add_func("/networkmanager/management", test_management);
   g_test_add_func("/networkmanager/uplink", test_uplink);
+  g_test_add_func("/networkmanager/knocked-off", test_knocked_off);
   g_test_add_func("/networkmanager/broken", test_broken);
+  g_test_add_func("/networkmanager/killed", test_killed);
   return g_test_run();
 }

@@ -3,6 +3,8 @@
 #include "providers/opnsense/changes.h"
 
 #include <libsoup/soup.h>
+#include <libxml/parser.h>
+#include <libxml/tree.h>
 #include <string.h>
 
 struct Fake {
@@ -16,7 +18,7 @@ struct Fake {
   guint posts, fault_at, refusals;
   FakeFault fault;
   const char *version;
-  char *url;
+  char *url, *interfaces;
 };
 
 static void answer(SoupServerMessage *message, guint status, const char *text) {
@@ -88,6 +90,65 @@ static gboolean refuses(Fake *fake, const LwOpnKind *kind, JsonObject *fields) {
     return FALSE;
   fake->refusals--;
   return TRUE;
+}
+
+/* ---- all of it as a config.xml ---- */
+
+static xmlNode *child_named(xmlNode *parent, const char *name) {
+  for (xmlNode *each = parent->children; each; each = each->next)
+    if (g_str_equal((const char *)each->name, name))
+      return each;
+  return xmlNewChild(parent, NULL, (const xmlChar *)name, NULL);
+}
+
+static void add_fields(xmlNode *item, JsonObject *fields) {
+  JsonObjectIter iter;
+  const char *name;
+  JsonNode *value;
+  json_object_iter_init(&iter, fields);
+  while (json_object_iter_next(&iter, &name, &value)) {
+    if (JSON_NODE_HOLDS_OBJECT(value))
+      add_fields(xmlNewChild(item, NULL, (const xmlChar *)name, NULL), json_node_get_object(value));
+    else
+      xmlNewTextChild(item, NULL, (const xmlChar *)name, (const xmlChar *)json_node_get_string(value));
+  }
+}
+
+static void add_item(xmlNode *root, const char *key, JsonObject *fields) {
+  const char *slash = strchr(key, '/');
+  g_autofree char *name = g_strndup(key, (gsize)(slash - key));
+  const LwOpnKind *kind = lw_opn_kind(name);
+  g_auto(GStrv) path = g_strsplit(kind->container, "/", -1);
+  xmlNode *container = root;
+  for (char **part = path; *part; part++)
+    container = child_named(container, *part);
+  xmlNode *item = xmlNewChild(container, NULL, (const xmlChar *)kind->item, NULL);
+  xmlNewProp(item, (const xmlChar *)"uuid", (const xmlChar *)(slash + 1));
+  add_fields(item, fields);
+}
+
+static void download(Fake *fake, SoupServerMessage *message) {
+  g_autofree char *text =
+      g_strdup_printf("<opnsense>%s</opnsense>", fake->interfaces ? fake->interfaces : "");
+  xmlDoc *doc = xmlReadMemory(text, (int)strlen(text), NULL, NULL, 0);
+  GHashTableIter iter;
+  gpointer key, value;
+  g_hash_table_iter_init(&iter, fake->items);
+  while (g_hash_table_iter_next(&iter, &key, &value))
+    add_item(xmlDocGetRootElement(doc), key, value);
+  xmlChar *dumped = NULL;
+  int length = 0;
+  xmlDocDumpMemory(doc, &dumped, &length);
+  soup_server_message_set_status(message, 200, NULL);
+  soup_server_message_set_response(message, "application/octet-stream", SOUP_MEMORY_COPY, (char *)dumped,
+                                   (gsize)length);
+  xmlFree(dumped);
+  xmlFreeDoc(doc);
+}
+
+void fake_interfaces(Fake *fake, const char *xml) {
+  g_free(fake->interfaces);
+  fake->interfaces = g_strdup(xml);
 }
 
 /* An upsert and a partial update; a key with a dot is taken for nothing and not complained of. */
@@ -181,6 +242,8 @@ static void dispatch(Fake *fake, SoupServerMessage *message, const char *path, g
            g_hash_table_remove(fake->items, key) ? "{\"result\":\"deleted\"}" : "{\"result\":\"not found\"}");
   else if (post && g_strv_contains(services, path))
     answer(message, 200, "{\"status\":\"OK\\n\\n\"}");
+  else if (!post && g_str_equal(path, "core/backup/download/this"))
+    download(fake, message);
   else if (g_str_equal(path, "core/firmware/info")) {
     g_autofree char *text = g_strdup_printf("{\"product_version\":\"%s\"}", fake->version);
     answer(message, 200, text);
@@ -252,6 +315,7 @@ void fake_free(Fake *fake) {
   g_string_free(fake->log, TRUE);
   g_mutex_clear(&fake->lock);
   g_free(fake->url);
+  g_free(fake->interfaces);
   g_free(fake);
 }
 

@@ -24,4 +24,6 @@ void fake_forget(Fake *fake); /* the log */
 void fake_fault(Fake *fake, guint at, FakeFault fault);
 /* How many set_rule requests that name a gateway are refused before the list is read anew. */
 void fake_cache(Fake *fake, guint refusals);
+/* What its config.xml has beside the items: "<interfaces>…". */
+void fake_interfaces(Fake *fake, const char *xml);
 void fake_version(Fake *fake, const char *version);

@@ -104,9 +104,14 @@ static void test_states(void) {
 
 static gboolean answered(Router *r, const char *device, const LwHeader *packet) {
   g_autoptr(GPtrArray) arrivals = NULL;
-  LwStart start = {LW_START_FRAME, NS, device};
+  g_autoptr(GPtrArray) steps = NULL;
+  g_autoptr(LwPassages) passages = NULL;
+  const LwStart start = {LW_START_FRAME, NS, device};
   g_assert_cmpstr(goes(r, device, packet, LW_CT_NEW, &arrivals), ==, "vtnet2");
-  return lw_reach_answer(r->reach, &start, packet, arrivals->pdata[0], NULL);
+  g_autoptr(GPtrArray) recorded =
+      lw_reach_from_recorded(r->reach, &start, lw_packets_of(lw_reach_pool(r->reach), packet), LW_CT_NEW,
+                             LW_REACH_MAY, &passages);
+  return lw_reach_answer(r->reach, passages, 0, packet, &steps);
 }
 
 /* What came in by a tunnel is answered by it with reply-to, and by the default route without. */

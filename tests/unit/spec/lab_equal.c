@@ -168,7 +168,26 @@ static char *text_difference(const char *a, const char *b) {
   return g_strcmp0(a, b) == 0 ? NULL : g_strdup_printf("“%s” and “%s”", a, b);
 }
 
+static char *create_difference(const LwCreate *a, const LwCreate *b) {
+  SAME_NUMBER(memory);
+  SAME_NUMBER(vcpus);
+  SAME_TEXT(disk);
+  SAME_TEXT(image);
+  SAME_NUMBER(disk_size);
+  SAME_TEXT(cdrom);
+  SAME_TEXT(seed);
+  SAME_NUMBER(uefi);
+  SAME_NUMBER(autostart);
+  SAME_EACH(devices, text_difference);
+  return NULL;
+}
+
 static char *machine_difference(const LwMachine *a, const LwMachine *b) {
+  if (!a->create != !b->create)
+    return g_strdup("one is created");
+  char *create = a->create ? create_difference(a->create, b->create) : NULL;
+  if (create)
+    return create;
   SAME_TEXT(name);
   SAME_NUMBER(kind);
   SAME_TEXT(object);

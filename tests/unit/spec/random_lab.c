@@ -104,8 +104,15 @@ static void segment(Maker *maker, guint index) {
 }
 
 static void machines(Maker *maker) {
-  static const char *const kinds[] = {"", "cell: true, ", "cell: {command: [sleep, '1']}, ",
-                                      "kind: container, ", "command: [a b, \"c:d\"], kind: cell, "};
+  static const char *const kinds[] = {"",
+                                      "create: {memory: 1536MiB, vcpus: 2, disk: {size: 1TiB}}, ",
+                                      "create: {memory: 2GiB, disk: {path: \"a b.raw\"}, firmware: uefi, "
+                                      "devices: [01:00.0, 0000:01:00.1], seed: u, cdrom: /c.iso, autostart: "
+                                      "yes}, ",
+                                      "cell: true, ",
+                                      "cell: {command: [sleep, '1']}, ",
+                                      "kind: container, ",
+                                      "command: [a b, \"c:d\"], kind: cell, "};
   GString *out = maker->out;
   g_string_append(out, "machines:\n");
   for (guint i = 0; i < maker->segments; i++) {

@@ -541,6 +541,41 @@ static void test_intent_both_ways(void) {
 /* --- what differs
  * ------------------------------------------------------------------------------------------------- */
 
+static LwBdd arrived(LwBddPool *pool, const GPtrArray *arrivals, const char *ns, const char *link) {
+  LwBdd set = LW_BDD_FALSE;
+  for (guint i = 0; i < arrivals->len; i++) {
+    const LwArrival *one = arrivals->pdata[i];
+    if (g_str_equal(one->ns, ns) && g_strcmp0(one->link, link) == 0)
+      set = lw_bdd_or(pool, set, one->packets);
+  }
+  return set;
+}
+
+/* An element more: following what it can concern comes to the same as following everything anew. */
+static void test_recheck_of_one_element(void) {
+  static const char *const inside[] = {"", "router", NULL};
+  Fixture *f = homelab();
+  g_autoptr(LwResourceSet) world = lw_static_with_lease(f->wanted, f->facts);
+  g_autoptr(LwReach) reach = lw_reach_new(f->pool, world, inside);
+  const LwStart start = {LW_START_FRAME, "router", "lan10"};
+  LwBdd opening = lw_intent_opening(f->pool);
+  g_autoptr(GPtrArray) before = lw_reach_from(reach, &start, opening, LW_CT_NEW, LW_REACH_MAY);
+  LwSet *set = lw_ruleset_find_set(router(f), "allowed");
+  const LwValue key[] = {lw_value_name("lan10"), lw_value_addr(addr("192.168.10.200")),
+                         lw_value_addr(addr("192.168.99.15")), lw_value_number(6), lw_value_number(9)};
+  LwElement *element = lw_set_add(set, key, G_N_ELEMENTS(key), (LwOrigin){0});
+  lw_reach_element_changed(reach, router(f), set, element, TRUE);
+  LwBdd scope = lw_bdd_and(f->pool, opening, lw_reach_element_scope(reach, set, element));
+  g_autoptr(GPtrArray) after = lw_reach_from(reach, &start, scope, LW_CT_NEW, LW_REACH_MAY);
+  g_autoptr(LwReach) fresh = lw_reach_new(f->pool, world, inside);
+  g_autoptr(GPtrArray) all = lw_reach_from(fresh, &start, opening, LW_CT_NEW, LW_REACH_MAY);
+  LwBdd joined = lw_bdd_or(f->pool, lw_bdd_minus(f->pool, arrived(f->pool, before, "", NULL), scope),
+                           arrived(f->pool, after, "", NULL));
+  g_assert_cmpuint(joined, ==, arrived(f->pool, all, "", NULL));
+  g_assert_cmpuint(joined, !=, arrived(f->pool, before, "", NULL));
+  fixture_free(f);
+}
+
 static void test_gained(void) {
   Fixture *before = homelab(), *after = homelab();
   prove(before);
@@ -610,6 +645,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/verify/static/guard-removed", test_guard_removed);
   g_test_add_func("/verify/static/forward-to-another-machine", test_forward_to_another_machine);
   g_test_add_func("/verify/static/unknown-match", test_unknown_match);
+  g_test_add_func("/verify/static/recheck-of-one-element", test_recheck_of_one_element);
   g_test_add_func("/verify/static/gained", test_gained);
   g_test_add_func("/verify/static/beyond", test_beyond);
   g_test_add_func("/verify/static/intent-both-ways", test_intent_both_ways);
