@@ -71,6 +71,7 @@ int lw_apply_main(const LwInvocation *invocation);
 int lw_block_main(const LwInvocation *invocation);
 int lw_boot_main(const LwInvocation *invocation);
 int lw_audit_main(const LwInvocation *invocation);
+int lw_doctor_main(const LwInvocation *invocation);
 int lw_import_main(const LwInvocation *invocation);
 int lw_confirm_main(const LwInvocation *invocation);
 int lw_rollback_main(const LwInvocation *invocation);
@@ -80,7 +81,6 @@ int lw_status_main(const LwInvocation *invocation);
 int lw_verify_main(const LwInvocation *invocation);
 int lw_explain_main(const LwInvocation *invocation);
 int lw_init_main(const LwInvocation *invocation);
-int lw_doctor_main(const LwInvocation *invocation);
 /* The half of import that reads --config. */
 int lw_import_config(const LwInvocation *invocation);
 int lw_exec_main(const LwInvocation *invocation);
