@@ -49,6 +49,9 @@ static void print_rules(const LwInvocation *invocation, const char *what, const 
 static void print_idle(const LwInvocation *invocation, const char *merged) {
   g_autoptr(LwOpn) opn = lw_opn_parse(merged, strlen(merged), NULL);
   g_autoptr(LwAudit) audit = opn ? lw_audit_new(opn) : NULL;
+  for (guint i = 0; opn && i < opn->unread->len && !invocation->quiet; i++)
+    g_print("not looked at: %s, which may let through what no rule here tells\n",
+            (const char *)opn->unread->pdata[i]);
   for (guint i = 0; audit && i < audit->findings->len && !invocation->quiet; i++) {
     const LwAuditFinding *finding = audit->findings->pdata[i];
     if (g_str_equal(finding->kind, "shadowed") || g_str_equal(finding->kind, "never-matches"))

@@ -1,15 +1,19 @@
 /* Labs as a config.xml: compared with the files kept beside this one; read back; and proved: the rules that
  * OPNsense makes of it let through exactly what the labs' files imply, and by the exits that they name. */
 #include "audit/audit.h"
+#include "base/process.h"
 #include "policy/intent.h"
 #include "policy/names.h"
 #include "policy/policy.h"
 #include "providers/opnsense/changes.h"
 #include "providers/opnsense/generate.h"
 #include "providers/opnsense/merge.h"
+#include "providers/opnsense/vm.h"
 #include "spec/spec.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *source_dir;
 
@@ -486,6 +490,77 @@ static void test_adopted(gconstpointer data) {
   g_assert_cmpuint(by_hand->len, ==, 0);
 }
 
+/* ---- the virtual machine ---- */
+
+static char *domain_of(const LwLab *lab, LwFacts *facts) {
+  static const LwOpnVm vm = {"opnsense", 8192, 2, "/var/lib/libvirt/images/opnsense.qcow2",
+                             "/var/lib/lanward/opnsense-config.iso"};
+  g_autoptr(GError) error = NULL;
+  char *text = lw_opn_domain_xml(lab, facts, &vm, &error);
+  g_assert_no_error(error);
+  return text;
+}
+
+/* The card that config.xml calls vtnetN is the N-th, and on the network of its segment. */
+static void test_vm(void) {
+  g_autoptr(LwLab) lab = load("examples/homelab.yaml");
+  g_autoptr(LwFacts) facts = facts_for(lab);
+  g_autofree char *text = domain_of(lab, facts), *again = domain_of(lab, facts);
+  g_assert_cmpstr(text, ==, again);
+  compare("homelab.domain", text);
+  for (guint i = 0; i < lab->segments->len; i++) {
+    const LwSegment *segment = lw_lab_segment(lab, i);
+    g_autofree char *source = g_strdup_printf("<source network=\"%s\"/>", segment->network);
+    g_autofree char *alias =
+        g_strdup_printf("ua-vtnet%u\"", lw_facts_number(facts, "segment", segment->name) + 1);
+    const char *at = strstr(text, source);
+    g_assert_nonnull(at);
+    g_assert_true(strstr(at, "ua-vtnet") == strstr(at, alias));
+  }
+}
+
+/* A segment that is gone moves no card of another. */
+static void test_vm_gap(void) {
+  g_autoptr(LwLab) lab = load("examples/homelab.yaml");
+  g_autoptr(LwFacts) all = facts_for(lab), kept = lw_facts_new();
+  lw_facts_number(kept, "segment", "gone");
+  g_assert_true(lw_policy_assign(lab, kept, NULL));
+  g_autofree char *with_gap = domain_of(lab, kept);
+  const char *last = strstr(with_gap, "<source network=\"switch-lan10\"/>");
+  g_assert_nonnull(last);
+  g_assert_true(g_str_has_prefix(strstr(last, "ua-vtnet"), "ua-vtnet3\""));
+  g_assert_nonnull(strstr(with_gap, "<interface type=\"user\">"));
+  g_assert_nonnull(strstr(with_gap, "<link state=\"down\"/>"));
+}
+
+/* The medium is what the importer looks for, and nobody else's to read. */
+static void test_medium(void) {
+  g_autofree char *dir = g_dir_make_tmp("lanward-XXXXXX", NULL);
+  g_autofree char *config = g_build_filename(dir, "config.xml", NULL),
+                  *iso = g_build_filename(dir, "c.iso", NULL);
+  g_autofree char *program = g_find_program_in_path("xorriso");
+  g_autoptr(GError) error = NULL;
+  struct stat info;
+  if (!program) {
+    g_rmdir(dir);
+    g_test_skip("xorriso is missing");
+    return;
+  }
+  g_assert_true(g_file_set_contents(config, "<opnsense/>\n", -1, NULL));
+  g_assert_true(lw_opn_medium_make(iso, config, &error));
+  g_assert_no_error(error);
+  g_assert_true(stat(iso, &info) == 0 && (info.st_mode & 0777) == 0600);
+  const char *const argv[] = {"xorriso", "-indev", iso, "-find", "/", "-type", "f", NULL};
+  g_autofree char *found = lw_command_run(&(LwCommand){.argv = argv}, &error);
+  g_assert_no_error(error);
+  g_assert_nonnull(strstr(found, "/conf/config.xml"));
+  g_remove(iso);
+  g_assert_false(lw_opn_medium_make(iso, "/nonexistent/config.xml", NULL));
+  g_assert_false(g_file_test(iso, G_FILE_TEST_EXISTS));
+  g_remove(config);
+  g_rmdir(dir);
+}
+
 /* A hole in the rules is seen: the proof can fail. */
 static void test_can_fail(void) {
   g_autoptr(LwLab) lab = load("examples/homelab.yaml");
@@ -514,6 +589,9 @@ int main(int argc, char **argv) {
   g_test_add_data_func("/golden/opnsense/adopted/mvc", "tests/fixtures/opnsense/guide-mvc.xml", test_adopted);
   g_test_add_data_func("/golden/opnsense/adopted/legacy", "tests/fixtures/opnsense/guide-legacy.xml",
                        test_adopted);
+  g_test_add_func("/golden/opnsense/vm", test_vm);
+  g_test_add_func("/golden/opnsense/vm-gap", test_vm_gap);
+  g_test_add_func("/golden/opnsense/medium", test_medium);
   g_test_add_func("/golden/opnsense/switched", test_switched);
   g_test_add_func("/golden/opnsense/can-fail", test_can_fail);
   return g_test_run();

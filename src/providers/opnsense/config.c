@@ -673,6 +673,10 @@ static void note_unread(LwOpn *opn, xmlNode *root) {
       {"OPNsense/OpenVPN/Instances/Instance", NULL, "OpenVPN instances (their networks)"},
       {"openvpn", NULL, "OpenVPN (its networks)"},
       {"bridges/bridged/members", "bridges/bridged/members", "bridges between interfaces"},
+      {"OPNsense/Kea/dhcp4/general/enabled", "OPNsense/Kea/dhcp4/general/enabled",
+       "DHCP by Kea and its automatic rules"},
+      {"OPNsense/Kea/dhcp6/general/enabled", "OPNsense/Kea/dhcp6/general/enabled",
+       "DHCPv6 by Kea and its automatic rules"},
   };
   for (guint i = 0; i < G_N_ELEMENTS(things); i++) {
     xmlNode *node = lw_xml_find(root, things[i].path);

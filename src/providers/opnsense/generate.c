@@ -523,12 +523,7 @@ void lw_opn_start_block(LwOpnMaker *maker, guint number) {
   maker->forward_sequence = MAX(maker->forward_sequence, MIN(number, LAST_BLOCK) * 1000);
 }
 
-void lw_opn_add_rule(LwOpnMaker *maker, const LwOpnNewRule *rule, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  g_autofree char *what = g_strdup_vprintf(format, args);
-  va_end(args);
-  g_autofree char *descr = g_strdup_printf("lanward: %s", what);
+static void add_rule(LwOpnMaker *maker, const LwOpnNewRule *rule, const char *descr) {
   xmlNode *node = lw_opn_add(maker->rules, "rule", NULL);
   lw_opn_set_uuid(maker, node, "rule", descr);
   lw_opn_add(node, "enabled", "1");
@@ -562,12 +557,26 @@ void lw_opn_add_rule(LwOpnMaker *maker, const LwOpnNewRule *rule, const char *fo
   lw_opn_add(node, "description", descr);
 }
 
-void lw_opn_add_forward(LwOpnMaker *maker, const LwOpnNewForward *forward, const char *format, ...) {
+/* A list is a rule for each: the API takes lists of what it has names for, and of addresses one (its
+ * NetworkAliasField); pf would take the list apart in the same way. */
+void lw_opn_add_rule(LwOpnMaker *maker, const LwOpnNewRule *rule, const char *format, ...) {
   va_list args;
   va_start(args, format);
   g_autofree char *what = g_strdup_vprintf(format, args);
   va_end(args);
   g_autofree char *descr = g_strdup_printf("lanward: %s", what);
+  g_auto(GStrv) sources = g_strsplit(rule->source ? rule->source : "any", ",", -1);
+  g_auto(GStrv) destinations = g_strsplit(rule->destination ? rule->destination : "any", ",", -1);
+  for (char **source = sources; *source; source++)
+    for (char **destination = destinations; *destination; destination++) {
+      LwOpnNewRule one = *rule;
+      one.source = *source;
+      one.destination = *destination;
+      add_rule(maker, &one, descr);
+    }
+}
+
+static void add_forward(LwOpnMaker *maker, const LwOpnNewForward *forward, const char *descr) {
   xmlNode *node = lw_opn_add(maker->nat, "rule", NULL);
   lw_opn_set_uuid(maker, node, "forward", descr);
   add_number(node, "sequence", ++maker->forward_sequence);
@@ -591,6 +600,20 @@ void lw_opn_add_forward(LwOpnMaker *maker, const LwOpnNewForward *forward, const
     lw_opn_add(node, "tag", forward->tag);
   lw_opn_add(node, "natreflection", "disable");
   lw_opn_add(node, "descr", descr);
+}
+
+void lw_opn_add_forward(LwOpnMaker *maker, const LwOpnNewForward *forward, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  g_autofree char *what = g_strdup_vprintf(format, args);
+  va_end(args);
+  g_autofree char *descr = g_strdup_printf("lanward: %s", what);
+  g_auto(GStrv) sources = g_strsplit(forward->source ? forward->source : "any", ",", -1);
+  for (char **source = sources; *source; source++) {
+    LwOpnNewForward one = *forward;
+    one.source = *source;
+    add_forward(maker, &one, descr);
+  }
 }
 
 char *lw_opn_range_text(const LwRange *range) {
