@@ -80,7 +80,6 @@ int lw_plan_main(const LwInvocation *invocation);
 int lw_status_main(const LwInvocation *invocation);
 int lw_verify_main(const LwInvocation *invocation);
 int lw_explain_main(const LwInvocation *invocation);
-int lw_doctor_main(const LwInvocation *invocation);
 int lw_init_main(const LwInvocation *invocation);
 /* The half of import that reads --config. */
 int lw_import_config(const LwInvocation *invocation);
@@ -89,7 +88,6 @@ int lw_move_main(const LwInvocation *invocation);
 int lw_switch_main(const LwInvocation *invocation);
 int lw_cut_main(const LwInvocation *invocation);
 int lw_heal_main(const LwInvocation *invocation);
-int lw_doctor_main(const LwInvocation *invocation);
 int lw_drops_main(const LwInvocation *invocation);
 int lw_watch_main(const LwInvocation *invocation);
 int lw_down_main(const LwInvocation *invocation);

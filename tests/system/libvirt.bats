@@ -1,0 +1,88 @@
+#!/usr/bin/env bats
+# Virtual machines on the host target: a real libvirtd and a real guest. Ten rounds of moves are tests/tools/move_guests.
+load common
+
+setup_file() {
+  [ "$(id -u)" = 0 ] || return 0
+  export LACKS
+  LACKS=$("$BATS_TEST_DIRNAME/../tools/libvirt_world.py" missing)
+  [ -z "$LACKS" ] || return 0
+  export WORLD="virt-$$"
+  "$BATS_TEST_DIRNAME/../tools/host_world" start "$WORLD" --libvirt --owner "$PPID" --lanward "$lanward" >/dev/null
+}
+
+teardown_file() {
+  [ -z "${WORLD:-}" ] || "$BATS_TEST_DIRNAME/../tools/host_world" stop "$WORLD"
+}
+
+setup() {
+  [ "$(id -u)" = 0 ] || skip "not root: libvirtd is run in network, mount and pid namespaces that root makes"
+  [ -z "${LACKS:-}" ] || skip "$LACKS"
+}
+
+on_host() { "$tools/host_world" exec "$WORLD" -- "$@" </dev/null; }
+host() { on_host "$lanward" "$@"; }
+virsh() { on_host virsh -q -c qemu:///system "$@"; }
+domains() { for name in gaming seedbox roamer; do virsh dumpxml --inactive "$name" | grep -v '^  <metadata/>$'; done; }
+file=/etc/lanward/more.yaml
+
+@test "domains are adopted, a missing one is told of, another is made" {
+  domains >"$BATS_FILE_TMPDIR/before"
+  on_host sh -c 'mkdir -p /var/lib/libvirt/images; echo "#cloud-config" >/etc/lanward/user-data
+    sed "s/^machines:/machines:\n  ghost: {segment: lan10}\n  made: {segment: lan40, create: {memory: 64MiB, disk: {size: 1GiB}, seed: user-data}}/" \
+      /etc/lanward/virt.yaml >/etc/lanward/more.yaml'
+  run host apply -q "$file" --no-wait
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"libvirt has no domain ghost"* ]]
+  host confirm -q
+  virsh domiflist gaming | grep -q "lwm.*switch-lan10.*52:54:00:77:00:01"
+  virsh domiflist made | grep -q switch-lan40
+  on_host test -s /var/lib/libvirt/images/made.qcow2
+  virsh net-list | grep -q switch-lan50
+}
+
+@test "applied again, nothing is to do" {
+  run host apply "$file"
+  [ "$status" -eq 0 ]
+  [[ $output == *"nothing to do"* ]]
+}
+
+@test "a guest gets its lease from the router, and a new one where it is moved to" {
+  virsh start roamer
+  leased() { on_host grep -q "LEASE eth0 $1" /run/guests/roamer.console; }
+  within 90 leased 192.168.30.200
+  run host move roamer lan50
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"in lan50 now, its address there is 192.168.50.200" ]]
+  within 10 leased 192.168.50.200
+  [ "$(on_host cat /sys/class/net/"$(virsh domiflist roamer | awk '/lwm/ { print $1 }')"/master/uevent | sed -n 's/INTERFACE=//p')" = virbr-lan50 ]
+}
+
+@test "a NIC that is moved by hand is seen at once, and put back" {
+  on_host sh -c 'echo "<interface type=\"network\"><mac address=\"52:54:00:77:00:03\"/><source network=\"switch-lan10\"/><model type=\"virtio\"/></interface>" >/run/nic.xml'
+  virsh update-device roamer /run/nic.xml --live
+  run host status
+  [[ $output == *"NIC 0 of domain roamer"*"switch-lan10 -> switch-lan50"* ]]
+  host apply -q "$file" --no-wait
+  run host status
+  [[ $output == *"all as the file says"* ]]
+}
+
+@test "cut takes its link, heal gives it back" {
+  link() { virsh domif-getlink roamer 52:54:00:77:00:03; }
+  host cut roamer
+  [[ $(link) == *down ]]
+  host heal roamer
+  [[ $(link) == *up ]]
+}
+
+@test "down leaves the domains as they were, the guest running, the disk there" {
+  host down -q
+  virsh domstate roamer | grep -q running
+  on_host test -s /var/lib/libvirt/images/made.qcow2
+  [ -z "$(virsh list --all --name | grep made)" ]
+  [ -z "$(virsh net-list --all --name)" ]
+  diff "$BATS_FILE_TMPDIR/before" <(domains)
+}
