@@ -32,6 +32,8 @@ picture() {
     ip -4 -o address | sed 's/ valid_lft.*//'; ip -o link | sed 's/^[0-9]*: //; s/[@:].*//' | sort; ip route | sed 's/ metric .*//'"
 }
 
+as_before() { diff "$BATS_FILE_TMPDIR/before" <(picture) >/dev/null; }
+
 # pings OUT COMMAND…: a ping with a number to send, beside what comes next; pinged waits for it.
 pings() {
   local out=$1
@@ -52,7 +54,7 @@ lost() { sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/
   [ -z "$(on_host ip -4 -o address show enp1s0)" ]
   [ "$(on_host cat /sys/class/net/br0/address)" = 52:54:00:00:01:01 ]
   sane
-  [ "$(on_host nmcli -g ipv4.dhcp-client-id connection show lanward-br0 | tr -d '\\')" = 01:52:54:00:00:01:01 ]
+  [ "$(on_host nmcli -g ipv4.dhcp-client-id connection show lanward-br0 | tr -d '\134')" = 01:52:54:00:00:01:01 ]
   for name in lanward-br0 lanward-enp1s0 lanward-br-mgmt; do
     [ "$(on_host nmcli -g connection.autoconnect connection show $name)" = yes ]
     on_host test -f "/etc/NetworkManager/system-connections/$name.nmconnection"
@@ -118,8 +120,7 @@ lost() { sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/
 
 @test "a first apply that nobody confirms is taken back by itself" {
   host apply -q "$file" --confirm 1s --no-wait
-  back() { diff "$BATS_FILE_TMPDIR/before" <(picture) >/dev/null; }
-  within 20 back
+  within 20 as_before
   sane
 }
 
@@ -133,6 +134,5 @@ lost() { sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/
   run host recover
   echo "$output"
   within 10 sane
-  back() { diff "$BATS_FILE_TMPDIR/before" <(picture) >/dev/null; }
-  within 10 back || { diff "$BATS_FILE_TMPDIR/before" <(picture); false; }
+  within 10 as_before || { diff "$BATS_FILE_TMPDIR/before" <(picture); false; }
 }
