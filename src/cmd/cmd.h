@@ -71,6 +71,7 @@ int lw_apply_main(const LwInvocation *invocation);
 int lw_block_main(const LwInvocation *invocation);
 int lw_boot_main(const LwInvocation *invocation);
 int lw_audit_main(const LwInvocation *invocation);
+int lw_doctor_main(const LwInvocation *invocation);
 int lw_import_main(const LwInvocation *invocation);
 int lw_confirm_main(const LwInvocation *invocation);
 int lw_rollback_main(const LwInvocation *invocation);
