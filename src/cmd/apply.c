@@ -221,7 +221,7 @@ static int plan_inside(gpointer data) {
   g_autoptr(LwResourceSet) wanted = ready ? lw_session_wanted(session, &error) : NULL;
   g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, &error) : NULL;
   if (!plan || (!lw_plan_is_empty(plan) &&
-                !lw_proof_difference(session, wanted, &difference.opens, &difference.closes, &error)))
+                !lw_proof_difference(session, plan, wanted, &difference.opens, &difference.closes, &error)))
     return lw_fail(error);
   guint states = LW_NONE;
   gboolean proved = lw_plan_is_empty(plan) || lw_session_prove(session, plan, &states, &error);

@@ -60,6 +60,8 @@ static void allow_ends(LwPlanGuard *guard, const LwPlan *plan) {
   g_autoptr(LwResourceSet) last = lw_plan_state_after(plan, plan->steps->len);
   const char *router = guard->session->facts->router_ns;
   guard->between = lw_between_new(router ? router : "router");
+  if (guard->session->lab)
+    lw_between_outer_bridge(guard->between, guard->session->lab->host.bridge);
   allow(guard, first);
   allow(guard, last);
 }

@@ -230,3 +230,68 @@ char *lw_in_force_compare(LwResourceSet *seen, const LwResourceSet *wanted) {
   compare_implied(seen, wanted, out);
   return g_string_free(out, FALSE);
 }
+
+/* --- what would be
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static void leave_out(GHashTable *gone, const LwResourceSet *seen, const LwResource *resource) {
+  if (!resource)
+    return;
+  if (resource->kind != LW_RES_RULESET) {
+    g_hash_table_add(gone, lw_resource_key(resource));
+    return;
+  }
+  g_autoptr(LwRuleset) loaded = resource->ruleset ? lw_nft_as_loaded(resource->ruleset) : NULL;
+  const LwResource *table = loaded ? find_table(seen, resource, loaded->name) : NULL;
+  if (table)
+    g_hash_table_add(gone, lw_resource_key(table));
+}
+
+static void put_table(LwResourceSet *out, const LwResource *wanted) {
+  g_autoptr(LwRuleset) loaded = lw_nft_as_loaded(wanted->ruleset);
+  g_autofree char *name =
+      g_strdup_printf("%s after", loaded->name); /* a key of its own: two families share a table's name */
+  LwResource *table = lw_resource_new(LW_RES_RULESET, wanted->ns, name);
+  table->ruleset = lw_ruleset_normalize(loaded);
+  while (is_there(out, table))
+    table->instance++;
+  lw_resource_set_add(out, table);
+}
+
+static gboolean is_among(const LwResourceSet *seen, const LwResource *resource) {
+  for (guint i = 0; i < seen->list->len; i++)
+    if (g_strcmp0(((LwResource *)seen->list->pdata[i])->ns, resource->ns ? resource->ns : "") == 0)
+      return TRUE;
+  return FALSE;
+}
+
+LwResourceSet *lw_in_force_after(const LwResourceSet *seen, const LwPlan *plan, const LwResourceSet *wanted) {
+  LwResourceSet *out = lw_resource_set_new();
+  g_autoptr(GHashTable) gone = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  for (guint i = 0; i < plan->changes->len; i++) {
+    const LwChange *change = plan->changes->pdata[i];
+    leave_out(gone, seen, change->from);
+    leave_out(gone, seen, change->to);
+  }
+  for (guint i = 0; i < wanted->list->len; i++)
+    if (((LwResource *)wanted->list->pdata[i])->kind == LW_RES_RULESET)
+      leave_out(gone, seen, wanted->list->pdata[i]);
+  for (guint i = 0; i < seen->list->len; i++) {
+    LwResource *resource = seen->list->pdata[i];
+    g_autofree char *key = lw_resource_key(resource);
+    if (!g_hash_table_contains(gone, key))
+      lw_resource_set_add(out, lw_resource_ref(resource));
+  }
+  for (guint i = 0; i < plan->changes->len; i++) {
+    const LwChange *change = plan->changes->pdata[i];
+    if (change->to && change->to->kind != LW_RES_RULESET)
+      lw_resource_set_add(out, lw_resource_ref(change->to));
+  }
+  for (guint i = 0; i < wanted->list->len; i++) {
+    const LwResource *resource = wanted->list->pdata[i];
+    if (resource->kind == LW_RES_RULESET && resource->ruleset && is_among(seen, resource))
+      put_table(out, resource);
+  }
+  return out; /* not complete: an address that comes brings its route */
+}

@@ -1,6 +1,7 @@
 /* What is really in force: the input of the static proof. */
 #pragma once
 
+#include "plan/plan.h"
 #include "resource/resource.h"
 
 /* Links, addresses, routes, routing rules, settings and packet rules of network namespaces (NULL-terminated;
@@ -15,3 +16,7 @@ LwResourceSet *lw_in_force(const char *const *namespaces, GError **error);
  * where they are wanted of all links, and, in a namespace that is lanward's own, no route, rule or address
  * more. Transfer full. */
 char *lw_in_force_compare(LwResourceSet *seen, const LwResourceSet *wanted);
+
+/* What would be in force when the plan were carried out: `seen` with the plan's changes, and all tables of
+ * `wanted` as they are loaded. Transfer full; resources are shared where they stay. */
+LwResourceSet *lw_in_force_after(const LwResourceSet *seen, const LwPlan *plan, const LwResourceSet *wanted);

@@ -72,8 +72,40 @@ static LwStatic *prove_wanted(LwBddPool *pool, const LwSession *session, const L
   return lw_static_prove(pool, session->lab, session->facts, *world);
 }
 
-static gboolean compare(LwSession *old, LwSession *session, const LwResourceSet *wanted, GPtrArray **opens,
-                        GPtrArray **closes, GError **error) {
+/* What the kernel has now, whoever made it, and what it would have then. Kept for as long as the proofs are.
+ */
+typedef struct {
+  LwResourceSet *now, *then;
+} Worlds;
+
+static void worlds_clear(Worlds *worlds) {
+  g_clear_pointer(&worlds->now, lw_resource_set_free);
+  g_clear_pointer(&worlds->then, lw_resource_set_free);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Worlds, worlds_clear)
+
+static gboolean look_at_both(const LwSession *session, const LwPlan *plan, const LwResourceSet *wanted,
+                             Worlds *worlds) {
+  const char *inside[] = {"", session->facts->router_ns, NULL};
+  worlds->now = session->facts->router_ns ? lw_in_force(inside, NULL) : NULL;
+  worlds->then = worlds->now ? lw_in_force_after(worlds->now, plan, wanted) : NULL;
+  return worlds->now != NULL;
+}
+
+/* By what is in force, so that a rule changed by hand shows; where that cannot be read, by what was compiled.
+ */
+static gboolean compare(LwSession *old, LwSession *session, const LwPlan *plan, const LwResourceSet *wanted,
+                        GPtrArray **opens, GPtrArray **closes, GError **error) {
+  g_autoptr(LwBddPool) real_pool = lw_bdd_pool_new();
+  g_auto(Worlds) worlds = {0};
+  if (look_at_both(old, plan, wanted, &worlds)) {
+    g_autoptr(LwStatic) now = lw_static_prove(real_pool, old->lab, old->facts, worlds.now);
+    g_autoptr(LwStatic) then = lw_static_prove(real_pool, session->lab, session->facts, worlds.then);
+    *opens = lw_static_gained(now, then);
+    *closes = lw_static_gained(then, now);
+    return TRUE;
+  }
   g_autoptr(LwResourceSet) before = lw_session_wanted(old, error);
   if (!before)
     return FALSE;
@@ -87,12 +119,12 @@ static gboolean compare(LwSession *old, LwSession *session, const LwResourceSet 
   return TRUE;
 }
 
-gboolean lw_proof_difference(LwSession *session, const LwResourceSet *wanted, GPtrArray **opens,
-                             GPtrArray **closes, GError **error) {
+gboolean lw_proof_difference(LwSession *session, const LwPlan *plan, const LwResourceSet *wanted,
+                             GPtrArray **opens, GPtrArray **closes, GError **error) {
   g_autoptr(GError) none = NULL;
   g_autoptr(LwSession) old = lw_session_open(session->invocation, NULL, NULL, TRUE, &none);
   if (old)
-    return compare(old, session, wanted, opens, closes, error);
+    return compare(old, session, plan, wanted, opens, closes, error);
   if (!g_error_matches(none, LW_ERROR, LW_ERROR_NOT_FOUND)) {
     g_propagate_error(error, g_steal_pointer(&none));
     return FALSE;

@@ -14,11 +14,11 @@ typedef struct {
 /* Looks at what is in force. Outputs are valid for lw_proof_clear() whatever it returns. */
 gboolean lw_proof_look(LwSession *session, LwProof *proof, GError **error);
 void lw_proof_prove(const LwSession *session, LwProof *proof);
-/* The flows that would open and close (of char*, a line each) when the session's lab takes the place of the
- * one in force: what both would compile to is compared, with the run-time state as it is. Empty when nothing
- * is applied yet. */
-gboolean lw_proof_difference(LwSession *session, const LwResourceSet *wanted, GPtrArray **opens,
-                             GPtrArray **closes, GError **error);
+/* The flows that would open and close (of char*, a line each) when the plan for the session's lab is carried
+ * out: what the kernel has now is compared with what it would have then, the run-time state as it is. Empty
+ * when nothing is applied yet. */
+gboolean lw_proof_difference(LwSession *session, const LwPlan *plan, const LwResourceSet *wanted,
+                             GPtrArray **opens, GPtrArray **closes, GError **error);
 /* Where verify's cells are sent from and to, in a lab with the twin's world around it. */
 LwVerifyWorld lw_verify_world_of(const LwLab *lab, const LwFacts *facts, const LwTwinWorld *world);
 void lw_verify_world_clear(LwVerifyWorld *world);

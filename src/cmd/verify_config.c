@@ -2,9 +2,11 @@
  * same lab on the builtin router, compared with it. */
 #include "cmd/proof.h"
 
+#include "base/error.h"
 #include "base/files.h"
 #include "policy/names.h"
 #include "policy/policy.h"
+#include "providers/opnsense/api.h"
 #include "providers/opnsense/lab.h"
 #include "verify/routers.h"
 
@@ -48,8 +50,38 @@ static void both_clear(Both *both) {
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Both, both_clear)
 
-static gboolean read_config(Both *both, const char *path, GError **error) {
-  char *text = lw_file_read(path, CONFIG_MAX, NULL, error);
+/* From the router itself, by the API that the lab's file names. */
+static char *download(const LwInvocation *invocation, const LwLab *lab, const char *file, GError **error) {
+  const LwRouter *router = &lab->router;
+  if (!router->api_url || !router->api_key_file) {
+    g_set_error_literal(error, LW_ERROR, LW_ERROR_USAGE,
+                        "--config api: the lab's file names no API (router: {api: {url: …, key-file: …}})");
+    return NULL;
+  }
+  g_autofree char *folder = g_path_get_dirname(file);
+  g_autofree char *path = g_path_is_absolute(router->api_key_file)
+                              ? g_strdup(router->api_key_file)
+                              : g_build_filename(folder, router->api_key_file, NULL);
+  g_autoptr(LwOpnKey) key = lw_opn_key_read(path, error);
+  if (!key)
+    return NULL;
+  g_autoptr(LwOpnApi) api = lw_opn_api_new(router->api_url, key, router->api_certificate);
+  g_autofree char *version = lw_opn_api_version(api, error);
+  if (!version)
+    return NULL;
+  if (!invocation->quiet)
+    g_printerr(
+        "OPNsense %s%s\n", version,
+        lw_opn_version_known(version)
+            ? ""
+            : ": not a version that this lanward knows (26.7): it is read and proved, and not changed");
+  return lw_opn_api_download(api, error);
+}
+
+static gboolean read_config(const LwInvocation *invocation, Both *both, const char *file, GError **error) {
+  const char *path = invocation->config;
+  char *text = g_str_equal(path, "api") ? download(invocation, both->lab, file, error)
+                                        : lw_file_read(path, CONFIG_MAX, NULL, error);
   if (text)
     both->opn = lw_opn_parse(text, strlen(text), error);
   lw_secret_clear(text);
@@ -222,12 +254,15 @@ static int print_all(const LwInvocation *invocation, const Both *both, const LwV
   return report->violations->len ? LW_EXIT_VIOLATION : LW_EXIT_OK;
 }
 
+static const char *file_of(const LwInvocation *invocation) {
+  const char *named = invocation->args->pdata[0];
+  return invocation->file ? invocation->file : named ? named : LW_DEFAULT_FILE;
+}
+
 static gboolean load(const LwInvocation *invocation, Both *both) {
-  const char *path = invocation->file             ? invocation->file
-                     : invocation->args->pdata[0] ? invocation->args->pdata[0]
-                                                  : LW_DEFAULT_FILE;
   both->secrets = lw_secret_store_new(NULL);
-  both->lab = lw_load_asserted_spec(invocation, path, invocation->twin ? LW_SPEC_TWIN : 0, both->secrets);
+  both->lab = lw_load_asserted_spec(invocation, file_of(invocation), invocation->twin ? LW_SPEC_TWIN : 0,
+                                    both->secrets);
   return both->lab != NULL;
 }
 
@@ -239,7 +274,7 @@ int lw_verify_config(const LwInvocation *invocation) {
     return lw_fail_text("verify: a config.xml sends no packets: leave --live out");
   if (!load(invocation, &both))
     return LW_EXIT_ERROR;
-  if (!read_config(&both, invocation->config, &error) || !find_facts(&both, &error))
+  if (!read_config(invocation, &both, file_of(invocation), &error) || !find_facts(&both, &error))
     return lw_fail(error);
   prove(&both);
   g_autoptr(LwVerifyReport) report = cells_of(&both);

@@ -53,7 +53,7 @@ static void find_kvm(const Doctor *d) {
   if (d->seen->kvm || !wanted)
     return;
   find(
-      d, "kvm", g_strdup("/dev/kvm"), g_strdup("there is no KVM"),
+      d, "kvm-missing", g_strdup("/dev/kvm"), g_strdup("there is no KVM"),
       g_strdup("virtual machines would be emulated: some ten times slower"),
       g_strdup(d->seen->cpu_virtualises
                    ? "modprobe kvm_intel (or kvm_amd); `dmesg | grep kvm` says why it does not load"
@@ -246,7 +246,8 @@ static void find_uplink(const Doctor *d) {
              uplink));
   if (uplink && g_hash_table_contains(d->seen->networkd, uplink))
     find(
-        d, "networkd", g_strdup("/etc/systemd/network"), g_strdup_printf("systemd-networkd keeps %s", uplink),
+        d, "uplink-networkd", g_strdup("/etc/systemd/network"),
+        g_strdup_printf("systemd-networkd keeps %s", uplink),
         g_strdup("two would configure it, each undoing the other"),
         g_strdup("make the bridge there (a .netdev with Kind=bridge, Bridge= in the NIC's .network), or give "
                  "the NIC to NetworkManager (Unmanaged=yes there)"));
@@ -267,9 +268,22 @@ static void find_tunnel_mtu(const Doctor *d) {
   }
 }
 
+/* Whose it is, if somebody's that lanward takes it over from, or its own. */
+static gboolean is_known_bridge(const LwSeen *seen, const LwSeenLink *link) {
+  if (g_strcmp0(link->alias, "lanward") == 0)
+    return TRUE;
+  for (guint i = 0; i < seen->networks->len; i++)
+    if (g_strcmp0(((LwSeenNetwork *)seen->networks->pdata[i])->bridge, link->name) == 0)
+      return TRUE;
+  for (guint i = 0; i < seen->profiles->len; i++)
+    if (g_str_equal(((LwSeenProfile *)seen->profiles->pdata[i])->bridge, link->name))
+      return TRUE;
+  return FALSE;
+}
+
 static void find_ipv6(const Doctor *d, const LwSegment *segment) {
   const LwSeenLink *link = lw_seen_link(d->seen, segment->bridge);
-  if (!link || !link->is_bridge || !link->ipv6)
+  if (!link || !link->is_bridge || !link->ipv6 || !is_known_bridge(d->seen, link))
     return;
   find(d, "ipv6", g_strdup_printf("/proc/sys/net/ipv6/conf/%s/disable_ipv6", segment->bridge),
        g_strdup_printf("the host speaks IPv6 on %s", segment->bridge),
@@ -283,19 +297,6 @@ static void find_ipv6(const Doctor *d, const LwSegment *segment) {
 /* --- clashes
  * -----------------------------------------------------------------------------------------------------------
  */
-
-/* Whose it is, if somebody's that lanward takes it over from, or its own. */
-static gboolean is_known_bridge(const LwSeen *seen, const LwSeenLink *link) {
-  if (g_strcmp0(link->alias, "lanward") == 0)
-    return TRUE;
-  for (guint i = 0; i < seen->networks->len; i++)
-    if (g_strcmp0(((LwSeenNetwork *)seen->networks->pdata[i])->bridge, link->name) == 0)
-      return TRUE;
-  for (guint i = 0; i < seen->profiles->len; i++)
-    if (g_str_equal(((LwSeenProfile *)seen->profiles->pdata[i])->bridge, link->name))
-      return TRUE;
-  return FALSE;
-}
 
 /* host.bridge over the uplink may be anybody's: it is left as it is. */
 static void find_name_clash(const Doctor *d, const char *name, LwOrigin origin) {
@@ -395,7 +396,7 @@ static void find_firewalls(const Doctor *d) {
                          bridge));
   gboolean trusted = g_strcmp0(seen->firewalld_default, "trusted") == 0 ||
                      (seen->firewalld_trusted && strstr(seen->firewalld_trusted, bridge));
-  if (seen->firewalld && !trusted)
+  if (seen->systemd && seen->firewalld && !trusted)
     find(d, "firewall-firewalld", g_strdup("/etc/firewalld/zones"),
          g_strdup_printf("firewalld does not trust %s", bridge),
          g_strdup("services that the file opens may stay closed"),

@@ -192,6 +192,26 @@ static void look_at_network(LwSeen *seen, const char *root, const char *path) {
   xmlFreeDoc(doc);
 }
 
+/* One that starts at boot and whose definition is nowhere to be read is there all the same. */
+static void look_at_autostart(LwSeen *seen, const char *root) {
+  g_autoptr(GPtrArray) names = lw_seen_list(root, DOMAINS "/autostart");
+  for (guint i = 0; i < names->len; i++) {
+    char *name = names->pdata[i];
+    if (!g_str_has_suffix(name, ".xml"))
+      continue;
+    g_autofree char *path = g_strdup_printf(DOMAINS "/autostart/%s", name);
+    name[strlen(name) - strlen(".xml")] = '\0';
+    if (!lw_seen_is_name(name) || lw_seen_domain(seen, name))
+      continue;
+    LwSeenDomain *domain = g_new0(LwSeenDomain, 1);
+    domain->name = g_strdup(name);
+    domain->path = g_steal_pointer(&path);
+    domain->autostart = TRUE;
+    domain->nics = g_ptr_array_new_with_free_func(nic_free);
+    g_ptr_array_add(seen->domains, domain);
+  }
+}
+
 void lw_seen_look_libvirt(LwSeen *seen, const char *root) {
   g_autoptr(GPtrArray) domains = lw_seen_list(root, DOMAINS);
   for (guint i = 0; i < domains->len; i++) {
@@ -199,6 +219,7 @@ void lw_seen_look_libvirt(LwSeen *seen, const char *root) {
     if (g_str_has_suffix(path, ".xml"))
       look_at_domain(seen, root, path);
   }
+  look_at_autostart(seen, root);
   g_autoptr(GPtrArray) networks = lw_seen_list(root, NETWORKS);
   for (guint i = 0; i < networks->len; i++) {
     g_autofree char *path = g_strdup_printf(NETWORKS "/%s", (char *)networks->pdata[i]);

@@ -2,6 +2,7 @@
 #include "host/world.h"
 
 #include "base/error.h"
+#include "host/lease.h"
 #include "base/files.h"
 #include "policy/names.h"
 #include "providers/networkmanager/networkmanager.h"
@@ -101,6 +102,23 @@ static LwResourceSet *taken_from(const LwResourceSet *seen, const char *link) {
   return taken;
 }
 
+/* A lease goes on as one: what is taken over says so. */
+static void take_lease(LwHostWorld *world) {
+  LwResource *client = lw_resource_new(LW_RES_DHCP_CLIENT, "", NULL);
+  client->link = g_strdup(world->uplink);
+  lw_resource_set_add(world->taken, client);
+}
+
+static void look_at_lease(LwHostWorld *world, gboolean fresh) {
+  if (fresh && lw_host_has_lease(world->uplink))
+    take_lease(world);
+  for (guint i = 0; i < world->taken->list->len; i++)
+    if (((const LwResource *)world->taken->list->pdata[i])->kind == LW_RES_DHCP_CLIENT)
+      world->dynamic = TRUE;
+  if (world->dynamic && fresh) /* later it is lanward's own */
+    world->client = lw_host_lease_keeper(world->uplink);
+}
+
 static LwResourceSet *copy_set(const LwResourceSet *set) {
   LwResourceSet *copy = lw_resource_set_new();
   for (guint i = 0; i < set->list->len; i++)
@@ -193,6 +211,8 @@ LwHostWorld *lw_host_look(const LwLab *lab, const LwResourceSet *seen, const LwR
   world->taken = taken                                         ? copy_set(taken)
                  : uplink && world->keeper == LW_UPLINK_NOBODY ? taken_from(seen, uplink->name)
                                                                : lw_resource_set_new();
+  if (world->keeper == LW_UPLINK_NOBODY)
+    look_at_lease(world, taken == NULL);
   if (world->keeper == LW_UPLINK_BRIDGED && bridge)
     world->mac = bridge->mac;
   return world;

@@ -17,13 +17,15 @@ static gboolean is_of(const LwResource *r, const char *link) {
 
 /* The kernel's addresses and routes come from the profile: it alone is compared. The link is there all the
  * same. */
-static void take_over(LwResourceSet *wanted, const char *link) {
+static void take_over(LwResourceSet *wanted, const char *link, LwMac mac) {
   for (guint i = wanted->list->len; i > 0; i--) {
     LwResource *r = wanted->list->pdata[i - 1];
     if (!is_of(r, link))
       continue;
-    if (r->kind == LW_RES_LINK)
+    if (r->kind == LW_RES_LINK) {
       r->observed = TRUE;
+      r->mac = mac;
+    }
     if (r->kind != LW_RES_ADDRESS && r->kind != LW_RES_ROUTE)
       continue;
     g_autofree char *key = lw_resource_key(r);
@@ -52,8 +54,8 @@ static void add_uplink(const LwHostWorld *world, const LwHost *host, LwResourceS
   port->master = g_strdup(host->bridge);
   port->priority = (guint)CLAMP(world->priority + 1, PORT_PRIORITY, PRIORITY_MAX);
   lw_resource_set_add(wanted, port);
-  take_over(wanted, host->bridge);
-  take_over(wanted, world->uplink);
+  take_over(wanted, host->bridge, world->mac);
+  take_over(wanted, world->uplink, world->mac);
 }
 
 /* Its MAC follows the machine, not the lab: another one would take the ports off, and so would a lab of
@@ -81,7 +83,7 @@ static void add_management(const LwHostWorld *world, const LwLab *lab, LwResourc
     g_ptr_array_add(bridge->routes, route);
   }
   lw_resource_set_add(wanted, bridge);
-  take_over(wanted, host->management.bridge);
+  take_over(wanted, host->management.bridge, bridge->mac);
 }
 
 static void leave_management(const LwHost *host, LwResourceSet *wanted) {

@@ -40,6 +40,8 @@ static gboolean is_ours(const LwResource *r) {
 static void add_taken(GString *script, const LwHostWorld *world) {
   for (guint i = 0; i < world->taken->list->len; i++) {
     const LwResource *r = world->taken->list->pdata[i];
+    if (r->kind == LW_RES_DHCP_CLIENT)
+      continue;
     g_autofree char *prefix = lw_prefix_format(&r->prefix);
     g_autofree char *via = lw_addr_is_set(&r->via) ? lw_addr_format(&r->via) : NULL;
     g_autofree char *metric = g_strdup_printf("%u", r->metric);

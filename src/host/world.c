@@ -134,6 +134,16 @@ static gboolean refuse(const LwHostWorld *world, const LwLab *lab, GError **erro
         "that is there",
         place, name, host->bridge, host->bridge, name);
     return TRUE;
+  case LW_UPLINK_NOBODY:
+    if (!world->client)
+      return FALSE;
+    g_set_error(
+        error, LW_ERROR, LW_ERROR_CONFLICT,
+        "%s: %s keeps the lease of %s, and would put its address back there: end it without a release "
+        "(kill -9, so that the address stays), and see that it does not start again at boot; then apply "
+        "again: lanward keeps the lease from then on, with the same MAC",
+        place, world->client, name);
+    return TRUE;
   default:
     return FALSE;
   }
@@ -160,8 +170,11 @@ LwResourceSet *lw_host_without_lab(const LwHostWorld *world) {
   LwResource *port = lw_resource_set_add(wanted, lw_resource_new(LW_RES_LINK, "", world->uplink));
   port->link_type = LW_LINK_EXTERNAL;
   port->up = TRUE;
-  for (guint i = 0; i < world->taken->list->len; i++)
-    lw_resource_set_add(wanted, lw_resource_ref(world->taken->list->pdata[i]));
+  for (guint i = 0; i < world->taken->list->len; i++) {
+    LwResource *r = world->taken->list->pdata[i];
+    if (r->kind != LW_RES_DHCP_CLIENT) /* whoever kept the lease before does so again */
+      lw_resource_set_add(wanted, lw_resource_ref(r));
+  }
   return wanted;
 }
 
@@ -169,6 +182,7 @@ void lw_host_world_free(LwHostWorld *world) {
   if (!world)
     return;
   g_free(world->uplink);
+  g_free(world->client);
   g_free(world->client_id);
   lw_resource_set_free(world->taken);
   g_free(world);

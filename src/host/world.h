@@ -29,6 +29,7 @@ typedef struct {
   gboolean management;     /* the lab's management bridge is there, and is somebody else's: left as it is */
   gboolean libvirt;        /* a libvirt daemon listens */
   gboolean dynamic;        /* the uplink's address is a lease */
+  char *client;            /* nullable: who keeps that lease now, "dhclient (pid 812)" */
   LwAddr gateway;          /* of the default route; unset: none */
   LwResourceSet *taken; /* the uplink's own IPv4 addresses and routes, by its own name: what the bridge takes
                            over from it, and what it gets back in the end; NOBODY only */

@@ -64,11 +64,12 @@ typedef enum { LW_ADOPT_NONE, LW_ADOPT_OBSERVE, LW_ADOPT_REPLACE } LwAdopt;
 
 typedef struct {
   LwRouterKind kind;
-  char *vm;           /* opnsense: the domain; nullable */
-  LwAdopt adopt;      /* opnsense */
-  char *api_url;      /* nullable */
-  char *api_key_file; /* nullable, as written */
-  LwMac wan_mac;      /* router.wan-mac; unset: derived */
+  char *vm;              /* opnsense: the domain; nullable */
+  LwAdopt adopt;         /* opnsense */
+  char *api_url;         /* nullable */
+  char *api_key_file;    /* nullable, as written */
+  char *api_certificate; /* nullable: SHA-256 of the only certificate, 64 hexadecimal digits */
+  LwMac wan_mac;         /* router.wan-mac; unset: derived */
   LwOrigin origin;
 } LwRouter;
 

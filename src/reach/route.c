@@ -252,11 +252,11 @@ char *lw_reach_refusal(LwReach *reach, Ns *ns, const State *state, guint iif, Lw
         !lw_bdd_intersects(reach->pool, packet, lookup->selected))
       continue;
     if (lookup->refuse)
-      return g_strdup_printf("routing rule %u refuses it", lookup->priority);
+      return g_strdup_printf("no exit takes it: routing rule %u refuses the rest", lookup->priority);
     const Table *table = table_get(reach, ns, lookup->table);
     if (lw_bdd_intersects(reach->pool, packet,
                           lookup->suppress_default ? table->matched_more : table->matched))
-      return g_strdup_printf("a route of table %u refuses it", lookup->table);
+      return g_strdup_printf("a route of table %u refuses it: there is no other way left", lookup->table);
   }
   return g_strdup("no route leads there");
 }

@@ -140,6 +140,17 @@ static void check_key_file(LwSpec *spec, const LwYaml *node, const char *relativ
     lw_spec_error(spec->diagnostics, node->origin, "%s", error->message);
 }
 
+/* With or without the colons that openssl puts between. */
+static void read_certificate(LwSpec *spec, const LwYaml *value) {
+  g_autofree char *text = lw_spec_text(spec, value);
+  g_auto(GStrv) parts = g_strsplit(text ? text : "", ":", -1);
+  g_autofree char *digits = g_strjoinv("", parts);
+  if (strlen(digits) == 64 && strspn(digits, "0123456789abcdefABCDEF") == 64)
+    spec->lab->router.api_certificate = g_ascii_strdown(digits, -1);
+  else
+    lw_spec_error(spec->diagnostics, value->origin, "a certificate's SHA-256 is 64 hexadecimal digits");
+}
+
 static void read_api(LwSpec *spec, const LwYaml *map) {
   LwFields fields;
   lw_spec_fields(spec, map, LW_SECTION_API, NULL, FALSE, map->origin, "router.api", &fields);
@@ -148,6 +159,8 @@ static void read_api(LwSpec *spec, const LwYaml *map) {
     lw_spec_error(spec->diagnostics, url->origin, "“%s” is no https address", url->text);
   else if (url)
     spec->lab->router.api_url = lw_spec_text(spec, url);
+  if (fields.value[LW_KEY_API_CERTIFICATE])
+    read_certificate(spec, fields.value[LW_KEY_API_CERTIFICATE]);
   g_autofree char *path = file ? lw_spec_text(spec, file) : NULL;
   if (!path)
     return;

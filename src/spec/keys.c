@@ -258,6 +258,14 @@ const LwKey lw_keys[LW_KEY_COUNT] = {
      "The address of its web page.", "https://192.168.99.1"},
     {LW_KEY_API_KEY_FILE, LW_SECTION_API, "key-file", LW_TYPE_PATH, 0, NULL, LW_KEY_REQUIRED, NULL,
      "The file with the API key and secret, of mode 0600.", "secrets/api.key"},
+    {LW_KEY_API_CERTIFICATE, LW_SECTION_API, "certificate", LW_TYPE_TEXT, 0, NULL, 0,
+     "one that the system trusts",
+     "SHA-256 of the web page's certificate, 64 hexadecimal digits: the only one that is accepted. OPNsense "
+     "makes its "
+     "own, which nobody else has signed: `openssl s_client -connect 192.168.99.1:443 </dev/null | openssl "
+     "x509 "
+     "-noout -fingerprint -sha256`, at the router's own console or the first time.",
+     "0a1b…"},
 
     {LW_KEY_SEGMENT_SUBNET, LW_SECTION_SEGMENT, "subnet", LW_TYPE_SUBNET, 0, NULL,
      LW_KEY_REQUIRED | LW_KEY_NO_DEFAULT, NULL, "Its subnet, /8 to /30. No two overlap.", "192.168.10.0/24"},

@@ -173,6 +173,8 @@ static void print_router(GString *out, const LwRouter *router) {
     open_section(out, 2, "api");
     put(out, 4, "url", router->api_url);
     put(out, 4, "key-file", router->api_key_file);
+    if (router->api_certificate)
+      put(out, 4, "certificate", router->api_certificate);
   }
   if (lw_mac_is_set(&router->wan_mac))
     put_mac(out, 2, "wan-mac", &router->wan_mac);

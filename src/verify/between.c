@@ -22,6 +22,10 @@ LwBetween *lw_between_new(const char *router) {
   return between;
 }
 
+void lw_between_outer_bridge(LwBetween *between, const char *bridge) {
+  g_hash_table_add(between->wan_bridges, g_strdup(bridge));
+}
+
 void lw_between_free(LwBetween *between) {
   if (!between)
     return;

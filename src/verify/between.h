@@ -15,6 +15,9 @@ typedef struct LwBetween LwBetween;
 
 /* router: its namespace. */
 LwBetween *lw_between_new(const char *router);
+/* The bridge to the home LAN, where no router's WAN leg tells which one it is (`manage:` may leave the router
+ * out). */
+void lw_between_outer_bridge(LwBetween *between, const char *bridge);
 void lw_between_free(LwBetween *between);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwBetween, lw_between_free)
 

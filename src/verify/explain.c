@@ -199,6 +199,36 @@ static gboolean parse_service(const char *text, LwFlowQuestion *question, GError
   return FALSE;
 }
 
+static LwAddr address_outside(const LwStatic *proof, guint tunnel) {
+  const GArray *own = lw_lab_tunnel(proof->lab, tunnel)->wg.addresses;
+  for (guint i = 0; i < own->len; i++)
+    if (g_array_index(own, LwPrefix, i).addr.family == 4)
+      return g_array_index(own, LwPrefix, i).addr;
+  return LW_ADDR_NONE;
+}
+
+/* Who comes from an exit to a machine whose port is forwarded knows the exit's address, not the machine's. */
+static void ask_for_forward(const LwStatic *proof, LwFlowQuestion *q) {
+  if (q->from.kind != LW_ZONE_INTERNET || q->from.index == LW_NONE || q->to.kind != LW_ZONE_SEGMENT)
+    return;
+  const LwSegment *segment = lw_lab_segment(proof->lab, q->to.index);
+  for (guint i = 0; i < segment->forwards->len; i++) {
+    const LwForward *forward = segment->forwards->pdata[i];
+    guint offset = q->port - forward->to_port;
+    gboolean inside =
+        q->port >= forward->to_port && offset <= (guint)(forward->last_port - forward->first_port);
+    gboolean outside = forward->first_port <= q->port && q->port <= forward->last_port;
+    gboolean proto = q->proto == LW_PROTO_TCP ? forward->tcp : q->proto == LW_PROTO_UDP && forward->udp;
+    if (!proto || !(inside || outside) || !lw_addr_equal(&forward->address, &q->destination))
+      continue;
+    if (!outside)
+      q->port = (guint16)(forward->first_port + offset);
+    q->to = (LwZone){LW_ZONE_ROUTER, LW_NONE};
+    q->destination = address_outside(proof, q->from.index);
+    return;
+  }
+}
+
 gboolean lw_explain_parse(const LwStatic *proof, const char *text, LwExplainQuestion *out, GError **error) {
   const char *arrow = strstr(text, "->");
   if (!arrow) {
@@ -224,12 +254,8 @@ gboolean lw_explain_parse(const LwStatic *proof, const char *text, LwExplainQues
     return FALSE;
   /* "router" is to an exit the address that it is known by there */
   if (to.zone.kind == LW_ZONE_ROUTER && g_str_equal(to_text, "router") &&
-      from.zone.kind == LW_ZONE_INTERNET && from.zone.index != LW_NONE) {
-    const GArray *own = lw_lab_tunnel(proof->lab, from.zone.index)->wg.addresses;
-    for (guint i = 0; i < own->len; i++)
-      if (g_array_index(own, LwPrefix, i).addr.family == 4)
-        to.address = g_array_index(own, LwPrefix, i).addr;
-  }
+      from.zone.kind == LW_ZONE_INTERNET && from.zone.index != LW_NONE)
+    to.address = address_outside(proof, from.zone.index);
   /* "router" is, to a segment, its own gateway */
   if (to.zone.kind == LW_ZONE_ROUTER && g_str_equal(to_text, "router") && from.zone.kind == LW_ZONE_SEGMENT)
     to.address = lw_lab_segment(proof->lab, from.zone.index)->router;
@@ -237,6 +263,7 @@ gboolean lw_explain_parse(const LwStatic *proof, const char *text, LwExplainQues
   question.question.to = to.zone;
   question.question.source = from.address;
   question.question.destination = to.address;
+  ask_for_forward(proof, &question.question);
   LwZone row_zone = from.zone.kind == LW_ZONE_HOME_LAN ? (LwZone){LW_ZONE_INTERNET, LW_NONE} : from.zone;
   question.row = lw_static_row(proof, &row_zone, from.machine);
   if (!question.row && from.machine)
@@ -256,6 +283,16 @@ static char *zone_text(const LwStatic *proof, const LwZone *zone) {
   return lw_verify_zone_name(proof->lab, zone, NULL);
 }
 
+/* In words first; how it is written in the rules behind it. */
+static void put_rule(GString *out, const LwStep *step, const char *mark, const char *does, const char *name) {
+  if (step->verdict == LW_VERDICT_NONE)
+    g_string_append_printf(out, "     %s %s (%s; chain %s of table %s)\n", mark, name, does,
+                           step->chain->name, step->ruleset->name);
+  else
+    g_string_append_printf(out, "     %s %s: “%s” (chain %s of table %s)\n", mark, does, name,
+                           step->chain->name, step->ruleset->name);
+}
+
 static void put_verdict(GString *out, const LwStep *step, const char *mark, const char *does) {
   g_autofree char *name = step->kind == LW_STEP_RULE ? rule_name(step->rule) : NULL;
   LwOrigin origin = origin_of(step);
@@ -266,8 +303,7 @@ static void put_verdict(GString *out, const LwStep *step, const char *mark, cons
         mark, step->verdict == LW_VERDICT_DROP ? "dropped" : "let through", step->chain->name,
         step->ruleset->name);
   else
-    g_string_append_printf(out, "     %s %s: “%s” (chain %s of table %s)\n", mark, does, name,
-                           step->chain->name, step->ruleset->name);
+    put_rule(out, step, mark, does, name);
   if (origin.file)
     g_string_append_printf(out, "         because of %s\n", line);
 }
@@ -277,12 +313,26 @@ static gboolean tells_nothing(const LwStep *step) {
   return step->kind == LW_STEP_POLICY && step->verdict != LW_VERDICT_DROP;
 }
 
-static void put_step(GString *out, const LwStep *step, guint *hop) {
+/* A machine's port says little by its own name. Transfer full. */
+static char *link_text(const LwStatic *proof, const LwStep *step) {
+  const LwLab *lab = proof->lab;
+  for (guint m = 0; step->link && !*step->ns && m < lab->machines->len; m++)
+    for (guint n = 0; n < lw_lab_machine(lab, m)->nics->len; n++) {
+      /* numbers were assigned: asking for a name gives none away */
+      g_autofree char *port = lw_name_nic_port((LwFacts *)proof->facts, lab, m, n);
+      if (g_str_equal(port, step->link))
+        return g_strdup_printf("%s, %s's port", step->link, lw_lab_machine(lab, m)->name);
+    }
+  return g_strdup(step->link);
+}
+
+static void put_step(const LwStatic *proof, GString *out, const LwStep *step, guint *hop) {
+  g_autofree char *link = link_text(proof, step);
   if (tells_nothing(step))
     return;
   switch (step->kind) {
   case LW_STEP_ENTERS:
-    g_string_append_printf(out, "  %u. comes to %s by %s\n", ++*hop, place_of(step->ns), step->link);
+    g_string_append_printf(out, "  %u. comes to %s by %s\n", ++*hop, place_of(step->ns), link);
     break;
   case LW_STEP_RULE:
   case LW_STEP_POLICY:
@@ -300,7 +350,7 @@ static void put_step(GString *out, const LwStep *step, guint *hop) {
       g_string_append_printf(out, "     ✗ %s\n", step->text);
     break;
   case LW_STEP_LEAVES:
-    g_string_append_printf(out, "  %u. leaves %s by %s\n", ++*hop, place_of(step->ns), step->link);
+    g_string_append_printf(out, "  %u. leaves %s by %s\n", ++*hop, place_of(step->ns), link);
     break;
   case LW_STEP_DELIVERED:
     g_string_append_printf(out, "  %u. arrives at %s itself\n", ++*hop, place_of(step->ns));
@@ -330,6 +380,9 @@ static char *line_to_add(const LwStatic *proof, const LwFlowQuestion *q) {
   g_autofree char *target = machine ? g_strdup_printf("%s/%s", to, machine) : g_strdup(to);
   if (q->from.kind == LW_ZONE_SEGMENT) {
     const char *from = lw_lab_segment(proof->lab, q->from.index)->name;
+    if (q->to.kind == LW_ZONE_INTERNET && (q->port == 53 || q->port == 853) && q->proto != LW_PROTO_ICMP)
+      return g_strdup_printf("the resolver that %s's gateway is to ask instead into “dns:” of %s", from,
+                             from);
     if (q->to.kind == LW_ZONE_INTERNET)
       return g_strdup_printf("“egress: direct” or “egress: TUNNEL” in %s, or “allow: [%s:%s]” for this one",
                              from, destination, service);
@@ -354,7 +407,7 @@ static void put_file(const LwStatic *proof, const LwFlowQuestion *q, const LwFlo
   if (answer->allow == passes) {
     g_autofree char *line = passes ? NULL : line_to_add(proof, q);
     if (line)
-      g_string_append_printf(out, "To allow it, write %s, then apply.\n", line);
+      g_string_append_printf(out, "To change that, write %s, then apply.\n", line);
     else if (!passes)
       g_string_append(out, "No line of the file can allow it.\n");
     return;
@@ -419,7 +472,7 @@ char *lw_explain(const LwStatic *proof, const LwExplainQuestion *question, gbool
                          service, *passes ? "passes" : "does not pass");
   guint hop = 0;
   for (guint i = 0; i < trace->len; i++)
-    put_step(out, trace->pdata[i], &hop);
+    put_step(proof, out, trace->pdata[i], &hop);
   if (!*passes)
     put_obstacles(proof, &start, &header, out);
   LwFlowAnswer answer;

@@ -2,7 +2,7 @@
  * network namespaces; thousands of packets are let loose in each, and where they come out is compared with
  * what lw_reach_from() says of them.
  *
- * usage: soundness [--worlds N] [--packets N] [--seed N] [--keep-going]
+ * usage: soundness [--worlds N] [--packets N] [--seed N] [--keep-going] [--foreign FILE]
  */
 #include "tests/soundness/generate.h"
 #include "tests/soundness/wire.h"
@@ -22,6 +22,7 @@
 
 static gint worlds = 20, packets_each = 300, seed = 1;
 static gboolean keep_going;
+static char *foreign; /* a ruleset in place of random ones: FILE.save (iptables-save) or FILE.nft */
 
 typedef struct {
   guint worlds, refused, packets, pairs, arrived, missed, false_alarms, unsure, rewrites_wrong;
@@ -423,6 +424,29 @@ static void wait_for_links(void) {
   g_error("the links do not come up");
 }
 
+/* Rules that lanward did not write, in a world that is random else; br_netfilter is on, as such programs have
+ * it. */
+static gboolean load_foreign(World *world, GError **error) {
+  const char *const restore[] = {"iptables-nft-restore", NULL};
+  const char *const list[] = {"nft", "-f", "-", NULL};
+  g_clear_pointer(&world->rules, g_free);
+  if (!g_file_get_contents(foreign, &world->rules, NULL, error))
+    return FALSE;
+  write_setting("net/bridge/bridge-nf-call-iptables=1");
+  world->shown = world->bridged;
+  gboolean iptables = g_str_has_suffix(foreign, ".save");
+  const LwCommand command = {.argv = iptables ? restore : list, .netns = "r", .input = world->rules};
+  g_autofree char *output = lw_command_run(&command, error);
+  return output != NULL;
+}
+
+static gboolean load_rules(World *world, GError **error) {
+  if (foreign)
+    return load_foreign(world, error);
+  g_autofree char *output = lw_nft_run("r", world->rules, 0, error);
+  return output != NULL;
+}
+
 static gboolean one_world(GRand *random, Totals *totals) {
   g_autoptr(World) world = world_new(random);
   g_autoptr(GError) error = NULL;
@@ -432,8 +456,7 @@ static gboolean one_world(GRand *random, Totals *totals) {
   for (guint i = 0; world->settings[i]; i++)
     write_setting(world->settings[i]);
   gboolean good = TRUE;
-  g_autofree char *loaded = lw_nft_run("r", world->rules, 0, &error);
-  if (loaded) {
+  if (load_rules(world, &error)) {
     good = run_packets(random, world, totals);
     totals->worlds++;
   } else {
@@ -452,6 +475,7 @@ int main(int argc, char **argv) {
       {"packets", 0, 0, G_OPTION_ARG_INT, &packets_each, "let loose in each", "N"},
       {"seed", 0, 0, G_OPTION_ARG_INT, &seed, "of the first", "N"},
       {"keep-going", 0, 0, G_OPTION_ARG_NONE, &keep_going, "after a world that disagrees", NULL},
+      {"foreign", 0, 0, G_OPTION_ARG_FILENAME, &foreign, "rules that lanward did not write", "FILE"},
       {NULL, 0, 0, 0, NULL, NULL, NULL}};
   g_autoptr(GOptionContext) context = g_option_context_new(NULL);
   g_autoptr(GError) error = NULL;

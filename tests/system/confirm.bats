@@ -103,6 +103,38 @@ log_says() { in_place @host cat /run/lanward/confirm.log | grep -q "$1"; }
   becomes "$A"
 }
 
+# A clock that a test can set, for lanward and all that it starts; boot time stays what it is.
+with_clock() {
+  LD_PRELOAD=$FAKETIME FAKETIME_TIMESTAMP_FILE=$BATS_TEST_TMPDIR/clock FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1 "$@"
+}
+
+@test "the clock jumps by hours, ahead and back, under the timer: it is over at its time" {
+  FAKETIME=$(find /usr/lib/*/faketime -name libfaketime.so.1 2>/dev/null | head -n 1)
+  [ -n "$FAKETIME" ] || skip "libfaketime is not installed"
+  set_clock() { echo "$1" >"$BATS_TEST_TMPDIR/clock.new" && mv "$BATS_TEST_TMPDIR/clock.new" "$BATS_TEST_TMPDIR/clock"; }
+  set_clock +0s
+  in_place @host sh -c ': >/run/lanward/confirm.log'
+  begun=$SECONDS
+  with_clock "$lanward" twin apply --name "$TWIN" "$lab_b" --confirm 8s 3>&- >"$BATS_TEST_TMPDIR/apply" 2>&1 </dev/null &
+  APPLY=$!
+  within 20 grep -q "unless confirmed" "$BATS_TEST_TMPDIR/apply"
+  timer=$(in_place @host cat /run/lanward/confirm.pid)
+  in_place @host grep -q libfaketime "/proc/${timer%% *}/maps" # it lives by that clock
+  set_clock +5h
+  [ "$(($(with_clock date +%s) - $(date +%s)))" -gt 17000 ]
+  sleep 2
+  not log_says "nobody confirmed"
+  twin status | grep -q "waits to be confirmed"
+  set_clock -5h
+  sleep 1
+  set_clock +0s
+  kill -9 "$APPLY"
+  APPLY=
+  within 20 log_says "nobody confirmed"
+  [ $((SECONDS - begun)) -ge 8 ]
+  becomes "$A"
+}
+
 @test "what waits to be confirmed is not covered by another apply" {
   apply_unconfirmed 60s
   run twin apply "$lab_a"

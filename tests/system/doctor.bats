@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Hosts that are broken in one way each: doctor finds that, and nothing else. (More of them, as trees: tests/unit/doctor.)
+# Hosts that are broken in one way each: doctor finds that, and nothing else. What
+# files alone tell is broken in trees: tests/unit/doctor.
 # Runs as root: skipped otherwise.
 load common
 
@@ -45,68 +46,36 @@ broken() {
   [ "$output" = "nothing is in the way" ]
 }
 
-@test "1: ifupdown configures the uplink" {
-  broken 'mkdir -p /etc/network/interfaces.d; echo "iface enp1s0 inet dhcp" >/etc/network/interfaces.d/lan' \
-    'rm /etc/network/interfaces.d/lan' uplink-ifupdown
-}
-
-@test "2: systemd-networkd configures the uplink" {
-  broken 'mkdir -p /run/systemd/netif/links; printf "ADMIN_STATE=configured\nNETWORK_FILE=/etc/systemd/network/lan.network\n" >/run/systemd/netif/links/$(cat /sys/class/net/enp1s0/ifindex)' \
-    'rm -r /run/systemd' uplink-networkd
-}
-
-@test "3: the uplink has another name" {
+@test "the uplink has another name" {
   broken 'ip link set enp1s0 down; ip link set enp1s0 name enp2s0' \
     'ip link set enp2s0 name enp1s0; ip link set enp1s0 up; ip route replace default via 192.168.1.1' uplink-missing
 }
 
-@test "4: the uplink is a port of somebody's bridge" {
+@test "the uplink is a port of somebody's bridge" {
   broken 'ip link add bridge0 type bridge; ip link set enp1s0 master bridge0' \
     'ip link set enp1s0 nomaster; ip link delete bridge0' uplink-enslaved
 }
 
-@test "5: a segment's bridge is there already, somebody else's" {
+@test "a segment's bridge is there already, somebody else's" {
   broken 'ip link add virbr-lan30 type bridge' 'ip link delete virbr-lan30' name-clash
 }
 
-@test "6: a network namespace has the router's name" {
+@test "a network namespace has the router's name" {
   broken 'ip netns add router' 'ip netns delete router' namespace-clash
 }
 
-@test "7: Docker's pool overlaps a segment" {
+@test "Docker's pool overlaps a segment" {
   broken 'ip link add docker0 type bridge; ip link set docker0 up; ip address add 192.168.10.1/20 dev docker0' \
     'ip link delete docker0' address-clash
 }
 
-@test "8: br_netfilter with a FORWARD chain that drops" {
+@test "br_netfilter with a FORWARD chain that drops" {
   on_host test -e /proc/sys/net/bridge/bridge-nf-call-iptables || skip "this kernel has no br_netfilter loaded"
   broken 'sysctl -qw net.bridge.bridge-nf-call-iptables=1; nft add table ip filter; nft "add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }"' \
     'nft delete table ip filter; sysctl -qw net.bridge.bridge-nf-call-iptables=0' bridge-firewall
 }
 
-@test "9: the tunnels' packets are larger than the uplink takes" {
+@test "the tunnels' packets are larger than the uplink takes" {
   broken 'ip link set enp1s0 mtu 1400' 'ip link set enp1s0 mtu 1500' "tunnel-mtu tunnel-mtu tunnel-mtu tunnel-mtu"
 }
 
-@test "10: ufw is on, and lets nothing in by br-mgmt" {
-  broken 'mkdir -p /etc/ufw; echo ENABLED=yes >/etc/ufw/ufw.conf' 'rm -r /etc/ufw' firewall-ufw
-}
-
-@test "11: the host does not forward to its containers" {
-  broken 'sysctl -qw net.ipv4.ip_forward=0' 'sysctl -qw net.ipv4.ip_forward=1' forwarding-off
-}
-
-@test "12: libvirt starts a machine by itself" {
-  broken 'mkdir -p /etc/libvirt/qemu/autostart; ln -s ../gaming.xml /etc/libvirt/qemu/autostart/gaming.xml' \
-    'rm -r /etc/libvirt/qemu/autostart' autostart homelab.yaml libvirt-missing
-}
-
-@test "13: the machines have more memory than the host" {
-  broken 'mkdir -p /etc/libvirt/qemu; echo "<domain><name>gaming</name><memory unit=\"KiB\">999999999</memory></domain>" >/etc/libvirt/qemu/gaming.xml' \
-    'rm /etc/libvirt/qemu/gaming.xml' memory homelab.yaml libvirt-missing
-}
-
-@test "14: no TUN device for wireguard-go" {
-  [ ! -e /sys/module/wireguard ] || skip "this kernel has WireGuard"
-  broken 'mount -t tmpfs none /dev/net' 'umount /dev/net' tun-missing
-}

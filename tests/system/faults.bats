@@ -155,7 +155,7 @@ count=$(cat /run/wg-count 2>/dev/null || echo 0); echo $((count + 1)) >/run/wg-c
   [ "$status" -eq 1 ]
   [[ $output =~ step\ [0-9]+\ of\ [0-9]+ ]]
   [[ $output =~ ' -> '.*:\ 192\.168\.[0-9.]+\ -\>\ [0-9.]+ ]]
-  [[ $output == *"rule “"* ]]
+  grep -q "(rule .* in chain " <<<"$output"
   [ "$before" = "$(observe)" ]
   run env LANWARD_DISORDER=early "$faulty" twin plan --name "$TWIN" "$lab_b"
   [ "$status" -eq 1 ]

@@ -223,3 +223,24 @@ managing() { on_host sh -c "sed 's/^router: /manage: $1\nrouter: /' $file >/etc/
   not grep -Eq 'br0|virbr|lw-|router|lanward|dnsmasq|dhcpcd' <<<"$left"
   [ -n "$(on_host curl -s --max-time 5 http://echo.test/)" ]
 }
+
+@test "a lease that a DHCP client of somebody's keeps: refused while it runs, then kept on br0" {
+  local leased=lease-$$ address
+  "$tools/host_world" start "$leased" --owner "$PPID" --lanward "$lanward" --address dhcp >/dev/null
+  WORLD=$leased
+  address=$(on_host ip -4 -o address show dev enp1s0 | sed -n 's/.* inet \([0-9.]*\).*/\1/p')
+  [ -n "$address" ]
+  run host apply "$file" --no-wait
+  [ "$status" -eq 1 ]
+  [[ $output == *"dhcpcd (pid "*"keeps the lease of enp1s0"* ]]
+  on_host sh -c '[ "$(ps -o comm= -p 1)" = systemd ] || kill -9 -1'
+  host apply -q "$file" --no-wait
+  host confirm -q
+  on_host ip -4 -o address show dev br0 | grep -q "inet $address/24.*dynamic"
+  [ -n "$(on_host curl -s --max-time 5 http://echo.test/)" ]
+  run host status
+  [[ $output == *"all as the file says"* ]]
+  host down -q
+  on_host ip -4 -o address show dev enp1s0 | grep -q "inet $address/24"
+  "$tools/host_world" stop "$leased"
+}

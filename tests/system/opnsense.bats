@@ -131,3 +131,30 @@ PY
   [ "$status" -eq 1 ]
   [[ $output == *"is there already"* ]]
 }
+
+@test "a router that is there is read by its API, its certificate pinned, and nothing is written to it" {
+  command -v openssl >/dev/null || skip "openssl is missing"
+  "$lanward" opnsense "$lab" -q -o "$BATS_TEST_TMPDIR/config.xml"
+  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=router -keyout "$BATS_TEST_TMPDIR/tls.key" \
+    -out "$BATS_TEST_TMPDIR/tls.pem" 2>/dev/null
+  pin=$(openssl x509 -in "$BATS_TEST_TMPDIR/tls.pem" -noout -fingerprint -sha256 | cut -d= -f2)
+  for version in 26.7.4 27.1; do
+    rm -f "$BATS_TEST_TMPDIR/requests"
+    coproc SERVER { python3 "$root/tests/tools/opnsense_api.py" "$BATS_TEST_TMPDIR/tls.pem" "$BATS_TEST_TMPDIR/tls.key" \
+      "$BATS_TEST_TMPDIR/config.xml" "$version" "$BATS_TEST_TMPDIR/requests"; }
+    server=$SERVER_PID
+    read -r port <&"${SERVER[0]}"
+    sed -i "s|^router: .*|router: {kind: opnsense, adopt: observe, api: {url: \"https://127.0.0.1:$port\", key-file: api.key, certificate: \"$pin\"}}|" "$lab"
+    run "$lanward" verify --static --config api "$lab"
+    printf '%s\n' "$output"
+    proved=$status
+    sed -i "s|certificate: \"..|certificate: \"00|" "$lab"
+    run "$lanward" verify --static --config api "$lab"
+    kill "$server"
+    wait "$server" || true
+    [ "$proved" -eq 0 ]
+    [ "$status" -eq 1 ]
+    [[ $output == *"not the one that was pinned"* && $output != *very-secret* ]]
+    [ "$(sort -u "$BATS_TEST_TMPDIR/requests")" = "$(printf 'GET /api/core/backup/download/this\nGET /api/core/firmware/info')" ]
+  done
+}

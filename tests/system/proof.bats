@@ -73,6 +73,14 @@ real() {
   found 'lan30 -> internet/se: 192\.168\.30\.[0-9]+ -> .*refused by no route of its exit when the tunnel is lost'
 }
 
+@test "plan says which flow the repair of a rule changed by hand closes" {
+  in_router nft insert rule inet lanward forward iifname lan50 oifname wan accept
+  run twin plan "$homelab"
+  [ "$status" -eq 2 ]
+  echo "$output" | grep -q '^closes lan50 -> wan: '
+  not grep -q '^opens' <<<"$output"
+}
+
 @test "explain names the rule and the line" {
   run twin explain 'lan10/gaming -> host tcp/445'
   [ "$status" -eq 0 ]

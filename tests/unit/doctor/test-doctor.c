@@ -177,6 +177,7 @@ static void ufw(const char *root) {
 }
 
 static void firewalld(const char *root) {
+  tree_write(root, "/run/systemd/system/x", "");
   tree_write(root, "/etc/firewalld/firewalld.conf", "DefaultZone=public\n");
   tree_link(root, "/etc/systemd/system/multi-user.target.wants/firewalld.service", "/lib/x");
 }

@@ -101,6 +101,35 @@ static LwResource *example_nic(void) {
   return nic;
 }
 
+static LwResource *example_profile(void) {
+  LwResource *profile = lw_resource_new(LW_RES_PROFILE, NULL, "lanward-br-mgmt");
+  profile->link = g_strdup("br-mgmt");
+  profile->mac = lw_mac_derive("br-mgmt");
+  profile->method = g_strdup("manual");
+  profile->up = TRUE;
+  profile->before = g_strdup("6c0b6f08-0000-4000-8000-000000000001");
+  LwPrefix own = prefix("192.168.99.15/24");
+  g_array_append_val(profile->addresses, own);
+  LwProfileRoute *route = lw_profile_route_new();
+  route->prefix = prefix("192.168.10.0/24");
+  route->via = addr("192.168.99.1");
+  g_ptr_array_add(profile->routes, route);
+  return profile;
+}
+
+/* Routes are given to an active profile; another MAC, or another bridge, is another profile. What was there
+ * before it is no difference. */
+static void test_profile_changes(void) {
+  g_autoptr(LwResource) from = example_profile(), to = example_profile();
+  g_ptr_array_set_size(to->routes, 0);
+  g_clear_pointer(&to->before, g_free);
+  g_assert_cmpint(lw_resource_change_class(from, to), ==, LW_CHANGE_LIVE);
+  g_autofree char *difference = lw_resource_difference(from, to);
+  g_assert_cmpstr(difference, ==, "routes changed");
+  to->mac = lw_mac_derive("another");
+  g_assert_cmpint(lw_resource_change_class(from, to), ==, LW_CHANGE_REPLACE);
+}
+
 static LwResource *again(const LwResource *resource) {
   g_autoptr(GError) error = NULL;
   g_autoptr(JsonNode) node = lw_resource_to_json(resource);
@@ -118,6 +147,7 @@ static void test_json(void) {
   g_ptr_array_add(all, example_link());
   g_ptr_array_add(all, example_tunnel());
   g_ptr_array_add(all, example_resolver());
+  g_ptr_array_add(all, example_profile());
   LwResource *route = lw_resource_new(LW_RES_ROUTE, "router", NULL);
   route->table = 1001;
   route->prefix = prefix("0.0.0.0/0");
@@ -299,5 +329,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/resource/change-class", test_change_class);
   g_test_add_func("/resource/set", test_set);
   g_test_add_func("/resource/set-clash", test_set_clash);
+  g_test_add_func("/resource/profile-changes", test_profile_changes);
   return g_test_run();
 }

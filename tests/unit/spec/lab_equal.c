@@ -76,6 +76,7 @@ static char *router_difference(const LwRouter *a, const LwRouter *b) {
   SAME_NUMBER(adopt);
   SAME_TEXT(api_url);
   SAME_TEXT(api_key_file);
+  SAME_TEXT(api_certificate);
   SAME_MAC(wan_mac);
   return NULL;
 }

@@ -35,9 +35,11 @@ static void host(Maker *maker) {
   if (chance(maker, 30))
     g_string_append(out, "manage: [machines, router]\n");
   if (chance(maker, 50))
-    g_string_append(out, chance(maker, 50) ? "router: {wan-mac: 52:54:00:00:00:01}\n"
-                                           : "router: {kind: opnsense, vm: fw, adopt: replace, api: {url: "
-                                             "https://10.250.0.1, key-file: k}}\n");
+    g_string_append(out, chance(maker, 50)
+                             ? "router: {wan-mac: 52:54:00:00:00:01}\n"
+                             : "router: {kind: opnsense, vm: fw, adopt: replace, api: {url: "
+                               "https://10.250.0.1, key-file: k, certificate: "
+                               "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff}}\n");
 }
 
 static void egress(Maker *maker, guint segment) {

@@ -1,26 +1,11 @@
 /* Rule 4.2 proved for plans: between any two labs nothing passes on the way that neither lets through; and
  * plans in a wrong order are found out. */
-#include "engine/engine.h"
+#include "compiled.h"
 #include "plan/plan.h"
-#include "policy/policy.h"
-#include "spec/spec.h"
-#include "twin/world.h"
 #include "verify/between.h"
 #include "verify/static.h"
 
 #include <string.h>
-
-typedef struct {
-  LwLab *lab;
-  LwFacts *facts;
-  LwResourceSet *wanted;
-} Compiled;
-
-static LwLab *parse(const char *text, const char *name) {
-  g_autoptr(GPtrArray) said = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
-  g_autoptr(LwSecretStore) store = lw_secret_store_new(NULL);
-  return lw_spec_parse(text, strlen(text), name, NULL, LW_SPEC_TWIN, store, said);
-}
 
 static char *text_of(const char *name) {
   g_autofree char *path = g_strdup_printf("%s/%s.yaml", LW_SOURCE, name);
@@ -28,43 +13,6 @@ static char *text_of(const char *name) {
   g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
   return text;
 }
-
-/* after: nullable; the lab that is in force, whose numbers are kept. */
-static Compiled compile(LwLab *lab /* transfer full */, const Compiled *after) {
-  g_assert_nonnull(lab);
-  Compiled c = {lab, lw_facts_new(), lw_resource_set_new()};
-  if (after) {
-    g_autofree char *kept = lw_facts_to_text(after->facts);
-    g_assert_true(lw_facts_from_text(c.facts, kept, NULL));
-  }
-  c.facts->cells_stand_in = TRUE;
-  c.facts->bridge_meta = TRUE;
-  g_assert_true(lw_prefix_parse("45.64.0.0/24", &c.facts->home_lan));
-  g_assert_true(lw_policy_assign(lab, c.facts, NULL));
-  g_autoptr(LwTwinWorld) world = lw_twin_world_new(lab, c.facts);
-  g_array_append_val(c.facts->wan_resolvers, world->home_router);
-  for (guint i = 0; i < lab->tunnels->len; i++) {
-    LwAddr endpoint = lw_twin_world_endpoint(world, lab, i);
-    g_hash_table_insert(c.facts->endpoints, g_strdup(lw_lab_tunnel(lab, i)->name),
-                        g_memdup2(&endpoint, sizeof endpoint));
-  }
-  g_autofree char *seed = g_strdup_printf("%s/uplink", lab->name);
-  c.facts->uplink_mac = lw_mac_is_set(&lab->host.uplink_mac) ? lab->host.uplink_mac : lw_mac_derive(seed);
-  const guint8 zeros[32] = {0};
-  g_autoptr(LwSecretStore) secrets = lw_secret_store_new(NULL);
-  g_autoptr(GError) error = NULL;
-  if (!lw_policy_compile(lab, c.facts, c.wanted, &error) ||
-      !lw_twin_world_add(world, lab, c.facts, zeros, secrets, c.wanted, &error))
-    g_error("%s", error->message);
-  return c;
-}
-
-static void compiled_clear(Compiled *c) {
-  lw_resource_set_free(c->wanted);
-  lw_facts_free(c->facts);
-  lw_lab_free(c->lab);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Compiled, compiled_clear)
 
 static void allow(LwBetween *between, const LwPlan *plan, guint steps, const LwFacts *facts) {
   g_autoptr(LwResourceSet) state = lw_plan_state_after(plan, steps);
@@ -103,7 +51,7 @@ static Compiled compile_named(const char *name, const Compiled *after) {
   g_autofree char *path = g_strdup_printf("%s/%s.yaml", LW_SOURCE, name);
   g_autoptr(GPtrArray) said = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
   g_autoptr(LwSecretStore) store = lw_secret_store_new(NULL);
-  return compile(lw_spec_load(path, LW_SPEC_TWIN, store, said), after);
+  return compiled_new(lw_spec_load(path, LW_SPEC_TWIN, store, said), after);
 }
 
 static void test_from_and_to_nothing(void) {
@@ -164,7 +112,7 @@ static LwLab *random_lab(GRand *random) {
     char *asserts = strstr(text, "\nassert:");
     if (asserts)
       *asserts = '\0';
-    LwLab *lab = parse(text, "edited.yaml");
+    LwLab *lab = compiled_parse(text, "edited.yaml");
     if (lab)
       return lab;
   }
@@ -172,9 +120,9 @@ static LwLab *random_lab(GRand *random) {
 
 static void test_edits(void) {
   g_autoptr(GRand) random = g_rand_new_with_seed(4);
-  g_auto(Compiled) from = compile(random_lab(random), NULL);
+  g_auto(Compiled) from = compiled_new(random_lab(random), NULL);
   for (guint i = 0; i < 24; i++) {
-    Compiled to = compile(random_lab(random), &from);
+    Compiled to = compiled_new(random_lab(random), &from);
     g_autofree char *what = g_strdup_printf("edit %u", i);
     assert_no_hole(from.wanted, &to, what);
     compiled_clear(&from);
