@@ -155,3 +155,53 @@ gboolean lw_domains_settle(const LwSession *session, guint machine, guint nic, g
   return has || (lw_libvirt_replug(m->object, nic, NULL) &&
                  wait_for_lease(session, machine, nic, before, REPLUG_WAIT_MS));
 }
+
+/* --- what happens
+ * -------------------------------------------------------------------------------------------------------------
+ */
+
+#define RETRY_S 5
+
+typedef struct {
+  void (*changed)(const char *domain, gpointer data);
+  gpointer data;
+} Follower;
+
+typedef struct {
+  const Follower *follower;
+  char *domain;
+} Event;
+
+static gboolean on_event(gpointer data) {
+  Event *event = data;
+  event->follower->changed(event->domain, event->follower->data);
+  g_free(event->domain);
+  g_free(event);
+  return G_SOURCE_REMOVE;
+}
+
+/* In libvirt's thread. A NIC that somebody moves by hand is his business until the next apply: status tells
+ * of it. */
+static gboolean on_domain(const char *domain, const char *what, gpointer data) {
+  if (!*domain || g_str_equal(what, "changed"))
+    return TRUE;
+  Event *event = g_new0(Event, 1);
+  event->follower = data;
+  event->domain = g_strdup(domain);
+  g_idle_add(on_event, event);
+  return TRUE;
+}
+
+static gpointer follow_thread(gpointer data) {
+  while (data) {
+    (void)lw_libvirt_follow(on_domain, data, 0, NULL);
+    g_usleep(RETRY_S * G_USEC_PER_SEC);
+  }
+  return NULL;
+}
+
+void lw_domains_follow(void (*changed)(const char *domain, gpointer data), gpointer data) {
+  static Follower follower; /* outlives whoever asked, as the thread does */
+  follower = (Follower){changed, data};
+  g_thread_unref(g_thread_new("libvirt", follow_thread, &follower));
+}

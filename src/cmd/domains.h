@@ -3,6 +3,9 @@
 
 #include "cmd/session.h"
 
+/* Calls changed(domain, data), on the main loop, when a domain starts, stops, comes or goes, for as long as
+ * the process lives; a libvirt that does not run, or restarts, is waited for. */
+void lw_domains_follow(void (*changed)(const char *domain, gpointer data), gpointer data);
 /* Fills the facts about libvirt, where it runs. */
 gboolean lw_domains_learn(LwSession *session, GError **error);
 /* What a user should know of machines that libvirt does not have: of char*, transfer full. */

@@ -1,7 +1,8 @@
-/* watch: stays, and puts the lab in force right again when a container of it starts or ends, or a port falls
- * off the host's bridges. */
+/* watch: stays, and puts the lab in force right again when a container or domain of it starts or ends, or a
+ * port falls off the host's bridges. */
 #include "base/error.h"
 #include "cmd/containers.h"
+#include "cmd/domains.h"
 #include "cmd/hosts.h"
 #include "cmd/ports.h"
 #include "providers/container/engine.h"
@@ -24,9 +25,9 @@ typedef struct {
   char *notes; /* what was told last */
 } Watch;
 
-static gboolean has_containers(const LwLab *lab) {
+static gboolean has_machines_of_others(const LwLab *lab) {
   for (guint i = 0; i < lab->machines->len; i++)
-    if (lw_lab_machine(lab, i)->kind == LW_MACHINE_CONTAINER)
+    if (lw_lab_machine(lab, i)->kind != LW_MACHINE_CELL)
       return TRUE;
   return FALSE;
 }
@@ -54,14 +55,14 @@ static gboolean repair(Watch *watch, GError **error) {
   }
   if (!lw_port_watch_set(watch->ports, session->lab, error))
     return FALSE;
-  if (!has_containers(session->lab))
+  if (!has_machines_of_others(session->lab))
     return TRUE;
   tell_notes(watch, session);
   guint changes = 0;
   if (!lw_session_apply(session, &changes, error))
     return FALSE;
   if (changes && !watch->invocation->quiet)
-    g_print("%s: containers are plugged in as the file says (%u changes)\n", session->lab->name, changes);
+    g_print("%s: machines are plugged in as the file says (%u changes)\n", session->lab->name, changes);
   fflush(stdout);
   return TRUE;
 }
@@ -101,6 +102,7 @@ int lw_watch_main(const LwInvocation *invocation) {
   g_unix_signal_add(SIGTERM, on_end, watch.loop);
   g_unix_signal_add(SIGINT, on_end, watch.loop);
   LwContainerWatch *containers = lw_container_watch_new(lw_container_sockets, on_changed, &watch);
+  lw_domains_follow(on_changed, &watch);
   on_changed(NULL, &watch); /* one that has no engine to hear may have lost its containers all the same */
   g_main_loop_run(watch.loop);
   lw_container_watch_free(containers);

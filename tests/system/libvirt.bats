@@ -78,6 +78,19 @@ file=/etc/lanward/more.yaml
   [[ $(link) == *up ]]
 }
 
+@test "a domain that comes later is plugged in by watch, without anybody's apply" {
+  on_host sh -c "$lanward watch >/run/watch.log 2>&1 & echo \$! >/run/watch.pid"
+  on_host sh -c 'sed "s/<name>gaming</<name>ghost</; /<uuid>/d; s/77:00:01/77:00:09/" /run/guests/gaming.xml >/run/ghost.xml'
+  sleep 1
+  virsh define /run/ghost.xml
+  plugged() { virsh domiflist ghost | grep -q switch-lan10; }
+  within 15 plugged
+  on_host sh -c 'kill "$(cat /run/watch.pid)"'
+  run host status
+  [[ $output != *"no domain ghost"* ]]
+  virsh undefine ghost
+}
+
 @test "down leaves the domains as they were, the guest running, the disk there" {
   host down -q
   virsh domstate roamer | grep -q running
