@@ -159,8 +159,9 @@ gboolean lw_spec_is_scalar(LwSpec *spec, const LwYaml *node, const char *wanted)
   return FALSE;
 }
 
-static const char *const reserved[] = {"host",     "internet", "router", "wan", "mgmt",
-                                       "home-lan", "direct",   "none",   "any", NULL};
+/* The last two: under net.ipv4.conf they are no links (Documentation/networking/ip-sysctl.rst). */
+static const char *const reserved[] = {"host",   "internet", "router", "wan", "mgmt",    "home-lan",
+                                       "direct", "none",     "any",    "all", "default", NULL};
 
 gboolean lw_spec_name(LwSpec *spec, const LwYaml *node, const char *what, guint longest) {
   const char *name = node->text;
