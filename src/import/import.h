@@ -1,9 +1,9 @@
 /* A lab's file out of an OPNsense's config.xml: what its rules let through, said in the words of lab.yaml.
  *
  * Not the rules are read but what they do: for every interface the classes of packets that no rule tells
- * apart (audit/space.h) are decided, and what passes is written down as egress, pins, allow lines and trust. So
- * rules of either page, by whomever, come to the same. What a file of ours cannot say, or this one does not,
- * is in the notes. Pure.
+ * apart (audit/space.h) are decided, and what passes is written down as egress, pins, allow lines and trust.
+ * So rules of either page, by whomever, come to the same. What a file of ours cannot say, or this one does
+ * not, is in the notes. Pure.
  */
 #pragma once
 

@@ -95,7 +95,7 @@ file=/etc/lanward/more.yaml
   host down -q
   virsh domstate roamer | grep -q running
   on_host test -s /var/lib/libvirt/images/made.qcow2
-  [ -z "$(virsh list --all --name | grep made)" ]
+  [[ $(virsh list --all --name) != *made* ]]
   [ -z "$(virsh net-list --all --name)" ]
   diff "$BATS_FILE_TMPDIR/before" <(domains)
 }

@@ -108,9 +108,8 @@ static gboolean answered(Router *r, const char *device, const LwHeader *packet) 
   g_autoptr(LwPassages) passages = NULL;
   const LwStart start = {LW_START_FRAME, NS, device};
   g_assert_cmpstr(goes(r, device, packet, LW_CT_NEW, &arrivals), ==, "vtnet2");
-  g_autoptr(GPtrArray) recorded =
-      lw_reach_from_recorded(r->reach, &start, lw_packets_of(lw_reach_pool(r->reach), packet), LW_CT_NEW,
-                             LW_REACH_MAY, &passages);
+  g_autoptr(GPtrArray) recorded = lw_reach_from_recorded(
+      r->reach, &start, lw_packets_of(lw_reach_pool(r->reach), packet), LW_CT_NEW, LW_REACH_MAY, &passages);
   return lw_reach_answer(r->reach, passages, 0, packet, &steps);
 }
 
