@@ -22,7 +22,7 @@ static const char introduction[] =
     "`[…]`.\n"
     "- **Names** are a lower-case letter, then lower-case letters, digits and dashes. Reserved: `host`, "
     "`internet`,\n"
-    "  `router`, `wan`, `mgmt`, `home-lan`, `direct`, `none`, `any`, `all`, `default`.\n"
+    "  `router`, `wan`, `mgmt`, `home-lan`, `direct`, `none`, `any`.\n"
     "- **Ports** are `tcp/445`, `udp/8000-8100`, `tcp+udp/53`, `tcp` (all of them), `icmp` or `any`.\n"
     "- **Paths** start from the folder of the file they stand in. Files with secrets have mode 0600.\n"
     "- **Refused**, because they hide what a file says: duplicate and unknown keys, anchors, aliases, merge "

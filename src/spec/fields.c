@@ -159,9 +159,8 @@ gboolean lw_spec_is_scalar(LwSpec *spec, const LwYaml *node, const char *wanted)
   return FALSE;
 }
 
-/* The last two: under net.ipv4.conf they are no links (Documentation/networking/ip-sysctl.rst). */
-static const char *const reserved[] = {"host",   "internet", "router", "wan", "mgmt",    "home-lan",
-                                       "direct", "none",     "any",    "all", "default", NULL};
+static const char *const reserved[] = {"host",     "internet", "router", "wan", "mgmt",
+                                       "home-lan", "direct",   "none",   "any", NULL};
 
 gboolean lw_spec_name(LwSpec *spec, const LwYaml *node, const char *what, guint longest) {
   const char *name = node->text;
@@ -184,10 +183,14 @@ gboolean lw_spec_name(LwSpec *spec, const LwYaml *node, const char *what, guint 
   return FALSE;
 }
 
+gboolean lw_spec_means_every_link(const char *name) {
+  return g_str_equal(name, "all") || g_str_equal(name, "default");
+}
+
 gboolean lw_spec_interface(LwSpec *spec, const LwYaml *node, char **out) {
   const char *name = node->text;
   gsize length = strlen(name);
-  gboolean good = strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+  gboolean good = strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && !lw_spec_means_every_link(name);
   for (gsize i = 0; good && i < length; i++)
     good = g_ascii_isalnum(name[i]) || strchr("_.-", name[i]);
   if (length > 15)
@@ -195,8 +198,10 @@ gboolean lw_spec_interface(LwSpec *spec, const LwYaml *node, char **out) {
                   "“%s” is too long for an interface: at most 15 bytes, these are %" G_GSIZE_FORMAT, name,
                   length);
   else if (!good)
-    lw_spec_error(spec->diagnostics, node->origin,
-                  "“%s” is no name for an interface: letters, digits, “_”, “.” and “-”", name);
+    lw_spec_error(
+        spec->diagnostics, node->origin,
+        "“%s” is no name for an interface: letters, digits, “_”, “.” and “-”, and not “all” or “default”",
+        name);
   else {
     *out = g_strdup(name);
     return TRUE;

@@ -68,6 +68,8 @@ gboolean lw_spec_is_scalar(LwSpec *spec, const LwYaml *node, const char *wanted)
 /* A name that the file gives ([a-z][a-z0-9-]*, at most longest bytes, not reserved). */
 gboolean lw_spec_name(LwSpec *spec, const LwYaml *node, const char *what, guint longest);
 gboolean lw_spec_interface(LwSpec *spec, const LwYaml *node, char **out);
+/* Settings of net.ipv4.conf under such a name are every link's (Documentation/networking/ip-sysctl.rst). */
+gboolean lw_spec_means_every_link(const char *name);
 /* Reserves an interface name on the host; FALSE (reported) when something else has it. */
 gboolean lw_spec_take_interface(LwSpec *spec, const char *name, LwOrigin origin, const char *what);
 gboolean lw_spec_mac(LwSpec *spec, const LwYaml *node, LwMac *out);

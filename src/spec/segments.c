@@ -174,7 +174,11 @@ static void read_segment(LwSpec *spec, guint index) {
 static gboolean name_is_free(LwSpec *spec, const LwYaml *name) {
   gboolean wg =
       g_str_has_prefix(name->text, "wg-") && lw_spec_lookup(spec->tunnels, name->text + 3) != LW_NONE;
-  if (strcmp(name->text, "lo") == 0 || wg)
+  if (lw_spec_means_every_link(name->text))
+    lw_spec_error(spec->diagnostics, name->origin,
+                  "“%s” cannot be the name of a segment: settings under that name are every interface's",
+                  name->text);
+  else if (strcmp(name->text, "lo") == 0 || wg)
     lw_spec_error(spec->diagnostics, name->origin,
                   "“%s” cannot be the name of a segment: it is an interface of the router", name->text);
   else if (lw_spec_lookup(spec->networks, name->text) != LW_NONE)
