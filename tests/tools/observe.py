@@ -19,7 +19,12 @@ def enter(ns):
 
 
 def run(*argv, text=None):
-    return subprocess.run(argv, input=text, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
+    """A dump that something changed meanwhile is cut short, and the program that asked for it ends with an error: again."""
+    for _ in range(5):
+        done = subprocess.run(argv, input=text, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+        if done.returncode == 0:
+            break
+    return done.stdout
 
 
 def tables(*commands):
