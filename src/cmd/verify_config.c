@@ -99,7 +99,6 @@ static gboolean read_config(const LwInvocation *invocation, Both *both, const ch
 /* The file says nothing of a lease: what stands for it is the same for both routers. */
 static gboolean find_facts(Both *both, GError **error) {
   both->facts = lw_facts_new();
-  both->facts->router_ns = g_strdup(ROUTER_NS);
   both->facts->bridge_meta = both->facts->cells_stand_in = TRUE;
   both->facts->home_lan = lw_opn_home_lan(both->pf, both->legs);
   LwAddr resolver = lw_opn_wan_gateway(both->pf, both->legs);

@@ -27,7 +27,6 @@ static LwFacts *facts_for(const LwLab *lab) {
   LwFacts *facts = lw_facts_new();
   g_autoptr(GError) error = NULL;
   LwAddr resolver;
-  facts->router_ns = g_strdup("router");
   facts->bridge_meta = facts->cells_stand_in = TRUE;
   g_assert_true(lw_addr_parse("203.0.113.1", &resolver));
   g_array_append_val(facts->wan_resolvers, resolver);

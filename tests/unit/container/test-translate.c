@@ -83,8 +83,7 @@ static void test_broken_answers(void) {
                                         "{\"Name\":\"/../x\",\"State\":{},\"HostConfig\":{}}",
                                         "{\"Name\":\"/x\",\"State\":{\"Pid\":-1},\"HostConfig\":{}}",
                                         "{\"Name\":\"/x\",\"State\":{\"Pid\":99999999999},\"HostConfig\":{}}",
-                                        "{\"Name\":\"/x\",\"State\":[],"
-                                        "\"HostConfig\":{}}"};
+                                        "{\"Name\":\"/x\",\"State\":[],\"HostConfig\":{}}"};
   for (gsize i = 0; i < G_N_ELEMENTS(answers); i++) {
     g_autoptr(GError) error = NULL;
     LwContainerInfo *info = lw_container_info_parse(answers[i], -1, &error);

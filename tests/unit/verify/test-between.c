@@ -141,9 +141,10 @@ static void load_early(LwPlan *plan) {
   for (guint i = plan->steps->len; i > 0; i--) {
     if (!is_table(plan->steps->pdata[i - 1]))
       continue;
-    gpointer step = g_ptr_array_steal_index(plan->steps, i - 1);
-    if (!tables)
-      tables = step;
+    if (tables)
+      g_ptr_array_remove_index(plan->steps, i - 1);
+    else
+      tables = g_ptr_array_steal_index(plan->steps, i - 1);
   }
   g_assert_nonnull(tables);
   g_ptr_array_insert(plan->steps, 0, tables);
