@@ -52,7 +52,8 @@ setup() {
   [ "$status" -eq 0 ]
 }
 
-@test "recover on a machine without a lab does nothing and is no error" {
+@test "recover on the machine itself is root's, and says so" {
   run "$lanward" recover
-  [ "$status" -eq 0 ]
+  [ "$status" -eq 1 ]
+  [[ $output == *"needs root"* ]]
 }

@@ -35,6 +35,13 @@ apply_whole() { host apply -q "$file" --no-wait && host confirm -q; }
   [[ $output == *"needs root"*"lanward twin apply"* ]]
 }
 
+@test "without a lab recover, block and boot do nothing, and that is no error" {
+  for verb in recover block boot; do
+    host $verb
+  done
+  [ -z "$(on_host nft list tables)" ]
+}
+
 @test "an uplink that ifupdown configures is refused, with the remedy" {
   on_host sh -c 'mkdir -p /etc/network; echo "iface enp1s0 inet dhcp" >/etc/network/interfaces'
   run host apply "$file" --no-wait
