@@ -132,6 +132,10 @@ PY
   [[ $output == *"is there already"* ]]
 }
 
+teardown() {
+  [ -z "${server:-}" ] || kill "$server"
+}
+
 @test "a router that is there is read by its API, its certificate pinned, and nothing is written to it" {
   command -v openssl >/dev/null || skip "openssl is missing"
   "$lanward" opnsense "$lab" -q -o "$BATS_TEST_TMPDIR/config.xml"
@@ -140,8 +144,8 @@ PY
   pin=$(openssl x509 -in "$BATS_TEST_TMPDIR/tls.pem" -noout -fingerprint -sha256 | cut -d= -f2)
   for version in 26.7.4 27.1; do
     rm -f "$BATS_TEST_TMPDIR/requests"
-    coproc SERVER { python3 "$root/tests/tools/opnsense_api.py" "$BATS_TEST_TMPDIR/tls.pem" "$BATS_TEST_TMPDIR/tls.key" \
-      "$BATS_TEST_TMPDIR/config.xml" "$version" "$BATS_TEST_TMPDIR/requests"; }
+    coproc SERVER { exec python3 "$root/tests/tools/opnsense_api.py" "$BATS_TEST_TMPDIR/tls.pem" "$BATS_TEST_TMPDIR/tls.key" \
+      "$BATS_TEST_TMPDIR/config.xml" "$version" "$BATS_TEST_TMPDIR/requests" 3>&-; }
     server=$SERVER_PID
     read -r port <&"${SERVER[0]}"
     sed -i "s|^router: .*|router: {kind: opnsense, adopt: observe, api: {url: \"https://127.0.0.1:$port\", key-file: api.key, certificate: \"$pin\"}}|" "$lab"
@@ -152,6 +156,7 @@ PY
     run "$lanward" verify --static --config api "$lab"
     kill "$server"
     wait "$server" || true
+    server=
     [ "$proved" -eq 0 ]
     [ "$status" -eq 1 ]
     [[ $output == *"not the one that was pinned"* && $output != *very-secret* ]]
