@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # Virtual machines on the host target: a real libvirtd and a real guest. Ten rounds of moves are tests/tools/move_guests.
+# Runs as root: skipped otherwise.
 load common
 
 setup_file() {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # The host target on a machine that NetworkManager keeps: a real one, with a home router and its DHCP server.
+# Runs as root: skipped otherwise.
 load common
 
 setup_file() {
