@@ -267,10 +267,11 @@ static void import_host(First *f) {
       set_text(&host->bridge, profile->bridge);
       continue;
     }
-    if (!lw_addr_is_set(&profile->address.addr))
+    if (!lw_addr_is_set(&profile->address.addr) || profile->address.len > 30) /* room for a router */
       continue;
     LwPrefix subnet = lw_prefix_network(&profile->address);
     set_text(&host->management.bridge, profile->bridge);
+    LwAddr first = lw_addr_add(&subnet.addr, 1);
     set_management(host, subnet);
     host->management.address = profile->address.addr;
     for (guint r = 0; r < profile->routes->len; r++) {
@@ -278,6 +279,9 @@ static void import_host(First *f) {
       if (lw_addr_is_set(&route->via) && lw_prefix_contains(&subnet, &route->via))
         host->management.router = route->via;
     }
+    if (lw_addr_equal(&host->management.router, &host->management.address))
+      host->management.router =
+          lw_addr_add(&subnet.addr, lw_addr_equal(&host->management.address, &first) ? 2 : 1);
   }
 }
 
