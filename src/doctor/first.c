@@ -258,30 +258,40 @@ static guint find_by_network(const LwLab *lab, const char *network) {
   return LW_NONE;
 }
 
+static gboolean is_for_machines(const LwPrefix *subnet, const LwAddr *addr) {
+  LwRange range = lw_prefix_range(subnet);
+  return subnet->len <= 30 && lw_prefix_contains(subnet, addr) && !lw_addr_equal(addr, &range.first) &&
+         !lw_addr_equal(addr, &range.last);
+}
+
+/* The last that a route of the bridge goes by; else the first address that is not the host's. */
+static LwAddr management_router(const LwSeenProfile *profile, const LwPrefix *subnet) {
+  const LwAddr *host = &profile->address.addr;
+  LwAddr router = lw_addr_add(&subnet->addr, 1);
+  if (lw_addr_equal(&router, host))
+    router = lw_addr_add(&subnet->addr, 2);
+  for (guint r = 0; r < profile->routes->len; r++) {
+    const LwAddr *via = &g_array_index(profile->routes, LwSeenRoute, r).via;
+    if (is_for_machines(subnet, via) && !lw_addr_equal(via, host))
+      router = *via;
+  }
+  return router;
+}
+
 /* The bridge with an address of its own and no port to the outside is the management's. */
 static void import_host(First *f) {
   LwHost *host = &f->lab->host;
   for (guint i = 0; i < f->seen->profiles->len; i++) {
     const LwSeenProfile *profile = f->seen->profiles->pdata[i];
+    LwPrefix subnet = lw_prefix_network(&profile->address);
     if (profile->port) {
       set_text(&host->bridge, profile->bridge);
-      continue;
+    } else if (is_for_machines(&subnet, &profile->address.addr)) {
+      set_text(&host->management.bridge, profile->bridge);
+      set_management(host, subnet);
+      host->management.address = profile->address.addr;
+      host->management.router = management_router(profile, &subnet);
     }
-    if (!lw_addr_is_set(&profile->address.addr) || profile->address.len > 30) /* room for a router */
-      continue;
-    LwPrefix subnet = lw_prefix_network(&profile->address);
-    set_text(&host->management.bridge, profile->bridge);
-    LwAddr first = lw_addr_add(&subnet.addr, 1);
-    set_management(host, subnet);
-    host->management.address = profile->address.addr;
-    for (guint r = 0; r < profile->routes->len; r++) {
-      const LwSeenRoute *route = &g_array_index(profile->routes, LwSeenRoute, r);
-      if (lw_addr_is_set(&route->via) && lw_prefix_contains(&subnet, &route->via))
-        host->management.router = route->via;
-    }
-    if (lw_addr_equal(&host->management.router, &host->management.address))
-      host->management.router =
-          lw_addr_add(&subnet.addr, lw_addr_equal(&host->management.address, &first) ? 2 : 1);
   }
 }
 
