@@ -3,6 +3,8 @@
 #include "doctor/findings.h"
 #include "providers/nft/foreign.h"
 
+#include <unistd.h>
+
 static void print_finding(const LwInvocation *invocation, const LwFinding *finding) {
   g_print("%s✗ %s%s\n  %s\n  do:   %s\n  seen: %s\n", invocation->colour ? "\033[31m" : "", finding->what,
           invocation->colour ? "\033[0m" : "", finding->harm, finding->remedy, finding->place);
@@ -23,6 +25,21 @@ static JsonArray *findings_json(const GPtrArray *findings) {
   return array;
 }
 
+/* What others' firewalls do to bridged frames; only root may ask. */
+static void look_at_firewalls(const LwInvocation *invocation, LwSeen *seen) {
+  if (invocation->root)
+    return;
+  if (geteuid() != 0) {
+    if (!invocation->quiet)
+      g_printerr(
+          "note: the tables of the host's firewall are root's to read: sudo lanward doctor sees more\n");
+    return;
+  }
+  g_autofree char *trap = lw_nft_bridge_trap();
+  if (trap)
+    seen->bridge_nf = seen->forward_drop = TRUE;
+}
+
 int lw_doctor_main(const LwInvocation *invocation) {
   const char *path = invocation->args->pdata[0] ? invocation->args->pdata[0] : invocation->file;
   if (!path && g_file_test(LW_DEFAULT_FILE, G_FILE_TEST_EXISTS))
@@ -33,9 +50,7 @@ int lw_doctor_main(const LwInvocation *invocation) {
   if (path && !lab)
     return LW_EXIT_ERROR;
   g_autoptr(LwSeen) seen = lw_seen_look(invocation->root ? invocation->root : "");
-  g_autofree char *trap = invocation->root ? NULL : lw_nft_bridge_trap();
-  if (trap)
-    seen->bridge_nf = seen->forward_drop = TRUE;
+  look_at_firewalls(invocation, seen);
   g_autoptr(GPtrArray) findings = lw_doctor_findings(seen, lab);
   if (invocation->json) {
     JsonObject *root = json_object_new();
