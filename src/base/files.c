@@ -35,25 +35,48 @@ static void sync_folder_of(const char *path) {
   close(fd);
 }
 
+/* Without a name, so that nothing is left of it when this process is killed; where the file system cannot do
+ * that (*temporary is set then), with one. */
+static int open_temporary(const char *path, guint mode, char **temporary) {
+  g_autofree char *folder = g_path_get_dirname(path);
+  int fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, mode);
+  if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+    return fd;
+  *temporary = g_strconcat(path, ".XXXXXX", NULL);
+  return g_mkstemp_full(*temporary, O_WRONLY | O_CLOEXEC, (int)mode);
+}
+
+/* A name is never given over another file's: a second one, which rename() then can. */
+static gboolean name_temporary(int fd, const char *path, char **temporary) {
+  g_autofree char *source = g_strdup_printf("/proc/self/fd/%d", fd);
+  for (guint tries = 0; tries < 100; tries++) {
+    g_autofree char *name = g_strdup_printf("%s.%08x", path, g_random_int());
+    if (linkat(AT_FDCWD, source, AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0) {
+      *temporary = g_steal_pointer(&name);
+      return TRUE;
+    }
+    if (errno != EEXIST)
+      return FALSE;
+  }
+  return FALSE;
+}
+
+static gboolean fill_and_name(int fd, const char *path, const char *data, gsize length, guint mode,
+                              char **temporary) {
+  return fchmod(fd, mode) == 0 && write_all(fd, data, length) && fsync(fd) == 0 &&
+         (*temporary || name_temporary(fd, path, temporary)) && rename(*temporary, path) == 0;
+}
+
 gboolean lw_file_write_atomic(const char *path, const char *data, gsize length, guint mode, GError **error) {
-  g_autofree char *temporary = g_strconcat(path, ".XXXXXX", NULL);
-  int fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, (int)mode);
-  if (fd < 0) {
-    lw_error_set_errno(error, "cannot write %s", path);
-    return FALSE;
-  }
-  gboolean ok = fchmod(fd, mode) == 0 && write_all(fd, data, length) && fsync(fd) == 0;
+  g_autofree char *temporary = NULL;
+  int fd = open_temporary(path, mode, &temporary);
+  gboolean ok = fd >= 0 && fill_and_name(fd, path, data, length, mode, &temporary);
   int saved = errno;
-  if (close(fd) != 0 && ok) {
-    ok = FALSE;
-    saved = errno;
-  }
-  if (ok && rename(temporary, path) != 0) {
-    ok = FALSE;
-    saved = errno;
-  }
+  if (fd >= 0)
+    close(fd);
   if (!ok) {
-    unlink(temporary);
+    if (temporary)
+      unlink(temporary);
     errno = saved;
     lw_error_set_errno(error, "cannot write %s", path);
     return FALSE;
