@@ -217,12 +217,15 @@ static int open_links(GError **error) {
 }
 
 static gboolean run_loop(virConnectPtr connection, Follow *follow, GError **error) {
-  int lifecycle = virConnectDomainEventRegisterAny(connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                                                   VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), follow, NULL);
-  int added = virConnectDomainEventRegisterAny(connection, NULL, VIR_DOMAIN_EVENT_ID_DEVICE_ADDED,
-                                               VIR_DOMAIN_EVENT_CALLBACK(on_device), follow, NULL);
-  int removed = virConnectDomainEventRegisterAny(connection, NULL, VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
-                                                 VIR_DOMAIN_EVENT_CALLBACK(on_device), follow, NULL);
+  int lifecycle =
+      virConnectDomainEventRegisterAny(connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                       VIR_DOMAIN_EVENT_CALLBACK(G_CALLBACK(on_lifecycle)), follow, NULL);
+  int added =
+      virConnectDomainEventRegisterAny(connection, NULL, VIR_DOMAIN_EVENT_ID_DEVICE_ADDED,
+                                       VIR_DOMAIN_EVENT_CALLBACK(G_CALLBACK(on_device)), follow, NULL);
+  int removed =
+      virConnectDomainEventRegisterAny(connection, NULL, VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+                                       VIR_DOMAIN_EVENT_CALLBACK(G_CALLBACK(on_device)), follow, NULL);
   gboolean ok = lifecycle >= 0 && added >= 0 && removed >= 0 &&
                 virConnectSetKeepAlive(connection, 5, 3) >= 0 &&
                 virConnectRegisterCloseCallback(connection, on_closed, follow, NULL) == 0;
