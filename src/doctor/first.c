@@ -260,8 +260,8 @@ static guint find_by_network(const LwLab *lab, const char *network) {
 
 static gboolean is_for_machines(const LwPrefix *subnet, const LwAddr *addr) {
   LwRange range = lw_prefix_range(subnet);
-  return subnet->len <= 30 && lw_prefix_contains(subnet, addr) && !lw_addr_equal(addr, &range.first) &&
-         !lw_addr_equal(addr, &range.last);
+  return subnet->len >= 8 && subnet->len <= 30 && lw_prefix_contains(subnet, addr) &&
+         !lw_addr_equal(addr, &range.first) && !lw_addr_equal(addr, &range.last);
 }
 
 /* The last that a route of the bridge goes by; else the first address that is not the host's. */

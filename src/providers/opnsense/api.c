@@ -237,6 +237,8 @@ static JsonObject *plain_fields(JsonObject *shown, guint depth) {
         json_object_set_string_member(out, name, choice);
       else if (depth < 4)
         json_object_set_object_member(out, name, plain_fields(json_node_get_object(value), depth + 1));
+      else /* no item is as deep: as a field that is empty, and not gone, which would empty its object */
+        json_object_set_string_member(out, name, "");
     } else {
       g_autofree char *text = plain_text(value);
       json_object_set_string_member(out, name, text);
