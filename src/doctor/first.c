@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* Of a subnet, as check takes it. */
+#define SHORTEST_PREFIX 8
+#define LONGEST_PREFIX 30
 #define LONGEST_SEGMENT 12
 #define LONGEST_TUNNEL 12
 #define LONGEST_MACHINE 63
@@ -260,8 +263,9 @@ static guint find_by_network(const LwLab *lab, const char *network) {
 
 static gboolean is_for_machines(const LwPrefix *subnet, const LwAddr *addr) {
   LwRange range = lw_prefix_range(subnet);
-  return subnet->len >= 8 && subnet->len <= 30 && lw_prefix_contains(subnet, addr) &&
-         !lw_addr_equal(addr, &range.first) && !lw_addr_equal(addr, &range.last);
+  return subnet->len >= SHORTEST_PREFIX && subnet->len <= LONGEST_PREFIX &&
+         lw_prefix_contains(subnet, addr) && !lw_addr_equal(addr, &range.first) &&
+         !lw_addr_equal(addr, &range.last);
 }
 
 /* The last that a route of the bridge goes by; else the first address that is not the host's. */
@@ -310,7 +314,7 @@ static gboolean routed_subnet(const First *f, guint number, LwPrefix *out) {
     const LwSeenProfile *profile = f->seen->profiles->pdata[i];
     for (guint r = 0; r < profile->routes->len; r++) {
       const LwSeenRoute *route = &g_array_index(profile->routes, LwSeenRoute, r);
-      if (route->prefix.addr.family == 4 && route->prefix.len >= 16 &&
+      if (route->prefix.addr.family == 4 && route->prefix.len >= 16 && route->prefix.len <= LONGEST_PREFIX &&
           route->prefix.addr.bytes[2] == number) {
         *out = lw_prefix_network(&route->prefix);
         return TRUE;

@@ -31,7 +31,7 @@ static void unknown_key(LwSpec *spec, LwSectionId section, const LwYaml *key, co
                     not_keys[i].remedy);
       return;
     }
-  g_autoptr(GPtrArray) candidates = g_ptr_array_new();
+  g_autoptr(GPtrArray) candidates = g_ptr_array_sized_new(LW_KEY_COUNT + 1);
   for (guint i = 0; i < LW_KEY_COUNT; i++)
     if (lw_keys[i].section == section)
       g_ptr_array_add(candidates, (gpointer)lw_keys[i].key);
