@@ -17,7 +17,7 @@ static void check_nic(const LwVirtDomain *domain, guint index) {
   g_autoptr(LwResource) moved = lw_virt_nic_of_text(edited, NULL);
   if (!moved || g_strcmp0(moved->master, "there") != 0 || moved->up || !moved->isolated ||
       g_strcmp0(moved->link, "lwm1") != 0)
-    g_error("a NIC that is not where it was put");
+    g_error("a NIC that is not where it was put: %s\nwas %s", edited, text);
   g_autofree char *whole = lw_virt_domain_with_nic(domain, index, edited, NULL);
   g_autoptr(LwVirtDomain) after = whole ? lw_virt_domain_parse(whole, NULL) : NULL;
   if (!after || lw_virt_domain_nics(after) != lw_virt_domain_nics(domain))

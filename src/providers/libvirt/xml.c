@@ -141,13 +141,19 @@ char *lw_virt_nic_text(const LwVirtDomain *domain, guint index) {
   return lw_node_text(domain->nics->pdata[index]);
 }
 
+/* libvirt has one of each; a text from elsewhere may have more, of which it takes the first. */
+static void drop_all(xmlNode *nic, const char *name) {
+  for (xmlNode *child; (child = lw_node_child(nic, name));)
+    lw_node_drop(child);
+}
+
 /* A plain name is a network; see place_of(). Of the place before nothing may stay: libvirt would refuse it.
  */
 static void set_place(xmlNode *nic, const char *place) {
   gboolean on_bridge = g_str_has_prefix(place, "/bridge/");
-  lw_node_drop(lw_node_child(nic, "source"));
-  lw_node_drop(lw_node_child(nic, "virtualport"));
-  lw_node_drop(lw_node_child(nic, "actual"));
+  drop_all(nic, "source");
+  drop_all(nic, "virtualport");
+  drop_all(nic, "actual");
   lw_node_set(nic, "type", on_bridge ? "bridge" : "network");
   xmlNode *source = lw_node_add(nic, "source");
   lw_node_set(source, on_bridge ? "bridge" : "network", on_bridge ? place + strlen("/bridge/") : place);
@@ -155,7 +161,7 @@ static void set_place(xmlNode *nic, const char *place) {
 
 static void set_link(xmlNode *nic, gboolean up) {
   if (up)
-    lw_node_drop(lw_node_child(nic, "link"));
+    drop_all(nic, "link");
   else
     lw_node_set(lw_node_child_or_new(nic, "link"), "state", "down");
 }
@@ -164,7 +170,7 @@ static void set_isolated(xmlNode *nic, gboolean isolated) {
   if (isolated)
     lw_node_set(lw_node_child_or_new(nic, "port"), "isolated", "yes");
   else
-    lw_node_drop(lw_node_child(nic, "port"));
+    drop_all(nic, "port");
 }
 
 static void set_port(xmlNode *nic, const char *port) {
