@@ -113,7 +113,7 @@ apply_whole() { host apply -q "$1" --confirm 60s --no-wait && host confirm -q; }
   on_host sh -c 'ip netns add client; ip link add c0 type veth peer name eth0 netns client; ip link set c0 master virbr0 up
     ip -n client link set eth0 up' </dev/null
   # to a file: what dhcpcd leaves running would keep a pipe open
-  on_host ip netns exec client timeout 10 dhcpcd -4 -t 8 -T eth0 </dev/null >"$BATS_TEST_TMPDIR/lease" 2>&1 3>&- || true
+  on_host ip netns exec client timeout 25 dhcpcd -4 --nodelay --noipv4ll -t 20 -T eth0 </dev/null >"$BATS_TEST_TMPDIR/lease" 2>&1 3>&- || true
   on_host sh -c 'ip netns pids client | xargs -r kill; ip link delete c0; ip netns delete client' </dev/null
   cat "$BATS_TEST_TMPDIR/lease"
   grep -q '10\.77\.122\.' "$BATS_TEST_TMPDIR/lease"
