@@ -96,10 +96,6 @@ LwHeader lw_static_header(const LwFlowQuestion *question);
  * lab or not (rows and places are the same by name). Of char*, transfer full. */
 GPtrArray *lw_static_gained(const LwStatic *from, const LwStatic *to);
 
-/* Flows that `between` has and neither of the others: what an intermediate step of a change would open for a
- * moment. All three of one pool. Of char*, transfer full. */
-GPtrArray *lw_static_beyond(const LwStatic *before, const LwStatic *after, const LwStatic *between);
-
 /* Fills in `statically` of the report's cells, and adds what the proof found: violations, unknowns. */
 void lw_static_report(const LwStatic *proof, LwVerifyReport *report);
 /* Just the cells. */

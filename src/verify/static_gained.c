@@ -51,16 +51,14 @@ static char *gained_text(const LwStatic *proof, const LwPlace *place, LwBdd set)
   return g_strdup_printf("%s to the internet%s%s", who, more ? "; " : "", more ? more : "");
 }
 
-static GPtrArray *what_is_new(const LwStatic *one, const LwStatic *other /* nullable */, const LwStatic *to) {
+GPtrArray *lw_static_gained(const LwStatic *from, const LwStatic *to) {
   GPtrArray *lines = g_ptr_array_new_with_free_func(g_free);
   for (guint i = 0; i < to->rows->len; i++) {
     const LwStaticRow *row = to->rows->pdata[i];
     for (guint r = 0; !covered_by_segment(row) && r < row->reached->len; r++) {
       const LwReached *reached = row->reached->pdata[r];
       g_autofree char *name = lw_static_place_name(to->lab, &reached->place);
-      LwBdd gained = lw_bdd_minus(to->pool, reached->may, reached_in(one, row->name, name));
-      if (other)
-        gained = lw_bdd_minus(to->pool, gained, reached_in(other, row->name, name));
+      LwBdd gained = lw_bdd_minus(to->pool, reached->may, reached_in(from, row->name, name));
       if (gained == LW_BDD_FALSE)
         continue;
       g_autofree char *pieces = gained_text(to, &reached->place, gained);
@@ -68,12 +66,4 @@ static GPtrArray *what_is_new(const LwStatic *one, const LwStatic *other /* null
     }
   }
   return lines;
-}
-
-GPtrArray *lw_static_gained(const LwStatic *from, const LwStatic *to) {
-  return what_is_new(from, NULL, to);
-}
-
-GPtrArray *lw_static_beyond(const LwStatic *before, const LwStatic *after, const LwStatic *between) {
-  return what_is_new(before, after, between);
 }

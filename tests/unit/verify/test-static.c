@@ -597,32 +597,6 @@ static void test_gained(void) {
   fixture_free(before);
 }
 
-/* Between two files that each are right, a step that opens both at once opens what neither does. */
-static void test_beyond(void) {
-  Fixture *before = homelab(), *after = homelab(), *between = homelab();
-  LwBddPool *pool = lw_bdd_pool_new();
-  Fixture *all[] = {before, after, between};
-  for (guint i = 0; i < 3; i++) {
-    lw_bdd_pool_free(all[i]->pool);
-    all[i]->pool = pool;
-  }
-  LwValue key[] = {lw_value_name("lan50"), lw_value_addr(addr("192.168.50.25")),
-                   lw_value_addr(addr("192.168.99.15")), lw_value_number(6), lw_value_number(22)};
-  lw_set_add(lw_ruleset_find_set(router(between), "allowed"), key, 5, (LwOrigin){0});
-  for (guint i = 0; i < 3; i++)
-    prove(all[i]);
-  g_autoptr(GPtrArray) none = lw_static_beyond(before->proof, after->proof, after->proof);
-  g_autoptr(GPtrArray) some = lw_static_beyond(before->proof, after->proof, between->proof);
-  g_assert_cmpuint(none->len, ==, 0);
-  g_assert_cmpuint(some->len, ==, 1);
-  for (guint i = 0; i < 3; i++) {
-    g_clear_pointer(&all[i]->proof, lw_static_free);
-    all[i]->pool = lw_bdd_pool_new();
-    fixture_free(all[i]);
-  }
-  lw_bdd_pool_free(pool);
-}
-
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_data_func("/verify/static/clean/homelab", "examples/homelab", test_clean);
@@ -647,7 +621,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/verify/static/unknown-match", test_unknown_match);
   g_test_add_func("/verify/static/recheck-of-one-element", test_recheck_of_one_element);
   g_test_add_func("/verify/static/gained", test_gained);
-  g_test_add_func("/verify/static/beyond", test_beyond);
   g_test_add_func("/verify/static/intent-both-ways", test_intent_both_ways);
   return g_test_run();
 }
