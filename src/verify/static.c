@@ -90,6 +90,30 @@ static void index_ports(Prove *p) {
     }
 }
 
+/* A segment that nobody is plugged into (its virtual machines do not run) is proved for whoever will be: what
+ * gets to its bridge gets to a port there. The world as given, with such ports; the resources are shared. */
+static LwResourceSet *add_vacant_ports(Prove *p) {
+  const LwLab *lab = p->proof->lab;
+  LwResourceSet *world = lw_resource_set_new();
+  for (guint i = 0; i < p->world->list->len; i++)
+    lw_resource_set_add(world, lw_resource_ref(p->world->list->pdata[i]));
+  p->vacant = g_hash_table_new(g_str_hash, g_str_equal);
+  for (guint i = 0; i < lab->segments->len; i++) {
+    const char *bridge = lw_lab_segment(lab, i)->bridge;
+    if (p->has_port[i] || !lw_static_link(p, "", bridge))
+      continue;
+    g_autofree char *name = g_strdup_printf("a free port of %s", bridge); /* no real name has spaces */
+    LwResource *port = lw_resource_new(LW_RES_LINK, "", name);
+    port->link_type = LW_LINK_EXTERNAL;
+    port->master = g_strdup(bridge);
+    port->up = TRUE;
+    lw_resource_set_add(world, port);
+    g_hash_table_insert(p->vacant, port->name, GUINT_TO_POINTER(i));
+    p->has_port[i] = TRUE;
+  }
+  return world;
+}
+
 /* The host's addresses, and what its links take for everybody's. */
 static LwBdd host_sources(const Prove *p) {
   LwBddPool *pool = p->proof->pool;
@@ -165,8 +189,10 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   proof->unknowns = g_ptr_array_new_with_free_func(g_free);
   const char *router = facts->router_ns ? facts->router_ns : "router";
   const char *inside[] = {"", router, NULL};
-  proof->reach = lw_reach_new(proof->pool, world, inside);
   Prove p = {.proof = proof, .world = world, .router = router, .opening = lw_intent_opening(proof->pool)};
+  index_ports(&p);
+  proof->world = add_vacant_ports(&p);
+  proof->reach = lw_reach_new(proof->pool, proof->world, inside);
   p.told = g_array_new(FALSE, FALSE, sizeof(Told));
   LwIntentOutside outside = {.router = address_of(world, router, LW_ROUTER_WAN),
                              .host = address_of(world, "", lab->host.bridge)};
@@ -174,7 +200,6 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   proof->router_outside = p.basis.router_outside;
   p.far = lw_static_far_destinations(proof->pool);
   p.host_sources = host_sources(&p);
-  index_ports(&p);
   lw_static_add_rows(&p);
   for (guint i = 0; i < proof->rows->len; i++)
     prove_row(&p, proof->rows->pdata[i]);
@@ -182,6 +207,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   keep_unknowns(proof);
   g_hash_table_unref(p.nic_of_port);
   g_hash_table_unref(p.plugged);
+  g_hash_table_unref(p.vacant);
   g_array_unref(p.told);
   g_free(p.has_port);
   return proof;
@@ -194,6 +220,7 @@ void lw_static_free(LwStatic *proof) {
   g_ptr_array_unref(proof->violations);
   g_ptr_array_unref(proof->unknowns);
   lw_reach_free(proof->reach);
+  lw_resource_set_free(proof->world);
   g_free(proof);
 }
 
