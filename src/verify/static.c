@@ -63,31 +63,41 @@ static void prove_row(const Prove *p, LwStaticRow *row) {
     go_by_bridge(p, row);
 }
 
+static void index_port(const Prove *p, const char *port, guint machine, guint nic) {
+  guint pair[2] = {machine, nic};
+  guint segment = lw_nic_segment(p->proof->lab, p->proof->facts, machine, nic);
+  if (lw_static_link(p, "", port) && segment != LW_NONE) {
+    g_hash_table_add(p->plugged, GUINT_TO_POINTER(machine * 64 + nic));
+    p->has_port[segment] = TRUE;
+  }
+  g_hash_table_insert(p->nic_of_port, g_strdup(port), g_memdup2(pair, sizeof pair));
+}
+
+static void index_nic(Prove *p, guint machine, guint nic) {
+  const LwLab *lab = p->proof->lab;
+  const LwFacts *facts = p->proof->facts;
+  LwBddPool *pool = p->proof->pool;
+  /* numbers were assigned: asking for a name gives none away */
+  g_autofree char *port = lw_name_nic_port((LwFacts *)facts, lab, machine, nic);
+  const char *other = lw_nic_other_port(lab, facts, machine, nic);
+  index_port(p, port, machine, nic);
+  if (other)
+    index_port(p, other, machine, nic);
+  LwAddr address = lw_nic_address(lab, facts, machine, nic);
+  if (!lw_addr_is_set(&address))
+    return;
+  p->proof->machines = lw_bdd_or(pool, p->proof->machines, lw_packets_addr(pool, LW_HEADER_DADDR, &address));
+  p->machine_sources = lw_bdd_or(pool, p->machine_sources, lw_packets_addr(pool, LW_HEADER_SADDR, &address));
+}
+
 static void index_ports(Prove *p) {
   const LwLab *lab = p->proof->lab;
   p->nic_of_port = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   p->plugged = g_hash_table_new(NULL, NULL);
   p->has_port = g_new0(gboolean, lab->segments->len + 1);
   for (guint m = 0; m < lab->machines->len; m++)
-    for (guint n = 0; n < lw_lab_machine(lab, m)->nics->len; n++) {
-      guint pair[2] = {m, n};
-      /* numbers were assigned: asking for a name gives none away */
-      char *port = lw_name_nic_port((LwFacts *)p->proof->facts, lab, m, n);
-      guint segment = lw_nic_segment(lab, p->proof->facts, m, n);
-      LwAddr address = lw_nic_address(lab, p->proof->facts, m, n);
-      if (lw_static_link(p, "", port) && segment != LW_NONE) {
-        g_hash_table_add(p->plugged, GUINT_TO_POINTER(m * 64 + n));
-        p->has_port[segment] = TRUE;
-      }
-      if (lw_addr_is_set(&address)) {
-        LwBddPool *pool = p->proof->pool;
-        p->proof->machines =
-            lw_bdd_or(pool, p->proof->machines, lw_packets_addr(pool, LW_HEADER_DADDR, &address));
-        p->machine_sources =
-            lw_bdd_or(pool, p->machine_sources, lw_packets_addr(pool, LW_HEADER_SADDR, &address));
-      }
-      g_hash_table_insert(p->nic_of_port, port, g_memdup2(pair, sizeof pair));
-    }
+    for (guint n = 0; n < lw_lab_machine(lab, m)->nics->len; n++)
+      index_nic(p, m, n);
 }
 
 /* A segment that nobody is plugged into (its virtual machines do not run) is proved for whoever will be: what
