@@ -58,6 +58,7 @@ typedef struct {
 
 typedef struct LwStatic {
   LwBddPool *pool;
+  LwResourceSet *world; /* what `reach` looks at: as it was given, and a port in each segment that has none */
   LwReach *reach;
   const LwLab *lab;
   const LwFacts *facts;
