@@ -20,6 +20,7 @@ typedef enum { EAR_RAW4, EAR_RAW6, EAR_WIRE4, EAR_WIRE6, EAR_LEAVING } EarKind;
 
 typedef struct {
   EarKind kind;
+  int protocol;
   int fd;
 } Ear;
 
@@ -84,7 +85,7 @@ static gboolean add_ear(LwStation *station, EarKind kind, int protocol, GError *
     return FALSE;
   int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on); /* so that a loss is told, not guessed */
-  Ear ear = {kind, fd};
+  Ear ear = {kind, protocol, fd};
   g_array_append_val(station->ears, ear);
   return TRUE;
 }
@@ -145,14 +146,18 @@ static gboolean open_sockets(LwStation *station, GError **error) {
   if (station->frames < 0)
     return FALSE;
   if (!add_ear(station, EAR_RAW4, IPPROTO_TCP, error) || !add_ear(station, EAR_RAW4, IPPROTO_UDP, error) ||
-      !add_ear(station, EAR_RAW4, IPPROTO_ICMP, error) || !add_ear(station, EAR_WIRE4, ETH_P_IP, error) ||
-      !add_ear(station, EAR_WIRE6, ETH_P_IPV6, error))
+      !add_ear(station, EAR_RAW4, IPPROTO_ICMP, error) ||
+      !add_ear(station, EAR_RAW4, LW_PROTOCOL_NOBODYS, error) ||
+      !add_ear(station, EAR_WIRE4, ETH_P_IP, error) || !add_ear(station, EAR_WIRE6, ETH_P_IPV6, error))
     return FALSE;
   /* A kernel without IPv6 delivers none: nothing to listen for. */
-  g_autoptr(GError) no6 = NULL;
-  if (!add_ear(station, EAR_RAW6, IPPROTO_ICMPV6, &no6) && errno != EAFNOSUPPORT) {
-    g_propagate_error(error, g_steal_pointer(&no6));
-    return FALSE;
+  static const int protocols6[] = {IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP};
+  for (guint i = 0; i < G_N_ELEMENTS(protocols6); i++) {
+    g_autoptr(GError) no6 = NULL;
+    if (!add_ear(station, EAR_RAW6, protocols6[i], &no6) && errno != EAFNOSUPPORT) {
+      g_propagate_error(error, g_steal_pointer(&no6));
+      return FALSE;
+    }
   }
   return read_links(station, error);
 }
@@ -251,36 +256,26 @@ static void note_overflow(LwStation *station, struct msghdr *message) {
   }
 }
 
-static gboolean understand_leaving(const guint8 *bytes, gsize length, const struct sockaddr_ll *from,
-                                   LwSighting *out) {
-  out->how = LW_SEEN_LEFT;
-  out->link = (guint)from->sll_ifindex;
-  out->family = from->sll_protocol == htons(ETH_P_IPV6) ? 6 : 4;
-  out->packet = (LwPacket){.role = LW_PACKET_REQUEST, .proto = LW_PROTO_ICMP};
-  if (from->sll_pkttype != PACKET_OUTGOING)
-    return FALSE;
-  return out->family == 6
-             ? lw_packet_parse6(bytes, length, TRUE, &out->packet.cookie)
-             : from->sll_protocol == htons(ETH_P_IP) && lw_packet_parse(bytes, length, &out->packet);
-}
-
 static gboolean understand(const Ear *ear, const guint8 *bytes, gsize length, const struct sockaddr_ll *from,
                            LwSighting *out) {
-  if (ear->kind == EAR_LEAVING)
-    return understand_leaving(bytes, length, from, out);
-  gboolean wire = ear->kind == EAR_WIRE4 || ear->kind == EAR_WIRE6;
-  out->how = wire ? LW_SEEN_WIRE : LW_SEEN_LOCAL;
-  out->link = wire ? (guint)from->sll_ifindex : 0;
-  /* A frame for somebody else that a bridge flooded, or one that went out, has not arrived here. */
-  if (wire && (from->sll_pkttype == PACKET_OTHERHOST || from->sll_pkttype == PACKET_OUTGOING))
+  static const LwSeen how[] = {LW_SEEN_LOCAL, LW_SEEN_LOCAL, LW_SEEN_WIRE, LW_SEEN_WIRE, LW_SEEN_LEFT};
+  out->how = how[ear->kind];
+  out->link = out->how == LW_SEEN_LOCAL ? 0 : (guint)from->sll_ifindex;
+  gboolean went_out = out->how != LW_SEEN_LOCAL && from->sll_pkttype == PACKET_OUTGOING;
+  if (went_out != (out->how == LW_SEEN_LEFT))
     return FALSE;
-  if (ear->kind == EAR_RAW4 || ear->kind == EAR_WIRE4) {
-    out->family = 4;
-    return lw_packet_parse(bytes, length, &out->packet);
-  }
-  out->family = 6;
-  out->packet = (LwPacket){.role = LW_PACKET_REQUEST, .proto = LW_PROTO_ICMP};
-  return lw_packet_parse6(bytes, length, ear->kind == EAR_WIRE6, &out->packet.cookie);
+  /* A frame for somebody else that a bridge flooded has not arrived here. */
+  if (out->how == LW_SEEN_WIRE && from->sll_pkttype == PACKET_OTHERHOST)
+    return FALSE;
+  gboolean six = ear->kind == EAR_RAW6 || ear->kind == EAR_WIRE6 ||
+                 (out->how == LW_SEEN_LEFT && from->sll_protocol == htons(ETH_P_IPV6));
+  out->family = six ? 6 : 4;
+  if (ear->kind == EAR_RAW6)
+    return lw_packet_parse6_bare(bytes, length, (guint8)ear->protocol, &out->packet);
+  if (six)
+    return lw_packet_parse6(bytes, length, &out->packet);
+  return (out->how != LW_SEEN_LEFT || from->sll_protocol == htons(ETH_P_IP)) &&
+         lw_packet_parse(bytes, length, &out->packet);
 }
 
 static guint drain_ear(LwStation *station, const Ear *ear, LwSightingFunc func, gpointer data) {

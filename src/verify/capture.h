@@ -22,7 +22,7 @@ typedef struct {
   LwSeen how;
   guint link;      /* WIRE, LEFT: interface index */
   guint family;    /* 4, 6 */
-  LwPacket packet; /* family 6: role and cookie alone */
+  LwPacket packet; /* family 6, LOCAL: without its addresses */
 } LwSighting;
 
 typedef void (*LwSightingFunc)(const LwSighting *sighting, gpointer data);

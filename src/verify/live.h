@@ -11,6 +11,7 @@ typedef struct {
   guint station;
   LwSeen how;
   guint link;
+  LwAddr source; /* as it was then */
 } LwSeenAt;
 
 typedef enum {
@@ -67,6 +68,7 @@ typedef struct {
   GPtrArray *flows;    /* of LwFlow* */
   GPtrArray *probes;   /* of LwProbe*; cookie = base + index */
   GHashTable *by_port; /* source port -> ECHO or DNS probe */
+  GHashTable *by_target; /* IPv6 destination -> its CELL probe */
   guint32 base;
   LwProbe **sentinel;     /* place -> its gateway's, nullable */
   LwProbe **far_sentinel; /* place -> one through its tunnel, nullable */

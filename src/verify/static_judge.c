@@ -121,6 +121,7 @@ static void violate(const Prove *p, const LwStaticRow *row, LwStaticKind kind, c
   v->start = row->start;
   v->from = g_strdup(row->name);
   v->to = lw_static_place_name(p->proof->lab, place);
+  v->packets = set;
   pick(p, row, place, set, &v->packet);
   v->proto = proto_of(v->packet.proto);
   v->set = lw_static_pieces_text(p->proof->pool, set);
