@@ -8,6 +8,8 @@
 #include <ifaddrs.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -27,6 +29,7 @@ typedef struct {
 struct LwStation {
   int raw;      /* IPv4 with our own headers, routed */
   int frames;   /* one link, one MAC */
+  int netlink;  /* neighbours */
   GArray *ears; /* of Ear */
   GPtrArray *links;
   guint lost;
@@ -46,6 +49,8 @@ void lw_station_free(LwStation *station) {
     close(station->raw);
   if (station->frames >= 0)
     close(station->frames);
+  if (station->netlink >= 0)
+    close(station->netlink);
   for (guint i = 0; i < station->ears->len; i++)
     close(g_array_index(station->ears, Ear, i).fd);
   g_array_unref(station->ears);
@@ -145,6 +150,9 @@ static gboolean open_sockets(LwStation *station, GError **error) {
   station->frames = open_socket(AF_PACKET, SOCK_DGRAM, 0, "a packet socket", error);
   if (station->frames < 0)
     return FALSE;
+  station->netlink = open_socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, "a netlink socket", error);
+  if (station->netlink < 0)
+    return FALSE;
   if (!add_ear(station, EAR_RAW4, IPPROTO_TCP, error) || !add_ear(station, EAR_RAW4, IPPROTO_UDP, error) ||
       !add_ear(station, EAR_RAW4, IPPROTO_ICMP, error) ||
       !add_ear(station, EAR_RAW4, LW_PROTOCOL_NOBODYS, error) ||
@@ -164,7 +172,7 @@ static gboolean open_sockets(LwStation *station, GError **error) {
 
 LwStation *lw_station_open(const char *netns, GError **error) {
   g_autoptr(LwStation) station = g_new0(LwStation, 1);
-  station->raw = station->frames = -1;
+  station->raw = station->frames = station->netlink = -1;
   station->ears = g_array_new(FALSE, FALSE, sizeof(Ear));
   station->links = g_ptr_array_new_with_free_func(link_free);
   int previous = lw_netns_enter(netns, error);
@@ -237,6 +245,29 @@ gboolean lw_station_send_frame(LwStation *station, guint link, const LwMac *to, 
   if (to)
     memcpy(ll.sll_addr, to->bytes, sizeof to->bytes);
   return sendto(station->frames, packet, length, 0, (struct sockaddr *)&ll, sizeof ll) == (gssize)length;
+}
+
+void lw_station_introduce(LwStation *station, guint link, const LwAddr *address, const LwMac *mac) {
+  struct {
+    struct nlmsghdr head;
+    struct ndmsg body;
+    struct rtattr address_head;
+    guint8 address[16];
+    struct rtattr mac_head;
+    guint8 mac[8];
+  } message = {
+      .head = {.nlmsg_len = sizeof message,
+               .nlmsg_type = RTM_NEWNEIGH,
+               .nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE},
+      .body = {.ndm_family = AF_INET6, .ndm_ifindex = (int)link, .ndm_state = NUD_REACHABLE},
+      .address_head = {.rta_len = RTA_LENGTH(16), .rta_type = NDA_DST},
+      .mac_head = {.rta_len = RTA_LENGTH(6), .rta_type = NDA_LLADDR},
+  };
+  memcpy(message.address, address->bytes, sizeof message.address);
+  memcpy(message.mac, mac->bytes, sizeof mac->bytes);
+  struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+  /* where it is refused the packet does not arrive, which is told */
+  (void)!sendto(station->netlink, &message, sizeof message, 0, (struct sockaddr *)&kernel, sizeof kernel);
 }
 
 void lw_station_poll(const LwStation *station, GArray *fds) {

@@ -279,8 +279,35 @@ static gboolean is_special(const LwAddr *address) {
   return FALSE;
 }
 
+static guint first_in(const Make *m, guint segment) {
+  for (guint i = 0; i < m->world->places->len; i++)
+    if (place_at(m, i)->zone.kind == LW_ZONE_SEGMENT && place_at(m, i)->zone.index == segment)
+      return i;
+  return LW_NONE;
+}
+
+/* Of IPv6 the file tells no addresses: where it would get by what is in force. */
+static void find_target6(const Make *m, const LwHeader *h, LwWay *way) {
+  LwBddPool *pool = m->proof->pool;
+  LwBdd one = lw_packets_of(pool, h);
+  way->to = (LwZone){LW_ZONE_INTERNET, LW_NONE};
+  way->receiver = LW_NONE;
+  for (guint i = 0; i < m->row->reached->len; i++) {
+    const LwReached *reached = m->row->reached->pdata[i];
+    if (reached->place.elsewhere || !lw_bdd_intersects(pool, reached->may, one))
+      continue;
+    way->to = reached->place.zone;
+    if (way->to.kind == LW_ZONE_SEGMENT)
+      way->receiver = first_in(m, way->to.index);
+  }
+}
+
 /* Where it goes, and who has to get it when it may. */
 static void find_target(const Make *m, const LwHeader *h, LwWay *way) {
+  if (h->source.family == 6) {
+    find_target6(m, h, way);
+    return;
+  }
   way->to = lw_verify_zone_of(m->lab, m->facts, &h->destination);
   way->receiver = LW_NONE;
   if (lw_addr_equal(&h->destination, &m->around->router_wan))

@@ -37,7 +37,6 @@ static void live_clear(LwLive *live) {
   g_clear_pointer(&live->flows, g_ptr_array_unref);
   g_clear_pointer(&live->probes, g_ptr_array_unref);
   g_clear_pointer(&live->by_port, g_hash_table_unref);
-  g_clear_pointer(&live->by_target, g_hash_table_unref);
   g_free(live->station_of);
   g_free(live->place_of);
   g_free(live->sentinel);
@@ -198,16 +197,19 @@ LwProbe *lw_live_add_probe(LwLive *live, LwProbeKind kind, guint place, LwVia vi
   return probe;
 }
 
-static guint address_hash(gconstpointer data) {
-  const LwAddr *address = data;
-  guint hash = address->family;
-  for (guint i = 0; i < sizeof address->bytes; i++)
-    hash = hash * 31 + address->bytes[i];
-  return hash;
-}
-
-static gboolean address_equal(gconstpointer a, gconstpointer b) {
-  return lw_addr_equal(a, b);
+/* Nobody has an IPv6 address, so nobody tells the router who has the one that is asked for: it is told, for
+ * half a minute, that the receiver does. */
+static void introduce_receiver(const LwLive *live, const LwProbe *probe) {
+  const LwFlow *flow = probe->flow;
+  guint router = lw_verify_place_of(live->world, LW_ZONE_ROUTER, LW_NONE);
+  if (flow->receiver == LW_NONE || router == LW_NONE || flow->cell->question.to.kind != LW_ZONE_SEGMENT)
+    return;
+  const LwProbePlace *to = lw_live_place(live, flow->receiver);
+  g_autofree char *leg = lw_name_router_leg(lw_lab_segment(live->lab, to->zone.index));
+  const LwLink *link = lw_station_link_by_name(station_of_place(live, router), leg);
+  LwMac mac;
+  if (link && mac_at(live, flow->receiver, &to->address, &mac))
+    lw_station_introduce(station_of_place(live, router), link->index, &probe->destination, &mac);
 }
 
 /* IPv6 that no particular address was asked for is sent from the link's own. */
@@ -233,8 +235,7 @@ static void add_cell(LwLive *live, LwFlow *flow) {
     if (!find_source6(live, probe))
       return; /* blocked */
     probe->ethertype = ETH_P_IPV6;
-    if (cell->generated) /* each has its own destination */
-      g_hash_table_insert(live->by_target, &probe->destination, probe);
+    introduce_receiver(live, probe);
   }
   LwPacket packet = {.role = LW_PACKET_REQUEST,
                      .proto = question->proto,
@@ -396,13 +397,6 @@ static void hear_request(LwLive *live, guint station, const LwSighting *sighting
     answer_udp(live, station, packet);
 }
 
-/* The router would deliver it, past all its rules, and asks the wire who has the address. */
-static void hear_lookup(LwLive *live, guint station, const LwSighting *sighting) {
-  LwProbe *probe = g_hash_table_lookup(live->by_target, &sighting->packet.destination);
-  if (probe && station != probe->station && sighting->how == LW_SEEN_WIRE)
-    note_sighting(probe, station, sighting);
-}
-
 static void hear(const LwSighting *sighting, gpointer data) {
   const Ear *ear = data;
   LwLive *live = ear->live;
@@ -413,10 +407,6 @@ static void hear(const LwSighting *sighting, gpointer data) {
     LwProbe *probe = g_hash_table_lookup(live->by_port, GUINT_TO_POINTER((guint)packet->dport));
     if (probe && packet->proto == LW_PROTO_UDP && probe->station == ear->station)
       lw_live_hear_answer(probe, packet);
-    return;
-  }
-  if (packet->role == LW_PACKET_LOOKUP) {
-    hear_lookup(live, ear->station, sighting);
     return;
   }
   guint number = packet->cookie - live->base;
@@ -561,7 +551,6 @@ LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwV
   live.far_sentinel = g_new0(LwProbe *, places + 1);
   live.probes = g_ptr_array_new_with_free_func(probe_free);
   live.by_port = g_hash_table_new(NULL, NULL);
-  live.by_target = g_hash_table_new(address_hash, address_equal);
   live.base = g_random_int_range(1 << 20, G_MAXINT32);
   if (!open_stations(&live, error))
     return NULL;

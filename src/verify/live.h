@@ -68,7 +68,6 @@ typedef struct {
   GPtrArray *flows;    /* of LwFlow* */
   GPtrArray *probes;   /* of LwProbe*; cookie = base + index */
   GHashTable *by_port; /* source port -> ECHO or DNS probe */
-  GHashTable *by_target; /* IPv6 destination -> its CELL probe */
   guint32 base;
   LwProbe **sentinel;     /* place -> its gateway's, nullable */
   LwProbe **far_sentinel; /* place -> one through its tunnel, nullable */

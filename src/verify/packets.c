@@ -17,7 +17,6 @@
 #define ECHO_REQUEST 8
 #define ECHO_REQUEST6 128
 #define ECHO_REPLY6 129
-#define SOLICITATION6 135
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
@@ -238,14 +237,9 @@ static gboolean parse_icmp6(const guint8 *at, gsize length, LwPacket *out) {
     return FALSE;
   out->proto = LW_PROTO_ICMP;
   LwPacketRole mark;
-  if (at[0] == SOLICITATION6 && length >= ICMP_HEADER + 16) {
-    out->role = LW_PACKET_LOOKUP;
-    out->destination.family = 6;
-    memcpy(out->destination.bytes, at + ICMP_HEADER, 16);
-  } else if ((at[0] == ECHO_REQUEST6 || at[0] == ECHO_REPLY6) &&
-             get_mark(at + ICMP_HEADER, length - ICMP_HEADER, &mark, &out->cookie)) {
+  if ((at[0] == ECHO_REQUEST6 || at[0] == ECHO_REPLY6) &&
+      get_mark(at + ICMP_HEADER, length - ICMP_HEADER, &mark, &out->cookie))
     out->role = at[0] == ECHO_REPLY6 ? LW_PACKET_REPLY : LW_PACKET_REQUEST;
-  }
   return TRUE;
 }
 

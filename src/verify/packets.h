@@ -12,7 +12,6 @@ typedef enum {
   LW_PACKET_OTHER,   /* none of ours */
   LW_PACKET_REQUEST, /* SYN, datagram, echo request: as the source sent it */
   LW_PACKET_REPLY,   /* SYN-ACK or RST, answering datagram, echo reply */
-  LW_PACKET_LOOKUP,  /* IPv6: somebody asks the wire who has `destination` (a neighbour solicitation) */
 } LwPacketRole;
 
 typedef struct {

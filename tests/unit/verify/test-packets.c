@@ -149,17 +149,6 @@ static void test_ipv6(void) {
   }
 }
 
-static void test_solicitation(void) {
-  LwAddr target = test_addr("fd00:20::1001");
-  guint8 bytes[64] = {0x60, 0, 0, 0, 0, 24, 58, 255};
-  bytes[40] = 135;
-  memcpy(bytes + 48, target.bytes, 16);
-  LwPacket out;
-  g_assert_true(lw_packet_parse6(bytes, sizeof bytes, &out));
-  g_assert_cmpint(out.role, ==, LW_PACKET_LOOKUP);
-  g_assert_true(lw_addr_equal(&out.destination, &target));
-}
-
 /* ICMP of another type, and protocols that have no ports. */
 static void test_others(void) {
   guint8 bytes[LW_PACKET_MAX];
@@ -189,7 +178,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/verify/packets/foreign", test_foreign);
   g_test_add_func("/verify/packets/hostile", test_hostile);
   g_test_add_func("/verify/packets/ipv6", test_ipv6);
-  g_test_add_func("/verify/packets/solicitation", test_solicitation);
   g_test_add_func("/verify/packets/others", test_others);
   return g_test_run();
 }
