@@ -5,6 +5,7 @@
 #include "cmd/generations.h"
 #include "cmd/hosts.h"
 #include "cmd/proof.h"
+#include "cmd/router.h"
 #include "policy/policy.h"
 #include "providers/nft/foreign.h"
 #include "twin/twin.h"
@@ -123,6 +124,11 @@ static gboolean refuse_pending(LwSession *session, GError **error) {
   return FALSE;
 }
 
+static void print_notes(const GPtrArray *notes) {
+  for (guint i = 0; i < notes->len; i++)
+    g_printerr("lanward: %s\n", (char *)notes->pdata[i]);
+}
+
 /* *generation: which one it made, 0 when nothing waits to be confirmed. */
 static gboolean apply_session(LwSession *session, const char *path, guint *changes, guint *generation,
                               guint *seconds, GError **error) {
@@ -143,8 +149,9 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
     g_printerr("lanward: nobody knows the endpoint of tunnel %s: it stays closed until an apply finds it\n",
                (char *)session->unresolved->pdata[i]);
   g_autoptr(GPtrArray) notes = lw_domains_notes(session);
-  for (guint i = 0; i < notes->len; i++)
-    g_printerr("lanward: %s\n", (char *)notes->pdata[i]);
+  print_notes(notes);
+  g_autoptr(GPtrArray) router_notes = lw_router_notes(session);
+  print_notes(router_notes);
   *changes = plan->changes->len;
   if (!*seconds && lw_host_changes_uplink(session, plan))
     *seconds = UPLINK_CONFIRM_S;
@@ -181,6 +188,9 @@ static int apply_inside(gpointer data) {
     if (changes && !generation)
       lw_session_wait_leases(session, LEASES_WAIT_MS);
     print_applied(invocation, session->lab, changes, g_get_monotonic_time() - start);
+    g_autofree char *certificate = lw_router_certificate_note(session);
+    if (certificate && !invocation->json)
+      g_print("%s\n", certificate);
   }
   g_autofree char *trap = lw_nft_bridge_trap();
   if (trap)
@@ -263,6 +273,8 @@ static int plan_inside(gpointer data) {
   if (!plan || (!lw_plan_is_empty(plan) &&
                 !lw_proof_difference(session, plan, wanted, &difference.opens, &difference.closes, &error)))
     return lw_fail(error);
+  g_autoptr(GPtrArray) notes = lw_router_notes(session);
+  print_notes(notes);
   guint states = LW_NONE;
   gboolean proved = lw_plan_is_empty(plan) || lw_session_prove(session, plan, &states, &error);
   int status =

@@ -10,6 +10,7 @@
 #include "cmd/guard.h"
 #include "cmd/hosts.h"
 #include "cmd/readdress.h"
+#include "cmd/router.h"
 #include "policy/names.h"
 #include "policy/policy.h"
 #include "providers/cell/cell.h"
@@ -41,6 +42,12 @@ void lw_session_set_injector(LwInjector injector, gpointer data) {
 
 void lw_session_set_disorder(void (*disorder)(LwPlan *plan)) {
   test_disorder = disorder;
+}
+
+static volatile sig_atomic_t asked_to_end;
+
+static gboolean is_asked_to_end(void) {
+  return asked_to_end != 0;
 }
 
 static gboolean read_seed(guint8 seed[32], GError **error) {
@@ -283,7 +290,8 @@ LwSession *lw_session_begin(const LwInvocation *invocation, LwSecretStore *loade
                                          .run_dir = RUN_DIR,
                                          .owner = LW_OWNER,
                                          .host = !lw_target_is_twin(),
-                                         .self_path = session->self_path};
+                                         .self_path = session->self_path,
+                                         .cancelled = is_asked_to_end};
   session->providers = lw_providers_new(&session->context, error);
   if (!session->providers)
     return NULL;
@@ -329,7 +337,8 @@ LwResourceSet *lw_session_wanted(LwSession *session, GError **error) {
   if (!lw_policy_assign(session->lab, session->facts, error) ||
       !lw_policy_compile(session->lab, session->facts, wanted, error))
     return NULL;
-  gboolean ok = session->host ? lw_host_add(session->host, session->lab, session->facts, wanted, error)
+  gboolean ok = session->host ? lw_host_add(session->host, session->lab, session->facts, wanted, error) &&
+                                    lw_router_add(session, wanted, error)
                               : lw_twin_world_add(session->world, session->lab, session->facts, session->seed,
                                                   session->secrets, wanted, error);
   return ok ? g_steal_pointer(&wanted) : NULL;
@@ -371,8 +380,6 @@ gboolean lw_session_prove(LwSession *session, const LwPlan *plan, guint *states,
   *states = lw_plan_guard_proved(guard);
   return ok;
 }
-
-static volatile sig_atomic_t asked_to_end;
 
 static void on_signal(int number) {
   (void)number;

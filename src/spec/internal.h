@@ -109,6 +109,7 @@ void lw_spec_build_tunnels(LwSpec *spec, const LwYaml *map);
 void lw_spec_read_tunnels(LwSpec *spec); /* their WireGuard files: needs the subnets */
 void lw_spec_build_machines(LwSpec *spec, const LwYaml *map);
 void lw_spec_read_create(LwSpec *spec, const LwYaml *map, LwMachine *machine); /* create.c */
+void lw_spec_read_router_create(LwSpec *spec, const LwYaml *map);
 
 /* check.c: what only the whole shows. */
 void lw_spec_check(LwSpec *spec);

@@ -158,6 +158,32 @@ static void print_host(GString *out, const LwLab *lab) {
     put_prefix(out, 4, lw_lab_network(lab, i)->name, &lw_lab_network(lab, i)->prefix);
 }
 
+static void put_size(GString *out, guint indent, const char *key, guint mib) {
+  static const struct {
+    guint mib;
+    const char *unit;
+  } units[] = {{1024 * 1024, "TiB"}, {1024, "GiB"}, {1, "MiB"}};
+  guint i = 0;
+  while (mib % units[i].mib)
+    i++;
+  g_autofree char *text = g_strdup_printf("%u%s", mib / units[i].mib, units[i].unit);
+  put_raw(out, indent, key, text);
+}
+
+static void put_if(GString *out, guint indent, const char *key, const char *value) {
+  if (value)
+    put(out, indent, key, value);
+}
+
+static void print_router_create(GString *out, const LwCreate *create) {
+  g_autofree char *vcpus = g_strdup_printf("%u", create->vcpus);
+  open_section(out, 2, "create");
+  put(out, 4, "image", create->image);
+  put_size(out, 4, "memory", create->memory);
+  put_raw(out, 4, "vcpus", vcpus);
+  put_size(out, 4, "disk", create->disk_size);
+}
+
 static void print_router(GString *out, const LwRouter *router) {
   static const char *const adopt[] = {"none", "observe", "replace"};
   gboolean opnsense = router->kind == LW_ROUTER_OPNSENSE;
@@ -178,6 +204,8 @@ static void print_router(GString *out, const LwRouter *router) {
   }
   if (lw_mac_is_set(&router->wan_mac))
     put_mac(out, 2, "wan-mac", &router->wan_mac);
+  if (router->create)
+    print_router_create(out, router->create);
 }
 
 static void print_manage(GString *out, guint manage) {
@@ -314,23 +342,6 @@ static void print_kind(GString *out, const LwMachine *machine) {
   for (guint i = 0; i < machine->command->len; i++)
     flow_add(&flow, g_strdup(machine->command->pdata[i]));
   flow_put_list(&flow, out, 4, "command");
-}
-
-static void put_size(GString *out, guint indent, const char *key, guint mib) {
-  static const struct {
-    guint mib;
-    const char *unit;
-  } units[] = {{1024 * 1024, "TiB"}, {1024, "GiB"}, {1, "MiB"}};
-  guint i = 0;
-  while (mib % units[i].mib)
-    i++;
-  g_autofree char *text = g_strdup_printf("%u%s", mib / units[i].mib, units[i].unit);
-  put_raw(out, indent, key, text);
-}
-
-static void put_if(GString *out, guint indent, const char *key, const char *value) {
-  if (value)
-    put(out, indent, key, value);
 }
 
 static void print_create(GString *out, const LwCreate *create) {
