@@ -133,6 +133,8 @@ struct LwReach {
   GHashTable *ruleset_index; /* LwRuleset* -> RulesetIndex* */
   GHashTable *decisions;     /* LwChain* -> the first of its rules behind which there are only verdicts */
   GHashTable *matched;       /* LwMatch* -> what it came to, by what it depends on */
+  GHashTable *matched_now;   /* the same of all matches, in sets that are scratch */
+  GPtrArray *worth_keeping;  /* keys of those of matched_now that would be long in the making again */
   GHashTable *unknowns;      /* of char* */
   LwApproximation approximation;
   GPtrArray *trace; /* of LwStep*; NULL: not asked for */
@@ -174,6 +176,9 @@ GArray *lw_reach_lookup(const At *at, const GArray *fields, const char *set, con
                         gboolean *unknown /* the set is not known, or a field is not */);
 const LwElement *lw_reach_deciding_element(const At *at, const LwRule *rule, const State *state,
                                            LwBdd packet);
+GHashTable *lw_reach_matched_new(void);
+/* Ends what is scratch, but for `keep` and for what is worth keeping of matches. */
+void lw_reach_matches_scratch_end(LwReach *reach, LwBdd *const *keep, guint count);
 void lw_reach_note_unknown(LwReach *reach, const char *text);
 void lw_reach_set_index_free(gpointer index);
 
@@ -197,6 +202,8 @@ LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link);
 /* Destinations that no route of a table refuses. */
 LwBdd lw_reach_unrefused_destinations(LwReach *reach, Ns *ns, const State *state, guint iif);
 /* What refuses a packet that goes nowhere, or "no route leads there". Transfer full. */
+/* So that what all runs ask for does not become one's scratch. */
+void lw_reach_make_tables(LwReach *reach);
 char *lw_reach_refusal(LwReach *reach, Ns *ns, const State *state, guint iif, LwBdd packet);
 /* Links that any route of the namespace leads to. Of guint, transfer full. */
 GArray *lw_reach_routed_links(LwReach *reach, Ns *ns);

@@ -40,6 +40,11 @@ typedef struct {
 
 typedef enum { LW_REACH_MAY, LW_REACH_MUST } LwApproximation;
 
+/* As lw_bdd_scratch_begin() and _end(), for runs in between whose sets are not needed further: what all runs
+ * share is kept all the same. A link is lost, an element is told of, outside of the two. */
+void lw_reach_scratch_begin(LwReach *reach);
+void lw_reach_scratch_end(LwReach *reach, LwBdd *const *keep, guint count);
+
 /* What was written into the packets on the way; unset: as they were sent. */
 typedef struct {
   LwAddr source, destination;

@@ -607,6 +607,8 @@ LwReach *lw_reach_new(LwBddPool *pool, const LwResourceSet *world, const char *c
   reach->ruleset_index = g_hash_table_new_full(NULL, NULL, NULL, lw_reach_ruleset_index_free);
   reach->decisions = g_hash_table_new(NULL, NULL);
   reach->matched = g_hash_table_new_full(NULL, NULL, NULL, matched_free);
+  reach->matched_now = lw_reach_matched_new();
+  reach->worth_keeping = g_ptr_array_new();
   reach->unknowns = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   lw_reach_index_world(reach, inside);
   return reach;
@@ -616,6 +618,8 @@ void lw_reach_free(LwReach *reach) {
   if (!reach)
     return;
   g_hash_table_unref(reach->matched);
+  g_hash_table_unref(reach->matched_now);
+  g_ptr_array_unref(reach->worth_keeping);
   g_hash_table_unref(reach->decisions);
   g_hash_table_unref(reach->set_index);
   g_hash_table_unref(reach->ruleset_index);
@@ -623,6 +627,15 @@ void lw_reach_free(LwReach *reach) {
   g_ptr_array_unref(reach->namespaces);
   g_hash_table_unref(reach->unknowns);
   g_free(reach);
+}
+
+void lw_reach_scratch_begin(LwReach *reach) {
+  lw_reach_make_tables(reach);
+  lw_bdd_scratch_begin(reach->pool);
+}
+
+void lw_reach_scratch_end(LwReach *reach, LwBdd *const *keep, guint count) {
+  lw_reach_matches_scratch_end(reach, keep, count);
 }
 
 LwBddPool *lw_reach_pool(const LwReach *reach) {
