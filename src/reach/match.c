@@ -474,10 +474,63 @@ static const char *name_of(const At *at, LwField field) {
   return field == LW_FIELD_OIF && !oif_is_open(at) ? link_name(at, at->oif) : NULL;
 }
 
+static guint list_hash(gconstpointer data) {
+  const List *list = data;
+  return g_direct_hash(list->set) ^ (list->position * 16777619u) ^ g_str_hash(list->name);
+}
+
+static gboolean list_is(gconstpointer a, gconstpointer b) {
+  const List *one = a, *other = b;
+  return one->set == other->set && one->position == other->position && g_str_equal(one->name, other->name);
+}
+
+static void list_free(gpointer data) {
+  List *list = data;
+  g_free(list->name);
+  g_free(list);
+}
+
+GHashTable *lw_reach_lists_new(void) {
+  return g_hash_table_new_full(list_hash, list_is, list_free, NULL);
+}
+
+List *lw_reach_list(LwReach *reach, const LwSet *set, guint position, const char *name) {
+  const List key = {.set = set, .position = position, .name = (char *)name};
+  List *known = g_hash_table_lookup(reach->lists, &key);
+  if (known)
+    return known;
+  known = g_memdup2(&key, sizeof key);
+  known->name = g_strdup(name);
+  if (position == LW_ALL_ELEMENTS) {
+    known->named = set->elements;
+  } else {
+    const SetIndex *index = index_of(reach, set, position);
+    known->named = g_hash_table_lookup(index->by_name[position], name);
+    known->wild = index->wild[position];
+  }
+  g_hash_table_add(reach->lists, known);
+  return known;
+}
+
+static gboolean elements_equal(const GPtrArray *a, const GPtrArray *b) {
+  guint count = a ? a->len : 0;
+  if (count != (b ? b->len : 0))
+    return FALSE;
+  for (guint i = 0; i < count; i++)
+    if (!lw_element_equal(a->pdata[i], b->pdata[i]))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean lw_reach_lists_equal(const List *a, const List *b) {
+  return elements_equal(a->named, b->named) && elements_equal(a->wild, b->wild);
+}
+
 /* The elements that can match at all: two lists, either may be NULL. Of several names the one that fewest
- * elements have. */
+ * elements have: what is found depends on these alone. */
 static void candidates(const At *at, const GArray *fields, const LwSet *set, GPtrArray *lists[2]) {
-  guint fewest = G_MAXUINT;
+  guint fewest = G_MAXUINT, position = LW_ALL_ELEMENTS;
+  const char *by = "";
   lists[0] = set->elements;
   lists[1] = NULL;
   for (guint i = 0; i < fields->len && i < KEY_FIELDS_MAX; i++) {
@@ -490,9 +543,21 @@ static void candidates(const At *at, const GArray *fields, const LwSet *set, GPt
     if (count >= fewest)
       continue;
     fewest = count;
+    position = i;
+    by = name;
     lists[0] = same;
     lists[1] = index->wild[i];
   }
+  if (at->reach->looked)
+    g_hash_table_add(at->reach->looked->lists, lw_reach_list(at->reach, set, position, by));
+}
+
+/* What is remembered of a match is looked at all the same. */
+static void look_at(const At *at, const LwMatch *match) {
+  const LwSet *set = set_by_name(at, match->set);
+  GPtrArray *lists[2];
+  if (set && set->fields->len == match->fields->len)
+    candidates(at, match->fields, set, lists);
 }
 
 static Held set_held(const At *at, const LwMatch *match, const State *state, guint *looked_at) {
@@ -695,6 +760,8 @@ Held lw_reach_match(const At *at, const LwRule *rule, const LwMatch *match, cons
   MatchKey key;
   gboolean keep = match_key(at, match, state, &key);
   const Held *known = keep ? recall(at->reach, match, &key) : NULL;
+  if (known && match->set && at->reach->looked)
+    look_at(at, match);
   if (known)
     return *known;
   Held held = {LW_BDD_FALSE, LW_BDD_TRUE};
