@@ -221,6 +221,8 @@ static int verify_inside(LwSession *session) {
     report = cells_of(session, &still);
   if (!report)
     return lw_fail(error);
+  if (live)
+    lw_proof_lost_tunnels(session, &still, report);
   add_drift(report, &still);
   if (both || invocation->statically) {
     lw_static_report(still.proof, report);
