@@ -229,6 +229,7 @@ static int verify_inside(LwSession *session) {
     lw_verify_add_disagreements(report);
   }
   add_broken_asserts(session, report);
+  lw_verify_complete(report);
   report->elapsed_ms = (g_get_monotonic_time() - start) / 1000;
   return lw_verify_write_junit(invocation, report, &error) ? lw_verify_print(invocation, session->lab, report)
                                                            : lw_fail(error);

@@ -491,11 +491,17 @@ static void add_point(const Make *m, const LwHeader *h, gboolean differs) {
   gboolean neighbour = way.to.kind == LW_ZONE_SEGMENT && way.to.index == m->row->zone.index;
   if (m->row->machine != LW_NONE && neighbour && way.receiver != LW_NONE)
     way.via = LW_VIA_LINK;
-  if (way.receiver != LW_NONE && way.receiver == way.place)
+  if (way.receiver != LW_NONE && way.receiver == way.place && way.via != LW_VIA_LEG)
     return;
   if (!must && is_around(m, h, &way))
     way.column = "around";
   add_flow(m, h, &way, must, differs);
+  /* by its wire a machine may get to whom its router would not lead it */
+  if (differs && m->row->machine != LW_NONE && way.to.kind == LW_ZONE_SEGMENT && way.receiver != LW_NONE &&
+      way.via != LW_VIA_LINK && h->source.family == 4) {
+    way.via = LW_VIA_LINK;
+    add_flow(m, h, &way, must, differs);
+  }
 }
 
 /* --- sets

@@ -69,10 +69,7 @@ static GPtrArray *destinations_of(const LwVerifyReport *report, const LwLab *lab
 }
 
 static gboolean is_bad(const LwCell *cell) {
-  gboolean live = cell->live != LW_CELL_UNTESTED && (cell->live == LW_CELL_ALLOW) != cell->expect;
-  gboolean still =
-      cell->statically != LW_CELL_UNTESTED && (cell->statically == LW_CELL_ALLOW) != cell->expect;
-  return live || still;
+  return (cell->told && cell->live != LW_CELL_UNTESTED) || lw_cell_is_wrong(cell);
 }
 
 /* "samba tcp/445" counts as samba. */

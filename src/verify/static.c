@@ -176,6 +176,11 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   p.host_sources = host_sources(&p);
   index_ports(&p);
   lw_static_add_rows(&p);
+  proof->has_link = g_new0(gboolean, lab->host.networks->len + 1);
+  for (guint i = 0; i < lab->host.networks->len; i++) {
+    LwPrefix prefix = lw_lab_network(lab, i)->prefix;
+    proof->has_link[i] = lw_static_link_of_network(&p, &prefix) != NULL;
+  }
   for (guint i = 0; i < proof->rows->len; i++)
     prove_row(&p, proof->rows->pdata[i]);
   lw_static_judge_lost_tunnels(&p);
@@ -194,6 +199,7 @@ void lw_static_free(LwStatic *proof) {
   g_ptr_array_unref(proof->violations);
   g_ptr_array_unref(proof->unknowns);
   lw_reach_free(proof->reach);
+  g_free(proof->has_link);
   g_free(proof);
 }
 
