@@ -1,7 +1,7 @@
 /* The packets that are made of the static proof's sets. */
-#include "compiled.h"
-
 #include "policy/names.h"
+#include "policy/policy.h"
+#include "spec/spec.h"
 #include "verify/generated.h"
 #include "verify/points.h"
 
@@ -95,8 +95,9 @@ static void test_cut(void) {
  * ------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-  Compiled c;
-  LwResourceSet *now;
+  LwLab *lab;
+  LwFacts *facts;
+  LwResourceSet *wanted, *now;
   LwBddPool *pool;
   LwStatic *proof;
   LwVerifyWorld world;
@@ -122,28 +123,39 @@ static void add_place(Fixture *f, LwZoneKind kind, guint index, LwAddr address, 
 }
 
 static void add_machines(Fixture *f) {
-  for (guint m = 0; m < f->c.lab->machines->len; m++)
-    for (guint n = 0; n < lw_lab_machine(f->c.lab, m)->nics->len; n++)
-      add_place(f, LW_ZONE_SEGMENT, lw_nic_segment(f->c.lab, f->c.facts, m, n),
-                lw_nic_address(f->c.lab, f->c.facts, m, n), lw_lab_machine(f->c.lab, m)->name);
+  for (guint m = 0; m < f->lab->machines->len; m++)
+    for (guint n = 0; n < lw_lab_machine(f->lab, m)->nics->len; n++)
+      add_place(f, LW_ZONE_SEGMENT, lw_nic_segment(f->lab, f->facts, m, n),
+                lw_nic_address(f->lab, f->facts, m, n), lw_lab_machine(f->lab, m)->name);
 }
 
 static Fixture *homelab(void) {
   Fixture *f = g_new0(Fixture, 1);
   g_autoptr(GPtrArray) said = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
   g_autoptr(LwSecretStore) store = lw_secret_store_new(NULL);
-  f->c = compiled_new(lw_spec_load(LW_SOURCE "/examples/homelab.yaml", LW_SPEC_TWIN, store, said), NULL);
-  g_assert_true(lw_prefix_parse("192.168.178.0/24", &f->c.facts->home_lan)); /* as a home has it */
+  f->lab = lw_spec_load(LW_SOURCE "/examples/homelab.yaml", LW_SPEC_TWIN, store, said);
+  g_assert_nonnull(f->lab);
+  f->facts = lw_facts_new();
+  f->facts->cells_stand_in = f->facts->bridge_meta = TRUE;
+  g_assert_true(lw_prefix_parse("192.168.178.0/24", &f->facts->home_lan));
+  for (guint i = 0; i < f->lab->tunnels->len; i++) {
+    LwAddr endpoint = lw_addr_from_v4(0x2d500001 + (i << 8));
+    g_hash_table_insert(f->facts->endpoints, g_strdup(lw_lab_tunnel(f->lab, i)->name),
+                        g_memdup2(&endpoint, sizeof endpoint));
+  }
+  f->wanted = lw_resource_set_new();
+  g_assert_true(lw_policy_assign(f->lab, f->facts, NULL));
+  g_assert_true(lw_policy_compile(f->lab, f->facts, f->wanted, NULL));
   f->world = (LwVerifyWorld){.target = "twin",
                              .places = g_ptr_array_new_with_free_func(place_free),
                              .home_lan_host = addr("192.168.178.1"),
                              .internet_host = addr("45.83.10.10")};
   add_machines(f);
-  add_place(f, LW_ZONE_HOST, LW_NONE, f->c.lab->host.management.address, "host");
-  add_place(f, LW_ZONE_ROUTER, LW_NONE, f->c.lab->host.management.router, "router");
+  add_place(f, LW_ZONE_HOST, LW_NONE, f->lab->host.management.address, "host");
+  add_place(f, LW_ZONE_ROUTER, LW_NONE, f->lab->host.management.router, "router");
   add_place(f, LW_ZONE_HOME_LAN, LW_NONE, f->world.home_lan_host, "home-router");
   add_place(f, LW_ZONE_INTERNET, LW_NONE, f->world.internet_host, "internet");
-  for (guint i = 0; i < f->c.lab->tunnels->len; i++)
+  for (guint i = 0; i < f->lab->tunnels->len; i++)
     add_place(f, LW_ZONE_INTERNET, i, lw_addr_from_v4(0x2d500001 + (i << 8)), "far");
   f->pool = lw_bdd_pool_new();
   return f;
@@ -154,11 +166,11 @@ static void generate(Fixture *f) {
   g_clear_pointer(&f->now, lw_resource_set_free);
   g_clear_pointer(&f->flows, g_ptr_array_unref);
   g_clear_pointer(&f->left_out, g_ptr_array_unref);
-  f->now = lw_static_with_lease(f->c.wanted, f->c.facts);
-  f->proof = lw_static_prove(f->pool, f->c.lab, f->c.facts, f->now);
+  f->now = lw_static_with_lease(f->wanted, f->facts);
+  f->proof = lw_static_prove(f->pool, f->lab, f->facts, f->now);
   f->flows = g_ptr_array_new_with_free_func(flow_free);
   f->left_out = g_ptr_array_new_with_free_func(g_free);
-  lw_verify_generate(f->c.lab, f->c.facts, &f->world, &f->around, f->proof, f->flows, f->left_out);
+  lw_verify_generate(f->lab, f->facts, &f->world, &f->around, f->proof, f->flows, f->left_out);
 }
 
 static void fixture_free(Fixture *f) {
@@ -168,7 +180,9 @@ static void fixture_free(Fixture *f) {
   lw_resource_set_free(f->now);
   lw_bdd_pool_free(f->pool);
   g_ptr_array_unref(f->world.places);
-  compiled_clear(&f->c);
+  lw_resource_set_free(f->wanted);
+  lw_facts_free(f->facts);
+  lw_lab_free(f->lab);
   g_free(f);
 }
 
@@ -265,9 +279,9 @@ static void test_bounded(void) {
 /* A difference comes first, with the packet that the static half tells. */
 static void test_difference(void) {
   Fixture *f = homelab();
-  for (guint i = 0; i < f->c.wanted->list->len; i++) {
-    const LwResource *r = f->c.wanted->list->pdata[i];
-    if (r->kind != LW_RES_RULESET || g_strcmp0(r->ns, f->c.facts->router_ns) != 0)
+  for (guint i = 0; i < f->wanted->list->len; i++) {
+    const LwResource *r = f->wanted->list->pdata[i];
+    if (r->kind != LW_RES_RULESET || g_strcmp0(r->ns, f->facts->router_ns) != 0)
       continue;
     LwChain *chain = lw_ruleset_find_chain(r->ruleset, "forward");
     LwRule *rule = chain ? lw_chain_add_rule(chain, (LwOrigin){0}, NULL) : NULL;
