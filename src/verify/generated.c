@@ -373,6 +373,13 @@ static char *key_of(const LwFlow *flow, const LwHeader *h) {
                          ports ? h->dport : 0, h->proto == 1 || h->proto == 58 ? h->icmp_type : 0);
 }
 
+/* On its own wire a machine may say anything to anybody there; a packet for somewhere else is not sent there. */
+static gboolean is_beside(const Make *m, const LwIntended *each, const LwHeader *h) {
+  gboolean own_wire = m->row->zone.kind == LW_ZONE_SEGMENT && each->to.kind == LW_ZONE_SEGMENT &&
+                      each->to.index == m->row->zone.index;
+  return own_wire && !lw_prefix_contains(&lw_lab_segment(m->lab, each->to.index)->subnet, &h->destination);
+}
+
 /* The intended sets' word: what must get somewhere (nullable: nothing does), and whether it may. */
 static const LwIntended *intended(const Make *m, const LwHeader *h, gboolean *may) {
   LwBddPool *pool = m->proof->pool;
@@ -381,6 +388,8 @@ static const LwIntended *intended(const Make *m, const LwHeader *h, gboolean *ma
   *may = FALSE;
   for (guint i = 0; i < m->row->intended->len; i++) {
     const LwIntended *each = m->row->intended->pdata[i];
+    if (is_beside(m, each, h))
+      continue;
     *may |= lw_bdd_intersects(pool, each->may, one);
     if (!must && lw_bdd_intersects(pool, each->must, one))
       must = each;
