@@ -67,6 +67,7 @@ struct LwStatic {
   GPtrArray *rows;       /* of LwStaticRow* */
   GPtrArray *violations; /* of LwStaticViolation* */
   LwBdd machines;        /* destinations that are machines' */
+  gboolean *has_link;    /* network behind the host -> something leads to it */
   LwBdd router_outside;  /* destination: the router's own address in the home LAN; FALSE: not known */
   GPtrArray *unknowns;   /* of char*: what could not be understood, taken in the safe direction */
 };
