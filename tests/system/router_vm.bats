@@ -49,7 +49,7 @@ router:
   create: {image: $1.img, memory: 1G, vcpus: 1, disk: 5G}
 tunnels: {se: wireguard/se.conf}
 segments:
-  lan10: {subnet: 192.168.10.0/24, dhcp: .200-.240, egress: direct}
+  lan10: {subnet: 192.168.10.0/24, dhcp: .200-.240, dns: [9.9.9.9], egress: direct}
   lan20: {subnet: 192.168.20.0/24, dhcp: .200-.240, egress: se}
 END
 }
@@ -120,7 +120,7 @@ nothing_left() {
   # what it imported is what the file comes to, and its cards are in the order that it names them by
   host opnsense /etc/lanward/importer.yaml -q -o /run/expected.xml
   on_host sh -c "qemu-img convert -U -O raw $images/opnsense.qcow2 /run/disk.raw && dd if=/run/disk.raw bs=1M skip=3072 count=1 2>/dev/null | tr -d '\000' >/run/kept; rm /run/disk.raw"
-  on_host sh -c 'head -c "$(stat -c %s /run/expected.xml)" /run/kept | cmp - /run/expected.xml'
+  on_host sh -c 'head -c "$(stat -c %s /run/expected.xml)" /run/kept | diff /run/expected.xml -'
   diff <(on_host tail -n 5 /run/kept | grep :) <(virsh domiflist opnsense | awk '{ print $5 }')
   [ "$(virsh domiflist opnsense | awk '{ print $1, $3 }' | tr '\n' ' ')" = "lw-wan br0 lw-mgmt br-mgmt lw-lan10 switch-lan10 lw-lan20 switch-lan20 " ]
 }
