@@ -58,6 +58,43 @@ static void print_kept(const LwSession *session) {
     g_print("kept: %s is cut off\n", (char *)key);
 }
 
+static void print_reset(const LwSession *session, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void print_reset(const LwSession *session, const char *format, ...) {
+  if (session->invocation->quiet || session->invocation->json)
+    return;
+  va_list args;
+  va_start(args, format);
+  g_autofree char *text = g_strdup_vprintf(format, args);
+  va_end(args);
+  g_print("reset: %s\n", text);
+}
+
+/* A machine that was moved to where the file has it now was not moved; with --reset none was, and no exit
+ * switched. Who is cut off stays so: that takes heal. */
+static void settle_run_time_state(LwSession *session) {
+  gboolean reset = session->invocation->reset;
+  GHashTableIter iter;
+  gpointer key, value;
+  for (guint m = 0; m < session->lab->machines->len; m++) {
+    const LwMachine *machine = lw_lab_machine(session->lab, m);
+    for (guint n = 0; n < machine->nics->len; n++) {
+      g_autofree char *nic = g_strdup_printf("%s/%u", machine->name, n);
+      const char *moved = g_hash_table_lookup(session->facts->positions, nic);
+      const char *file = lw_lab_segment(session->lab, lw_machine_nic(machine, n)->segment)->name;
+      if (moved && reset && !g_str_equal(moved, file))
+        print_reset(session, "%s is in %s again (was in %s)", machine->nics->len > 1 ? nic : machine->name,
+                    file, moved);
+      if (moved && (reset || g_str_equal(moved, file)))
+        g_hash_table_remove(session->facts->positions, nic);
+    }
+  }
+  g_hash_table_iter_init(&iter, session->facts->active);
+  while (reset && g_hash_table_iter_next(&iter, &key, &value)) {
+    print_reset(session, "%s leaves by the first of its exits again (was %s)", (char *)key, (char *)value);
+    g_hash_table_iter_remove(&iter);
+  }
+}
+
 /* With --confirm: there has to be something to go back to, and nothing else may wait already. */
 static gboolean prepare_confirm(LwSession *session, guint generation, const LwPlan *plan, guint seconds,
                                 LwConfirmTimer **timer, GError **error) {
@@ -97,6 +134,7 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
                               guint *seconds, GError **error) {
   LwConfirmTimer *timer = NULL;
   guint number = 0;
+  settle_run_time_state(session);
   gboolean ready = refuse_pending(session, error) && lw_containers_ready(session, error);
   g_autoptr(LwResourceSet) wanted = ready ? lw_session_wanted(session, error) : NULL;
   g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, error) : NULL;
@@ -227,6 +265,8 @@ static int plan_inside(gpointer data) {
   g_auto(Difference) difference = {0};
   g_autoptr(LwSession) session =
       lw_session_open(apply->invocation, g_steal_pointer(&apply->lab), apply->secrets, FALSE, &error);
+  if (session)
+    settle_run_time_state(session);
   gboolean ready = session && lw_containers_ready(session, &error);
   g_autoptr(LwResourceSet) wanted = ready ? lw_session_wanted(session, &error) : NULL;
   g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, &error) : NULL;

@@ -9,6 +9,7 @@
 #include "cmd/generations.h"
 #include "cmd/guard.h"
 #include "cmd/hosts.h"
+#include "cmd/readdress.h"
 #include "cmd/router.h"
 #include "policy/names.h"
 #include "policy/policy.h"
@@ -312,6 +313,7 @@ LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretS
   g_autoptr(LwSession) session = lw_session_begin(invocation, loaded_secrets, read_only, error);
   if (!session)
     return NULL;
+  session->in_force = !given;
   session->lab = given ? g_steal_pointer(&given) : load_in_force(session->engine, session->secrets, error);
   return session->lab && learn_facts(session, read_only, error) ? g_steal_pointer(&session) : NULL;
 }
@@ -422,11 +424,19 @@ static gboolean settle_after_failure(LwSession *session) {
   return FALSE;
 }
 
+/* Of another lab than the session's; NULL: that is the one in force, or there is none yet. */
+static GHashTable *addresses_in_force(const LwSession *session) {
+  g_autoptr(LwLab) lab = session->in_force ? NULL : load_in_force(session->engine, session->secrets, NULL);
+  g_autoptr(LwFacts) facts = lab ? lw_engine_facts(session->engine, NULL) : NULL;
+  return facts ? lw_readdress_before(lab, facts) : NULL;
+}
+
 gboolean lw_session_carry_out(LwSession *session, const LwPlan *plan, const LwResourceSet *wanted,
                               GError **error) {
   struct sigaction before[G_N_ELEMENTS(ending)];
   describe(session, session->lab);
   gboolean changes = !lw_plan_is_empty(plan);
+  g_autoptr(GHashTable) addresses = changes ? addresses_in_force(session) : NULL;
   keep_taken(session);
   if (changes)
     lw_engine_keep(session->engine, LW_ENGINE_UNSETTLED, "applied");
@@ -439,6 +449,8 @@ gboolean lw_session_carry_out(LwSession *session, const LwPlan *plan, const LwRe
   release_signals(before);
   if (!ok)
     return settle_after_failure(session);
+  if (addresses)
+    lw_readdress(session, addresses);
   return !changes || (lw_session_end_denied_flows(session, &session->flows_ended, error) &&
                       lw_engine_set(session->engine, LW_ENGINE_UNSETTLED, NULL, error));
 }

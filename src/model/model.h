@@ -241,6 +241,7 @@ LwTunnel *lw_tunnel_new(void);
 void lw_tunnel_free(LwTunnel *tunnel);
 LwSegment *lw_segment_new(void);
 LwMachine *lw_machine_new(void);
+void lw_machine_free(LwMachine *machine);
 LwCreate *lw_create_new(void);
 void lw_create_free(LwCreate *create);
 LwNic *lw_nic_new(void);

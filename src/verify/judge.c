@@ -157,7 +157,7 @@ static const LwSeenAt *first_arrival(const LwLive *live, const LwProbe *probe, g
 
 gboolean lw_live_is_outer(const LwLive *live, const LwProbe *probe) {
   LwZoneKind kind = lw_live_place(live, probe->place)->zone.kind;
-  return kind == LW_ZONE_HOME_LAN || kind == LW_ZONE_INTERNET;
+  return probe->via == LW_VIA_LEG || kind == LW_ZONE_HOME_LAN || kind == LW_ZONE_INTERNET;
 }
 
 gboolean lw_live_is_satisfied(const LwLive *live, const LwProbe *probe) {

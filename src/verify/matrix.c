@@ -84,6 +84,7 @@ static char *short_service(const LwCell *cell) {
 
 typedef struct {
   guint allowed, denied, bad, untested;
+  gboolean named; /* a flow of the file's own services is allowed */
   GPtrArray *services; /* of char*: those allowed, or those that are bad */
 } Tally;
 
@@ -104,11 +105,14 @@ static void tally(const LwVerifyReport *report, const char *from, const char *to
     t->bad += is_bad(cell);
     t->untested += cell->live == LW_CELL_UNTESTED && cell->statically == LW_CELL_UNTESTED;
     t->allowed += cell->expect;
+    t->named |= cell->expect && !cell->generated;
     t->denied += !cell->expect;
   }
   for (guint i = 0; i < report->cells->len; i++) {
     const LwCell *cell = report->cells->pdata[i];
-    if (g_str_equal(cell->from, from) && g_str_equal(cell->to, to) && (t->bad ? is_bad(cell) : cell->expect))
+    /* what is allowed is named by the file's own services, not by every edge of their ports */
+    gboolean shown = t->bad ? is_bad(cell) : cell->expect && !(cell->generated && t->named);
+    if (g_str_equal(cell->from, from) && g_str_equal(cell->to, to) && shown)
       add_service(t->services, short_service(cell));
   }
 }
@@ -300,6 +304,12 @@ char *lw_verify_format(const LwVerifyReport *report, const LwLab *lab, gboolean 
   for (guint i = 0; i < report->violations->len; i++) {
     put(&p, "✗ ", 0, mark_colour[MARK_BAD]);
     put(&p, report->violations->pdata[i], 0, "");
+    g_string_append_c(p.out, '\n');
+  }
+  for (guint i = 0; report->left_out && i < report->left_out->len; i++) {
+    g_string_append(p.out, i ? "" : "\n");
+    put(&p, "not tried: ", 0, "");
+    put(&p, report->left_out->pdata[i], 0, "");
     g_string_append_c(p.out, '\n');
   }
   g_string_append_printf(p.out, "\n%u packets, %u violation%s, %u untested, %.1f s\n", report->packets,

@@ -22,6 +22,7 @@ void lw_verify_report_free(LwVerifyReport *report) {
   g_clear_pointer(&report->exits, g_ptr_array_unref);
   g_clear_pointer(&report->violations, g_ptr_array_unref);
   g_clear_pointer(&report->unknowns, g_ptr_array_unref);
+  g_clear_pointer(&report->left_out, g_ptr_array_unref);
   g_free(report->lab);
   g_free(report->target);
   g_free(report);
@@ -122,6 +123,11 @@ JsonNode *lw_verify_to_json(const LwVerifyReport *report) {
   json_builder_begin_array(b);
   for (guint i = 0; report->unknowns && i < report->unknowns->len; i++)
     json_builder_add_string_value(b, report->unknowns->pdata[i]);
+  json_builder_end_array(b);
+  json_builder_set_member_name(b, "not_tried");
+  json_builder_begin_array(b);
+  for (guint i = 0; report->left_out && i < report->left_out->len; i++)
+    json_builder_add_string_value(b, report->left_out->pdata[i]);
   json_builder_end_array(b);
   add_integer(b, "packets", report->packets);
   add_integer(b, "elapsed_ms", report->elapsed_ms);

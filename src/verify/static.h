@@ -48,6 +48,7 @@ typedef struct {
   LwStaticKind kind;
   char *from, *to;
   LwStart start;
+  LwBdd packets; /* all of them, of the proof's pool */
   LwHeader packet;
   LwProto proto; /* of the packet, in the model's words; ANY for others */
   char *reason;  /* what the file says of it */
@@ -56,8 +57,9 @@ typedef struct {
   char *set;     /* nullable: all of them, in pieces, for people */
 } LwStaticViolation;
 
-typedef struct LwStatic {
+struct LwStatic {
   LwBddPool *pool;
+  LwResourceSet *world; /* what `reach` looks at: as it was given, and a port in each segment that has none */
   LwReach *reach;
   const LwLab *lab;
   const LwFacts *facts;
@@ -66,7 +68,7 @@ typedef struct LwStatic {
   LwBdd machines;        /* destinations that are machines' */
   LwBdd router_outside;  /* destination: the router's own address in the home LAN; FALSE: not known */
   GPtrArray *unknowns;   /* of char*: what could not be understood, taken in the safe direction */
-} LwStatic;
+};
 
 /* Wanted resources with what only WAN's lease brings, by the facts: for a proof before anything is there.
  * Transfer full; the resources are shared. */

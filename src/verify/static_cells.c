@@ -17,7 +17,8 @@ static gboolean is_source_of(const LwCell *cell, const LwStatic *proof, const Lw
 
 /* Only the row of its own port knows what a machine can do beside asking its gateway. */
 static gboolean needs_port(const LwCell *cell) {
-  return (cell->by_frame || g_str_equal(cell->to, "around")) && cell->question.from.kind == LW_ZONE_SEGMENT;
+  return !cell->generated && (cell->by_frame || g_str_equal(cell->to, "around")) &&
+         cell->question.from.kind == LW_ZONE_SEGMENT;
 }
 
 static gboolean six_passes(const LwStatic *proof, const LwStaticRow *row) {
@@ -32,28 +33,35 @@ static gboolean six_passes(const LwStatic *proof, const LwStaticRow *row) {
   return FALSE;
 }
 
+/* What does not come from a segment and does not get into the lab is not lanward's. */
+static gboolean is_beyond(const LwStaticRow *row, const LwPlace *place) {
+  return row->zone.kind != LW_ZONE_SEGMENT && (place->elsewhere || place->zone.kind == LW_ZONE_INTERNET ||
+                                               place->zone.kind == LW_ZONE_NETWORK);
+}
+
 static gboolean passes_anywhere(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
   LwBdd one = lw_packets_of(proof->pool, packet);
   for (guint i = 0; i < row->reached->len; i++) {
     const LwReached *reached = row->reached->pdata[i];
     gboolean own_wire = !reached->place.elsewhere && reached->place.zone.kind == row->zone.kind &&
                         reached->place.zone.index == row->zone.index;
-    if (!own_wire && lw_bdd_intersects(proof->pool, reached->may, one))
+    if (!own_wire && !is_beyond(row, &reached->place) && lw_bdd_intersects(proof->pool, reached->may, one))
       return TRUE;
   }
   return FALSE;
 }
 
 static gboolean row_lets_pass(const LwStatic *proof, const LwStaticRow *row, const LwCell *cell) {
-  LwHeader packet = lw_static_header(&cell->question);
+  LwHeader packet = cell->generated ? cell->packet : lw_static_header(&cell->question);
   LwZone to = cell->question.to;
   if (cell->by_bridge) {
-    LwBdd asked = cell->family == 6 ? lw_packets_family(proof->pool, 6) : lw_packets_of(proof->pool, &packet);
+    LwBdd asked = cell->family == 6 && !cell->generated ? lw_packets_family(proof->pool, 6) : lw_packets_of(proof->pool, &packet);
     return lw_bdd_intersects(proof->pool, row->by_bridge, asked);
   }
-  if (cell->family == 6)
+  if (cell->family == 6 && !cell->generated)
     return six_passes(proof, row);
-  if (g_str_equal(cell->to, "around")) /* it must get nowhere */
+  /* it must get nowhere */
+  if (g_str_equal(cell->to, "around") || (cell->generated && !cell->expect))
     return passes_anywhere(proof, row, &packet);
   gboolean from_outside = row->zone.kind == LW_ZONE_INTERNET && to.kind == LW_ZONE_ROUTER;
   return lw_static_passes(proof, row, &packet, &to) ||
@@ -64,6 +72,16 @@ static gboolean row_lets_pass(const LwStatic *proof, const LwStaticRow *row, con
 static gboolean is_beside(const LwCell *cell, const LwStaticRow *row) {
   gboolean outer = row->zone.kind == LW_ZONE_INTERNET && *row->start.ns == '\0';
   return outer && cell->question.to.kind == LW_ZONE_HOST;
+}
+
+/* A packet that is made of a row's sets is asked of that row: of the machine's, where the proof has one. */
+static gboolean is_of_another(const LwStatic *proof, const LwCell *cell, const LwStaticRow *row) {
+  gboolean at_router = row->start.ns && *row->start.ns;
+  if (!cell->generated || row->zone.kind == LW_ZONE_HOST || row->zone.kind == LW_ZONE_NETWORK)
+    return FALSE;
+  gboolean machine =
+      cell->machine && lw_static_row(proof, &cell->question.from, cell->machine); /* where it is plugged in */
+  return machine ? row->machine == LW_NONE : row->machine != LW_NONE || !at_router;
 }
 
 /* A short-lived machine that is not there when the static proof looks. */
@@ -79,7 +97,7 @@ void lw_static_fill(const LwStatic *proof, const LwVerifyReport *report) {
     gboolean any = FALSE, passes = FALSE;
     for (guint r = 0; r < proof->rows->len; r++) {
       const LwStaticRow *row = proof->rows->pdata[r];
-      if (!is_source_of(cell, proof, row) || is_beside(cell, row) ||
+      if (!is_source_of(cell, proof, row) || is_beside(cell, row) || is_of_another(proof, cell, row) ||
           (needs_port(cell) && row->machine == LW_NONE))
         continue;
       any = TRUE;
