@@ -221,12 +221,15 @@ static int verify_inside(LwSession *session) {
     report = cells_of(session, &still);
   if (!report)
     return lw_fail(error);
+  if (live)
+    lw_proof_lost_tunnels(session, &still, report);
   add_drift(report, &still);
   if (both || invocation->statically) {
     lw_static_report(still.proof, report);
     lw_verify_add_disagreements(report);
   }
   add_broken_asserts(session, report);
+  lw_verify_complete(report);
   report->elapsed_ms = (g_get_monotonic_time() - start) / 1000;
   return lw_verify_write_junit(invocation, report, &error) ? lw_verify_print(invocation, session->lab, report)
                                                            : lw_fail(error);

@@ -373,6 +373,13 @@ static char *key_of(const LwFlow *flow, const LwHeader *h) {
                          ports ? h->dport : 0, h->proto == 1 || h->proto == 58 ? h->icmp_type : 0);
 }
 
+/* On its own wire a machine may say anything to anybody there; a packet for somewhere else is not sent there. */
+static gboolean is_beside(const Make *m, const LwIntended *each, const LwHeader *h) {
+  gboolean own_wire = m->row->zone.kind == LW_ZONE_SEGMENT && each->to.kind == LW_ZONE_SEGMENT &&
+                      each->to.index == m->row->zone.index;
+  return own_wire && !lw_prefix_contains(&lw_lab_segment(m->lab, each->to.index)->subnet, &h->destination);
+}
+
 /* The intended sets' word: what must get somewhere (nullable: nothing does), and whether it may. */
 static const LwIntended *intended(const Make *m, const LwHeader *h, gboolean *may) {
   LwBddPool *pool = m->proof->pool;
@@ -381,6 +388,8 @@ static const LwIntended *intended(const Make *m, const LwHeader *h, gboolean *ma
   *may = FALSE;
   for (guint i = 0; i < m->row->intended->len; i++) {
     const LwIntended *each = m->row->intended->pdata[i];
+    if (is_beside(m, each, h))
+      continue;
     *may |= lw_bdd_intersects(pool, each->may, one);
     if (!must && lw_bdd_intersects(pool, each->must, one))
       must = each;
@@ -491,11 +500,17 @@ static void add_point(const Make *m, const LwHeader *h, gboolean differs) {
   gboolean neighbour = way.to.kind == LW_ZONE_SEGMENT && way.to.index == m->row->zone.index;
   if (m->row->machine != LW_NONE && neighbour && way.receiver != LW_NONE)
     way.via = LW_VIA_LINK;
-  if (way.receiver != LW_NONE && way.receiver == way.place)
+  if (way.receiver != LW_NONE && way.receiver == way.place && way.via != LW_VIA_LEG)
     return;
   if (!must && is_around(m, h, &way))
     way.column = "around";
   add_flow(m, h, &way, must, differs);
+  /* by its wire a machine may get to whom its router would not lead it */
+  if (differs && m->row->machine != LW_NONE && way.to.kind == LW_ZONE_SEGMENT && way.receiver != LW_NONE &&
+      way.via != LW_VIA_LINK && h->source.family == 4) {
+    way.via = LW_VIA_LINK;
+    add_flow(m, h, &way, must, differs);
+  }
 }
 
 /* --- sets
@@ -533,10 +548,9 @@ static void add_differences(Make *m) {
   for (guint i = 0; i < m->proof->violations->len; i++) {
     const LwStaticViolation *v = m->proof->violations->pdata[i];
     for (guint r = 0; is_sent(v->kind) && r < m->proof->rows->len; r++) {
-      const LwStaticRow *row = m->proof->rows->pdata[r];
-      if (!g_str_equal(row->name, v->from))
+      if (!g_str_equal(((const LwStaticRow *)m->proof->rows->pdata[r])->name, v->from))
         continue;
-      look_at(m, row);
+      look_at(m, lw_static_look(m->proof, r));
       add_point(m, &v->packet, TRUE);
       add_points(m, v->packets, DIFFERENCE_PIECES, TRUE);
     }
@@ -588,6 +602,6 @@ void lw_verify_generate(const LwLab *lab, const LwFacts *facts, const LwVerifyWo
   }
   add_differences(&m);
   for (guint i = 0; i < proof->rows->len; i++)
-    add_row(&m, proof->rows->pdata[i]);
+    add_row(&m, lw_static_look(proof, i));
   tell_left_out(&m, left_out);
 }

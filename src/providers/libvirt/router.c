@@ -22,6 +22,7 @@
 
 #define POLL_MS 250
 #define READY_SECONDS 300
+#define CERTIFICATE_MAX 128
 #define PATIENCE                                                                                             \
   "LANWARD_ROUTER_PATIENCE" /* seconds for each wait: for machines that take longer, and tests */
 
@@ -129,10 +130,13 @@ static gboolean first_boot(const LwProviderContext *context, virDomainPtr domain
 }
 
 /* What its own console says is trusted: nobody stands between. The user is told of it
- * (LW_ROUTER_CERTIFICATE). */
-static gboolean keep_certificate(const LwProviderContext *context, const char *certificate, GError **error) {
+ * (LW_ROUTER_CERTIFICATE). A domain that boots without an import has that of its import. */
+static gboolean settle_certificate(const LwProviderContext *context, char **certificate, GError **error) {
   g_autofree char *path = g_build_filename(context->run_dir, LW_ROUTER_CERTIFICATE, NULL);
-  return !certificate || lw_file_write_atomic(path, certificate, strlen(certificate), 0600, error);
+  if (*certificate)
+    return lw_file_write_atomic(path, *certificate, strlen(*certificate), 0600, error);
+  *certificate = lw_file_read(path, CERTIFICATE_MAX, NULL, NULL);
+  return TRUE;
 }
 
 /* --- the domain
@@ -188,7 +192,7 @@ static gboolean make(const LwProviderContext *context, virConnectPtr connection,
   return (!first || make_medium(context, to, error)) && lw_virt_make_disks(to, error) &&
          define(connection, to, NULL, first, error) && start(connection, to, error) &&
          (!first || import(context, connection, to, &certificate, error)) &&
-         keep_certificate(context, certificate, error) && wait_ready(context, to, certificate, error);
+         settle_certificate(context, &certificate, error) && wait_ready(context, to, certificate, error);
 }
 
 /* What changes of it holds from its next start on. */
