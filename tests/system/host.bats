@@ -88,6 +88,15 @@ echoes() {
   [[ $output == *"on this machine"*"all as the file says"* ]]
 }
 
+@test "start waits until the router is ready: every tunnel in use has had its handshake" {
+  shaken() { on_host ip netns exec router wg show "wg-$1" latest-handshakes | cut -f2; }
+  [ "$(shaken us)" = 0 ] # nobody has used it
+  host start -q
+  for tunnel in ovpn se de us; do
+    [ "$(shaken $tunnel)" -gt 0 ]
+  done
+}
+
 @test "verify: both proofs agree, no violation, nothing untested" {
   run host verify
   echo "$output"
@@ -179,7 +188,7 @@ power_cut() {
 @test "the units are as systemd wants them" {
   command -v systemd-analyze >/dev/null || skip "no systemd-analyze here"
   local unit
-  for unit in lanward lanward-block; do
+  for unit in lanward lanward-block lanward-watch lanward-machines; do
     sed "s#/usr/bin/lanward#$lanward#" "$root/data/$unit.service" >"$BATS_TEST_TMPDIR/$unit.service"
   done
   systemd-analyze --man=no verify "$BATS_TEST_TMPDIR"/*.service
