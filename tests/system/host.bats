@@ -105,6 +105,20 @@ echoes() {
   not grep -q lwp <<<"$(on_host ip -o link)"
 }
 
+@test "verify asks the echo service that the file names whom the internet sees" {
+  on_host sh -c "sed 's#^host:#host:\n  echo: http://echo.test/#' $file >/etc/lanward/echo.yaml"
+  host apply -q /etc/lanward/echo.yaml --no-wait
+  run host verify --live
+  echo "$output"
+  [ "$status" -eq 0 ]
+  home=$(on_host curl -s --max-time 5 http://echo.test/)
+  [[ $output =~ lan10\ .*direct\ +$home\  ]]
+  for segment in lan20 lan30; do
+    [[ $output =~ $segment\ .*\ (ovpn|se|de|us)\ +([0-9.]+)\  ]]
+    [ "${BASH_REMATCH[2]}" != "$home" ]
+  done
+}
+
 @test "verify sees what a host can do wrong" {
   on_host nft delete table inet lanward_guard
   on_host nft delete table bridge lanward_guard
