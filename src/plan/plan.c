@@ -129,6 +129,8 @@ typedef struct {
   const LwResourceSet *wanted, *seen, *owned, *before;
   GHashTable *tunnels; /* "NS/NAME" of links that are tunnels */
   GHashTable *coming;  /* of those, the ones that are not there yet */
+  GHashTable
+      *leaving; /* "NS/NAME" of links that go, or lose an address: routes by them are lost on the way */
   gboolean bounded;
   LwPlan *plan;
   GArray *entries; /* of Entry */
@@ -200,6 +202,8 @@ static gboolean hangs_on_coming(const Diff *d, const LwResource *r) {
  * bounds stop (a first handshake, a machine's DHCP) and opens nothing that the new tables do not allow. */
 static gboolean comes_last(const Diff *d, const LwChange *change) {
   const LwResource *r = subject(change);
+  if (r->kind == LW_RES_DHCP_CLIENT && change->klass == LW_CHANGE_CREATE)
+    return TRUE; /* ports are plugged in after the new tables: the uplink among them */
   return r->kind == LW_RES_CELL || r->kind == LW_RES_SERVER || is_libvirts(r->kind) || hangs_on_coming(d, r);
 }
 
@@ -300,16 +304,29 @@ static void schedule_table(Diff *d, LwChange *change) {
   schedule(d, change, PHASE_NEW_RULES);
 }
 
+/* A route whose address goes is lost by that, whatever it is to become: the kernel does not say. So it goes
+ * before the address and comes where new ones do, and the undo puts it back after the address. */
+static void schedule_route(Diff *d, LwChange *change) {
+  if (!hangs_on(d->leaving, change->from->ns ? change->from->ns : "", change->from->link)) {
+    schedule(d, change, phase_of_change(d, change));
+    return;
+  }
+  LwChange *goes = extra(d, LW_CHANGE_DELETE, change->from, NULL);
+  LwChange *comes = extra(d, LW_CHANGE_CREATE, NULL, change->to);
+  schedule(d, goes, phase_of_change(d, goes));
+  schedule(d, comes, phase_of_change(d, comes));
+}
+
 /* What goes, goes in the reverse of the order in which it came: so its undo, backwards once more, makes it in
- * that order (a route's gateway before the route). */
+ * that order (an address before its routes, a route's gateway before the route). */
 static int by_phase(gconstpointer a, gconstpointer b) {
   const Entry *x = a, *y = b;
   if (x->phase != y->phase)
     return x->phase < y->phase ? -1 : 1;
   gboolean go = !x->change->to && !y->change->to;
-  int kinds = x->change->to && y->change->to ? (int)x->change->to->kind - (int)y->change->to->kind : 0;
-  if (kinds)
-    return kinds;
+  int kinds = (int)subject(x->change)->kind - (int)subject(y->change)->kind;
+  if (kinds && (go || (x->change->to && y->change->to)))
+    return go ? -kinds : kinds;
   int order = x->order < y->order ? -1 : x->order > y->order;
   return go ? -order : order;
 }
@@ -355,6 +372,8 @@ static void schedule_all(Diff *d) {
       schedule_nic(d, change);
     else if (change->klass == LW_CHANGE_LIVE && change->to->kind == LW_RES_RULESET)
       schedule_table(d, change);
+    else if (change->klass == LW_CHANGE_LIVE && change->to->kind == LW_RES_ROUTE)
+      schedule_route(d, change);
     else
       schedule(d, change, phase_of_change(d, change));
   }
@@ -427,6 +446,20 @@ static GHashTable *collect_replaced(const Diff *d) {
   return replaced;
 }
 
+static GHashTable *collect_leaving(const Diff *d) {
+  GHashTable *leaving = collect_replaced(d);
+  for (guint i = 0; i < d->plan->changes->len; i++) {
+    const LwChange *change = d->plan->changes->pdata[i];
+    const LwResource *from = change->from;
+    if (change->klass != LW_CHANGE_DELETE)
+      continue;
+    if (from->kind == LW_RES_ADDRESS || from->kind == LW_RES_LINK || from->kind == LW_RES_TUNNEL)
+      g_hash_table_add(leaving, g_strdup_printf("%s/%s", from->ns ? from->ns : "",
+                                                from->kind == LW_RES_ADDRESS ? from->link : from->name));
+  }
+  return leaving;
+}
+
 /* In the order of the steps, as people read them. The sort is stable. */
 static int by_own_phase(gconstpointer a, gconstpointer b, gpointer data) {
   const LwChange *x = *(LwChange *const *)a, *y = *(LwChange *const *)b;
@@ -481,6 +514,7 @@ LwPlan *lw_plan_diff_from(const LwResourceSet *wanted, const LwResourceSet *seen
   diff_wanted(&d);
   diff_owned(&d);
   diff_dependants(&d);
+  g_autoptr(GHashTable) leaving = d.leaving = collect_leaving(&d);
   g_ptr_array_sort_with_data(plan->changes, by_own_phase, &d);
   schedule_all(&d);
   if (plan->changes->len)
