@@ -211,6 +211,9 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   p.far = lw_static_far_destinations(proof->pool);
   p.host_sources = host_sources(&p);
   lw_static_add_rows(&p);
+  proof->no_network = g_new0(gboolean, lab->host.networks->len + 1);
+  for (guint i = 0; i < lab->host.networks->len; i++)
+    proof->no_network[i] = !lw_static_link_of_network(&p, &lw_lab_network(lab, i)->prefix);
   for (guint i = 0; i < proof->rows->len; i++)
     prove_row(&p, proof->rows->pdata[i]);
   lw_static_judge_lost_tunnels(&p);
@@ -231,6 +234,7 @@ void lw_static_free(LwStatic *proof) {
   g_ptr_array_unref(proof->unknowns);
   lw_reach_free(proof->reach);
   lw_resource_set_free(proof->world);
+  g_free(proof->no_network);
   g_free(proof);
 }
 

@@ -66,6 +66,7 @@ typedef struct LwStatic {
   GPtrArray *violations; /* of LwStaticViolation* */
   LwBdd machines;        /* destinations that are machines' */
   LwBdd router_outside;  /* destination: the router's own address in the home LAN; FALSE: not known */
+  gboolean *no_network;  /* `networks:` of the host -> no link of it leads there (nothing was started yet) */
   GPtrArray *unknowns;   /* of char*: what could not be understood, taken in the safe direction */
 } LwStatic;
 

@@ -73,6 +73,11 @@ static gboolean is_to_a_probe(const LwCell *cell, const LwStatic *proof) {
                             lw_packets_addr(proof->pool, LW_HEADER_DADDR, &cell->question.destination));
 }
 
+/* Behind the host, where nothing is: a packet is seen as far as the host, and there is nowhere to get to. */
+static gboolean is_to_no_network(const LwCell *cell, const LwStatic *proof) {
+  return cell->question.to.kind == LW_ZONE_NETWORK && proof->no_network[cell->question.to.index];
+}
+
 void lw_static_fill(const LwStatic *proof, const LwVerifyReport *report) {
   for (guint i = 0; i < report->cells->len; i++) {
     LwCell *cell = report->cells->pdata[i];
@@ -85,7 +90,7 @@ void lw_static_fill(const LwStatic *proof, const LwVerifyReport *report) {
       any = TRUE;
       passes |= row_lets_pass(proof, row, cell);
     }
-    if (any && !is_to_a_probe(cell, proof))
+    if (any && !is_to_a_probe(cell, proof) && !is_to_no_network(cell, proof))
       cell->statically = passes ? LW_CELL_ALLOW : LW_CELL_DENY;
   }
 }
