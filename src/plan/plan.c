@@ -260,6 +260,21 @@ static void schedule_link(Diff *d, LwChange *change) {
     schedule(d, change, phase_of_change(d, change));
 }
 
+/* A route whose address goes is lost by that, whatever it is to become: the kernel does not say. So it goes
+ * before that address, as one does that goes to another link, and in the undo it comes after it. */
+static void schedule_route(Diff *d, LwChange *change) {
+  const LwResource *from = change->from;
+  int phase = phase_of_change(d, change);
+  if (same_text(from->link, change->to->link) &&
+      !hangs_on(d->leaving, from->ns ? from->ns : "", from->link)) {
+    schedule(d, change, phase);
+    return;
+  }
+  schedule(d, extra(d, LW_CHANGE_DELETE, change->from, NULL),
+           PHASE_DELETE + (PHASE_LAST - (int)phase_of(change->from, d->tunnels)));
+  schedule(d, extra(d, LW_CHANGE_CREATE, NULL, change->to), phase);
+}
+
 /* A NIC that leaves its network loses its link before the new tables, and has it on the new network after
  * them: the guest sees that it was away, and asks DHCP again. */
 static void schedule_nic(Diff *d, LwChange *change) {
@@ -304,28 +319,16 @@ static void schedule_table(Diff *d, LwChange *change) {
   schedule(d, change, PHASE_NEW_RULES);
 }
 
-/* A route whose address goes is lost by that, whatever it is to become: the kernel does not say. So it goes
- * before the address and comes where new ones do, and the undo puts it back after the address. */
-static void schedule_route(Diff *d, LwChange *change) {
-  if (!hangs_on(d->leaving, change->from->ns ? change->from->ns : "", change->from->link)) {
-    schedule(d, change, phase_of_change(d, change));
-    return;
-  }
-  LwChange *goes = extra(d, LW_CHANGE_DELETE, change->from, NULL);
-  LwChange *comes = extra(d, LW_CHANGE_CREATE, NULL, change->to);
-  schedule(d, goes, phase_of_change(d, goes));
-  schedule(d, comes, phase_of_change(d, comes));
-}
-
 /* What goes, goes in the reverse of the order in which it came: so its undo, backwards once more, makes it in
- * that order (an address before its routes, a route's gateway before the route). */
+ * that order (a route's gateway before the route). */
 static int by_phase(gconstpointer a, gconstpointer b) {
   const Entry *x = a, *y = b;
   if (x->phase != y->phase)
     return x->phase < y->phase ? -1 : 1;
   gboolean go = !x->change->to && !y->change->to;
-  int kinds = (int)subject(x->change)->kind - (int)subject(y->change)->kind;
-  if (kinds && (go || (x->change->to && y->change->to)))
+  gboolean come = x->change->to && y->change->to;
+  int kinds = come || go ? (int)subject(x->change)->kind - (int)subject(y->change)->kind : 0;
+  if (kinds)
     return go ? -kinds : kinds;
   int order = x->order < y->order ? -1 : x->order > y->order;
   return go ? -order : order;
@@ -370,10 +373,10 @@ static void schedule_all(Diff *d) {
       schedule_link(d, change);
     else if (change->klass == LW_CHANGE_LIVE && change->to->kind == LW_RES_DOMAIN_NIC)
       schedule_nic(d, change);
-    else if (change->klass == LW_CHANGE_LIVE && change->to->kind == LW_RES_RULESET)
-      schedule_table(d, change);
     else if (change->klass == LW_CHANGE_LIVE && change->to->kind == LW_RES_ROUTE)
       schedule_route(d, change);
+    else if (change->klass == LW_CHANGE_LIVE && change->to->kind == LW_RES_RULESET)
+      schedule_table(d, change);
     else
       schedule(d, change, phase_of_change(d, change));
   }

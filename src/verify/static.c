@@ -6,12 +6,15 @@
 #include <string.h>
 
 #define UDP 17
+/* Of the first rows all is kept: what they come to is much of what the others ask for too. */
+#define ROWS_KEPT 4
 
 static void row_free(gpointer data) {
   LwStaticRow *row = data;
   g_free(row->name);
-  g_ptr_array_unref(row->intended);
+  g_clear_pointer(&row->intended, g_ptr_array_unref);
   g_ptr_array_unref(row->reached);
+  lw_bdd_stored_free(row->stored);
   g_free(row);
 }
 
@@ -37,7 +40,56 @@ static void go_by_bridge(const Prove *p, LwStaticRow *row) {
     row->by_bridge = lw_bdd_or(p->proof->pool, row->by_bridge, ((LwArrival *)arrivals->pdata[i])->packets);
 }
 
-static void prove_row(const Prove *p, LwStaticRow *row) {
+static GPtrArray *sets_of(LwStaticRow *row) {
+  GPtrArray *sets = g_ptr_array_new();
+  g_ptr_array_add(sets, &row->by_bridge);
+  for (guint i = 0; i < row->intended->len; i++) {
+    LwIntended *one = row->intended->pdata[i];
+    g_ptr_array_add(sets, &one->must);
+    g_ptr_array_add(sets, &one->may);
+    g_ptr_array_add(sets, &one->going_on);
+  }
+  for (guint i = 0; i < row->reached->len; i++) {
+    LwReached *one = row->reached->pdata[i];
+    g_ptr_array_add(sets, &one->must);
+    g_ptr_array_add(sets, &one->may);
+  }
+  return sets;
+}
+
+static void restore(const LwStatic *proof, LwStaticRow *row) {
+  g_autoptr(GPtrArray) sets = sets_of(row);
+  lw_bdd_restore(proof->pool, row->stored, (LwBdd *const *)sets->pdata);
+}
+
+void lw_static_row_begin(Prove *p, LwStaticRow *row) {
+  p->told_before = p->told->len;
+  lw_reach_scratch_begin(p->proof->reach);
+  if (row->stored)
+    restore(p->proof, row);
+}
+
+void lw_static_row_end(Prove *p, LwStaticRow *row) {
+  g_autoptr(GPtrArray) sets = sets_of(row);
+  g_autoptr(GPtrArray) told = g_ptr_array_new();
+  lw_bdd_stored_free(row->stored);
+  row->stored = lw_bdd_store(p->proof->pool, (LwBdd *const *)sets->pdata, sets->len);
+  for (guint i = 0; i < sets->len; i++)
+    *(LwBdd *)sets->pdata[i] = G_MAXUINT32; /* whoever looks at it now, by mistake, shall not get an answer */
+  for (guint i = p->told_before; i < p->told->len; i++)
+    g_ptr_array_add(told, &g_array_index(p->told, Told, i).set);
+  lw_reach_scratch_end(p->proof->reach, (LwBdd *const *)told->pdata, told->len);
+}
+
+const LwStaticRow *lw_static_look(const LwStatic *proof, guint index) {
+  LwStaticRow *row = proof->rows->pdata[index];
+  if (row->stored)
+    restore(proof, row);
+  g_clear_pointer(&row->stored, lw_bdd_stored_free);
+  return row;
+}
+
+static void follow_row(const Prove *p, LwStaticRow *row) {
   LwReach *reach = p->proof->reach;
   guint unknown = g_hash_table_size(lw_reach_unknowns(reach));
   g_autoptr(LwPassages) passages = NULL;
@@ -57,10 +109,29 @@ static void prove_row(const Prove *p, LwStaticRow *row) {
   lw_static_judge_promises(p, row, sure);
   if (row->machine == LW_NONE)
     lw_static_judge_answers(p, row, sure, passages);
+}
+
+static void follow_others(const Prove *p, LwStaticRow *row) {
   if (row->zone.kind == LW_ZONE_SEGMENT && row->machine == LW_NONE)
     lw_static_judge_others(p, row);
   if (row->zone.kind == LW_ZONE_SEGMENT && row->machine != LW_NONE)
     go_by_bridge(p, row);
+}
+
+/* Each step by itself: the less it has in hand, the faster it is. */
+static void prove_row(Prove *p, LwStaticRow *row) {
+  void (*const steps[])(const Prove *, LwStaticRow *) = {lw_static_intend, follow_row, follow_others};
+  if (p->rows_proved++ < ROWS_KEPT) {
+    for (guint i = 0; i < G_N_ELEMENTS(steps); i++)
+      steps[i](p, row);
+    return;
+  }
+  row->intended = g_ptr_array_new();
+  for (guint i = 0; i < G_N_ELEMENTS(steps); i++) {
+    lw_static_row_begin(p, row);
+    steps[i](p, row);
+    lw_static_row_end(p, row);
+  }
 }
 
 static void index_port(const Prove *p, const char *port, guint machine, guint nic) {
@@ -211,9 +282,11 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   p.far = lw_static_far_destinations(proof->pool);
   p.host_sources = host_sources(&p);
   lw_static_add_rows(&p);
-  proof->no_network = g_new0(gboolean, lab->host.networks->len + 1);
-  for (guint i = 0; i < lab->host.networks->len; i++)
-    proof->no_network[i] = !lw_static_link_of_network(&p, &lw_lab_network(lab, i)->prefix);
+  proof->has_link = g_new0(gboolean, lab->host.networks->len + 1);
+  for (guint i = 0; i < lab->host.networks->len; i++) {
+    LwPrefix prefix = lw_lab_network(lab, i)->prefix;
+    proof->has_link[i] = lw_static_link_of_network(&p, &prefix) != NULL;
+  }
   for (guint i = 0; i < proof->rows->len; i++)
     prove_row(&p, proof->rows->pdata[i]);
   lw_static_judge_lost_tunnels(&p);
@@ -234,7 +307,7 @@ void lw_static_free(LwStatic *proof) {
   g_ptr_array_unref(proof->unknowns);
   lw_reach_free(proof->reach);
   lw_resource_set_free(proof->world);
-  g_free(proof->no_network);
+  g_free(proof->has_link);
   g_free(proof);
 }
 
@@ -242,18 +315,18 @@ void lw_static_free(LwStatic *proof) {
  * ------------------------------------------------------------------------------------------------------- */
 
 const LwStaticRow *lw_static_row(const LwStatic *proof, const LwZone *zone, const char *machine) {
-  const LwStaticRow *best = NULL;
+  guint best = LW_NONE;
   for (guint i = 0; i < proof->rows->len; i++) {
     const LwStaticRow *row = proof->rows->pdata[i];
     if (row->zone.kind != zone->kind || row->zone.index != zone->index)
       continue;
     if (machine && row->machine != LW_NONE &&
         g_str_equal(lw_lab_machine(proof->lab, row->machine)->name, machine))
-      return row;
-    if (!best && row->machine == LW_NONE)
-      best = row;
+      return lw_static_look(proof, i);
+    if (best == LW_NONE && row->machine == LW_NONE)
+      best = i;
   }
-  return machine ? NULL : best;
+  return machine || best == LW_NONE ? NULL : lw_static_look(proof, best);
 }
 
 gboolean lw_static_led(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
