@@ -61,6 +61,16 @@ apply_whole() { host apply -q "$file" --no-wait && host confirm -q; }
   within 10 settled
 }
 
+@test "a first apply that fails after the uplink was taken over: address and default route are back" {
+  local before step
+  before=$(picture)
+  for step in 4 5 8 11; do
+    run on_host env LANWARD_FAULT=fail:apply:$step "${LANWARD_FAULTY:-$root/build/tests/system/lanward-fault}" apply -q "$file" --no-wait
+    [ "$status" -eq 4 ]
+    diff <(echo "$before") <(picture)
+  done
+}
+
 @test "homelab is applied: the uplink's address is on br0, a connection goes on, exits are right" {
   echoes 4 >"$BATS_TEST_TMPDIR/stream" 3>&- &
   local stream=$!
