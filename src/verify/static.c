@@ -134,31 +134,65 @@ static void prove_row(Prove *p, LwStaticRow *row) {
   }
 }
 
+static void index_port(const Prove *p, const char *port, guint machine, guint nic) {
+  guint pair[2] = {machine, nic};
+  guint segment = lw_nic_segment(p->proof->lab, p->proof->facts, machine, nic);
+  if (lw_static_link(p, "", port) && segment != LW_NONE) {
+    g_hash_table_add(p->plugged, GUINT_TO_POINTER(machine * 64 + nic));
+    p->has_port[segment] = TRUE;
+  }
+  g_hash_table_insert(p->nic_of_port, g_strdup(port), g_memdup2(pair, sizeof pair));
+}
+
+static void index_nic(Prove *p, guint machine, guint nic) {
+  const LwLab *lab = p->proof->lab;
+  const LwFacts *facts = p->proof->facts;
+  LwBddPool *pool = p->proof->pool;
+  /* numbers were assigned: asking for a name gives none away */
+  g_autofree char *port = lw_name_nic_port((LwFacts *)facts, lab, machine, nic);
+  const char *other = lw_nic_other_port(lab, facts, machine, nic);
+  index_port(p, port, machine, nic);
+  if (other)
+    index_port(p, other, machine, nic);
+  LwAddr address = lw_nic_address(lab, facts, machine, nic);
+  if (!lw_addr_is_set(&address))
+    return;
+  p->proof->machines = lw_bdd_or(pool, p->proof->machines, lw_packets_addr(pool, LW_HEADER_DADDR, &address));
+  p->machine_sources = lw_bdd_or(pool, p->machine_sources, lw_packets_addr(pool, LW_HEADER_SADDR, &address));
+}
+
 static void index_ports(Prove *p) {
   const LwLab *lab = p->proof->lab;
   p->nic_of_port = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   p->plugged = g_hash_table_new(NULL, NULL);
   p->has_port = g_new0(gboolean, lab->segments->len + 1);
   for (guint m = 0; m < lab->machines->len; m++)
-    for (guint n = 0; n < lw_lab_machine(lab, m)->nics->len; n++) {
-      guint pair[2] = {m, n};
-      /* numbers were assigned: asking for a name gives none away */
-      char *port = lw_name_nic_port((LwFacts *)p->proof->facts, lab, m, n);
-      guint segment = lw_nic_segment(lab, p->proof->facts, m, n);
-      LwAddr address = lw_nic_address(lab, p->proof->facts, m, n);
-      if (lw_static_link(p, "", port) && segment != LW_NONE) {
-        g_hash_table_add(p->plugged, GUINT_TO_POINTER(m * 64 + n));
-        p->has_port[segment] = TRUE;
-      }
-      if (lw_addr_is_set(&address)) {
-        LwBddPool *pool = p->proof->pool;
-        p->proof->machines =
-            lw_bdd_or(pool, p->proof->machines, lw_packets_addr(pool, LW_HEADER_DADDR, &address));
-        p->machine_sources =
-            lw_bdd_or(pool, p->machine_sources, lw_packets_addr(pool, LW_HEADER_SADDR, &address));
-      }
-      g_hash_table_insert(p->nic_of_port, port, g_memdup2(pair, sizeof pair));
-    }
+    for (guint n = 0; n < lw_lab_machine(lab, m)->nics->len; n++)
+      index_nic(p, m, n);
+}
+
+/* A segment that nobody is plugged into (its virtual machines do not run) is proved for whoever will be: what
+ * gets to its bridge gets to a port there. The world as given, with such ports; the resources are shared. */
+static LwResourceSet *add_vacant_ports(Prove *p) {
+  const LwLab *lab = p->proof->lab;
+  LwResourceSet *world = lw_resource_set_new();
+  for (guint i = 0; i < p->world->list->len; i++)
+    lw_resource_set_add(world, lw_resource_ref(p->world->list->pdata[i]));
+  p->vacant = g_hash_table_new(g_str_hash, g_str_equal);
+  for (guint i = 0; i < lab->segments->len; i++) {
+    const char *bridge = lw_lab_segment(lab, i)->bridge;
+    if (p->has_port[i] || !lw_static_link(p, "", bridge))
+      continue;
+    g_autofree char *name = g_strdup_printf("a free port of %s", bridge); /* no real name has spaces */
+    LwResource *port = lw_resource_new(LW_RES_LINK, "", name);
+    port->link_type = LW_LINK_EXTERNAL;
+    port->master = g_strdup(bridge);
+    port->up = TRUE;
+    lw_resource_set_add(world, port);
+    g_hash_table_insert(p->vacant, port->name, GUINT_TO_POINTER(i));
+    p->has_port[i] = TRUE;
+  }
+  return world;
 }
 
 /* The host's addresses, and what its links take for everybody's. */
@@ -236,8 +270,10 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   proof->unknowns = g_ptr_array_new_with_free_func(g_free);
   const char *router = facts->router_ns ? facts->router_ns : "router";
   const char *inside[] = {"", router, NULL};
-  proof->reach = lw_reach_new(proof->pool, world, inside);
   Prove p = {.proof = proof, .world = world, .router = router, .opening = lw_intent_opening(proof->pool)};
+  index_ports(&p);
+  proof->world = add_vacant_ports(&p);
+  proof->reach = lw_reach_new(proof->pool, proof->world, inside);
   p.told = g_array_new(FALSE, FALSE, sizeof(Told));
   LwIntentOutside outside = {.router = address_of(world, router, LW_ROUTER_WAN),
                              .host = address_of(world, "", lab->host.bridge)};
@@ -245,15 +281,19 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   proof->router_outside = p.basis.router_outside;
   p.far = lw_static_far_destinations(proof->pool);
   p.host_sources = host_sources(&p);
-  index_ports(&p);
   lw_static_add_rows(&p);
-  for (guint i = 0; i < proof->rows->len; i++) {
-    prove_row(&p, proof->rows->pdata[i]);
+  proof->has_link = g_new0(gboolean, lab->host.networks->len + 1);
+  for (guint i = 0; i < lab->host.networks->len; i++) {
+    LwPrefix prefix = lw_lab_network(lab, i)->prefix;
+    proof->has_link[i] = lw_static_link_of_network(&p, &prefix) != NULL;
   }
+  for (guint i = 0; i < proof->rows->len; i++)
+    prove_row(&p, proof->rows->pdata[i]);
   lw_static_judge_lost_tunnels(&p);
   keep_unknowns(proof);
   g_hash_table_unref(p.nic_of_port);
   g_hash_table_unref(p.plugged);
+  g_hash_table_unref(p.vacant);
   g_array_unref(p.told);
   g_free(p.has_port);
   return proof;
@@ -266,6 +306,8 @@ void lw_static_free(LwStatic *proof) {
   g_ptr_array_unref(proof->violations);
   g_ptr_array_unref(proof->unknowns);
   lw_reach_free(proof->reach);
+  lw_resource_set_free(proof->world);
+  g_free(proof->has_link);
   g_free(proof);
 }
 

@@ -49,6 +49,7 @@ typedef struct {
   LwStaticKind kind;
   char *from, *to;
   LwStart start;
+  LwBdd packets; /* all of them, of the proof's pool */
   LwHeader packet;
   LwProto proto; /* of the packet, in the model's words; ANY for others */
   char *reason;  /* what the file says of it */
@@ -57,17 +58,19 @@ typedef struct {
   char *set;     /* nullable: all of them, in pieces, for people */
 } LwStaticViolation;
 
-typedef struct LwStatic {
+struct LwStatic {
   LwBddPool *pool;
+  LwResourceSet *world; /* what `reach` looks at: as it was given, and a port in each segment that has none */
   LwReach *reach;
   const LwLab *lab;
   const LwFacts *facts;
   GPtrArray *rows;       /* of LwStaticRow* */
   GPtrArray *violations; /* of LwStaticViolation* */
   LwBdd machines;        /* destinations that are machines' */
+  gboolean *has_link;    /* network behind the host -> something leads to it */
   LwBdd router_outside;  /* destination: the router's own address in the home LAN; FALSE: not known */
   GPtrArray *unknowns;   /* of char*: what could not be understood, taken in the safe direction */
-} LwStatic;
+};
 
 /* Wanted resources with what only WAN's lease brings, by the facts: for a proof before anything is there.
  * Transfer full; the resources are shared. */

@@ -22,7 +22,8 @@ typedef struct {
   LwBdd host_sources;      /* the host's own addresses, as sources */
   GHashTable *nic_of_port; /* the host's port -> guint[2]: machine, nic */
   GHashTable *plugged;     /* machine * 64 + nic, where its port is there */
-  gboolean *has_port;      /* segment -> somebody is plugged in */
+  gboolean *has_port;      /* segment -> somebody is plugged in, or could be: see add_vacant_ports() */
+  GHashTable *vacant;      /* a port that nobody has yet (char*) -> segment */
   GArray *told;            /* of Told */
   guint rows_proved;
   guint told_before;       /* how many when scratch began */
