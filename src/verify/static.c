@@ -64,6 +64,7 @@ static void restore(const LwStatic *proof, LwStaticRow *row) {
 
 void lw_static_row_begin(Prove *p, LwStaticRow *row) {
   p->told_before = p->told->len;
+  p->violations_before = p->proof->violations->len;
   lw_reach_scratch_begin(p->proof->reach);
   if (row->stored)
     restore(p->proof, row);
@@ -78,6 +79,8 @@ void lw_static_row_end(Prove *p, LwStaticRow *row) {
     *(LwBdd *)sets->pdata[i] = G_MAXUINT32; /* whoever looks at it now, by mistake, shall not get an answer */
   for (guint i = p->told_before; i < p->told->len; i++)
     g_ptr_array_add(told, &g_array_index(p->told, Told, i).set);
+  for (guint i = p->violations_before; i < p->proof->violations->len; i++)
+    g_ptr_array_add(told, &((LwStaticViolation *)p->proof->violations->pdata[i])->packets);
   lw_reach_scratch_end(p->proof->reach, (LwBdd *const *)told->pdata, told->len);
 }
 
