@@ -131,8 +131,7 @@ void lw_create_free(LwCreate *create) {
   g_free(create);
 }
 
-static void machine_free(gpointer data) {
-  LwMachine *machine = data;
+void lw_machine_free(LwMachine *machine) {
   g_free(machine->name);
   g_free(machine->object);
   g_ptr_array_unref(machine->nics);
@@ -168,7 +167,7 @@ LwLab *lw_lab_new(void) {
   lab->manage = LW_MANAGE_ALL;
   lab->tunnels = g_ptr_array_new_with_free_func(tunnel_free);
   lab->segments = g_ptr_array_new_with_free_func(segment_free);
-  lab->machines = g_ptr_array_new_with_free_func(machine_free);
+  lab->machines = g_ptr_array_new_with_free_func((GDestroyNotify)lw_machine_free);
   lab->asserts = g_ptr_array_new_with_free_func(assert_free);
   return lab;
 }
@@ -187,6 +186,7 @@ void lw_lab_free(LwLab *lab) {
   g_free(lab->router.api_url);
   g_free(lab->router.api_key_file);
   g_free(lab->router.api_certificate);
+  lw_create_free(lab->router.create);
   g_ptr_array_unref(lab->asserts);
   g_ptr_array_unref(lab->machines);
   g_ptr_array_unref(lab->segments);

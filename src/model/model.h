@@ -59,6 +59,22 @@ typedef struct {
   LwOrigin origin;
 } LwHost;
 
+/* A virtual machine that lanward makes. Paths are as the file has them, relative to `folder`. */
+typedef struct {
+  guint memory; /* MiB */
+  guint vcpus;
+  char *disk;      /* path; nullable: a default */
+  char *image;     /* nullable: what the disk begins as a copy of */
+  guint disk_size; /* MiB; 0: the image's; both unset: no disk */
+  char *cdrom;     /* nullable */
+  char *seed;      /* nullable: cloud-init's user-data */
+  gboolean uefi;
+  gboolean autostart;
+  GPtrArray *devices; /* of char*: PCI addresses, whole */
+  char *folder;       /* nullable: not known */
+  LwOrigin origin;
+} LwCreate;
+
 typedef enum { LW_ROUTER_BUILTIN, LW_ROUTER_OPNSENSE } LwRouterKind;
 typedef enum { LW_ADOPT_NONE, LW_ADOPT_OBSERVE, LW_ADOPT_REPLACE } LwAdopt;
 
@@ -70,6 +86,7 @@ typedef struct {
   char *api_key_file;    /* nullable, as written */
   char *api_certificate; /* nullable: SHA-256 of the only certificate, 64 hexadecimal digits */
   LwMac wan_mac;         /* router.wan-mac; unset: derived */
+  LwCreate *create; /* opnsense: nullable: it is there already. Of it memory, vcpus, image and disk_size */
   LwOrigin origin;
 } LwRouter;
 
@@ -181,22 +198,6 @@ typedef struct {
   LwOrigin origin;
 } LwNic;
 
-/* A virtual machine that lanward makes. Paths are as the file has them, relative to `folder`. */
-typedef struct {
-  guint memory; /* MiB */
-  guint vcpus;
-  char *disk;      /* path; nullable: a default */
-  char *image;     /* nullable: what the disk begins as a copy of */
-  guint disk_size; /* MiB; 0: the image's; both unset: no disk */
-  char *cdrom;     /* nullable */
-  char *seed;      /* nullable: cloud-init's user-data */
-  gboolean uefi;
-  gboolean autostart;
-  GPtrArray *devices; /* of char*: PCI addresses, whole */
-  char *folder;       /* nullable: not known */
-  LwOrigin origin;
-} LwCreate;
-
 typedef struct {
   char *name;
   LwMachineKind kind;
@@ -240,6 +241,7 @@ LwTunnel *lw_tunnel_new(void);
 void lw_tunnel_free(LwTunnel *tunnel);
 LwSegment *lw_segment_new(void);
 LwMachine *lw_machine_new(void);
+void lw_machine_free(LwMachine *machine);
 LwCreate *lw_create_new(void);
 void lw_create_free(LwCreate *create);
 LwNic *lw_nic_new(void);

@@ -462,8 +462,25 @@ static void compile_probe(const Compile *c, const LwProbePort *probe) {
   add_route(c, probe->name, 0, everything(), "eth0", segment->router, (LwOrigin){0});
 }
 
+static void compile_router(const Compile *c) {
+  compile_router_base(c);
+  compile_router_mgmt(c);
+  compile_wan(c);
+  compile_routing_rules(c);
+}
+
+static void compile_tunnels(const Compile *c) {
+  for (guint i = 0; i < c->lab->tunnels->len; i++)
+    compile_tunnel(c, i);
+  compile_local_resolver(c);
+  g_autoptr(GPtrArray) plans = lw_resolver_plans(c->lab, c->facts);
+  for (guint i = 0; i < plans->len; i++)
+    compile_exit_resolver(c, plans->pdata[i]);
+}
+
 gboolean lw_policy_compile(const LwLab *lab, LwFacts *facts, LwResourceSet *wanted, GError **error) {
-  if (lab->router.kind != LW_ROUTER_BUILTIN && !facts->cells_stand_in) {
+  gboolean builtin = lab->router.kind == LW_ROUTER_BUILTIN || facts->cells_stand_in;
+  if (!builtin && !lab->router.create) {
     g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED,
                 "router kind opnsense: this build runs the builtin router only");
     return FALSE;
@@ -472,20 +489,15 @@ gboolean lw_policy_compile(const LwLab *lab, LwFacts *facts, LwResourceSet *want
   compile_guards(&c);
   compile_uplink(&c);
   compile_management(&c);
-  compile_router_base(&c);
-  compile_router_mgmt(&c);
-  compile_wan(&c);
-  compile_routing_rules(&c);
+  if (builtin)
+    compile_router(&c);
   for (guint i = 0; i < lab->segments->len; i++) {
     compile_segment_bridge(&c, lw_lab_segment(lab, i));
-    compile_router_leg(&c, lw_lab_segment(lab, i));
+    if (builtin)
+      compile_router_leg(&c, lw_lab_segment(lab, i));
   }
-  for (guint i = 0; i < lab->tunnels->len; i++)
-    compile_tunnel(&c, i);
-  compile_local_resolver(&c);
-  g_autoptr(GPtrArray) plans = lw_resolver_plans(lab, facts);
-  for (guint i = 0; i < plans->len; i++)
-    compile_exit_resolver(&c, plans->pdata[i]);
+  if (builtin)
+    compile_tunnels(&c);
   for (guint m = 0; m < lab->machines->len; m++) {
     LwMachineKind kind = lw_lab_machine(lab, m)->kind;
     if (facts->cells_stand_in || kind == LW_MACHINE_CELL)

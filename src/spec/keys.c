@@ -14,6 +14,13 @@ const LwSection lw_sections[LW_SECTION_COUNT] = {
     [LW_SECTION_ROUTER] = {"router", "router",
                            "What routes, filters and serves DHCP and DNS between the segments."},
     [LW_SECTION_API] = {"api", "router.api", "How the API of an OPNsense router is reached."},
+    [LW_SECTION_ROUTER_CREATE] =
+        {"router-create", "router.create",
+         "An OPNsense router that is made, as a libvirt domain named `vm`, of OPNsense's nano image: its "
+         "disk is a "
+         "copy of the image at /var/lib/libvirt/images/VM.qcow2, its first boot takes over a config.xml made "
+         "of this "
+         "file. A disk that is there already is used as it is. Experimental: never tried on a real image."},
     [LW_SECTION_SEGMENT] = {"segment", "segments.NAME",
                             "One network of machines. What no line allows is dropped and counted."},
     [LW_SECTION_SEGMENT_HOST] = {"segment-host", "segments.NAME.host",
@@ -113,8 +120,8 @@ const LwType lw_types[LW_TYPE_COUNT] = {
                       "{\"oneOf\":[{\"enum\":[true,false,\"yes\",\"no\",\"on\",\"off\"]},$SECTION]}"},
     [LW_TYPE_COMMAND] = {"list: a program and its arguments", LW_SHAPE_LIST, TRUE,
                          "{\"type\":\"array\",\"items\":{\"type\":[\"string\",\"number\",\"boolean\"]}}"},
-    [LW_TYPE_SIZE] = {"size (`4GiB`, `512MiB`)", LW_SHAPE_SCALAR, FALSE,
-                      "{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]*(MiB|GiB|TiB)$\"}"},
+    [LW_TYPE_SIZE] = {"size (`4GiB`, `512MiB`, or short: `4G`)", LW_SHAPE_SCALAR, FALSE,
+                      "{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]*(M|G|T)(iB)?$\"}"},
     [LW_TYPE_NUMBER] = {"number", LW_SHAPE_SCALAR, FALSE, "{\"type\":\"integer\",\"minimum\":1}"},
     [LW_TYPE_PCI] = {"PCI address (`0000:01:00.0`), or list of them", LW_SHAPE_SCALAR | LW_SHAPE_LIST, TRUE,
                      SCALAR_OR_LIST(STRING)},
@@ -253,6 +260,12 @@ const LwKey lw_keys[LW_KEY_COUNT] = {
      "derived from the lab's name",
      "MAC of the router's WAN leg: keeps the lease and the port forwards that the home router has for it.",
      "52:54:00:ab:cd:ef"},
+    {LW_KEY_ROUTER_CREATE, LW_SECTION_ROUTER, "create", LW_TYPE_SECTION, LW_SECTION_ROUTER_CREATE, NULL, 0,
+     NULL,
+     "OPNsense: makes the virtual machine and boots it into this lab. Without it the router is there "
+     "already. "
+     "Experimental.",
+     "{image: OPNsense-26.7-nano-amd64.img, memory: 8GiB, vcpus: 2, disk: 20GiB}"},
 
     {LW_KEY_API_URL, LW_SECTION_API, "url", LW_TYPE_URL, 0, NULL, LW_KEY_REQUIRED, NULL,
      "The address of its web page.", "https://192.168.99.1"},
@@ -266,6 +279,16 @@ const LwKey lw_keys[LW_KEY_COUNT] = {
      "x509 "
      "-noout -fingerprint -sha256`, at the router's own console or the first time.",
      "0a1b…"},
+
+    {LW_KEY_ROUTER_CREATE_IMAGE, LW_SECTION_ROUTER_CREATE, "image", LW_TYPE_PATH, 0, NULL, LW_KEY_REQUIRED,
+     NULL, "OPNsense's nano image, unpacked. Read once, when the disk is made.",
+     "OPNsense-26.7-nano-amd64.img"},
+    {LW_KEY_ROUTER_CREATE_MEMORY, LW_SECTION_ROUTER_CREATE, "memory", LW_TYPE_SIZE, 0, NULL, 0, "4GiB",
+     "Its memory.", "8GiB"},
+    {LW_KEY_ROUTER_CREATE_VCPUS, LW_SECTION_ROUTER_CREATE, "vcpus", LW_TYPE_NUMBER, 0, NULL, 0, "2",
+     "Its processors.", "2"},
+    {LW_KEY_ROUTER_CREATE_DISK, LW_SECTION_ROUTER_CREATE, "disk", LW_TYPE_SIZE, 0, NULL, 0, "20GiB",
+     "The size of its disk, which the system grows into at its first boot.", "20GiB"},
 
     {LW_KEY_SEGMENT_SUBNET, LW_SECTION_SEGMENT, "subnet", LW_TYPE_SUBNET, 0, NULL,
      LW_KEY_REQUIRED | LW_KEY_NO_DEFAULT, NULL, "Its subnet, /8 to /30. No two overlap.", "192.168.10.0/24"},

@@ -547,10 +547,9 @@ static void add_differences(Make *m) {
   for (guint i = 0; i < m->proof->violations->len; i++) {
     const LwStaticViolation *v = m->proof->violations->pdata[i];
     for (guint r = 0; is_sent(v->kind) && r < m->proof->rows->len; r++) {
-      const LwStaticRow *row = m->proof->rows->pdata[r];
-      if (!g_str_equal(row->name, v->from))
+      if (!g_str_equal(((const LwStaticRow *)m->proof->rows->pdata[r])->name, v->from))
         continue;
-      look_at(m, row);
+      look_at(m, lw_static_look(m->proof, r));
       add_point(m, &v->packet, TRUE);
       add_points(m, v->packets, DIFFERENCE_PIECES, TRUE);
     }
@@ -602,6 +601,6 @@ void lw_verify_generate(const LwLab *lab, const LwFacts *facts, const LwVerifyWo
   }
   add_differences(&m);
   for (guint i = 0; i < proof->rows->len; i++)
-    add_row(&m, proof->rows->pdata[i]);
+    add_row(&m, lw_static_look(proof, i));
   tell_left_out(&m, left_out);
 }

@@ -31,6 +31,7 @@ typedef struct {
   GPtrArray *intended; /* of LwIntended* */
   GPtrArray *reached;  /* of LwReached* */
   LwBdd by_bridge;     /* of a port: what gets anywhere when it is sent to the bridge itself */
+  LwBddStored *stored; /* the sets of the three above while nobody looks at them; NULL: they are in the pool */
 } LwStaticRow;
 
 typedef enum {
@@ -59,6 +60,7 @@ typedef struct {
 
 struct LwStatic {
   LwBddPool *pool;
+  LwResourceSet *world; /* what `reach` looks at: as it was given, and a port in each segment that has none */
   LwReach *reach;
   const LwLab *lab;
   const LwFacts *facts;
@@ -79,6 +81,8 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
 void lw_static_free(LwStatic *proof);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwStatic, lw_static_free)
 
+/* A row, its sets made ready to be looked at. */
+const LwStaticRow *lw_static_look(const LwStatic *proof, guint row);
 /* One line: packet, rule, line of the file. Transfer full. */
 char *lw_static_violation_format(const LwStaticViolation *violation);
 /* Does a packet get from a row to a zone? */

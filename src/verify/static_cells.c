@@ -119,7 +119,7 @@ void lw_static_fill(const LwStatic *proof, const LwVerifyReport *report) {
           (needs_port(cell) && row->machine == LW_NONE))
         continue;
       any = TRUE;
-      passes |= row_lets_pass(proof, row, cell);
+      passes |= row_lets_pass(proof, lw_static_look(proof, r), cell);
     }
     if (any && !is_to_a_probe(cell, proof) && !is_to_nowhere(cell, proof))
       cell->statically = passes ? LW_CELL_ALLOW : LW_CELL_DENY;
