@@ -103,7 +103,8 @@ static gboolean read_routes(LwNetCopy *copy, LwRtnl *from, GError **error) {
     struct rtmsg *route = mnl_nlmsg_get_payload(nlh);
     if (route->rtm_flags & RTM_F_CLONED)
       continue;
-    route->rtm_flags &= RTNH_F_ONLINK;
+    /* the gateway was looked for when the namespace got the route; its routing rules may be others by now */
+    route->rtm_flags = has_gateway(nlh) ? RTNH_F_ONLINK : 0;
     g_ptr_array_add(copy->routes, g_memdup2(nlh, nlh->nlmsg_len));
   }
   return TRUE;
