@@ -333,15 +333,14 @@ const LwStaticRow *lw_static_row(const LwStatic *proof, const LwZone *zone, cons
 }
 
 gboolean lw_static_led(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
-  LwBdd one = lw_packets_of(proof->pool, packet);
   for (guint i = 0; i < row->intended->len; i++) {
     const LwIntended *led = row->intended->pdata[i];
-    if (!led->led || !lw_bdd_intersects(proof->pool, led->may, one))
+    if (!led->led || !lw_packets_contain(proof->pool, led->may, packet))
       continue;
     for (guint r = 0; r < row->reached->len; r++) {
       const LwReached *reached = row->reached->pdata[r];
       if (!reached->place.elsewhere && reached->place.zone.kind == led->to.kind &&
-          reached->place.zone.index == led->to.index && lw_bdd_intersects(proof->pool, reached->may, one))
+          reached->place.zone.index == led->to.index && lw_packets_contain(proof->pool, reached->may, packet))
         return TRUE;
     }
   }
@@ -350,7 +349,6 @@ gboolean lw_static_led(const LwStatic *proof, const LwStaticRow *row, const LwHe
 
 gboolean lw_static_passes(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet,
                           const LwZone *to) {
-  LwBdd one = lw_packets_of(proof->pool, packet);
   if (lw_static_led(proof, row, packet)) /* it does not get where it was sent */
     return to->kind == LW_ZONE_ROUTER;
   for (guint i = 0; i < row->reached->len; i++) {
@@ -359,18 +357,17 @@ gboolean lw_static_passes(const LwStatic *proof, const LwStaticRow *row, const L
                      (to->kind == LW_ZONE_INTERNET || reached->place.zone.index == to->index);
     if (to->kind == LW_ZONE_HOME_LAN)
       there = !reached->place.elsewhere && reached->place.zone.kind == LW_ZONE_INTERNET;
-    if (there && lw_bdd_intersects(proof->pool, reached->may, one))
+    if (there && lw_packets_contain(proof->pool, reached->may, packet))
       return TRUE;
   }
   return FALSE;
 }
 
 gboolean lw_static_forwards(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
-  LwBdd one = lw_packets_of(proof->pool, packet);
   for (guint i = 0; i < row->reached->len; i++) {
     const LwReached *reached = row->reached->pdata[i];
     if (!reached->place.elsewhere && reached->place.zone.kind == LW_ZONE_SEGMENT &&
-        lw_bdd_intersects(proof->pool, reached->may, one))
+        lw_packets_contain(proof->pool, reached->may, packet))
       return TRUE;
   }
   return FALSE;
