@@ -254,10 +254,9 @@ static void test_route_moves(void) {
   add_uplink(wanted, "br0");
   g_autoptr(LwPlan) plan = lw_plan_diff(wanted, seen, seen);
   g_autofree char *text = steps_text(plan);
-  g_assert_cmpstr(
-      text, ==,
-      "- route 0.0.0.0/0; - address 192.168.1.20/24 on eth0 | + address 192.168.1.20/24 on br0; + route "
-      "0.0.0.0/0");
+  g_assert_cmpstr(text, ==,
+                  "-route:/0/0.0.0.0/0/0\n-address:/eth0/192.168.1.20/24\n+address:/br0/192.168.1.20/24\n"
+                  "+route:/0/0.0.0.0/0/0\n");
   g_assert_cmpuint(plan->changes->len, ==, 3);
 }
 
