@@ -10,7 +10,7 @@
 #include "cmd/guard.h"
 #include "cmd/hosts.h"
 #include "cmd/readdress.h"
-#include "cmd/router.h"
+#include "cmd/router_vm.h"
 #include "policy/names.h"
 #include "policy/policy.h"
 #include "providers/cell/cell.h"
@@ -343,7 +343,7 @@ LwResourceSet *lw_session_wanted(LwSession *session, GError **error) {
       !lw_policy_compile(session->lab, session->facts, wanted, error))
     return NULL;
   gboolean ok = session->host ? lw_host_add(session->host, session->lab, session->facts, wanted, error) &&
-                                    lw_router_add(session, wanted, error)
+                                    lw_router_vm_add(session, wanted, error)
                               : lw_twin_world_add(session->world, session->lab, session->facts, session->seed,
                                                   session->secrets, wanted, error);
   return ok ? g_steal_pointer(&wanted) : NULL;

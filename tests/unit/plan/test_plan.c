@@ -280,6 +280,32 @@ static void test_tunnels(void) {
                   "-ruleset:r/lanward_bound/inet\n+tunnel:r/wg1\n");
 }
 
+static void add_uplink(LwResourceSet *set, const char *link) {
+  LwResource *address = lw_resource_new(LW_RES_ADDRESS, "", NULL);
+  address->link = g_strdup(link);
+  address->prefix = lw_prefix_make(lw_addr_from_v4(0xc0a80114), 24);
+  LwResource *route = lw_resource_new(LW_RES_ROUTE, "", NULL);
+  route->link = g_strdup(link);
+  route->prefix = (LwPrefix){lw_addr_from_v4(0), 0};
+  route->via = lw_addr_from_v4(0xc0a80101);
+  lw_resource_set_add(set, address);
+  lw_resource_set_add(set, route);
+}
+
+/* A route to another link is taken out before the address that its gateway is reached by, and put in after
+ * the new one: forwards, and backwards in an undo. It is told as one change. */
+static void test_route_moves(void) {
+  g_autoptr(LwResourceSet) seen = lw_resource_set_new(), wanted = lw_resource_set_new();
+  add_uplink(seen, "eth0");
+  add_uplink(wanted, "br0");
+  g_autoptr(LwPlan) plan = lw_plan_diff(wanted, seen, seen);
+  g_autofree char *text = steps_text(plan);
+  g_assert_cmpstr(text, ==,
+                  "-route:/0/0.0.0.0/0/0\n-address:/eth0/192.168.1.20/24\n+address:/br0/192.168.1.20/24\n"
+                  "+route:/0/0.0.0.0/0/0\n");
+  g_assert_cmpuint(plan->changes->len, ==, 3);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/plan/bound", test_bound);
@@ -294,5 +320,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/plan/tunnels", test_tunnels);
   g_test_add_func("/plan/route-with-its-address", test_route_with_its_address);
   g_test_add_func("/plan/lease-after-plug", test_lease_after_plug);
+  g_test_add_func("/plan/route-moves", test_route_moves);
   return g_test_run();
 }
