@@ -76,11 +76,11 @@ def main():
     finally:
         labs.stop()
     seen = [float(line.split()[1]) for line in bad if line.startswith("BAD")]
-    stray = [each for each in seen if not any(hole[2][0] <= each <= hole[2][3] + APART / 2 for hole in holes)]
+    stray = [each for each in seen if not any(hole[2][0] <= each <= hole[2][3] for hole in holes)]
     for kind in HOLES:
         for length in LENGTHS:
             those = [hole[2] for hole in holes if hole[:2] == (kind, length)]
-            hits = sum(any(begun <= each <= closed + APART / 2 for each in seen) for begun, _, _, closed in those)
+            hits = sum(any(begun <= each <= closed for each in seen) for begun, _, _, closed in those)
             real = sorted(closed - begun for begun, _, _, closed in those)[len(those) // 2]
             print(f"{kind}, {length} ms (median {real * 1000:.1f} from the first command to the answer of the last): "
                   f"{hits} of {len(those)}")
