@@ -135,6 +135,22 @@ static void learn_containers(LwSession *session) {
   }
 }
 
+/* A bridge that is there, is not lanward's, and that the file names (“bridge: br-lab”, not the name that it
+ * would have anyway) is somebody's that he wants used. Under the name that lanward itself gives it is in the
+ * way. */
+static void learn_bridges(LwSession *session, const LwResourceSet *seen) {
+  for (guint i = 0; i < session->lab->segments->len; i++) {
+    const LwSegment *segment = lw_lab_segment(session->lab, i);
+    g_autofree char *usual = g_strconcat("virbr-", segment->name, NULL);
+    g_autoptr(LwResource) like = lw_resource_new(LW_RES_LINK, "", segment->bridge);
+    g_autofree char *key = lw_resource_key(like);
+    const LwResource *link = lw_resource_set_find(seen, key);
+    if (link && link->link_type == LW_LINK_BRIDGE && g_strcmp0(link->alias, LW_OWNER) != 0 &&
+        !g_str_equal(segment->bridge, usual))
+      g_hash_table_add(session->facts->bridges, g_strdup(segment->bridge));
+  }
+}
+
 static gboolean learn_host(LwSession *session, GError **error) {
   static const char *const here[] = {"", NULL};
   LwFacts *facts = session->facts;
@@ -149,6 +165,7 @@ static gboolean learn_host(LwSession *session, GError **error) {
   if (facts->wan_resolvers->len == 0 && lw_addr_is_set(&session->host->gateway))
     g_array_append_val(facts->wan_resolvers, session->host->gateway);
   learn_containers(session);
+  learn_bridges(session, seen);
   session->unresolved = g_ptr_array_new_with_free_func(g_free);
   lw_host_resolve_endpoints(session->lab, facts, session->unresolved);
   return lw_domains_learn(session, error);
