@@ -1,8 +1,10 @@
 #include "cmd/flows.h"
 
 #include "base/netns.h"
+#include "cmd/router.h"
 #include "policy/names.h"
 #include "providers/nft/conntrack.h"
+#include "providers/opnsense/opnsense.h"
 
 #include <netinet/in.h>
 
@@ -75,7 +77,7 @@ static gboolean is_denied(const LwFlow *flow, gpointer data) {
 
 gboolean lw_session_end_denied_flows(const LwSession *session, guint *ended, GError **error) {
   if (!lw_netns_exists(session->facts->router_ns))
-    return TRUE; /* left out by manage:, and not here */
+    return TRUE; /* left out by manage:, and not here; or an OPNsense, whose provider ends them */
   return lw_conntrack_end(session->facts->router_ns, is_denied, (gpointer)session, ended, error);
 }
 
@@ -86,6 +88,9 @@ static gboolean has_end(const LwFlow *flow, gpointer data) {
 }
 
 gboolean lw_session_end_address(const LwSession *session, const LwAddr *address, GError **error) {
+  g_autofree char *text = lw_addr_format(address);
+  if (lw_addr_is_set(address) && session->router_plan && !session->router_plan->only_read)
+    return lw_opnsense_provider_end(session->router, text, NULL, error);
   return !lw_addr_is_set(address) || !lw_netns_exists(session->facts->router_ns) ||
          lw_conntrack_end(session->facts->router_ns, has_end, (gpointer)address, NULL, error);
 }

@@ -9,6 +9,7 @@
 #include "cmd/generations.h"
 #include "cmd/guard.h"
 #include "cmd/hosts.h"
+#include "cmd/router.h"
 #include "policy/names.h"
 #include "policy/policy.h"
 #include "providers/cell/cell.h"
@@ -141,8 +142,9 @@ static gboolean learn_host(LwSession *session, GError **error) {
     g_array_append_val(facts->wan_resolvers, session->host->gateway);
   learn_containers(session);
   session->unresolved = g_ptr_array_new_with_free_func(g_free);
-  lw_host_resolve_endpoints(session->lab, facts, session->unresolved);
-  return lw_domains_learn(session, error);
+  if (!lw_router_is_opnsense(session)) /* that resolves them itself */
+    lw_host_resolve_endpoints(session->lab, facts, session->unresolved);
+  return lw_domains_learn(session, error) && lw_router_learn(session, seen, error);
 }
 
 /* What the twin's world says of itself. */
@@ -190,9 +192,14 @@ static void world_clear(LwSession *session) {
   g_clear_pointer(&session->host, lw_host_world_free);
   g_clear_pointer(&session->taken, lw_resource_set_free);
   g_clear_pointer(&session->unresolved, g_ptr_array_unref);
+  g_clear_pointer(&session->router_seen, lw_router_seen_unref);
+  g_clear_pointer(&session->router_plan, lw_router_plan_free);
+  g_clear_pointer(&session->to_take, lw_resource_set_free);
 }
 
 static void beside_free(LwSession *beside) {
+  if (beside->to_take)
+    lw_engine_take(beside->engine, NULL);
   world_clear(beside);
   g_clear_pointer(&beside->facts, lw_facts_free);
   g_clear_pointer(&beside->lab, lw_lab_free);
@@ -215,6 +222,10 @@ static LwSession *session_beside(const LwSession *session, LwLab *lab /* transfe
   beside->secrets = session->secrets;
   beside->context = session->context;
   beside->engine = session->engine;
+  beside->router = session->router;
+  beside->router_seen = session->router_seen;
+  if (beside->router_seen)
+    beside->router_seen->refs++;
   memcpy(beside->seed, session->seed, sizeof beside->seed);
   beside->lab = lab;
   if (learn_facts(beside, TRUE, error))
@@ -286,6 +297,10 @@ LwSession *lw_session_begin(const LwInvocation *invocation, LwSecretStore *loade
   session->providers = lw_providers_new(&session->context, error);
   if (!session->providers)
     return NULL;
+  session->router = lw_router_provider(session->providers);
+  gboolean boots = g_str_equal(invocation->verb, "boot");
+  if (boots)
+    lw_router_at_boot(session->router);
   LwEngineOptions options = {.state_path = state_path,
                              .lock_path = RUN_DIR "/lock",
                              .lock_wait_ms = LOCK_WAIT_MS,
@@ -293,7 +308,9 @@ LwSession *lw_session_begin(const LwInvocation *invocation, LwSecretStore *loade
                              .injector = test_injector,
                              .injector_data = test_injector_data};
   session->engine = lw_engine_open(&options, session->providers, error);
-  if (!session->engine || !read_seed(session->seed, error) || (!read_only && !settle(session, error)))
+  if (!session->engine || !read_seed(session->seed, error) ||
+      (!read_only && !boots && !lw_router_settle(session->router, error)) ||
+      (!read_only && !settle(session, error)))
     return NULL;
   return g_steal_pointer(&session);
 }
@@ -327,7 +344,8 @@ LwResourceSet *lw_session_wanted(LwSession *session, GError **error) {
   if (!lw_policy_assign(session->lab, session->facts, error) ||
       !lw_policy_compile(session->lab, session->facts, wanted, error))
     return NULL;
-  gboolean ok = session->host ? lw_host_add(session->host, session->lab, session->facts, wanted, error)
+  gboolean ok = session->host ? lw_host_add(session->host, session->lab, session->facts, wanted, error) &&
+                                    lw_router_add(session, wanted, error)
                               : lw_twin_world_add(session->world, session->lab, session->facts, session->seed,
                                                   session->secrets, wanted, error);
   return ok ? g_steal_pointer(&wanted) : NULL;
@@ -352,9 +370,23 @@ static LwResourceSet *wanted_in_force(gpointer data, GError **error) {
   return wanted;
 }
 
+/* What was the uplink's, and what of the router is somebody else's and goes. */
+void lw_session_take(LwSession *session) {
+  if (!session->host)
+    return;
+  const LwResourceSet *sets[] = {session->host->taken,
+                                 session->router_plan ? session->router_plan->gone : NULL};
+  LwResourceSet *all = lw_resource_set_new();
+  for (guint s = 0; s < G_N_ELEMENTS(sets); s++)
+    for (guint i = 0; sets[s] && i < sets[s]->list->len; i++)
+      lw_resource_set_add(all, lw_resource_ref(sets[s]->list->pdata[i]));
+  lw_engine_take(session->engine, all);
+  g_clear_pointer(&session->to_take, lw_resource_set_free);
+  session->to_take = all;
+}
+
 LwPlan *lw_session_plan(LwSession *session, const LwResourceSet *wanted, GError **error) {
-  if (session->host)
-    lw_engine_take(session->engine, session->host->taken);
+  lw_session_take(session);
   LwPlan *plan = lw_engine_plan_from(session->engine, wanted, wanted_in_force, session, error);
   if (plan && test_disorder)
     test_disorder(plan);

@@ -778,6 +778,8 @@ static char *describe_object(const LwResource *r) {
   case LW_RES_CONTAINER:
     return g_strdup_printf("container %s at %s", text_or_empty(r->object), name);
   case LW_RES_ROUTER_ITEM:
+    if (lw_resource_is_by_hand(r))
+      return g_strdup_printf("OPNsense, by hand (restart): %s", link);
     return g_strdup_printf("OPNsense's %.*s “%s”", (int)strcspn(name, "/"), name, link);
   case LW_RES_LAST:
     break;
@@ -1088,6 +1090,10 @@ static gboolean differs_beyond(const LwResource *from, const LwResource *to, con
   return FALSE;
 }
 
+gboolean lw_resource_is_by_hand(const LwResource *resource) {
+  return resource->kind == LW_RES_ROUTER_ITEM && g_str_has_prefix(resource->name, "by-hand/");
+}
+
 LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource *to) {
   switch (to->kind) {
   case LW_RES_LINK:
@@ -1107,8 +1113,9 @@ LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource 
     return differs_in(from, to, "bridge") || differs_in(from, to, "alias") ? LW_CHANGE_REPLACE
                                                                            : LW_CHANGE_LIVE;
   case LW_RES_DOMAIN: /* what runs goes on as it is until its next start */
-  case LW_RES_ROUTER_ITEM:
     return LW_CHANGE_LIVE;
+  case LW_RES_ROUTER_ITEM:
+    return lw_resource_is_by_hand(to) ? LW_CHANGE_RESTART : LW_CHANGE_LIVE;
   case LW_RES_DOMAIN_NIC:
     return differs_in(from, to, "mac") || differs_in(from, to, "model") ? LW_CHANGE_REPLACE : LW_CHANGE_LIVE;
   case LW_RES_PROFILE: /* what an active profile cannot be given (Reapply refuses it) */

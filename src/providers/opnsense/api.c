@@ -8,7 +8,8 @@
 struct LwOpnApi {
   SoupSession *session;
   char *url, *authorization, *pin;
-  guint tries, pause_ms;
+  guint tries, pause_ms, ended;
+  gboolean unreached; /* the last request brought no answer */
 };
 
 LwOpnApi *lw_opn_api_new(const char *url, const LwOpnKey *key, const char *pin) {
@@ -135,6 +136,7 @@ static GBytes *fetch(LwOpnApi *api, const char *path, JsonObject *body, GError *
   }
   g_autoptr(GError) inner = NULL;
   g_autoptr(GBytes) bytes = soup_session_send_and_read(api->session, message, NULL, &inner);
+  api->unreached = !bytes;
   if (!bytes) {
     gboolean tls = inner->domain == G_TLS_ERROR;
     g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "OPNsense, %s: %s%s", path, inner->message,
@@ -380,23 +382,38 @@ static gboolean put_into_force(LwOpnApi *api, const GArray *done, GError **error
   return TRUE;
 }
 
+gboolean lw_opn_api_end(LwOpnApi *api, const char *network, GError **error) {
+  g_autoptr(JsonObject) body = json_object_new();
+  json_object_set_string_member(body, "filter", network);
+  g_autoptr(JsonNode) answer = lw_opn_api_call(api, "diagnostics/firewall/kill_states", body, error);
+  JsonNode *dropped = answer && JSON_NODE_HOLDS_OBJECT(answer)
+                          ? json_object_get_member(json_node_get_object(answer), "dropped_states")
+                          : NULL;
+  if (dropped && JSON_NODE_HOLDS_VALUE(dropped) && json_node_get_value_type(dropped) == G_TYPE_INT64)
+    api->ended += (guint)CLAMP(json_node_get_int(dropped), 0, G_MAXINT);
+  return answer != NULL;
+}
+
+guint lw_opn_api_ended(const LwOpnApi *api) {
+  return api->ended;
+}
+
 static gboolean kill_states(LwOpnApi *api, const GPtrArray *networks, GError **error) {
-  for (guint i = 0; i < networks->len; i++) {
-    g_autoptr(JsonObject) body = json_object_new();
-    json_object_set_string_member(body, "filter", networks->pdata[i]);
-    g_autoptr(JsonNode) answer = lw_opn_api_call(api, "diagnostics/firewall/kill_states", body, error);
-    if (!answer)
+  for (guint i = 0; i < networks->len; i++)
+    if (!lw_opn_api_end(api, networks->pdata[i], error))
       return FALSE;
-  }
   return TRUE;
 }
 
-/* The last change first. What cannot be undone is left, and the rest undone all the same. */
+/* The last change first. What cannot be undone is left, and the rest undone all the same; but of a router that
+ * does not answer each request takes its whole time, so there the journal's undo comes later. */
 static gboolean undo(LwOpnApi *api, const GArray *done, const GPtrArray *networks, GError **error) {
   gboolean good = TRUE;
   for (guint i = done->len; i > 0; i--) {
     const Before *before = &g_array_index(done, Before, i - 1);
     good = put(api, before->kind, before->uuid, before->fields, good ? error : NULL) && good;
+    if (!good && api->unreached)
+      return FALSE;
   }
   good = put_into_force(api, done, good ? error : NULL) && good;
   return kill_states(api, networks, good ? error : NULL) && good;

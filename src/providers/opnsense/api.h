@@ -31,6 +31,11 @@ char *lw_opn_api_version(LwOpnApi *api, GError **error);
 /* Whether lanward knows a version: changes nothing on one that it does not. */
 gboolean lw_opn_version_known(const char *version);
 
+/* Ends the flows of an address or a network. */
+gboolean lw_opn_api_end(LwOpnApi *api, const char *network, GError **error);
+/* How many flows have been ended by now, as OPNsense counts them. */
+guint lw_opn_api_ended(const LwOpnApi *api);
+
 /* The fields of an item as get answers it, in the words that set takes: pure. NULL: it is not there. Transfer
  * full. */
 JsonObject *lw_opn_api_plain(JsonNode *answer, const char *key);
