@@ -17,6 +17,7 @@
 #include "providers/dhcpcd/dhcpcd.h"
 #include "providers/kernel/snapshot.h"
 #include "providers/nft/nft.h"
+#include "providers/opnsense/opnsense.h"
 #include "twin/twin.h"
 
 #include <errno.h>
@@ -464,7 +465,9 @@ gboolean lw_session_carry_out(LwSession *session, const LwPlan *plan, const LwRe
   release_signals(before);
   if (!ok)
     return settle_after_failure(session);
-  return !changes || (lw_session_end_denied_flows(session, &session->flows_ended, error) &&
+  session->flows_ended += lw_opnsense_provider_ended(session->router);
+  guint *ended = session->router_seen ? NULL : &session->flows_ended;
+  return !changes || (lw_session_end_denied_flows(session, ended, error) &&
                       lw_engine_set(session->engine, LW_ENGINE_UNSETTLED, NULL, error));
 }
 

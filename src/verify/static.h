@@ -65,6 +65,7 @@ typedef struct LwStatic {
   GPtrArray *violations; /* of LwStaticViolation* */
   LwBdd machines;        /* destinations that are machines' */
   LwBdd router_outside;  /* destination: the router's own address in the home LAN; FALSE: not known */
+  LwBdd tolerated; /* what an OPNsense lets in to that address by a rule of its own that no setting takes out */
   GPtrArray *unknowns;   /* of char*: what could not be understood, taken in the safe direction */
 } LwStatic;
 

@@ -225,6 +225,8 @@ void lw_static_judge_arrivals(const Prove *p, LwStaticRow *row, const GPtrArray 
     if (!is_judged(row, &place))
       continue;
     LwBdd may = lw_static_may_arrive(row, &place, &arrival->rewrite, pool);
+    if (!place.elsewhere && place.zone.kind == LW_ZONE_ROUTER)
+      may = lw_bdd_or(pool, may, p->proof->tolerated);
     lw_static_judge(p, row, LW_STATIC_OPEN, &place, lw_bdd_minus(pool, arrival->packets, may));
     if (leaves_unmasked(p, row, &place, &arrival->rewrite))
       lw_static_judge(p, row, LW_STATIC_UNMASKED, &place, lw_bdd_and(pool, arrival->packets, may));

@@ -21,6 +21,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwOpnApi, lw_opn_api_free)
 /* Defaults: 15 s for an answer; 12 further tries, 2 s apart, of what a cache refuses. */
 void lw_opn_api_set_patience(LwOpnApi *api, guint timeout_seconds, guint tries, guint pause_ms);
 
+/* From now on each request is made in a child process: for a program that forks, which must not do so once it has
+ * the threads of a connection. */
+void lw_opn_api_set_apart(LwOpnApi *api);
+
 /* One request: POST, or GET where body is NULL. Transfer full; NULL and error: not reached, refused (with the
  * fields that it refuses), not what OPNsense answers. Errors hold no value that was sent. */
 JsonNode *lw_opn_api_call(LwOpnApi *api, const char *path, JsonObject *body /* nullable */, GError **error);

@@ -260,6 +260,7 @@ gboolean lw_opnsense_provider_connect(LwProvider *provider, const LwOpnTarget *t
     return FALSE;
   forget_target(self);
   self->api = lw_opn_api_new(target->url, key, target->certificate);
+  lw_opn_api_set_apart(self->api);
   self->url = g_strdup(target->url);
   self->key_file = g_strdup(target->key_file);
   self->certificate = g_strdup(target->certificate);
