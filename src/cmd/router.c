@@ -33,6 +33,10 @@ void lw_router_at_boot(LwProvider *provider) {
   lw_opnsense_provider_postpone(provider, LATER);
 }
 
+gboolean lw_router_waits(void) {
+  return g_file_test(LATER, G_FILE_TEST_EXISTS);
+}
+
 gboolean lw_router_settle(LwProvider *provider, GError **error) {
   if (lw_opnsense_provider_undo_later(provider, LATER, error))
     return TRUE;
@@ -141,6 +145,7 @@ void lw_router_plan_free(LwRouterPlan *plan) {
   g_ptr_array_unref(plan->by_hand);
   g_ptr_array_unref(plan->notes);
   g_free(plan->only_read);
+  lw_secret_clear(plan->made);
   lw_secret_clear(plan->merged);
   if (plan->gone)
     lw_resource_set_free(plan->gone);
@@ -234,13 +239,9 @@ static gboolean changes_key(const LwOpnChange *change) {
 
 static void need_restart(LwRouterPlan *plan, LwResourceSet *wanted, const char *why) {
   plan->restart = TRUE;
-  g_autofree char *steps =
-      g_strdup_printf("%s: System: Configuration: Backups: Download, and keep the file; Restore, area “All”: "
-                      "%s, which apply writes; it restarts; then apply again",
-                      why, NEW);
-  g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_MD5, why, -1);
+  g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, why, -1);
   digest[8] = '\0';
-  add_by_hand(plan, wanted, digest, steps);
+  add_by_hand(plan, wanted, digest, why);
 }
 
 static void need_restart_for(LwRouterPlan *plan, LwResourceSet *wanted, const GPtrArray *parts,
@@ -274,8 +275,24 @@ static void need_restart_for(LwRouterPlan *plan, LwResourceSet *wanted, const GP
   }
 }
 
+/* What a person does, in order, where a whole config.xml is needed. */
+static char *restart_steps(const LwSession *session) {
+  const LwRouter *router = &session->lab->router;
+  return g_strdup_printf(
+      "by hand, at %s: 1. where a segment is new: give the virtual machine %s a card on its bridge, the last one, once "
+      "apply has made the bridge; 2. System: Configuration: Backups: Download, and keep the file; 3. Restore, area "
+      "“All”: %s, which apply writes (it holds secrets); it restarts; 4. lanward apply again: what is left goes by the "
+      "API",
+      router->api_url, router->vm ? router->vm : "opnsense", NEW);
+}
+
+static void add_steps(const LwSession *session, LwRouterPlan *plan) {
+  if (plan->restart)
+    g_ptr_array_add(plan->by_hand, restart_steps(session));
+}
+
 /* Why nothing is written, NULL: it is. */
-static char *reason_to_read(const LwSession *session, const LwRouterPlan *plan) {
+static char *reason_to_read(const LwSession *session) {
   if (!(session->lab->manage & LW_MANAGE_ROUTER))
     return g_strdup("“manage:” leaves the router out: it is read and proved, nothing is written");
   if (session->lab->router.adopt == LW_ADOPT_OBSERVE)
@@ -284,9 +301,12 @@ static char *reason_to_read(const LwSession *session, const LwRouterPlan *plan) 
     return g_strdup_printf("OPNsense %s is not a version that this lanward knows (26.7): it is read and "
                            "proved, nothing is written",
                            session->router_seen->version);
+  return NULL;
+}
+
+static char *reason_to_wait(const LwRouterPlan *plan) {
   if (plan->restart)
-    return g_strdup("a config.xml has to be restored first (above): until then nothing of it is changed by "
-                    "the API");
+    return g_strdup("a config.xml has to be restored first: until then nothing of it is changed by the API");
   return NULL;
 }
 
@@ -315,8 +335,14 @@ static gboolean compare(const LwSession *session, LwRouterPlan *plan, const char
   if (!new)
     return FALSE;
   need_restart_for(plan, wanted, parts, changes, &notes, old, new);
-  plan->only_read = reason_to_read(session, plan);
-  return !refuse_foreign(session, plan, error);
+  plan->only_read = reason_to_read(session);
+  plan->restart = plan->restart && !plan->only_read;
+  if (refuse_foreign(session, plan, error))
+    return FALSE;
+  if (!plan->only_read)
+    plan->only_read = reason_to_wait(plan);
+  add_steps(session, plan);
+  return TRUE;
 }
 
 static gboolean add_items(LwRouterPlan *plan, const char *there, const char *made, LwResourceSet *wanted,
@@ -347,11 +373,21 @@ gboolean lw_router_add(LwSession *session, LwResourceSet *wanted, GError **error
   if (!session->router_seen->config)
     return add_owned(session, wanted, error);
   LwRouterPlan *plan = session->router_plan = plan_new();
-  char *made = lw_opn_config(session->lab, session->facts, session->secrets, NULL, plan->notes, error);
-  gboolean ok = made && compare(session, plan, made, wanted, error) &&
-                add_items(plan, session->router_seen->config, made, wanted, error);
-  lw_secret_clear(made);
-  return ok;
+  plan->made = lw_opn_config(session->lab, session->facts, session->secrets, NULL, plan->notes, error);
+  return plan->made && compare(session, plan, plan->made, wanted, error) &&
+         add_items(plan, session->router_seen->config, plan->made, wanted, error);
+}
+
+gboolean lw_router_writes(LwSession *session, GError **error) {
+  if (!session->router_seen)
+    return TRUE;
+  g_autoptr(LwResourceSet) wanted = lw_session_wanted(session, error);
+  if (!wanted)
+    return FALSE;
+  const char *why = session->router_plan ? session->router_plan->only_read : NULL;
+  if (why)
+    g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED, "nothing was changed: the router is an OPNsense: %s", why);
+  return !why;
 }
 
 /* ---- a way back, and a way on ---- */
@@ -388,22 +424,33 @@ gboolean lw_router_save(const LwSession *session, const LwPlan *plan, GError **e
     g_print("saved: %s, the OPNsense as it is now, and %s, as it was before lanward's first change: to go back, "
             "System: Configuration: Backups: Restore\n",
             LAST, FIRST);
-  if (told && router->restart && !router->only_read)
-    g_print("wrote: %s\n", NEW);
+  if (told && router->restart)
+    g_print("wrote: %s (mode 600)\n%s\n", NEW, (char *)router->by_hand->pdata[router->by_hand->len - 1]);
   return TRUE;
 }
 
-/* Rules that do nothing then: another before them decides, or no packet meets them. */
-static void find_idle(LwRouterPlan *plan) {
-  if (plan->idle->len)
-    return;
-  g_autoptr(LwOpn) opn = lw_opn_parse(plan->merged, strlen(plan->merged), NULL);
+/* Titles of what the audit finds idle: another rule before it decides, or no packet meets it. */
+static GHashTable *idle_in(const char *config) {
+  GHashTable *out = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr(LwOpn) opn = lw_opn_parse(config, strlen(config), NULL);
   g_autoptr(LwAudit) audit = opn ? lw_audit_new(opn) : NULL;
   for (guint i = 0; audit && i < audit->findings->len; i++) {
     const LwAuditFinding *finding = audit->findings->pdata[i];
     if (g_str_equal(finding->kind, "shadowed") || g_str_equal(finding->kind, "never-matches"))
-      g_ptr_array_add(plan->idle, g_strdup(finding->title));
+      g_hash_table_add(out, g_strdup(finding->title));
   }
+  return out;
+}
+
+/* Some of lanward's own are idle in any lab: a second line that is never needed. */
+static void find_idle(LwRouterPlan *plan) {
+  if (plan->idle->len || plan->stays->len == 0)
+    return;
+  g_autoptr(GHashTable) then = idle_in(plan->merged), ours = idle_in(plan->made);
+  g_autoptr(GList) titles = g_list_sort(g_hash_table_get_keys(then), (GCompareFunc)strcmp);
+  for (GList *each = titles; each; each = each->next)
+    if (!g_hash_table_contains(ours, each->data))
+      g_ptr_array_add(plan->idle, g_strdup(each->data));
 }
 
 static void add_lines(GPtrArray *out, const char *head, const GPtrArray *texts) {
@@ -426,8 +473,9 @@ GPtrArray *lw_router_lines(const LwSession *session) {
                                        plan && plan->only_read ? plan->only_read : ""));
   if (!plan)
     return out;
-  if (plan->goes->len)
-    find_idle(plan);
+  find_idle(plan);
+  if (plan->restart)
+    g_ptr_array_add(out, g_strdup(plan->by_hand->pdata[plan->by_hand->len - 1]));
   add_lines(out, "goes:  ", plan->goes);
   add_lines(out, "stays: ", plan->stays);
   add_lines(out, "idle:  ", plan->idle);

@@ -16,12 +16,12 @@ struct LwRouterSeen {
 /* What comes of it with the lab's file. */
 struct LwRouterPlan {
   GPtrArray *goes, *stays, *idle; /* of char*: rules that are taken out; that stay and are asked before; that do
-                                     nothing then */
+                                     nothing then, because of those that stay or among them */
   GPtrArray *by_hand;             /* of char*: what no API changes, each with the steps */
   GPtrArray *notes;               /* of char*: what the router will not do that the file asks for */
   char *only_read;                /* why nothing of it is written; NULL: it is */
   gboolean restart;               /* a config.xml has to be restored first */
-  char *merged;                   /* the config.xml as the file has it, with secrets */
+  char *made, *merged; /* config.xml: the lab's alone, and put into the one that is there; with secrets */
   LwResourceSet *gone;            /* items that are to be deleted, whoever made them */
 };
 
@@ -31,6 +31,7 @@ gboolean lw_router_is_opnsense(const LwSession *session);
 /* Before a session's lab is known: what an earlier command left to be undone there; at boot nothing is asked. */
 void lw_router_at_boot(LwProvider *provider);
 gboolean lw_router_settle(LwProvider *provider, GError **error);
+gboolean lw_router_waits(void); /* something is still to be undone there */
 
 /* Version and config.xml. A router that does not answer is an error to verbs that change something or prove it;
  * to the others it is told (seen->trouble). seen: links and addresses of this machine. */
@@ -40,6 +41,8 @@ void lw_router_plan_free(LwRouterPlan *plan);
 
 /* Adds the router's items to what is wanted: as observed ones where nothing is to be written. */
 gboolean lw_router_add(LwSession *session, LwResourceSet *wanted, GError **error);
+/* FALSE and error, where nothing of the router is written: for verbs that are about the router. */
+gboolean lw_router_writes(LwSession *session, GError **error);
 /* Saves the config.xml as it is, when the plan changes the router, and tells where; writes the one that has to be
  * restored, when one has to be. */
 gboolean lw_router_save(const LwSession *session, const LwPlan *plan, GError **error);

@@ -269,8 +269,11 @@ static void tell_recovery(const LwSession *session) {
   const char *what = lw_engine_recovered_what(session->engine);
   g_printerr(
       "lanward: %s was cut short before its end was recorded: its %u steps were undone, the lab is as it was "
-      "before\n",
-      what ? what : "a change", lw_engine_recovered_steps(session->engine));
+      "before%s\n",
+      what ? what : "a change", lw_engine_recovered_steps(session->engine),
+      !lw_target_is_twin() && lw_router_waits() ? ", but for the OPNsense: that is undone by the next command after "
+                                                  "the boot"
+                                                : "");
 }
 
 static gboolean settle(LwSession *session, GError **error) {

@@ -93,6 +93,8 @@ static void print_text(const LwSession *session, const LwPlan *drift) {
             seen->config && !seen->known ? " (not a version that is changed)" : "");
     if (only_read)
       g_print("note: router: %s\n", only_read);
+    for (guint i = 0; only_read && i < session->router_plan->goes->len; i++)
+      g_print("note: router: not the file's: %s\n", (char *)session->router_plan->goes->pdata[i]);
   }
   g_autofree char *trap = lw_nft_bridge_trap();
   if (trap)

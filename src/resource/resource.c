@@ -727,6 +727,9 @@ static void append_difference(GString *text, const LwResource *from, const LwRes
 char *lw_resource_difference(const LwResource *from, const LwResource *to) {
   g_autoptr(GString) text = g_string_new(NULL);
   g_return_val_if_fail(from->kind == to->kind, NULL);
+  char *fields = from->kind == LW_RES_ROUTER_ITEM ? lw_router_item_difference(from, to) : NULL;
+  if (fields)
+    return fields;
   for (const Member *m = kinds[from->kind].members; m->name; m++)
     if ((m->flags & COMPARED) && !member_equal(from, to, m))
       append_difference(text, from, to, m);
@@ -1088,10 +1091,6 @@ static gboolean differs_beyond(const LwResource *from, const LwResource *to, con
     if ((m->flags & COMPARED) && strcmp(m->name, name) != 0 && !member_equal(from, to, m))
       return TRUE;
   return FALSE;
-}
-
-gboolean lw_resource_is_by_hand(const LwResource *resource) {
-  return resource->kind == LW_RES_ROUTER_ITEM && g_str_has_prefix(resource->name, "by-hand/");
 }
 
 LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource *to) {

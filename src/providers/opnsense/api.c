@@ -422,19 +422,22 @@ static void clear_before(gpointer data) {
   g_clear_pointer(&before->fields, json_object_unref);
 }
 
+/* Unless it was called already. */
+static gboolean call_once(LwOpnApi *api, GPtrArray *called, const char *path, GError **error) {
+  if (g_ptr_array_find_with_equal_func(called, path, g_str_equal, NULL))
+    return TRUE;
+  g_ptr_array_add(called, (gpointer)path);
+  g_autoptr(JsonObject) empty = json_object_new();
+  g_autoptr(JsonNode) answer = lw_opn_api_call(api, path, empty, error);
+  return answer != NULL;
+}
+
 /* Each once, in order. */
 static gboolean put_into_force(LwOpnApi *api, const GArray *done, GError **error) {
   g_autoptr(GPtrArray) called = g_ptr_array_new();
-  g_autoptr(JsonObject) empty = json_object_new();
-  for (guint i = 0; i < done->len; i++) {
-    const char *path = g_array_index(done, Before, i).kind->apply;
-    if (g_ptr_array_find_with_equal_func(called, path, g_str_equal, NULL))
-      continue;
-    g_ptr_array_add(called, (gpointer)path);
-    g_autoptr(JsonNode) answer = lw_opn_api_call(api, path, empty, error);
-    if (!answer)
+  for (guint i = 0; i < done->len; i++)
+    if (!call_once(api, called, g_array_index(done, Before, i).kind->apply, error))
       return FALSE;
-  }
   return TRUE;
 }
 
@@ -459,6 +462,14 @@ static gboolean kill_states(LwOpnApi *api, const GPtrArray *networks, GError **e
     if (!lw_opn_api_end(api, networks->pdata[i], error))
       return FALSE;
   return TRUE;
+}
+
+gboolean lw_opn_api_enforce(LwOpnApi *api, const GPtrArray *changes, const GPtrArray *networks, GError **error) {
+  g_autoptr(GPtrArray) called = g_ptr_array_new();
+  for (guint i = 0; i < changes->len; i++)
+    if (!call_once(api, called, ((const LwOpnChange *)changes->pdata[i])->kind->apply, error))
+      return FALSE;
+  return kill_states(api, networks, error);
 }
 
 /* The last change first. What cannot be undone is left, and the rest undone all the same; but of a router that

@@ -57,3 +57,6 @@ typedef gboolean (*LwOpnKeep)(const LwOpnKind *kind, const char *uuid, JsonObjec
  * LW_ERROR_FAILED). */
 gboolean lw_opn_api_apply(LwOpnApi *api, const GPtrArray *changes, const GPtrArray *networks, LwOpnKeep keep,
                           gpointer data, GError **error);
+/* Puts into force what there is of such items, and kills states, without changing any: for whoever finds them changed
+ * and does not know whether they were loaded. */
+gboolean lw_opn_api_enforce(LwOpnApi *api, const GPtrArray *changes, const GPtrArray *networks, GError **error);

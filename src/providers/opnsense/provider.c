@@ -173,16 +173,26 @@ static GBytes *prepare(LwProvider *provider, const GPtrArray *changes, GError **
   return undo && self->url ? with_target(self, undo) : g_steal_pointer(&undo);
 }
 
+static GPtrArray *networks_of(Opnsense *self, const GPtrArray *items, GError **error) {
+  char *config = lw_opn_api_download(self->api, error);
+  GPtrArray *networks = config ? lw_opn_touched_networks(items, config) : NULL;
+  lw_secret_clear(config);
+  return networks;
+}
+
 static gboolean carry_out(Opnsense *self, const GPtrArray *changes, GError **error) {
   g_autoptr(GPtrArray) items = lw_opn_item_changes(changes, error);
   if (!items || items->len == 0)
     return items != NULL;
-  char *config = lw_opn_api_download(self->api, error);
-  if (!config)
-    return FALSE;
-  g_autoptr(GPtrArray) networks = lw_opn_touched_networks(items, config);
-  lw_secret_clear(config);
-  return lw_opn_api_apply(self->api, items, networks, NULL, NULL, error);
+  g_autoptr(GPtrArray) networks = networks_of(self, items, error);
+  return networks && lw_opn_api_apply(self->api, items, networks, NULL, NULL, error);
+}
+
+/* An undo that was cut short may have put an item back and not loaded it. */
+static gboolean enforce(Opnsense *self, const GPtrArray *changes, GError **error) {
+  g_autoptr(GPtrArray) items = lw_opn_item_changes(changes, error);
+  g_autoptr(GPtrArray) networks = items && items->len ? networks_of(self, items, error) : NULL;
+  return items && (items->len == 0 || (networks && lw_opn_api_enforce(self->api, items, networks, error)));
 }
 
 static gboolean apply(LwProvider *provider, const GPtrArray *changes, GError **error) {
@@ -207,8 +217,10 @@ static gboolean undo(LwProvider *provider, GBytes *bytes, GError **error) {
     return keep_for_later(self, bytes, error);
   if (!self->api && !connect_by(self, bytes, error))
     return FALSE;
-  g_autoptr(GPtrArray) pending = lw_undo_pending(provider, bytes, error);
-  return pending && carry_out(self, pending, error);
+  g_autoptr(GPtrArray) all = lw_undo_to_changes(bytes, error);
+  g_autoptr(GPtrArray) pending = all ? lw_undo_pending(provider, bytes, error) : NULL;
+  return pending && carry_out(self, pending, error) &&
+         (pending->len == all->len || enforce(self, all, error));
 }
 
 static void forget_target(Opnsense *self) {
