@@ -41,7 +41,7 @@ static gboolean observe(LwProvider *provider, const LwResourceSet *wanted, const
   g_autoptr(LwResourceSet) like = lw_resource_set_new();
   if (self->postponed)
     add_all(seen, owned);
-  if (!self->api)
+  if (self->postponed || !self->api)
     return TRUE;
   add_all(like, wanted);
   add_all(like, owned);
