@@ -6,6 +6,7 @@
 #include "cmd/hosts.h"
 #include "cmd/proof.h"
 #include "cmd/router.h"
+#include "cmd/router_items.h"
 #include "policy/policy.h"
 #include "providers/nft/foreign.h"
 #include "twin/twin.h"
@@ -71,6 +72,43 @@ static void print_router(const LwSession *session, const LwPlan *plan) {
     g_print("router: %s\n", session->router_plan->only_read);
 }
 
+static void print_reset(const LwSession *session, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void print_reset(const LwSession *session, const char *format, ...) {
+  if (session->invocation->quiet || session->invocation->json)
+    return;
+  va_list args;
+  va_start(args, format);
+  g_autofree char *text = g_strdup_vprintf(format, args);
+  va_end(args);
+  g_print("reset: %s\n", text);
+}
+
+/* A machine that was moved to where the file has it now was not moved; with --reset none was, and no exit
+ * switched. Who is cut off stays so: that takes heal. */
+static void settle_run_time_state(LwSession *session) {
+  gboolean reset = session->invocation->reset;
+  GHashTableIter iter;
+  gpointer key, value;
+  for (guint m = 0; m < session->lab->machines->len; m++) {
+    const LwMachine *machine = lw_lab_machine(session->lab, m);
+    for (guint n = 0; n < machine->nics->len; n++) {
+      g_autofree char *nic = g_strdup_printf("%s/%u", machine->name, n);
+      const char *moved = g_hash_table_lookup(session->facts->positions, nic);
+      const char *file = lw_lab_segment(session->lab, lw_machine_nic(machine, n)->segment)->name;
+      if (moved && reset && !g_str_equal(moved, file))
+        print_reset(session, "%s is in %s again (was in %s)", machine->nics->len > 1 ? nic : machine->name,
+                    file, moved);
+      if (moved && (reset || g_str_equal(moved, file)))
+        g_hash_table_remove(session->facts->positions, nic);
+    }
+  }
+  g_hash_table_iter_init(&iter, session->facts->active);
+  while (reset && g_hash_table_iter_next(&iter, &key, &value)) {
+    print_reset(session, "%s leaves by the first of its exits again (was %s)", (char *)key, (char *)value);
+    g_hash_table_iter_remove(&iter);
+  }
+}
+
 /* With --confirm: there has to be something to go back to, and nothing else may wait already. */
 static gboolean prepare_confirm(LwSession *session, guint generation, const LwPlan *plan, guint seconds,
                                 LwConfirmTimer **timer, GError **error) {
@@ -100,11 +138,17 @@ static gboolean refuse_pending(LwSession *session, GError **error) {
   return FALSE;
 }
 
+static void print_notes(const GPtrArray *notes) {
+  for (guint i = 0; i < notes->len; i++)
+    g_printerr("lanward: %s\n", (char *)notes->pdata[i]);
+}
+
 /* *generation: which one it made, 0 when nothing waits to be confirmed. */
 static gboolean apply_session(LwSession *session, const char *path, guint *changes, guint *generation,
                               guint *seconds, GError **error) {
   LwConfirmTimer *timer = NULL;
   guint number = 0;
+  settle_run_time_state(session);
   gboolean ready = refuse_pending(session, error) && lw_containers_ready(session, error);
   g_autoptr(LwResourceSet) wanted = ready ? lw_session_wanted(session, error) : NULL;
   g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, error) : NULL;
@@ -120,8 +164,9 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
     g_printerr("lanward: nobody knows the endpoint of tunnel %s: it stays closed until an apply finds it\n",
                (char *)session->unresolved->pdata[i]);
   g_autoptr(GPtrArray) notes = lw_domains_notes(session);
-  for (guint i = 0; i < notes->len; i++)
-    g_printerr("lanward: %s\n", (char *)notes->pdata[i]);
+  print_notes(notes);
+  g_autoptr(GPtrArray) router_notes = lw_router_notes(session);
+  print_notes(router_notes);
   *changes = plan->changes->len;
   if (!*seconds && lw_host_changes_uplink(session, plan))
     *seconds = UPLINK_CONFIRM_S;
@@ -158,6 +203,9 @@ static int apply_inside(gpointer data) {
     if (changes && !generation)
       lw_session_wait_leases(session, LEASES_WAIT_MS);
     print_applied(invocation, session->lab, changes, g_get_monotonic_time() - start);
+    g_autofree char *certificate = lw_router_certificate_note(session);
+    if (certificate && !invocation->json)
+      g_print("%s\n", certificate);
   }
   g_autofree char *trap = lw_nft_bridge_trap();
   if (trap)
@@ -223,10 +271,10 @@ static int print_plan(const LwInvocation *invocation, const char *lab, const LwP
   }
   for (guint i = 0; i < router->len; i++)
     g_print("%s\n", (char *)router->pdata[i]);
-  if (*aside)
+  if (*aside && router->len)
     g_print("left out, and not lanward's to change:\n%s", aside);
   if (lw_plan_is_empty(plan)) {
-    g_print(*aside ? "%s: nothing else to do\n" : "%s: nothing to do, it is already so\n", lab);
+    g_print(*aside && router->len ? "%s: nothing else to do\n" : "%s: nothing to do, it is already so\n", lab);
   } else {
     g_autofree char *text = lw_plan_format(plan, invocation->colour);
     g_print("%s", text);
@@ -243,12 +291,16 @@ static int plan_inside(gpointer data) {
   g_auto(Difference) difference = {0};
   g_autoptr(LwSession) session =
       lw_session_open(apply->invocation, g_steal_pointer(&apply->lab), apply->secrets, FALSE, &error);
+  if (session)
+    settle_run_time_state(session);
   gboolean ready = session && lw_containers_ready(session, &error);
   g_autoptr(LwResourceSet) wanted = ready ? lw_session_wanted(session, &error) : NULL;
   g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, &error) : NULL;
   if (!plan || (!lw_plan_is_empty(plan) &&
                 !lw_proof_difference(session, plan, wanted, &difference.opens, &difference.closes, &error)))
     return lw_fail(error);
+  g_autoptr(GPtrArray) notes = lw_router_notes(session);
+  print_notes(notes);
   guint states = LW_NONE;
   gboolean proved = lw_plan_is_empty(plan) || lw_session_prove(session, plan, &states, &error);
   int status =

@@ -71,16 +71,20 @@ static gboolean check_asserts(const LwLab *lab, GPtrArray *diagnostics) {
   return broken->len == 0;
 }
 
+gboolean lw_report_lab(const LwInvocation *invocation, const LwLab *lab, const GPtrArray *diagnostics) {
+  if (invocation->json && !lab)
+    print_diagnostics_json(diagnostics, FALSE);
+  else if (!lab || !invocation->quiet)
+    print_diagnostics(invocation, diagnostics);
+  return lab != NULL;
+}
+
 static LwLab *load(const LwInvocation *invocation, const char *path, LwSpecFlags flags,
                    LwSecretStore *secrets, gboolean asserted) {
   g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
   g_autoptr(LwLab) lab = lw_spec_load(path, flags, secrets, diagnostics);
   gboolean ok = lab && (!asserted || check_asserts(lab, diagnostics));
-  if (invocation->json && !ok)
-    print_diagnostics_json(diagnostics, FALSE);
-  else if (!ok || !invocation->quiet)
-    print_diagnostics(invocation, diagnostics);
-  return ok ? g_steal_pointer(&lab) : NULL;
+  return lw_report_lab(invocation, ok ? lab : NULL, diagnostics) ? g_steal_pointer(&lab) : NULL;
 }
 
 LwLab *lw_load_spec(const LwInvocation *invocation, const char *path, LwSpecFlags flags,

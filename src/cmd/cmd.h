@@ -36,6 +36,8 @@ typedef struct {
   char *root;                       /* doctor, init, import: look below it */
   char *uplink, *subnet, *lab_name; /* init, import: what is not to be found out */
   gboolean yes;                     /* ask nothing */
+  gboolean reset;                   /* apply, plan: what was switched and moved goes back to the file */
+  gboolean persist;                 /* move: into the file, too */
   char *config;                     /* --config: an OPNsense's config.xml */
 } LwInvocation;
 
@@ -64,9 +66,14 @@ LwLab *lw_load_spec(const LwInvocation *invocation, const char *path, LwSpecFlag
 LwLab *lw_load_asserted_spec(const LwInvocation *invocation, const char *path, LwSpecFlags flags,
                              LwSecretStore *secrets);
 
+/* Prints what was found in a file, as it is asked for; whether there is a lab. */
+gboolean lw_report_lab(const LwInvocation *invocation, const LwLab *lab /* nullable */,
+                       const GPtrArray *diagnostics);
+
 int lw_check_main(const LwInvocation *invocation);
 int lw_diagram_main(const LwInvocation *invocation);
 int lw_opnsense_main(const LwInvocation *invocation);
+int lw_adopt_main(const LwInvocation *invocation);
 int lw_apply_main(const LwInvocation *invocation);
 int lw_block_main(const LwInvocation *invocation);
 int lw_boot_main(const LwInvocation *invocation);
@@ -83,8 +90,11 @@ int lw_explain_main(const LwInvocation *invocation);
 int lw_init_main(const LwInvocation *invocation);
 /* The half of import that reads --config. */
 int lw_import_config(const LwInvocation *invocation);
+int lw_edit_main(const LwInvocation *invocation);
 int lw_exec_main(const LwInvocation *invocation);
 int lw_move_main(const LwInvocation *invocation);
+int lw_start_main(const LwInvocation *invocation);
+int lw_stop_main(const LwInvocation *invocation);
 int lw_switch_main(const LwInvocation *invocation);
 int lw_cut_main(const LwInvocation *invocation);
 int lw_heal_main(const LwInvocation *invocation);

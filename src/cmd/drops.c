@@ -48,11 +48,9 @@ static char *who_has(const LwSession *session, const LwAddr *addr) {
 /* The machine whose port of the host's bridges this is. NULL: none of them. */
 static const char *machine_at_port(const LwSession *session, const char *port) {
   for (guint m = 0; m < session->lab->machines->len; m++)
-    for (guint n = 0; n < lw_lab_machine(session->lab, m)->nics->len; n++) {
-      g_autofree char *name = lw_name_nic_port(session->facts, session->lab, m, n);
-      if (g_str_equal(name, port))
+    for (guint n = 0; n < lw_lab_machine(session->lab, m)->nics->len; n++)
+      if (lw_nic_has_port(session->lab, session->facts, m, n, port))
         return lw_lab_machine(session->lab, m)->name;
-    }
   return NULL;
 }
 

@@ -1,31 +1,16 @@
 #include "cmd/flows.h"
 
 #include "base/netns.h"
-#include "cmd/router.h"
+#include "cmd/router_items.h"
 #include "policy/names.h"
 #include "providers/nft/conntrack.h"
 #include "providers/opnsense/opnsense.h"
+#include "verify/verify.h"
 
 #include <netinet/in.h>
 
 LwZone lw_session_zone_of(const LwSession *session, const LwAddr *addr) {
-  const LwLab *lab = session->lab;
-  for (guint i = 0; i < lab->segments->len; i++) {
-    const LwSegment *segment = lw_lab_segment(lab, i);
-    if (lw_prefix_contains(&segment->subnet, addr))
-      return lw_addr_equal(addr, &segment->router) ? (LwZone){LW_ZONE_ROUTER, i}
-                                                   : (LwZone){LW_ZONE_SEGMENT, i};
-  }
-  if (lw_addr_equal(addr, &lab->host.management.address))
-    return (LwZone){LW_ZONE_HOST, LW_NONE};
-  if (lw_addr_equal(addr, &lab->host.management.router))
-    return (LwZone){LW_ZONE_ROUTER, LW_NONE};
-  for (guint i = 0; i < lab->host.networks->len; i++)
-    if (lw_prefix_contains(&lw_lab_network(lab, i)->prefix, addr))
-      return (LwZone){LW_ZONE_NETWORK, i};
-  if (session->facts->home_lan.addr.family && lw_prefix_contains(&session->facts->home_lan, addr))
-    return (LwZone){LW_ZONE_HOME_LAN, LW_NONE};
-  return (LwZone){LW_ZONE_INTERNET, LW_NONE};
+  return lw_verify_zone_of(session->lab, session->facts, addr);
 }
 
 static LwProto proto_of(guint8 protocol) {
@@ -48,6 +33,13 @@ static gboolean wrong_exit(const LwSession *session, const LwFlow *flow, const L
   return flow->mark != mark;
 }
 
+/* The segments' flows leave under another address, and nobody else's do. Other ones are left from rules that were
+ * changed by hand, and would keep what those made of them for as long as they go on: a resolver's flow for ever. */
+static gboolean wrongly_masked(const LwFlow *flow, gboolean from_lab, gboolean outwards) {
+  gboolean masked = !lw_addr_equal(&flow->seen_as, &flow->source);
+  return from_lab ? outwards && !masked : masked;
+}
+
 static gboolean is_denied(const LwFlow *flow, gpointer data) {
   const LwSession *session = data;
   LwFlowQuestion question = {.from = lw_session_zone_of(session, &flow->source),
@@ -59,6 +51,8 @@ static gboolean is_denied(const LwFlow *flow, gpointer data) {
   LwZone target = lw_session_zone_of(session, &flow->target);
   gboolean from_lab = question.from.kind == LW_ZONE_SEGMENT;
   gboolean redirected = from_lab && target.kind == LW_ZONE_ROUTER;
+  if (wrongly_masked(flow, from_lab, target.kind == LW_ZONE_INTERNET))
+    return TRUE;
   if (redirected)
     return FALSE; /* DHCP, DNS and ping of the gateway: the same whatever the file says */
   if (!from_lab && question.from.kind != LW_ZONE_HOST && target.kind != LW_ZONE_SEGMENT)

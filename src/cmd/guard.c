@@ -1,7 +1,7 @@
 #include "cmd/guard.h"
 
 #include "base/error.h"
-#include "cmd/router.h"
+#include "cmd/router_items.h"
 #include "verify/between.h"
 #include "verify/static.h"
 
@@ -172,7 +172,7 @@ static gboolean check(LwPlanGuard *guard, const LwPlan *plan, const LwResourceSe
 /* An OPNsense takes its items one by one. */
 static gboolean check_items(LwPlanGuard *guard, const LwPlan *plan, const LwResourceSet *state, guint steps,
                             GError **error) {
-  guint items = guard->session->router_seen && steps < plan->steps->len ? lw_router_changes_in(plan, steps) : 0;
+  guint items = guard->session->router_seen && guard->session->router_seen->config && steps < plan->steps->len ? lw_router_changes_in(plan, steps) : 0;
   if (items > 1 && !allow_ends(guard, plan, error))
     return FALSE;
   for (guint i = 1; i < items; i++)

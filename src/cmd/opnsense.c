@@ -1,32 +1,20 @@
-#include "cmd/cmd.h"
+#include "cmd/router.h"
 
 #include "audit/audit.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "policy/policy.h"
-#include "providers/opnsense/apikey.h"
 #include "providers/opnsense/generate.h"
 #include "providers/opnsense/merge.h"
 
 #include <string.h>
 
-/* The key that the file names, as config.xml holds it; NULL without error: it names none. */
-static char *key_entry(const LwLab *lab, const char *path, GError **error) {
-  if (!lab->router.api_key_file)
-    return NULL;
-  g_autofree char *folder = g_path_get_dirname(path);
-  g_autofree char *file = g_path_is_absolute(lab->router.api_key_file)
-                              ? g_strdup(lab->router.api_key_file)
-                              : g_build_filename(folder, lab->router.api_key_file, NULL);
-  g_autoptr(LwOpnKey) key = lw_opn_key_read(file, error);
-  return key ? lw_opn_key_entry(key, error) : NULL;
-}
-
 static char *make_config(const LwLab *lab, const char *path, LwSecretStore *secrets, GPtrArray *notes,
                          GError **error) {
   g_autoptr(LwFacts) facts = lw_facts_new();
   g_autoptr(GError) inner = NULL;
-  g_autofree char *key = key_entry(lab, path, &inner);
+  g_autofree char *folder = g_path_get_dirname(path);
+  g_autofree char *key = lw_router_key_entry(lab, folder, &inner);
   if (inner) {
     g_propagate_error(error, g_steal_pointer(&inner));
     return NULL;

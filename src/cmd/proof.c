@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "cmd/inforce.h"
-#include "cmd/router.h"
+#include "cmd/router_items.h"
 
 void lw_proof_clear(LwProof *proof) {
   g_clear_pointer(&proof->proof, lw_static_free);
@@ -62,7 +62,7 @@ static const char *router_here(const LwSession *session) {
 }
 
 static gboolean put_router(const LwSession *session, LwProof *proof, GError **error) {
-  if (!session->router_seen)
+  if (!session->router_seen || !session->router_seen->config)
     return TRUE;
   g_autoptr(GPtrArray) missing = g_ptr_array_new_with_free_func(g_free);
   LwResourceSet *world = lw_router_world(session, proof->seen, session->router_seen->config, missing, error);
@@ -118,11 +118,11 @@ static gboolean look_at_both(const LwSession *session, const LwPlan *plan, const
 static gboolean put_routers(const LwSession *old, const LwSession *session, const LwPlan *plan, Worlds *worlds,
                             GError **error) {
   LwResourceSet *now = worlds->now, *then = worlds->then;
-  if (old->router_seen) {
+  if (old->router_seen && old->router_seen->config) {
     worlds->now = lw_router_world(old, now, old->router_seen->config, NULL, error);
     lw_resource_set_free(now);
   }
-  if (worlds->now && session->router_seen) {
+  if (worlds->now && session->router_seen && session->router_seen->config) {
     worlds->then = lw_router_world_after(session, then, plan, plan->steps->len, 0, error);
     lw_resource_set_free(then);
   }

@@ -1,6 +1,6 @@
 /* What takes the router's place in a proof: this machine as it is, the cables to the router, and what pf makes of a
  * config.xml. */
-#include "cmd/router.h"
+#include "cmd/router_items.h"
 
 #include "policy/policy.h"
 #include "providers/opnsense/lab.h"

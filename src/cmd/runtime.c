@@ -2,10 +2,13 @@
  * transaction, and then ends the flows that belong to the state before. */
 #include "cmd/domains.h"
 #include "cmd/flows.h"
-#include "cmd/router.h"
+#include "cmd/generations.h"
+#include "cmd/labfile.h"
+#include "cmd/router_items.h"
 
 #include "base/error.h"
 #include "policy/names.h"
+#include "spec/edit.h"
 
 #include <string.h>
 
@@ -129,40 +132,107 @@ static void set_position(LwSession *session, guint machine, guint nic, guint seg
                          g_strdup(lw_lab_segment(session->lab, segment)->name));
 }
 
+/* The file that a move is to be written into, and its new text; no text: the file says so already. */
+typedef struct {
+  char *path, *text;
+} Persist;
+
+static void persist_clear(Persist *persist) {
+  g_free(persist->path);
+  g_free(persist->text);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Persist, persist_clear)
+
+/* Before anything is moved: what cannot be written is found out first. The user's file may have gone on since
+ * it was applied; that is none of a move's business. FALSE without error: why not was printed. */
+static gboolean prepare_persist(const LwSession *session, guint machine, guint nic, const char *where,
+                                Persist *persist, GError **error) {
+  const LwInvocation *invocation = session->invocation;
+  const char *name = lw_lab_machine(session->lab, machine)->name;
+  guint number = lw_generation_current(session->engine, error);
+  g_autoptr(LwGeneration) generation = number ? lw_generation_read(session->engine, number, error) : NULL;
+  if (!generation)
+    return FALSE;
+  g_autoptr(LwSecretStore) secrets = lw_secret_store_new(NULL);
+  g_autoptr(LwLab) lab = lw_load_spec(invocation, generation->path, lw_target_spec_flags(), secrets);
+  if (!lab)
+    return FALSE;
+  guint index = lw_lab_find_machine(lab, name);
+  if (index == LW_NONE || nic >= lw_lab_machine(lab, index)->nics->len) {
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "%s has no such card of %s any more", generation->path,
+                name);
+    return FALSE;
+  }
+  const LwMachine *there = lw_lab_machine(lab, index);
+  persist->path = g_strdup(there->origin.file);
+  if (g_str_equal(lw_lab_segment(lab, lw_machine_nic(there, nic)->segment)->name, where))
+    return TRUE;
+  g_autofree char *text = lw_labfile_read(persist->path, error);
+  persist->text = text ? lw_spec_edit_place(text, persist->path, name, nic, where, error) : NULL;
+  return persist->text &&
+         lw_labfile_would_be_right(invocation, generation->path, persist->path, persist->text);
+}
+
+typedef struct {
+  guint machine, nic, before;
+  gboolean settled;
+} Move;
+
+static gboolean carry_out_move(LwSession *session, Move *move, guint segment, GError **error) {
+  move->settled = TRUE;
+  if (move->before == segment)
+    return TRUE;
+  LwAddr old = lw_nic_address(session->lab, session->facts, move->machine, move->nic);
+  set_position(session, move->machine, move->nic, segment);
+  guint64 lease = lw_domains_lease(session, move->machine, move->nic); /* it may have been there before */
+  if (!lw_session_apply(session, NULL, error) || !lw_session_end_address(session, &old, error))
+    return FALSE;
+  move->settled = lw_domains_settle(session, move->machine, move->nic, lease);
+  return TRUE;
+}
+
+static int print_moved(const LwSession *session, const Move *move, const char *what, const char *where,
+                       const Persist *persist) {
+  LwAddr now = lw_nic_address(session->lab, session->facts, move->machine, move->nic);
+  g_autofree char *address = lw_addr_format(&now);
+  g_autofree char *written = persist->path ? g_strconcat("; ", persist->path, " says so", NULL) : NULL;
+  const char *tail = written ? written : "";
+  JsonObject *result = json_object_new();
+  json_object_set_string_member(result, "machine", lw_lab_machine(session->lab, move->machine)->name);
+  json_object_set_string_member(result, "from", lw_lab_segment(session->lab, move->before)->name);
+  json_object_set_string_member(result, "to", where);
+  if (persist->path)
+    json_object_set_string_member(result, "file", persist->path);
+  if (g_str_equal(lw_lab_segment(session->lab, move->before)->name, where))
+    return print_done(session, result, "%s: already in %s%s", what, where, tail);
+  json_object_set_string_member(result, "address", address);
+  json_object_set_boolean_member(result, "settled", move->settled);
+  return print_done(session, result, "%s: in %s now, its address there is %s%s%s", what, where, address,
+                    move->settled ? "" : " (it has not asked for it yet: is it still starting?)", tail);
+}
+
 static int move_inside(LwSession *session) {
   const char *what = arg(session, 0), *where = arg(session, 1);
   if (!what || !where)
-    return usage("move MACHINE[/NIC] SEGMENT");
+    return usage("move MACHINE[/NIC] SEGMENT [--persist]");
   g_autoptr(GError) error = NULL;
-  guint nic = 0;
-  guint machine = parse_nic(session, what, &nic, &error);
-  guint segment = machine == LW_NONE ? LW_NONE : lw_session_segment(session, where, &error);
+  g_auto(Persist) persist = {0};
+  Move move = {0};
+  move.machine = parse_nic(session, what, &move.nic, &error);
+  guint segment = move.machine == LW_NONE ? LW_NONE : lw_session_segment(session, where, &error);
   if (segment == LW_NONE)
     return lw_fail(error);
-  const char *name = lw_lab_machine(session->lab, machine)->name;
+  const char *name = lw_lab_machine(session->lab, move.machine)->name;
   if (g_hash_table_contains(session->facts->cut, name))
     return lw_fail_text("%s is cut off: %s heal %s first", name, lw_target_command(), name);
-  guint before = lw_nic_segment(session->lab, session->facts, machine, nic);
-  LwAddr old = lw_nic_address(session->lab, session->facts, machine, nic);
-  JsonObject *result = json_object_new();
-  json_object_set_string_member(result, "machine", name);
-  json_object_set_string_member(result, "from", lw_lab_segment(session->lab, before)->name);
-  json_object_set_string_member(result, "to", where);
-  if (before == segment)
-    return print_done(session, result, "%s: already in %s", what, where);
-  set_position(session, machine, nic, segment);
-  guint64 lease = lw_domains_lease(session, machine, nic); /* it may have been there before */
-  if (!lw_session_apply(session, NULL, &error) || !lw_session_end_address(session, &old, &error)) {
-    json_object_unref(result);
+  if (session->invocation->persist &&
+      !prepare_persist(session, move.machine, move.nic, where, &persist, &error))
+    return error ? lw_fail(error) : lw_fail_text("the file would not be right: nothing was moved");
+  move.before = lw_nic_segment(session->lab, session->facts, move.machine, move.nic);
+  if (!carry_out_move(session, &move, segment, &error) ||
+      (persist.text && !lw_labfile_write(persist.path, persist.text, &error)))
     return lw_fail(error);
-  }
-  LwAddr now = lw_nic_address(session->lab, session->facts, machine, nic);
-  g_autofree char *address = lw_addr_format(&now);
-  gboolean settled = lw_domains_settle(session, machine, nic, lease);
-  json_object_set_string_member(result, "address", address);
-  json_object_set_boolean_member(result, "settled", settled);
-  return print_done(session, result, "%s: in %s now, its address there is %s%s", what, where, address,
-                    settled ? "" : " (it has not asked for it yet: is it still starting?)");
+  return print_moved(session, &move, what, where, &persist);
 }
 
 int lw_move_main(const LwInvocation *invocation) {

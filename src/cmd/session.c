@@ -9,7 +9,9 @@
 #include "cmd/generations.h"
 #include "cmd/guard.h"
 #include "cmd/hosts.h"
+#include "cmd/readdress.h"
 #include "cmd/router.h"
+#include "cmd/router_items.h"
 #include "policy/names.h"
 #include "policy/policy.h"
 #include "providers/cell/cell.h"
@@ -42,6 +44,12 @@ void lw_session_set_injector(LwInjector injector, gpointer data) {
 
 void lw_session_set_disorder(void (*disorder)(LwPlan *plan)) {
   test_disorder = disorder;
+}
+
+static volatile sig_atomic_t asked_to_end;
+
+static gboolean is_asked_to_end(void) {
+  return asked_to_end != 0;
 }
 
 static gboolean read_seed(guint8 seed[32], GError **error) {
@@ -297,7 +305,8 @@ LwSession *lw_session_begin(const LwInvocation *invocation, LwSecretStore *loade
                                          .run_dir = RUN_DIR,
                                          .owner = LW_OWNER,
                                          .host = !lw_target_is_twin(),
-                                         .self_path = session->self_path};
+                                         .self_path = session->self_path,
+                                         .cancelled = is_asked_to_end};
   session->providers = lw_providers_new(&session->context, error);
   if (!session->providers)
     return NULL;
@@ -325,6 +334,7 @@ LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretS
   g_autoptr(LwSession) session = lw_session_begin(invocation, loaded_secrets, read_only, error);
   if (!session)
     return NULL;
+  session->in_force = !given;
   session->lab = given ? g_steal_pointer(&given) : load_in_force(session->engine, session->secrets, error);
   return session->lab && learn_facts(session, read_only, error) ? g_steal_pointer(&session) : NULL;
 }
@@ -349,7 +359,8 @@ LwResourceSet *lw_session_wanted(LwSession *session, GError **error) {
       !lw_policy_compile(session->lab, session->facts, wanted, error))
     return NULL;
   gboolean ok = session->host ? lw_host_add(session->host, session->lab, session->facts, wanted, error) &&
-                                    lw_router_add(session, wanted, error)
+                                    lw_router_add(session, wanted, error) &&
+                                    lw_router_add_items(session, wanted, error)
                               : lw_twin_world_add(session->world, session->lab, session->facts, session->seed,
                                                   session->secrets, wanted, error);
   return ok ? g_steal_pointer(&wanted) : NULL;
@@ -406,8 +417,6 @@ gboolean lw_session_prove(LwSession *session, const LwPlan *plan, guint *states,
   return ok;
 }
 
-static volatile sig_atomic_t asked_to_end;
-
 static void on_signal(int number) {
   (void)number;
   asked_to_end = 1;
@@ -451,11 +460,19 @@ static gboolean settle_after_failure(LwSession *session) {
   return FALSE;
 }
 
+/* Of another lab than the session's; NULL: that is the one in force, or there is none yet. */
+static GHashTable *addresses_in_force(const LwSession *session) {
+  g_autoptr(LwLab) lab = session->in_force ? NULL : load_in_force(session->engine, session->secrets, NULL);
+  g_autoptr(LwFacts) facts = lab ? lw_engine_facts(session->engine, NULL) : NULL;
+  return facts ? lw_readdress_before(lab, facts) : NULL;
+}
+
 gboolean lw_session_carry_out(LwSession *session, const LwPlan *plan, const LwResourceSet *wanted,
                               GError **error) {
   struct sigaction before[G_N_ELEMENTS(ending)];
   describe(session, session->lab);
   gboolean changes = !lw_plan_is_empty(plan);
+  g_autoptr(GHashTable) addresses = changes ? addresses_in_force(session) : NULL;
   keep_taken(session);
   if (changes)
     lw_engine_keep(session->engine, LW_ENGINE_UNSETTLED, "applied");
@@ -470,6 +487,8 @@ gboolean lw_session_carry_out(LwSession *session, const LwPlan *plan, const LwRe
     return settle_after_failure(session);
   session->flows_ended += lw_opnsense_provider_ended(session->router);
   guint *ended = session->router_seen ? NULL : &session->flows_ended;
+  if (addresses)
+    lw_readdress(session, addresses);
   return !changes || (lw_session_end_denied_flows(session, ended, error) &&
                       lw_engine_set(session->engine, LW_ENGINE_UNSETTLED, NULL, error));
 }

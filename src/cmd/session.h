@@ -16,6 +16,7 @@ typedef struct LwRouterPlan LwRouterPlan;
 typedef struct {
   const LwInvocation *invocation;
   LwLab *lab;
+  gboolean in_force; /* that lab is the one in force, not one that is to be */
   LwSecretStore *secrets;
   LwProviderContext context;
   char *self_path;

@@ -2,7 +2,7 @@
 #include "cmd/containers.h"
 #include "cmd/domains.h"
 #include "cmd/generations.h"
-#include "cmd/router.h"
+#include "cmd/router_items.h"
 
 #include "policy/names.h"
 #include "providers/nft/foreign.h"

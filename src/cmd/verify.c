@@ -1,7 +1,7 @@
 #include "cmd/proof.h"
 
 #include "policy/asserts.h"
-#include "cmd/router.h"
+#include "cmd/router_items.h"
 #include "policy/names.h"
 
 static void place_free(gpointer data) {
@@ -165,14 +165,15 @@ static LwVerifyReport *cells_of(LwSession *session, const LwProof *still) {
 
 /* Probes are machines for a moment: plugged in by one transaction, and out by another, whatever happens
  * between. */
-static LwVerifyReport *prove_live(LwSession *session, const LwAddr *uplink, GError **error) {
+static LwVerifyReport *prove_live(LwSession *session, const LwProof *still, const LwAddr *uplink,
+                                  GError **error) {
   g_autoptr(GPtrArray) none = session->facts->probes;
   session->facts->probes = lw_verify_wanted_probes(session->lab, session->facts);
   g_autoptr(GError) first = NULL;
   g_autoptr(LwVerifyReport) report = NULL;
   if (lw_session_apply(session, NULL, &first)) {
     g_auto(LwVerifyWorld) world = verify_world(session, uplink);
-    report = lw_verify_live(session->lab, session->facts, &world, &first);
+    report = lw_verify_live(session->lab, session->facts, &world, still->proof, &first);
   }
   g_autoptr(GPtrArray) probes = session->facts->probes;
   session->facts->probes = g_steal_pointer(&none);
@@ -185,9 +186,10 @@ static LwVerifyReport *prove_live(LwSession *session, const LwAddr *uplink, GErr
 
 /* Plugging probes in would put right what is not as compiled, before a packet could show what comes of it:
  * then the machines that are there have to do. */
-static LwVerifyReport *prove_live_as_it_is(const LwSession *session, const LwAddr *uplink, GError **error) {
+static LwVerifyReport *prove_live_as_it_is(const LwSession *session, const LwProof *still,
+                                           const LwAddr *uplink, GError **error) {
   g_auto(LwVerifyWorld) world = verify_world(session, uplink);
-  return lw_verify_live(session->lab, session->facts, &world, error);
+  return lw_verify_live(session->lab, session->facts, &world, still->proof, error);
 }
 
 gboolean lw_verify_write_junit(const LwInvocation *invocation, const LwVerifyReport *report, GError **error) {
@@ -228,24 +230,26 @@ static int verify_inside(LwSession *session) {
     return lw_fail_text("verify: " NOT_PROBED ": leave --live out");
   if (!lw_proof_look(session, &still, &error))
     return lw_fail(error);
-  if (both || invocation->statically)
-    lw_proof_prove(session, &still);
+  lw_proof_prove(session, &still); /* the packets are made of it, too */
   g_autoptr(LwVerifyReport) report = NULL;
   LwAddr uplink = address_of(still.seen, "", session->lab->host.bridge);
   if (live)
-    report = still.drift->len ? prove_live_as_it_is(session, &uplink, &error)
-                              : prove_live(session, &uplink, &error);
+    report = still.drift->len ? prove_live_as_it_is(session, &still, &uplink, &error)
+                              : prove_live(session, &still, &uplink, &error);
   else
     report = cells_of(session, &still);
   if (!report)
     return lw_fail(error);
+  if (live)
+    lw_proof_lost_tunnels(session, &still, report);
   add_drift(report, &still);
-  if (still.proof) {
+  if (both || invocation->statically) {
     lw_static_report(still.proof, report);
     lw_verify_add_disagreements(report);
   }
   add_broken_asserts(session, report);
   tell_not_probed(session, report);
+  lw_verify_complete(report);
   report->elapsed_ms = (g_get_monotonic_time() - start) / 1000;
   return lw_verify_write_junit(invocation, report, &error) ? lw_verify_print(invocation, session->lab, report)
                                                            : lw_fail(error);

@@ -131,13 +131,27 @@ void lw_create_free(LwCreate *create) {
   g_free(create);
 }
 
-static void machine_free(gpointer data) {
-  LwMachine *machine = data;
+LwMachineStart *lw_machine_start_new(void) {
+  LwMachineStart *start = g_new0(LwMachineStart, 1);
+  start->after = g_array_new(FALSE, FALSE, sizeof(guint));
+  start->timeout = 60;
+  return start;
+}
+
+void lw_machine_start_free(LwMachineStart *start) {
+  if (!start)
+    return;
+  g_array_unref(start->after);
+  g_free(start);
+}
+
+void lw_machine_free(LwMachine *machine) {
   g_free(machine->name);
   g_free(machine->object);
   g_ptr_array_unref(machine->nics);
   g_ptr_array_unref(machine->command);
   lw_create_free(machine->create);
+  lw_machine_start_free(machine->start);
   g_free(machine);
 }
 
@@ -168,7 +182,7 @@ LwLab *lw_lab_new(void) {
   lab->manage = LW_MANAGE_ALL;
   lab->tunnels = g_ptr_array_new_with_free_func(tunnel_free);
   lab->segments = g_ptr_array_new_with_free_func(segment_free);
-  lab->machines = g_ptr_array_new_with_free_func(machine_free);
+  lab->machines = g_ptr_array_new_with_free_func((GDestroyNotify)lw_machine_free);
   lab->asserts = g_ptr_array_new_with_free_func(assert_free);
   return lab;
 }
@@ -188,6 +202,7 @@ void lw_lab_free(LwLab *lab) {
   g_free(lab->router.api_key_file);
   g_free(lab->router.folder);
   g_free(lab->router.api_certificate);
+  lw_create_free(lab->router.create);
   g_ptr_array_unref(lab->asserts);
   g_ptr_array_unref(lab->machines);
   g_ptr_array_unref(lab->segments);

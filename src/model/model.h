@@ -59,6 +59,22 @@ typedef struct {
   LwOrigin origin;
 } LwHost;
 
+/* A virtual machine that lanward makes. Paths are as the file has them, relative to `folder`. */
+typedef struct {
+  guint memory; /* MiB */
+  guint vcpus;
+  char *disk;      /* path; nullable: a default */
+  char *image;     /* nullable: what the disk begins as a copy of */
+  guint disk_size; /* MiB; 0: the image's; both unset: no disk */
+  char *cdrom;     /* nullable */
+  char *seed;      /* nullable: cloud-init's user-data */
+  gboolean uefi;
+  gboolean autostart;
+  GPtrArray *devices; /* of char*: PCI addresses, whole */
+  char *folder;       /* nullable: not known */
+  LwOrigin origin;
+} LwCreate;
+
 typedef enum { LW_ROUTER_BUILTIN, LW_ROUTER_OPNSENSE } LwRouterKind;
 typedef enum { LW_ADOPT_NONE, LW_ADOPT_OBSERVE, LW_ADOPT_REPLACE } LwAdopt;
 
@@ -71,6 +87,7 @@ typedef struct {
   char *folder;          /* what api_key_file is relative to; nullable: not known */
   char *api_certificate; /* nullable: SHA-256 of the only certificate, 64 hexadecimal digits */
   LwMac wan_mac;         /* router.wan-mac; unset: derived */
+  LwCreate *create; /* opnsense: nullable: it is there already. Of it memory, vcpus, image and disk_size */
   LwOrigin origin;
 } LwRouter;
 
@@ -182,29 +199,22 @@ typedef struct {
   LwOrigin origin;
 } LwNic;
 
-/* A virtual machine that lanward makes. Paths are as the file has them, relative to `folder`. */
+/* That lanward starts it with the host, and when. */
 typedef struct {
-  guint memory; /* MiB */
-  guint vcpus;
-  char *disk;      /* path; nullable: a default */
-  char *image;     /* nullable: what the disk begins as a copy of */
-  guint disk_size; /* MiB; 0: the image's; both unset: no disk */
-  char *cdrom;     /* nullable */
-  char *seed;      /* nullable: cloud-init's user-data */
-  gboolean uefi;
-  gboolean autostart;
-  GPtrArray *devices; /* of char*: PCI addresses, whole */
-  char *folder;       /* nullable: not known */
+  GArray *after; /* of guint: machines that are ready first */
+  guint delay;   /* seconds after that */
+  guint timeout; /* seconds: later than that it counts as failed (on the way down: as refusing to end) */
   LwOrigin origin;
-} LwCreate;
+} LwMachineStart;
 
 typedef struct {
   char *name;
   LwMachineKind kind;
-  char *object;       /* the domain's or container's name; default: name */
-  GPtrArray *nics;    /* of LwNic*, at least one */
-  GPtrArray *command; /* cell: argv, of char*; may be empty */
-  LwCreate *create;   /* vm: nullable: it is there already */
+  char *object;          /* the domain's or container's name; default: name */
+  GPtrArray *nics;       /* of LwNic*, at least one */
+  GPtrArray *command;    /* cell: argv, of char*; may be empty */
+  LwCreate *create;      /* vm: nullable: it is there already */
+  LwMachineStart *start; /* nullable: lanward does not start it */
   LwOrigin origin;
 } LwMachine;
 
@@ -241,8 +251,11 @@ LwTunnel *lw_tunnel_new(void);
 void lw_tunnel_free(LwTunnel *tunnel);
 LwSegment *lw_segment_new(void);
 LwMachine *lw_machine_new(void);
+void lw_machine_free(LwMachine *machine);
 LwCreate *lw_create_new(void);
 void lw_create_free(LwCreate *create);
+LwMachineStart *lw_machine_start_new(void);
+void lw_machine_start_free(LwMachineStart *start);
 LwNic *lw_nic_new(void);
 LwAllow *lw_allow_new(void);
 LwAssert *lw_assert_new(void);

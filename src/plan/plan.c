@@ -261,6 +261,19 @@ static void schedule_link(Diff *d, LwChange *change) {
     schedule(d, change, phase_of_change(d, change));
 }
 
+/* A route that goes to another link goes before the address that its gateway is reached by, so that in the
+ * undo it comes after that address. */
+static void schedule_route(Diff *d, LwChange *change) {
+  int phase = phase_of_change(d, change);
+  if (same_text(change->from->link, change->to->link)) {
+    schedule(d, change, phase);
+    return;
+  }
+  schedule(d, extra(d, LW_CHANGE_DELETE, change->from, NULL),
+           PHASE_DELETE + (PHASE_LAST - (int)phase_of(change->from, d->tunnels)));
+  schedule(d, extra(d, LW_CHANGE_CREATE, NULL, change->to), phase);
+}
+
 /* A NIC that leaves its network loses its link before the new tables, and has it on the new network after
  * them: the guest sees that it was away, and asks DHCP again. */
 static void schedule_nic(Diff *d, LwChange *change) {
@@ -312,9 +325,10 @@ static int by_phase(gconstpointer a, gconstpointer b) {
   if (x->phase != y->phase)
     return x->phase < y->phase ? -1 : 1;
   gboolean go = !x->change->to && !y->change->to;
-  int kinds = x->change->to && y->change->to ? (int)x->change->to->kind - (int)y->change->to->kind : 0;
+  gboolean come = x->change->to && y->change->to;
+  int kinds = come || go ? (int)subject(x->change)->kind - (int)subject(y->change)->kind : 0;
   if (kinds)
-    return kinds;
+    return go ? -kinds : kinds;
   int order = x->order < y->order ? -1 : x->order > y->order;
   return go ? -order : order;
 }
@@ -358,6 +372,8 @@ static void schedule_all(Diff *d) {
       schedule_link(d, change);
     else if (change->klass == LW_CHANGE_LIVE && change->to->kind == LW_RES_DOMAIN_NIC)
       schedule_nic(d, change);
+    else if (change->klass == LW_CHANGE_LIVE && change->to->kind == LW_RES_ROUTE)
+      schedule_route(d, change);
     else if (change->klass == LW_CHANGE_LIVE && change->to->kind == LW_RES_RULESET)
       schedule_table(d, change);
     else

@@ -94,6 +94,12 @@ const char *lw_nic_other_port(const LwLab *lab, const LwFacts *facts, guint mach
   return g_hash_table_lookup(facts->ports, key);
 }
 
+gboolean lw_nic_has_port(const LwLab *lab, const LwFacts *facts, guint machine, guint nic, const char *port) {
+  /* numbers were assigned: asking for a name gives none away */
+  g_autofree char *named = lw_name_nic_port((LwFacts *)facts, lab, machine, nic);
+  return g_str_equal(port, named) || g_strcmp0(port, lw_nic_other_port(lab, facts, machine, nic)) == 0;
+}
+
 static gboolean pool_has(const LwSegment *segment, guint tunnel) {
   for (guint i = 0; i < segment->exits->len; i++)
     if (g_array_index(segment->exits, guint, i) == tunnel)

@@ -39,6 +39,8 @@ LwMac lw_nic_mac_now(const LwLab *lab, const LwFacts *facts, guint machine, guin
 /* Its other interface, while it is not the one of lw_name_nic_port() yet: an adopted domain has that from its
  * next start on. Nullable, borrowed. */
 const char *lw_nic_other_port(const LwLab *lab, const LwFacts *facts, guint machine, guint nic);
+/* Is this, of the host's links, one of the two? */
+gboolean lw_nic_has_port(const LwLab *lab, const LwFacts *facts, guint machine, guint nic, const char *port);
 /* The exit of a segment that is active now: LW_NONE for direct (and for none: look at the segment). */
 guint lw_active_exit(const LwLab *lab, const LwFacts *facts, guint segment);
 /* The exit that a source of the segment uses: a pin's, else the active one. */

@@ -41,7 +41,8 @@ typedef struct {
   const char *run_dir; /* pid files, configurations, leases of daemons; 0700 */
   const char *owner;   /* ownership mark: "lanward:LAB" */
   gboolean host; /* the machine itself, not a twin: its daemons (NetworkManager, libvirt) may be asked */
-  const char *self_path; /* this program, for hooks that call it back; nullable in tests */
+  const char *self_path;       /* this program, for hooks that call it back; nullable in tests */
+  gboolean (*cancelled)(void); /* nullable: whether who started this has asked it to end: long waits look */
 } LwProviderContext;
 
 struct LwProvider {

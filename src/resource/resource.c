@@ -111,6 +111,7 @@ static const Member disk_members[] = {
     {"path", IN(LwDisk, path), T_STRING, COMPARED, NULL, NULL},
     {"image", IN(LwDisk, image), T_STRING, 0, NULL, NULL}, /* about its making, not about what is there */
     {"size", IN(LwDisk, size), T_U32, 0, NULL, NULL},
+    {"fresh", IN(LwDisk, fresh), T_BOOL, 0, NULL, NULL},
     END,
 };
 static const Shape disk_shape = {sizeof(LwDisk), disk_members};
@@ -295,6 +296,15 @@ static const Member domain_members[] = {
     {"seed", OF(seed), T_STRING, 0, NULL, NULL},
     {"seed-iso", OF(seed_iso), T_STRING, COMPARED, NULL, NULL},
     {"devices", OF(devices), T_STRINGS, COMPARED | UNORDERED, NULL, NULL},
+    {"nics", OF(links), T_STRINGS, COMPARED, NULL, NULL},
+    {"up", OF(up), T_BOOL, COMPARED, NULL, NULL},
+    {"xml", OF(xml), T_STRING, 0, NULL, NULL},
+    {"medium", OF(medium), T_STRING, 0, NULL, NULL},
+    {"config", OF(config), T_SECRET, 0, NULL, NULL},
+    {"api-url", OF(api_url), T_STRING, 0, NULL, NULL},
+    {"api-key-file", OF(api_key_file), T_STRING, 0, NULL, NULL},
+    {"certificate", OF(certificate), T_STRING, 0, NULL, NULL},
+    {"tunnels", OF(tunnels), T_U32, 0, NULL, NULL},
     {"autostart", OF(autostart), T_BOOL, COMPARED, NULL, NULL},
     {"alias", OF(alias), T_STRING, COMPARED, NULL, NULL},
     END,

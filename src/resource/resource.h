@@ -117,8 +117,9 @@ typedef struct {
  * `image`. */
 typedef struct {
   char *path;
-  char *image;  /* nullable: a qcow2 or raw file that the disk begins as a copy of */
-  guint32 size; /* MiB; 0: the image's */
+  char *image;    /* nullable: a qcow2 or raw file that the disk begins as a copy of */
+  guint32 size;   /* MiB; 0: the image's */
+  gboolean fresh; /* of an undo: nothing was at `path`, and what is made there goes with it */
 } LwDisk;
 /* A static route of a profile. */
 typedef struct {
@@ -235,6 +236,13 @@ typedef struct LwResource {
   char *seed;         /* nullable: path of the user-data that a cloud-init seed (NoCloud) is made of */
   char *seed_iso;     /* where that seed is made */
   GPtrArray *devices; /* of char*: PCI addresses of the host, "0000:01:00.0", handed through */
+  /* the lab's router as a domain. `up`: it runs; `links`: its NICs in order, each "PLACE MAC"; What its
+   * making takes is not compared: */
+  char *xml;           /* its whole XML, medium included; of another domain: not set */
+  char *medium;        /* path of the disc with its first configuration; removed when it was read */
+  LwSecretRef *config; /* that configuration (config.xml); not set: it has been there before */
+  char *api_url, *api_key_file, *certificate; /* nullable: how to ask it whether it is ready */
+  guint32 tunnels;                            /* how many are up then */
   /* profile: of the interface `link`; a bridge has `mac`, a port its `master`; `alias`: whose it is; `up`: it
      is active there, and comes by itself at boot (by `priority`, where several would) */
   LwProfileType profile_type;

@@ -178,7 +178,8 @@ static void read_router(LwSpec *spec, const LwYaml *map) {
   lw_spec_fields(spec, map, LW_SECTION_ROUTER, NULL, FALSE, map->origin, "router", &fields);
   router->kind = (LwRouterKind)lw_spec_choice(spec, &fields, LW_KEY_ROUTER_KIND);
   router->adopt = (LwAdopt)lw_spec_choice(spec, &fields, LW_KEY_ROUTER_ADOPT);
-  static const LwKeyId only_opnsense[] = {LW_KEY_ROUTER_VM, LW_KEY_ROUTER_ADOPT, LW_KEY_ROUTER_API};
+  static const LwKeyId only_opnsense[] = {LW_KEY_ROUTER_VM, LW_KEY_ROUTER_ADOPT, LW_KEY_ROUTER_API,
+                                          LW_KEY_ROUTER_CREATE};
   for (guint i = 0; i < G_N_ELEMENTS(only_opnsense); i++)
     if (router->kind != LW_ROUTER_OPNSENSE && fields.value[only_opnsense[i]])
       lw_spec_error(spec->diagnostics, fields.value[only_opnsense[i]]->origin,
@@ -189,6 +190,11 @@ static void read_router(LwSpec *spec, const LwYaml *map) {
     router->vm = g_strdup("opnsense");
   if (fields.value[LW_KEY_ROUTER_API])
     read_api(spec, fields.value[LW_KEY_ROUTER_API]);
+  if (fields.value[LW_KEY_ROUTER_CREATE])
+    lw_spec_read_router_create(spec, fields.value[LW_KEY_ROUTER_CREATE]);
+  if (router->create && router->adopt != LW_ADOPT_NONE)
+    lw_spec_error(spec->diagnostics, router->create->origin,
+                  "“create” makes a router, “adopt” is for one that is there: leave one of them out");
   if (fields.value[LW_KEY_ROUTER_WAN_MAC] &&
       lw_spec_mac(spec, fields.value[LW_KEY_ROUTER_WAN_MAC], &router->wan_mac)) {
     LwMacClaim claim = {router->wan_mac, g_strdup("router.wan-mac"),

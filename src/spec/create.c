@@ -1,4 +1,4 @@
-/* machines.NAME.create: a virtual machine that is made. */
+/* machines.NAME.create and router.create: a virtual machine that is made. */
 #include "spec/internal.h"
 
 #include <stdio.h>
@@ -8,12 +8,12 @@
 #define MOST_MIB (1024u * 1024u * 1024) /* a PiB */
 #define MOST_VCPUS 512u
 
-/* "4GiB" in MiB; 0 (reported) when it is no size. */
+/* "4GiB", or "4G" as qemu-img has it, in MiB; 0 (reported) when it is no size. */
 static guint read_size(LwSpec *spec, const LwYaml *node) {
   static const struct {
     const char *unit;
     guint64 mib;
-  } units[] = {{"MiB", 1}, {"GiB", 1024}, {"TiB", 1024 * 1024}};
+  } units[] = {{"MiB", 1}, {"GiB", 1024}, {"TiB", 1024 * 1024}, {"M", 1}, {"G", 1024}, {"T", 1024 * 1024}};
   char *end = NULL;
   guint64 number = g_ascii_isdigit(*node->text) ? g_ascii_strtoull(node->text, &end, 10) : 0;
   for (guint i = 0; end && i < G_N_ELEMENTS(units); i++)
@@ -98,4 +98,53 @@ void lw_spec_read_create(LwSpec *spec, const LwYaml *map, LwMachine *machine) {
     read_devices(spec, fields.value[LW_KEY_CREATE_DEVICES], create);
   if (autostart)
     lw_spec_boolean(spec, autostart, &create->autostart);
+}
+
+/* --- the router
+ * -------------------------------------------------------------------------------------------------------------
+ */
+
+#define ROUTER_MEMORY 4096 /* MiB */
+#define ROUTER_LEAST_MEMORY 1024u
+#define ROUTER_DISK (20 * 1024)
+#define ROUTER_LEAST_DISK (4 * 1024u) /* the nano image is of 3 GB */
+
+/* Needed once: a lab whose router is there goes on without it. */
+static void check_image(LwSpec *spec, const LwYaml *node, const char *image) {
+  static const char *const packed[] = {".bz2", ".gz", ".xz", ".zst"};
+  for (guint i = 0; i < G_N_ELEMENTS(packed); i++)
+    if (g_str_has_suffix(image, packed[i])) {
+      lw_spec_error(spec->diagnostics, node->origin,
+                    "“%s” is packed: unpack it first, and name what comes out", image);
+      return;
+    }
+  g_autofree char *path = lw_spec_absolute(spec, image);
+  if (path && !g_file_test(path, G_FILE_TEST_IS_REGULAR))
+    lw_spec_warning(spec->diagnostics, node->origin, "there is no %s: the router can't be made of it", path);
+}
+
+static guint size_or(LwSpec *spec, const LwYaml *node, guint fallback, guint least, const char *what) {
+  guint size = node ? read_size(spec, node) : fallback;
+  if (size && size < least)
+    lw_spec_error(spec->diagnostics, node->origin, "an OPNsense needs %uMiB of %s at least", least, what);
+  return size;
+}
+
+void lw_spec_read_router_create(LwSpec *spec, const LwYaml *map) {
+  LwFields fields;
+  LwCreate *create = spec->lab->router.create = lw_create_new();
+  create->origin = map->origin;
+  create->folder = spec->dir ? g_canonicalize_filename(spec->dir, NULL) : NULL;
+  lw_spec_fields(spec, map, LW_SECTION_ROUTER_CREATE, NULL, FALSE, map->origin, "router.create", &fields);
+  const LwYaml *image = fields.value[LW_KEY_ROUTER_CREATE_IMAGE],
+               *vcpus = fields.value[LW_KEY_ROUTER_CREATE_VCPUS];
+  create->image = read_path(spec, image);
+  if (create->image)
+    check_image(spec, image, create->image);
+  create->memory =
+      size_or(spec, fields.value[LW_KEY_ROUTER_CREATE_MEMORY], ROUTER_MEMORY, ROUTER_LEAST_MEMORY, "memory");
+  create->disk_size =
+      size_or(spec, fields.value[LW_KEY_ROUTER_CREATE_DISK], ROUTER_DISK, ROUTER_LEAST_DISK, "disk");
+  create->vcpus = vcpus ? read_number(spec, vcpus, MOST_VCPUS) : 2;
+  create->autostart = TRUE;
 }

@@ -25,6 +25,12 @@ typedef struct {
   LwOrigin origin;
 } LwMacClaim;
 
+/* What a machine comes after, not looked up yet. */
+typedef struct {
+  guint machine;
+  const LwYaml *after; /* nullable */
+} LwPendingStart;
+
 /* A part of the address space that belongs to one zone. */
 typedef struct {
   LwPrefix prefix;
@@ -38,12 +44,16 @@ typedef struct {
   LwYamlPool *pool;
   LwSpecFlags flags;
   LwSecretStore *store;
-  const char *dir;     /* of the main file; NULL: no file is opened */
+  const char *dir; /* of the main file; NULL: no file is opened */
+  const char
+      *changed; /* nullable: an absolute path, whose content is changed_text instead of what it holds */
+  const char *changed_text;
   GHashTable *folders; /* interned file name -> its folder relative to dir, "" for dir itself */
   GHashTable *files;   /* absolute paths that were read */
   LwLab *lab;
   GHashTable *segments, *machines, *tunnels, *services, *networks; /* name -> index + 1 */
   LwFields defaults_segment, defaults_machine;
+  GArray *starts;         /* of LwPendingStart: their machines may stand further down */
   GArray *segment_fields; /* of LwFields, beside lab->segments */
   GArray *claims;         /* of LwClaim */
   GArray *macs;           /* of LwMacClaim */
@@ -106,6 +116,11 @@ void lw_spec_build_tunnels(LwSpec *spec, const LwYaml *map);
 void lw_spec_read_tunnels(LwSpec *spec); /* their WireGuard files: needs the subnets */
 void lw_spec_build_machines(LwSpec *spec, const LwYaml *map);
 void lw_spec_read_create(LwSpec *spec, const LwYaml *map, LwMachine *machine); /* create.c */
+void lw_spec_read_router_create(LwSpec *spec, const LwYaml *map);
+
+/* start.c: one machine's, and what they say of each other when all are known. */
+void lw_spec_read_start(LwSpec *spec, const LwYaml *map, guint machine);
+void lw_spec_build_starts(LwSpec *spec);
 
 /* check.c: what only the whole shows. */
 void lw_spec_check(LwSpec *spec);
@@ -116,3 +131,7 @@ void lw_spec_check(LwSpec *spec);
 char *lw_spec_relative(LwSpec *spec, const char *file, const char *path);
 /* The same as a path to open; NULL when files are not to be opened. */
 char *lw_spec_absolute(LwSpec *spec, const char *relative);
+
+/* print.c: a scalar that every YAML reader takes for this text, in block and in flow context. Transfer full.
+ */
+char *lw_spec_quoted(const char *text);

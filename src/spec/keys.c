@@ -14,6 +14,13 @@ const LwSection lw_sections[LW_SECTION_COUNT] = {
     [LW_SECTION_ROUTER] = {"router", "router",
                            "What routes, filters and serves DHCP and DNS between the segments."},
     [LW_SECTION_API] = {"api", "router.api", "How the API of an OPNsense router is reached."},
+    [LW_SECTION_ROUTER_CREATE] =
+        {"router-create", "router.create",
+         "An OPNsense router that is made, as a libvirt domain named `vm`, of OPNsense's nano image: its "
+         "disk is a "
+         "copy of the image at /var/lib/libvirt/images/VM.qcow2, its first boot takes over a config.xml made "
+         "of this "
+         "file. A disk that is there already is used as it is. Experimental: never tried on a real image."},
     [LW_SECTION_SEGMENT] = {"segment", "segments.NAME",
                             "One network of machines. What no line allows is dropped and counted."},
     [LW_SECTION_SEGMENT_HOST] = {"segment-host", "segments.NAME.host",
@@ -35,6 +42,11 @@ const LwSection lw_sections[LW_SECTION_COUNT] = {
                            "undefined; its disk stays."},
     [LW_SECTION_DISK] = {"disk", "machines.NAME.create.disk",
                          "Its disk. One that is there already is used as it is."},
+    [LW_SECTION_START] =
+        {"start", "machines.NAME.start",
+         "Makes `lanward start` start the machine (which the unit lanward-machines.service runs "
+         "at boot), once the router is ready and whatever it comes after is, too; `lanward stop` "
+         "goes the other way round. `start: {}` will do. A cell runs from apply on."},
 };
 
 #define NAME_PATTERN "^[a-z]([a-z0-9-]*[a-z0-9])?$"
@@ -113,14 +125,18 @@ const LwType lw_types[LW_TYPE_COUNT] = {
                       "{\"oneOf\":[{\"enum\":[true,false,\"yes\",\"no\",\"on\",\"off\"]},$SECTION]}"},
     [LW_TYPE_COMMAND] = {"list: a program and its arguments", LW_SHAPE_LIST, TRUE,
                          "{\"type\":\"array\",\"items\":{\"type\":[\"string\",\"number\",\"boolean\"]}}"},
-    [LW_TYPE_SIZE] = {"size (`4GiB`, `512MiB`)", LW_SHAPE_SCALAR, FALSE,
-                      "{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]*(MiB|GiB|TiB)$\"}"},
+    [LW_TYPE_SIZE] = {"size (`4GiB`, `512MiB`, or short: `4G`)", LW_SHAPE_SCALAR, FALSE,
+                      "{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]*(M|G|T)(iB)?$\"}"},
     [LW_TYPE_NUMBER] = {"number", LW_SHAPE_SCALAR, FALSE, "{\"type\":\"integer\",\"minimum\":1}"},
     [LW_TYPE_PCI] = {"PCI address (`0000:01:00.0`), or list of them", LW_SHAPE_SCALAR | LW_SHAPE_LIST, TRUE,
                      SCALAR_OR_LIST(STRING)},
     [LW_TYPE_ASSERTS] = {"list of `allow FROM -> TO [PROTO/PORT]` or `deny FROM -> TO [PROTO/PORT]`",
                          LW_SHAPE_SCALAR | LW_SHAPE_LIST, TRUE,
                          SCALAR_OR_LIST("{\"type\":\"string\",\"pattern\":\"^ *(allow|deny) .*->\"}")},
+    [LW_TYPE_MACHINES] = {"machine, or list of them", LW_SHAPE_SCALAR | LW_SHAPE_LIST, TRUE,
+                          SCALAR_OR_LIST("{\"type\":\"string\",\"pattern\":\"" NAME_PATTERN "\"}")},
+    [LW_TYPE_DURATION] = {"time (`5s`, `2m`)", LW_SHAPE_SCALAR, FALSE,
+                          "{\"type\":\"string\",\"pattern\":\"^[0-9]+(s|m)$\"}"},
 };
 
 /* The rows that a machine with one card and a card of several have in common. */
@@ -253,6 +269,12 @@ const LwKey lw_keys[LW_KEY_COUNT] = {
      "derived from the lab's name",
      "MAC of the router's WAN leg: keeps the lease and the port forwards that the home router has for it.",
      "52:54:00:ab:cd:ef"},
+    {LW_KEY_ROUTER_CREATE, LW_SECTION_ROUTER, "create", LW_TYPE_SECTION, LW_SECTION_ROUTER_CREATE, NULL, 0,
+     NULL,
+     "OPNsense: makes the virtual machine and boots it into this lab. Without it the router is there "
+     "already. "
+     "Experimental.",
+     "{image: OPNsense-26.7-nano-amd64.img, memory: 8GiB, vcpus: 2, disk: 20GiB}"},
 
     {LW_KEY_API_URL, LW_SECTION_API, "url", LW_TYPE_URL, 0, NULL, LW_KEY_REQUIRED, NULL,
      "The address of its web page.", "https://192.168.99.1"},
@@ -266,6 +288,16 @@ const LwKey lw_keys[LW_KEY_COUNT] = {
      "x509 "
      "-noout -fingerprint -sha256`, at the router's own console or the first time.",
      "0a1b…"},
+
+    {LW_KEY_ROUTER_CREATE_IMAGE, LW_SECTION_ROUTER_CREATE, "image", LW_TYPE_PATH, 0, NULL, LW_KEY_REQUIRED,
+     NULL, "OPNsense's nano image, unpacked. Read once, when the disk is made.",
+     "OPNsense-26.7-nano-amd64.img"},
+    {LW_KEY_ROUTER_CREATE_MEMORY, LW_SECTION_ROUTER_CREATE, "memory", LW_TYPE_SIZE, 0, NULL, 0, "4GiB",
+     "Its memory.", "8GiB"},
+    {LW_KEY_ROUTER_CREATE_VCPUS, LW_SECTION_ROUTER_CREATE, "vcpus", LW_TYPE_NUMBER, 0, NULL, 0, "2",
+     "Its processors.", "2"},
+    {LW_KEY_ROUTER_CREATE_DISK, LW_SECTION_ROUTER_CREATE, "disk", LW_TYPE_SIZE, 0, NULL, 0, "20GiB",
+     "The size of its disk, which the system grows into at its first boot.", "20GiB"},
 
     {LW_KEY_SEGMENT_SUBNET, LW_SECTION_SEGMENT, "subnet", LW_TYPE_SUBNET, 0, NULL,
      LW_KEY_REQUIRED | LW_KEY_NO_DEFAULT, NULL, "Its subnet, /8 to /30. No two overlap.", "192.168.10.0/24"},
@@ -335,6 +367,9 @@ const LwKey lw_keys[LW_KEY_COUNT] = {
      "Makes the virtual machine. Without it a domain of that name is adopted: its network cards alone are "
      "lanward's.",
      "{memory: 4GiB, disk: {size: 20GiB}, cdrom: debian.iso}"},
+    {LW_KEY_MACHINE_START, LW_SECTION_MACHINE, "start", LW_TYPE_SECTION, LW_SECTION_START, NULL, 0, NULL,
+     "Starts the machine with the host, in order. Without it, it is left to whoever starts it now.",
+     "{after: [vault], delay: 5s, timeout: 2m}"},
     {LW_KEY_MACHINE_NICS, LW_SECTION_MACHINE, "nics", LW_TYPE_NICS, LW_SECTION_NIC, NULL, LW_KEY_NO_DEFAULT,
      NULL, "Its network cards, when there are several.",
      "[{segment: lan10, address: .31}, {segment: lan20, address: .31}]"},
@@ -371,6 +406,16 @@ const LwKey lw_keys[LW_KEY_COUNT] = {
     {LW_KEY_DISK_PATH, LW_SECTION_DISK, "path", LW_TYPE_PATH, 0, NULL, 0,
      "/var/lib/libvirt/images/DOMAIN.qcow2", "Where it is; `.qcow2` says its format, all else is raw.",
      "/srv/vm/gaming.qcow2"},
+
+    {LW_KEY_START_AFTER, LW_SECTION_START, "after", LW_TYPE_MACHINES, 0, NULL, 0, NULL,
+     "Machines that are ready first: they run, and have their leases. One that fails, or takes longer than "
+     "its timeout, "
+     "is named and waited for no more.",
+     "[vault, indexer]"},
+    {LW_KEY_START_DELAY, LW_SECTION_START, "delay", LW_TYPE_DURATION, 0, NULL, 0, "0s",
+     "How long it waits after that.", "5s"},
+    {LW_KEY_START_TIMEOUT, LW_SECTION_START, "timeout", LW_TYPE_DURATION, 0, NULL, 0, "60s",
+     "How long it may take until it is ready; and to shut down.", "2m"},
 };
 
 const LwKey *lw_key_find(LwSectionId section, const char *key) {

@@ -1,3 +1,4 @@
+#include "spec/internal.h"
 #include "spec/spec.h"
 
 #include <string.h>
@@ -26,8 +27,7 @@ static gboolean is_plain(const char *text) {
   return !is_special(text);
 }
 
-/* A scalar that every YAML reader takes for this text, in block and in flow context. Transfer full. */
-static char *scalar(const char *text) {
+char *lw_spec_quoted(const char *text) {
   if (is_plain(text))
     return g_strdup(text);
   GString *out = g_string_new("\"");
@@ -47,13 +47,13 @@ static char *scalar(const char *text) {
 }
 
 static void put(GString *out, guint indent, const char *key, const char *value) {
-  g_autofree char *name = scalar(key), *text = scalar(value);
+  g_autofree char *name = lw_spec_quoted(key), *text = lw_spec_quoted(value);
   g_string_append_printf(out, "%*s%s: %s\n", (int)indent, "", name, text);
 }
 
 /* value: YAML already. */
 static void put_raw(GString *out, guint indent, const char *key, const char *value) {
-  g_autofree char *name = scalar(key);
+  g_autofree char *name = lw_spec_quoted(key);
   g_string_append_printf(out, "%*s%s: %s\n", (int)indent, "", name, value);
 }
 
@@ -73,7 +73,7 @@ static void put_mac(GString *out, guint indent, const char *key, const LwMac *ma
 }
 
 static void open_section(GString *out, guint indent, const char *key) {
-  g_autofree char *name = scalar(key);
+  g_autofree char *name = lw_spec_quoted(key);
   g_string_append_printf(out, "%*s%s:\n", (int)indent, "", name);
 }
 
@@ -88,7 +88,7 @@ static Flow flow_new(void) {
 }
 
 static void flow_add(Flow *flow, char *value) {
-  g_autofree char *text = scalar(value);
+  g_autofree char *text = lw_spec_quoted(value);
   g_string_append_printf(flow->text, "%s%s", flow->count++ ? ", " : "", text);
   g_free(value);
 }
@@ -158,6 +158,32 @@ static void print_host(GString *out, const LwLab *lab) {
     put_prefix(out, 4, lw_lab_network(lab, i)->name, &lw_lab_network(lab, i)->prefix);
 }
 
+static void put_size(GString *out, guint indent, const char *key, guint mib) {
+  static const struct {
+    guint mib;
+    const char *unit;
+  } units[] = {{1024 * 1024, "TiB"}, {1024, "GiB"}, {1, "MiB"}};
+  guint i = 0;
+  while (mib % units[i].mib)
+    i++;
+  g_autofree char *text = g_strdup_printf("%u%s", mib / units[i].mib, units[i].unit);
+  put_raw(out, indent, key, text);
+}
+
+static void put_if(GString *out, guint indent, const char *key, const char *value) {
+  if (value)
+    put(out, indent, key, value);
+}
+
+static void print_router_create(GString *out, const LwCreate *create) {
+  g_autofree char *vcpus = g_strdup_printf("%u", create->vcpus);
+  open_section(out, 2, "create");
+  put(out, 4, "image", create->image);
+  put_size(out, 4, "memory", create->memory);
+  put_raw(out, 4, "vcpus", vcpus);
+  put_size(out, 4, "disk", create->disk_size);
+}
+
 static void print_router(GString *out, const LwRouter *router) {
   static const char *const adopt[] = {"none", "observe", "replace"};
   gboolean opnsense = router->kind == LW_ROUTER_OPNSENSE;
@@ -178,6 +204,8 @@ static void print_router(GString *out, const LwRouter *router) {
   }
   if (lw_mac_is_set(&router->wan_mac))
     put_mac(out, 2, "wan-mac", &router->wan_mac);
+  if (router->create)
+    print_router_create(out, router->create);
 }
 
 static void print_manage(GString *out, guint manage) {
@@ -219,7 +247,7 @@ static void print_allows(GString *out, guint indent, const LwLab *lab, const GPt
   if (allows->len)
     open_section(out, indent, "allow");
   for (guint i = 0; i < allows->len; i++) {
-    g_autofree char *text = lw_allow_format(lab, allows->pdata[i]), *item = scalar(text);
+    g_autofree char *text = lw_allow_format(lab, allows->pdata[i]), *item = lw_spec_quoted(text);
     g_string_append_printf(out, "%*s- %s\n", (int)indent + 2, "", item);
   }
 }
@@ -230,7 +258,7 @@ static void print_forwards(GString *out, const LwLab *lab, const LwSegment *segm
   for (guint i = 0; i < segment->forwards->len; i++) {
     const LwForward *forward = segment->forwards->pdata[i];
     const char *proto = forward->tcp && forward->udp ? "tcp+udp" : forward->tcp ? "tcp" : "udp";
-    g_autofree char *to = scalar(lw_lab_machine(lab, forward->machine)->name);
+    g_autofree char *to = lw_spec_quoted(lw_lab_machine(lab, forward->machine)->name);
     g_string_append_printf(out, "      - {port: %s/%u", proto, forward->first_port);
     if (forward->last_port != forward->first_port)
       g_string_append_printf(out, "-%u", forward->last_port);
@@ -285,7 +313,7 @@ static void print_segment(GString *out, const LwLab *lab, const LwSegment *segme
 /* Machines */
 
 static void print_nic(GString *out, guint indent, const char *first, const LwLab *lab, const LwNic *nic) {
-  g_autofree char *segment = scalar(lw_lab_segment(lab, nic->segment)->name);
+  g_autofree char *segment = lw_spec_quoted(lw_lab_segment(lab, nic->segment)->name);
   g_string_append_printf(out, "%*s%ssegment: %s\n", (int)(indent - strlen(first)), "", first, segment);
   if (lw_addr_is_set(&nic->address))
     put_addr(out, indent, "address", &nic->address);
@@ -316,23 +344,6 @@ static void print_kind(GString *out, const LwMachine *machine) {
   flow_put_list(&flow, out, 4, "command");
 }
 
-static void put_size(GString *out, guint indent, const char *key, guint mib) {
-  static const struct {
-    guint mib;
-    const char *unit;
-  } units[] = {{1024 * 1024, "TiB"}, {1024, "GiB"}, {1, "MiB"}};
-  guint i = 0;
-  while (mib % units[i].mib)
-    i++;
-  g_autofree char *text = g_strdup_printf("%u%s", mib / units[i].mib, units[i].unit);
-  put_raw(out, indent, key, text);
-}
-
-static void put_if(GString *out, guint indent, const char *key, const char *value) {
-  if (value)
-    put(out, indent, key, value);
-}
-
 static void print_create(GString *out, const LwCreate *create) {
   open_section(out, 4, "create");
   put_size(out, 6, "memory", create->memory);
@@ -360,11 +371,34 @@ static void print_create(GString *out, const LwCreate *create) {
     put_raw(out, 6, "autostart", "true");
 }
 
+static void print_start(GString *out, const LwLab *lab, const LwMachineStart *start) {
+  g_autofree char *delay = g_strdup_printf("%us", start->delay);
+  g_autofree char *timeout = g_strdup_printf("%us", start->timeout);
+  if (!start->after->len && !start->delay && start->timeout == 60) {
+    put_raw(out, 4, "start", "{}");
+    return;
+  }
+  open_section(out, 4, "start");
+  Flow after = flow_new();
+  for (guint i = 0; i < start->after->len; i++)
+    flow_add(&after, g_strdup(lw_lab_machine(lab, g_array_index(start->after, guint, i))->name));
+  if (start->after->len)
+    flow_put(&after, out, 6, "after");
+  else
+    g_string_free(after.text, TRUE);
+  if (start->delay)
+    put(out, 6, "delay", delay);
+  if (start->timeout != 60)
+    put(out, 6, "timeout", timeout);
+}
+
 static void print_machine(GString *out, const LwLab *lab, const LwMachine *machine) {
   open_section(out, 2, machine->name);
   print_kind(out, machine);
   if (machine->create)
     print_create(out, machine->create);
+  if (machine->start)
+    print_start(out, lab, machine->start);
   if (machine->nics->len == 1) {
     print_nic(out, 4, "", lab, lw_machine_nic(machine, 0));
     return;
@@ -398,7 +432,7 @@ char *lw_spec_print(const LwLab *lab) {
   if (lab->asserts->len)
     g_string_append(out, "\nassert:\n");
   for (guint i = 0; i < lab->asserts->len; i++) {
-    g_autofree char *item = scalar(((LwAssert *)lab->asserts->pdata[i])->text);
+    g_autofree char *item = lw_spec_quoted(((LwAssert *)lab->asserts->pdata[i])->text);
     g_string_append_printf(out, "  - %s\n", item);
   }
   return g_string_free(out, FALSE);

@@ -43,6 +43,7 @@ static void spec_init(LwSpec *spec, const char *dir, LwSpecFlags flags, LwSecret
   for (guint i = 0; i < G_N_ELEMENTS(tables); i++)
     *tables[i] = g_hash_table_new(g_str_hash, g_str_equal); /* keys are the lab's */
   spec->segment_fields = g_array_new(FALSE, TRUE, sizeof(LwFields));
+  spec->starts = g_array_new(FALSE, TRUE, sizeof(LwPendingStart));
   spec->claims = g_array_new(FALSE, TRUE, sizeof(LwClaim));
   spec->macs = g_array_new(FALSE, TRUE, sizeof(LwMacClaim));
   spec->zones = g_array_new(FALSE, TRUE, sizeof(LwZoneClaim));
@@ -61,11 +62,20 @@ static LwLab *spec_finish(LwSpec *spec, GPtrArray *diagnostics) {
                           spec->tunnels, spec->services, spec->networks, spec->interfaces};
   for (guint i = 0; i < G_N_ELEMENTS(tables); i++)
     g_hash_table_unref(tables[i]);
-  GArray *arrays[] = {spec->segment_fields, spec->claims, spec->macs, spec->zones};
+  GArray *arrays[] = {spec->starts, spec->segment_fields, spec->claims, spec->macs, spec->zones};
   for (guint i = 0; i < G_N_ELEMENTS(arrays); i++)
     g_array_unref(arrays[i]);
   lw_lab_free(spec->lab);
   return lab;
+}
+
+/* The file, or what it is to hold. */
+static char *read_file(const LwSpec *spec, const char *path, gsize *length, GError **error) {
+  g_autofree char *whole = g_canonicalize_filename(path, NULL);
+  if (g_strcmp0(whole, spec->changed) != 0)
+    return lw_file_read(path, FILE_MAX, length, error);
+  *length = strlen(spec->changed_text);
+  return g_strdup(spec->changed_text);
 }
 
 /* Includes */
@@ -173,7 +183,7 @@ static void include_file(LwSpec *spec, LwYaml *main, const LwYaml *node) {
   }
   g_autoptr(GError) error = NULL;
   gsize length;
-  g_autofree char *text = lw_file_read(path, FILE_MAX, &length, &error);
+  g_autofree char *text = read_file(spec, path, &length, &error);
   if (!text) {
     lw_spec_error(spec->diagnostics, node->origin, "cannot include “%s”: %s", node->text, error->message);
     return;
@@ -216,17 +226,25 @@ LwLab *lw_spec_parse(const char *text, gsize length, const char *name, const cha
   return spec_finish(&spec, diagnostics);
 }
 
-LwLab *lw_spec_load(const char *path, LwSpecFlags flags, LwSecretStore *store, GPtrArray *diagnostics) {
+LwLab *lw_spec_load_changed(const char *path, const char *changed, const char *changed_text,
+                            LwSpecFlags flags, LwSecretStore *store, GPtrArray *diagnostics) {
   g_autofree char *dir = g_path_get_dirname(path);
+  g_autofree char *whole = changed ? g_canonicalize_filename(changed, NULL) : NULL;
   g_autoptr(GError) error = NULL;
   gsize length = 0;
-  g_autofree char *text = lw_file_read(path, FILE_MAX, &length, &error);
   LwSpec spec;
   spec_init(&spec, dir, flags, store);
+  spec.changed = whole;
+  spec.changed_text = changed_text;
+  g_autofree char *text = read_file(&spec, path, &length, &error);
   g_hash_table_add(spec.files, g_canonicalize_filename(path, NULL));
   if (text)
     build(&spec, text, length, path);
   else
     lw_spec_error(spec.diagnostics, (LwOrigin){g_intern_string(path), 1, 1}, "%s", error->message);
   return spec_finish(&spec, diagnostics);
+}
+
+LwLab *lw_spec_load(const char *path, LwSpecFlags flags, LwSecretStore *store, GPtrArray *diagnostics) {
+  return lw_spec_load_changed(path, NULL, NULL, flags, store, diagnostics);
 }

@@ -29,6 +29,10 @@ char *lw_diagnostic_format(const LwDiagnostic *diagnostic, gboolean colour);
  * error. diagnostics: of LwDiagnostic*, filled in any case, sorted by file and place. A file that cannot be
  * read at all is a diagnostic too. Limits: 1 MiB a file, 16 includes, 4096 segments, 16384 machines. */
 LwLab *lw_spec_load(const char *path, LwSpecFlags flags, LwSecretStore *store, GPtrArray *diagnostics);
+/* The same as if one of the files that it reads (changed: a path) held that text: whether a change would be
+ * right. */
+LwLab *lw_spec_load_changed(const char *path, const char *changed, const char *text, LwSpecFlags flags,
+                            LwSecretStore *store, GPtrArray *diagnostics);
 /* The same for text in memory; name is what errors call the file, dir what relative paths start from. */
 LwLab *lw_spec_parse(const char *text, gsize length, const char *name, const char *dir, LwSpecFlags flags,
                      LwSecretStore *store, GPtrArray *diagnostics);

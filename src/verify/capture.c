@@ -8,6 +8,8 @@
 #include <ifaddrs.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -20,12 +22,14 @@ typedef enum { EAR_RAW4, EAR_RAW6, EAR_WIRE4, EAR_WIRE6, EAR_LEAVING } EarKind;
 
 typedef struct {
   EarKind kind;
+  int protocol;
   int fd;
 } Ear;
 
 struct LwStation {
   int raw;      /* IPv4 with our own headers, routed */
   int frames;   /* one link, one MAC */
+  int netlink;  /* neighbours */
   GArray *ears; /* of Ear */
   GPtrArray *links;
   guint lost;
@@ -45,6 +49,8 @@ void lw_station_free(LwStation *station) {
     close(station->raw);
   if (station->frames >= 0)
     close(station->frames);
+  if (station->netlink >= 0)
+    close(station->netlink);
   for (guint i = 0; i < station->ears->len; i++)
     close(g_array_index(station->ears, Ear, i).fd);
   g_array_unref(station->ears);
@@ -84,7 +90,7 @@ static gboolean add_ear(LwStation *station, EarKind kind, int protocol, GError *
     return FALSE;
   int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on); /* so that a loss is told, not guessed */
-  Ear ear = {kind, fd};
+  Ear ear = {kind, protocol, fd};
   g_array_append_val(station->ears, ear);
   return TRUE;
 }
@@ -144,22 +150,29 @@ static gboolean open_sockets(LwStation *station, GError **error) {
   station->frames = open_socket(AF_PACKET, SOCK_DGRAM, 0, "a packet socket", error);
   if (station->frames < 0)
     return FALSE;
+  station->netlink = open_socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE, "a netlink socket", error);
+  if (station->netlink < 0)
+    return FALSE;
   if (!add_ear(station, EAR_RAW4, IPPROTO_TCP, error) || !add_ear(station, EAR_RAW4, IPPROTO_UDP, error) ||
-      !add_ear(station, EAR_RAW4, IPPROTO_ICMP, error) || !add_ear(station, EAR_WIRE4, ETH_P_IP, error) ||
-      !add_ear(station, EAR_WIRE6, ETH_P_IPV6, error))
+      !add_ear(station, EAR_RAW4, IPPROTO_ICMP, error) ||
+      !add_ear(station, EAR_RAW4, LW_PROTOCOL_NOBODYS, error) ||
+      !add_ear(station, EAR_WIRE4, ETH_P_IP, error) || !add_ear(station, EAR_WIRE6, ETH_P_IPV6, error))
     return FALSE;
   /* A kernel without IPv6 delivers none: nothing to listen for. */
-  g_autoptr(GError) no6 = NULL;
-  if (!add_ear(station, EAR_RAW6, IPPROTO_ICMPV6, &no6) && errno != EAFNOSUPPORT) {
-    g_propagate_error(error, g_steal_pointer(&no6));
-    return FALSE;
+  static const int protocols6[] = {IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP};
+  for (guint i = 0; i < G_N_ELEMENTS(protocols6); i++) {
+    g_autoptr(GError) no6 = NULL;
+    if (!add_ear(station, EAR_RAW6, protocols6[i], &no6) && errno != EAFNOSUPPORT) {
+      g_propagate_error(error, g_steal_pointer(&no6));
+      return FALSE;
+    }
   }
   return read_links(station, error);
 }
 
 LwStation *lw_station_open(const char *netns, GError **error) {
   g_autoptr(LwStation) station = g_new0(LwStation, 1);
-  station->raw = station->frames = -1;
+  station->raw = station->frames = station->netlink = -1;
   station->ears = g_array_new(FALSE, FALSE, sizeof(Ear));
   station->links = g_ptr_array_new_with_free_func(link_free);
   int previous = lw_netns_enter(netns, error);
@@ -234,6 +247,29 @@ gboolean lw_station_send_frame(LwStation *station, guint link, const LwMac *to, 
   return sendto(station->frames, packet, length, 0, (struct sockaddr *)&ll, sizeof ll) == (gssize)length;
 }
 
+void lw_station_introduce(LwStation *station, guint link, const LwAddr *address, const LwMac *mac) {
+  struct {
+    struct nlmsghdr head;
+    struct ndmsg body;
+    struct rtattr address_head;
+    guint8 address[16];
+    struct rtattr mac_head;
+    guint8 mac[8];
+  } message = {
+      .head = {.nlmsg_len = sizeof message,
+               .nlmsg_type = RTM_NEWNEIGH,
+               .nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE},
+      .body = {.ndm_family = AF_INET6, .ndm_ifindex = (int)link, .ndm_state = NUD_REACHABLE},
+      .address_head = {.rta_len = RTA_LENGTH(16), .rta_type = NDA_DST},
+      .mac_head = {.rta_len = RTA_LENGTH(6), .rta_type = NDA_LLADDR},
+  };
+  memcpy(message.address, address->bytes, sizeof message.address);
+  memcpy(message.mac, mac->bytes, sizeof mac->bytes);
+  struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+  /* where it is refused the packet does not arrive, which is told */
+  (void)!sendto(station->netlink, &message, sizeof message, 0, (struct sockaddr *)&kernel, sizeof kernel);
+}
+
 void lw_station_poll(const LwStation *station, GArray *fds) {
   for (guint i = 0; i < station->ears->len; i++) {
     struct pollfd fd = {.fd = g_array_index(station->ears, Ear, i).fd, .events = POLLIN};
@@ -251,36 +287,26 @@ static void note_overflow(LwStation *station, struct msghdr *message) {
   }
 }
 
-static gboolean understand_leaving(const guint8 *bytes, gsize length, const struct sockaddr_ll *from,
-                                   LwSighting *out) {
-  out->how = LW_SEEN_LEFT;
-  out->link = (guint)from->sll_ifindex;
-  out->family = from->sll_protocol == htons(ETH_P_IPV6) ? 6 : 4;
-  out->packet = (LwPacket){.role = LW_PACKET_REQUEST, .proto = LW_PROTO_ICMP};
-  if (from->sll_pkttype != PACKET_OUTGOING)
-    return FALSE;
-  return out->family == 6
-             ? lw_packet_parse6(bytes, length, TRUE, &out->packet.cookie)
-             : from->sll_protocol == htons(ETH_P_IP) && lw_packet_parse(bytes, length, &out->packet);
-}
-
 static gboolean understand(const Ear *ear, const guint8 *bytes, gsize length, const struct sockaddr_ll *from,
                            LwSighting *out) {
-  if (ear->kind == EAR_LEAVING)
-    return understand_leaving(bytes, length, from, out);
-  gboolean wire = ear->kind == EAR_WIRE4 || ear->kind == EAR_WIRE6;
-  out->how = wire ? LW_SEEN_WIRE : LW_SEEN_LOCAL;
-  out->link = wire ? (guint)from->sll_ifindex : 0;
-  /* A frame for somebody else that a bridge flooded, or one that went out, has not arrived here. */
-  if (wire && (from->sll_pkttype == PACKET_OTHERHOST || from->sll_pkttype == PACKET_OUTGOING))
+  static const LwSeen how[] = {LW_SEEN_LOCAL, LW_SEEN_LOCAL, LW_SEEN_WIRE, LW_SEEN_WIRE, LW_SEEN_LEFT};
+  out->how = how[ear->kind];
+  out->link = out->how == LW_SEEN_LOCAL ? 0 : (guint)from->sll_ifindex;
+  gboolean went_out = out->how != LW_SEEN_LOCAL && from->sll_pkttype == PACKET_OUTGOING;
+  if (went_out != (out->how == LW_SEEN_LEFT))
     return FALSE;
-  if (ear->kind == EAR_RAW4 || ear->kind == EAR_WIRE4) {
-    out->family = 4;
-    return lw_packet_parse(bytes, length, &out->packet);
-  }
-  out->family = 6;
-  out->packet = (LwPacket){.role = LW_PACKET_REQUEST, .proto = LW_PROTO_ICMP};
-  return lw_packet_parse6(bytes, length, ear->kind == EAR_WIRE6, &out->packet.cookie);
+  /* A frame for somebody else that a bridge flooded has not arrived here. */
+  if (out->how == LW_SEEN_WIRE && from->sll_pkttype == PACKET_OTHERHOST)
+    return FALSE;
+  gboolean six = ear->kind == EAR_RAW6 || ear->kind == EAR_WIRE6 ||
+                 (out->how == LW_SEEN_LEFT && from->sll_protocol == htons(ETH_P_IPV6));
+  out->family = six ? 6 : 4;
+  if (ear->kind == EAR_RAW6)
+    return lw_packet_parse6_bare(bytes, length, (guint8)ear->protocol, &out->packet);
+  if (six)
+    return lw_packet_parse6(bytes, length, &out->packet);
+  return (out->how != LW_SEEN_LEFT || from->sll_protocol == htons(ETH_P_IP)) &&
+         lw_packet_parse(bytes, length, &out->packet);
 }
 
 static guint drain_ear(LwStation *station, const Ear *ear, LwSightingFunc func, gpointer data) {

@@ -22,7 +22,7 @@ typedef struct {
   LwSeen how;
   guint link;      /* WIRE, LEFT: interface index */
   guint family;    /* 4, 6 */
-  LwPacket packet; /* family 6: role and cookie alone */
+  LwPacket packet; /* family 6, LOCAL: without its addresses */
 } LwSighting;
 
 typedef void (*LwSightingFunc)(const LwSighting *sighting, gpointer data);
@@ -45,6 +45,9 @@ gboolean lw_station_send(LwStation *station, const LwAddr *destination, const gu
 /* Sends on one link, to one MAC (NULL on links that have none). */
 gboolean lw_station_send_frame(LwStation *station, guint link, const LwMac *to, guint16 ethertype,
                                const guint8 *packet, gsize length);
+
+/* Tells the namespace that the MAC on that link has the IPv6 address, until it forgets (about half a minute). */
+void lw_station_introduce(LwStation *station, guint link, const LwAddr *address, const LwMac *mac);
 
 /* Appends the station's receiving sockets to an array of struct pollfd. */
 void lw_station_poll(const LwStation *station, GArray *fds);

@@ -318,9 +318,7 @@ static char *link_text(const LwStatic *proof, const LwStep *step) {
   const LwLab *lab = proof->lab;
   for (guint m = 0; step->link && !*step->ns && m < lab->machines->len; m++)
     for (guint n = 0; n < lw_lab_machine(lab, m)->nics->len; n++) {
-      /* numbers were assigned: asking for a name gives none away */
-      g_autofree char *port = lw_name_nic_port((LwFacts *)proof->facts, lab, m, n);
-      if (g_str_equal(port, step->link))
+      if (lw_nic_has_port(lab, proof->facts, m, n, step->link))
         return g_strdup_printf("%s, %s's port", step->link, lw_lab_machine(lab, m)->name);
     }
   return g_strdup(step->link);

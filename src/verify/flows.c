@@ -49,6 +49,25 @@ guint lw_verify_place_of(const LwVerifyWorld *world, LwZoneKind kind, guint inde
   return LW_NONE;
 }
 
+LwZone lw_verify_zone_of(const LwLab *lab, const LwFacts *facts, const LwAddr *addr) {
+  for (guint i = 0; i < lab->segments->len; i++) {
+    const LwSegment *segment = lw_lab_segment(lab, i);
+    if (lw_prefix_contains(&segment->subnet, addr))
+      return lw_addr_equal(addr, &segment->router) ? (LwZone){LW_ZONE_ROUTER, i}
+                                                   : (LwZone){LW_ZONE_SEGMENT, i};
+  }
+  if (lw_addr_equal(addr, &lab->host.management.address))
+    return (LwZone){LW_ZONE_HOST, LW_NONE};
+  if (lw_addr_equal(addr, &lab->host.management.router))
+    return (LwZone){LW_ZONE_ROUTER, LW_NONE};
+  for (guint i = 0; i < lab->host.networks->len; i++)
+    if (lw_prefix_contains(&lw_lab_network(lab, i)->prefix, addr))
+      return (LwZone){LW_ZONE_NETWORK, i};
+  if (facts->home_lan.addr.family && lw_prefix_contains(&facts->home_lan, addr))
+    return (LwZone){LW_ZONE_HOME_LAN, LW_NONE};
+  return (LwZone){LW_ZONE_INTERNET, LW_NONE};
+}
+
 char *lw_verify_zone_name(const LwLab *lab, const LwZone *zone, const char *machine) {
   switch (zone->kind) {
   case LW_ZONE_SEGMENT:
@@ -74,33 +93,26 @@ static char *service_name(LwProto proto, guint16 port) {
 }
 
 /* A second NIC answers by its machine's default route, which is the first NIC's. */
-static gboolean answers_elsewhere(const Make *m, const LwFlow *flow) {
+static gboolean answers_elsewhere(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
+                                  const LwFlow *flow) {
   if (flow->receiver == LW_NONE)
     return TRUE;
-  const LwProbePlace *to = place_at(m->world, flow->receiver);
+  const LwProbePlace *to = place_at(world, flow->receiver);
   if (to->zone.kind != LW_ZONE_SEGMENT)
     return FALSE;
-  guint machine = lw_lab_find_machine(m->lab, to->name);
-  if (machine == LW_NONE || lw_lab_machine(m->lab, machine)->nics->len < 2)
+  guint machine = lw_lab_find_machine(lab, to->name);
+  if (machine == LW_NONE || lw_lab_machine(lab, machine)->nics->len < 2)
     return FALSE;
-  if (lw_prefix_contains(&lw_lab_segment(m->lab, to->zone.index)->subnet, &flow->cell->question.source))
+  if (lw_prefix_contains(&lw_lab_segment(lab, to->zone.index)->subnet, &flow->cell->question.source))
     return FALSE;
-  LwAddr first = lw_nic_address(m->lab, m->facts, machine, 0);
+  LwAddr first = lw_nic_address(lab, facts, machine, 0);
   return !lw_addr_equal(&first, &to->address);
 }
 
-typedef struct {
-  guint place; /* source */
-  LwAddr source;
-  LwZone from; /* the place's zone, or the one that it plays */
-  LwZone to;
-  LwAddr destination;
-  guint receiver;
-  LwVia via;
-  const char *column; /* nullable: in place of the zone's name */
-} Way;
+typedef LwWay Way;
 
-static LwFlow *add_flow(const Make *m, const Way *way, LwProto proto, guint16 port) {
+LwFlow *lw_verify_flow_new(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world, const Way *way,
+                           LwProto proto, guint16 port) {
   LwFlow *flow = g_new0(LwFlow, 1);
   LwCell *cell = flow->cell = g_new0(LwCell, 1);
   cell->question = (LwFlowQuestion){.from = way->from,
@@ -110,16 +122,16 @@ static LwFlow *add_flow(const Make *m, const Way *way, LwProto proto, guint16 po
                                     .proto = proto,
                                     .port = proto == LW_PROTO_ICMP ? 0 : port};
   LwFlowAnswer answer;
-  lw_intent_answer(m->lab, m->facts, &cell->question, &answer);
+  lw_intent_answer(lab, facts, &cell->question, &answer);
   cell->expect = answer.allow;
   cell->origin = answer.origin;
   cell->reason = g_steal_pointer(&answer.reason);
   lw_flow_answer_clear(&answer);
-  cell->from = lw_verify_zone_name(m->lab, &way->from, NULL);
-  cell->to = way->column ? g_strdup(way->column) : lw_verify_zone_name(m->lab, &way->to, NULL);
+  cell->from = lw_verify_zone_name(lab, &way->from, NULL);
+  cell->to = way->column ? g_strdup(way->column) : lw_verify_zone_name(lab, &way->to, NULL);
   cell->service = service_name(proto, port);
-  if (lw_lab_find_machine(m->lab, place_at(m->world, way->place)->name) != LW_NONE)
-    cell->machine = g_strdup(place_at(m->world, way->place)->name);
+  if (lw_lab_find_machine(lab, place_at(world, way->place)->name) != LW_NONE)
+    cell->machine = g_strdup(place_at(world, way->place)->name);
   cell->family = 4;
   cell->by_bridge = way->via == LW_VIA_BRIDGE;
   cell->by_frame = way->via == LW_VIA_LINK || way->via == LW_VIA_BRIDGE || way->via == LW_VIA_ALL;
@@ -130,7 +142,12 @@ static LwFlow *add_flow(const Make *m, const Way *way, LwProto proto, guint16 po
   flow->family = 4;
   flow->redirected =
       way->from.kind == LW_ZONE_SEGMENT && proto != LW_PROTO_ICMP && port == 53 && !cell->expect;
-  flow->cannot_answer = answers_elsewhere(m, flow);
+  flow->cannot_answer = answers_elsewhere(lab, facts, world, flow);
+  return flow;
+}
+
+static LwFlow *add_flow(const Make *m, const Way *way, LwProto proto, guint16 port) {
+  LwFlow *flow = lw_verify_flow_new(m->lab, m->facts, m->world, way, proto, port);
   g_ptr_array_add(m->flows, flow);
   return flow;
 }
@@ -649,7 +666,7 @@ static void to_entrance(const Make *m, Way way, LwAddr entrance) {
     if (!flow->cell->expect)
       continue;
     flow->receiver = forward_receiver(m, &flow->cell->question);
-    flow->cannot_answer = answers_elsewhere(m, flow);
+    flow->cannot_answer = answers_elsewhere(m->lab, m->facts, m->world, flow);
   }
 }
 

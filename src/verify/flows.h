@@ -12,6 +12,8 @@ typedef enum {
   LW_VIA_BRIDGE,  /* a frame to the bridge's own MAC: round the router */
   LW_VIA_WAN,     /* a frame from the home LAN to the router's WAN leg */
   LW_VIA_ALL,     /* a frame to everybody on the link (IPv6 all-nodes) */
+  LW_VIA_LEG,     /* a frame into the router's leg of the source's segment, from the host's end of it: as if
+                     the segment's bridge had sent it on, whoever has the source's address */
 } LwVia;
 
 typedef struct {
@@ -41,3 +43,20 @@ void lw_cell_free(LwCell *cell);
 /* "lan20/seedbox", "host", "internet": a zone for people; machine nullable. Transfer full. */
 char *lw_verify_zone_name(const LwLab *lab, const LwZone *zone, const char *machine);
 guint lw_verify_place_of(const LwVerifyWorld *world, LwZoneKind kind, guint index);
+/* An address of the segment that nobody has: no machine of the file or of a lease, no probe. */
+gboolean lw_verify_address_is_free(const LwLab *lab, const LwFacts *facts, guint segment,
+                                   const LwAddr *address);
+/* A flow that is sent so and goes to the zone, with a cell for it; expect, origin and reason by the file's
+ * lines. Transfer full. */
+typedef struct {
+  guint place; /* source */
+  LwAddr source;
+  LwZone from; /* the place's zone, or the one that it plays */
+  LwZone to;
+  LwAddr destination;
+  guint receiver;
+  LwVia via;
+  const char *column; /* nullable: in place of the zone's name */
+} LwWay;
+LwFlow *lw_verify_flow_new(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
+                           const LwWay *way, LwProto proto, guint16 port);

@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "policy/names.h"
+#include "verify/generated.h"
+#include "verify/points.h"
 
 #include <linux/if_ether.h>
 #include <poll.h>
@@ -16,6 +18,7 @@
 #define WARM_MS 1000
 #define DECIDE_MS 2000
 #define AGAIN_MS 200
+#define TRIES 8 /* in vain, one after the other */
 #define QUIET_MS 25
 #define BATCH 32
 #define FIRST_PORT 10240u
@@ -154,10 +157,28 @@ static const char *aim_from_segment(const LwLive *live, LwProbe *probe) {
   return NULL;
 }
 
+/* Past the segment's bridge, into the router's leg: for sources that no machine of ours has. */
+static const char *aim_at_leg(const LwLive *live, LwProbe *probe) {
+  const LwSegment *s = lw_lab_segment(live->lab, probe->flow->cell->question.from.index);
+  g_autofree char *port = lw_name_router_port(s);
+  g_autofree char *leg = lw_name_router_leg(s);
+  guint router = lw_verify_place_of(live->world, LW_ZONE_ROUTER, LW_NONE);
+  const LwLink *near = lw_station_link_by_name(station_of_place(live, probe->place), port);
+  const LwLink *far = router == LW_NONE ? NULL : lw_station_link_by_name(station_of_place(live, router), leg);
+  if (!near || !far)
+    return "the router has no leg there";
+  probe->link = near->index;
+  probe->to = far->mac;
+  return NULL;
+}
+
 static void aim(const LwLive *live, LwProbe *probe) {
-  if (probe->via == LW_VIA_ROUTES)
-    return;
-  probe->blocked = probe->via == LW_VIA_WAN ? aim_from_home_lan(live, probe) : aim_from_segment(live, probe);
+  if (probe->via == LW_VIA_WAN)
+    probe->blocked = aim_from_home_lan(live, probe);
+  else if (probe->via == LW_VIA_LEG)
+    probe->blocked = aim_at_leg(live, probe);
+  else if (probe->via != LW_VIA_ROUTES)
+    probe->blocked = aim_from_segment(live, probe);
 }
 
 LwProbe *lw_live_add_probe(LwLive *live, LwProbeKind kind, guint place, LwVia via) {
@@ -177,29 +198,50 @@ LwProbe *lw_live_add_probe(LwLive *live, LwProbeKind kind, guint place, LwVia vi
   return probe;
 }
 
-static void build_cell6(LwLive *live, LwProbe *probe) {
+/* Nobody has an IPv6 address, so nobody tells the router who has the one that is asked for: it is told, for
+ * half a minute, that the receiver does. */
+static void introduce_receiver(const LwLive *live, const LwProbe *probe) {
+  const LwFlow *flow = probe->flow;
+  guint router = lw_verify_place_of(live->world, LW_ZONE_ROUTER, LW_NONE);
+  if (flow->receiver == LW_NONE || router == LW_NONE || flow->cell->question.to.kind != LW_ZONE_SEGMENT)
+    return;
+  const LwProbePlace *to = lw_live_place(live, flow->receiver);
+  g_autofree char *leg = lw_name_router_leg(lw_lab_segment(live->lab, to->zone.index));
+  const LwLink *link = lw_station_link_by_name(station_of_place(live, router), leg);
+  LwMac mac;
+  if (link && mac_at(live, flow->receiver, &to->address, &mac))
+    lw_station_introduce(station_of_place(live, router), link->index, &probe->destination, &mac);
+}
+
+/* IPv6 that no particular address was asked for is sent from the link's own. */
+static gboolean find_source6(LwLive *live, const LwProbe *probe) {
   LwFlowQuestion *question = &probe->flow->cell->question;
   const LwLink *link = lw_station_link_by_index(station_of_place(live, probe->place), probe->link);
-  if (!link)
-    return; /* blocked */
-  question->source = lw_packet_link_local(&link->mac);
-  probe->ethertype = ETH_P_IPV6;
-  probe->length = lw_packet_build6(&question->source, &question->destination, probe->cookie, probe->bytes);
+  if (link && !probe->flow->cell->generated)
+    question->source = lw_packet_link_local(&link->mac);
+  return link != NULL;
 }
 
 static void add_cell(LwLive *live, LwFlow *flow) {
   LwProbe *probe = lw_live_add_probe(live, LW_PROBE_CELL, flow->place, flow->via);
-  const LwFlowQuestion *question = &flow->cell->question;
+  const LwCell *cell = flow->cell;
+  const LwFlowQuestion *question = &cell->question;
   probe->flow = flow;
   probe->destination = question->destination;
   probe->dport = question->port;
+  if (cell->generated && cell->packet.sport && cell->packet.sport != LW_ANY_SOURCE_PORT)
+    probe->sport = cell->packet.sport;
   aim(live, probe);
   if (flow->family == 6) {
-    build_cell6(live, probe);
-    return;
+    if (!find_source6(live, probe))
+      return; /* blocked */
+    probe->ethertype = ETH_P_IPV6;
+    introduce_receiver(live, probe);
   }
   LwPacket packet = {.role = LW_PACKET_REQUEST,
                      .proto = question->proto,
+                     .protocol = cell->packet.proto,
+                     .icmp_type = cell->packet.icmp_type,
                      .source = question->source,
                      .destination = question->destination,
                      .sport = probe->sport,
@@ -248,6 +290,9 @@ static void add_sentinels(LwLive *live) {
     if (place->zone.kind == LW_ZONE_HOST) {
       live->sentinel[i] = add_sentinel(live, i, LW_VIA_ROUTES, live->lab->host.management.address,
                                        live->lab->host.management.router);
+    } else if (place->zone.kind == LW_ZONE_NETWORK) {
+      live->sentinel[i] =
+          add_sentinel(live, i, LW_VIA_ROUTES, place->address, live->lab->host.management.address);
     } else if (place->zone.kind == LW_ZONE_SEGMENT && lw_addr_is_set(&place->address)) {
       const LwSegment *s = lw_lab_segment(live->lab, place->zone.index);
       live->sentinel[i] = add_sentinel(live, i, LW_VIA_GATEWAY, place->address, s->router);
@@ -316,7 +361,7 @@ static void note_sighting(LwProbe *probe, guint station, const LwSighting *sight
     if (known->station == station && known->how == sighting->how && known->link == sighting->link)
       return;
   }
-  LwSeenAt seen = {station, sighting->how, sighting->link};
+  LwSeenAt seen = {station, sighting->how, sighting->link, sighting->packet.source};
   g_array_append_val(probe->seen, seen);
 }
 
@@ -337,7 +382,7 @@ static void answer_udp(LwLive *live, guint station, const LwPacket *request) {
 
 static void hear_request(LwLive *live, guint station, const LwSighting *sighting, LwProbe *probe) {
   const LwPacket *packet = &sighting->packet;
-  gboolean udp = sighting->family == 4 && packet->proto == LW_PROTO_UDP;
+  gboolean udp = packet->source.family == 4 && packet->proto == LW_PROTO_UDP;
   if (udp && station == probe->station && packet->dport == probe->sport) {
     probe->answered = TRUE; /* an echo service sent it back as it was */
     return;
@@ -426,15 +471,30 @@ static void send_waiting(LwLive *live, Wanted wanted, gboolean everything) {
   }
 }
 
-/* Until all is satisfied, or the time is over; what waits is sent again now and then. */
+static guint count_waiting(LwLive *live, Wanted wanted) {
+  guint count = 0;
+  for (guint i = 0; i < live->probes->len; i++) {
+    const LwProbe *probe = g_ptr_array_index(live->probes, i);
+    count += wanted(probe) && !lw_live_is_satisfied(live, probe);
+  }
+  return count;
+}
+
+/* Until all is satisfied, or the time is over; what waits is sent again now and then. On a machine that is busy time
+ * passes without anybody getting to run: it is not over before what waits was sent again so often that only a rule
+ * can have stopped it, and nothing more came of it. */
 static void wait_for(LwLive *live, GArray *fds, Wanted wanted, gint64 limit_ms) {
   gint64 end = g_get_monotonic_time() + limit_ms * 1000;
   gint64 again = g_get_monotonic_time() + AGAIN_MS * 1000;
+  guint waiting = count_waiting(live, wanted), tries = 0;
   drain_all(live);
-  while (!all_satisfied(live, wanted) && g_get_monotonic_time() < end) {
-    listen_for(live, fds, MIN(again, end));
+  while (!all_satisfied(live, wanted) && (g_get_monotonic_time() < end || tries < TRIES)) {
+    listen_for(live, fds, again);
     if (g_get_monotonic_time() < again)
       continue;
+    guint left = count_waiting(live, wanted);
+    tries = left < waiting ? 0 : tries + 1;
+    waiting = left;
     send_waiting(live, wanted, FALSE);
     again = g_get_monotonic_time() + AGAIN_MS * 1000;
   }
@@ -494,7 +554,7 @@ static void take_cells(LwLive *live) {
 }
 
 LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
-                               GError **error) {
+                               const LwStatic *proof, GError **error) {
   gint64 start = g_get_monotonic_time();
   guint places = world->places->len;
   g_auto(LwLive)
@@ -512,6 +572,9 @@ LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwV
     return NULL;
   look_around(&live);
   live.flows = lw_verify_flows(lab, facts, world, &live.around);
+  live.report->left_out = g_ptr_array_new_with_free_func(g_free);
+  if (proof)
+    lw_verify_generate(lab, facts, world, &live.around, proof, live.flows, live.report->left_out);
   add_probes(&live);
   run(&live);
   lw_live_judge(&live);

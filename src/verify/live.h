@@ -11,6 +11,7 @@ typedef struct {
   guint station;
   LwSeen how;
   guint link;
+  LwAddr source; /* as it was then */
 } LwSeenAt;
 
 typedef enum {

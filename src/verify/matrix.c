@@ -69,10 +69,7 @@ static GPtrArray *destinations_of(const LwVerifyReport *report, const LwLab *lab
 }
 
 static gboolean is_bad(const LwCell *cell) {
-  gboolean live = cell->live != LW_CELL_UNTESTED && (cell->live == LW_CELL_ALLOW) != cell->expect;
-  gboolean still =
-      cell->statically != LW_CELL_UNTESTED && (cell->statically == LW_CELL_ALLOW) != cell->expect;
-  return live || still;
+  return (cell->told && cell->live != LW_CELL_UNTESTED) || lw_cell_is_wrong(cell);
 }
 
 /* "samba tcp/445" counts as samba. */
@@ -84,6 +81,7 @@ static char *short_service(const LwCell *cell) {
 
 typedef struct {
   guint allowed, denied, bad, untested;
+  gboolean named; /* a flow of the file's own services is allowed */
   GPtrArray *services; /* of char*: those allowed, or those that are bad */
 } Tally;
 
@@ -104,11 +102,14 @@ static void tally(const LwVerifyReport *report, const char *from, const char *to
     t->bad += is_bad(cell);
     t->untested += cell->live == LW_CELL_UNTESTED && cell->statically == LW_CELL_UNTESTED;
     t->allowed += cell->expect;
+    t->named |= cell->expect && !cell->generated;
     t->denied += !cell->expect;
   }
   for (guint i = 0; i < report->cells->len; i++) {
     const LwCell *cell = report->cells->pdata[i];
-    if (g_str_equal(cell->from, from) && g_str_equal(cell->to, to) && (t->bad ? is_bad(cell) : cell->expect))
+    /* what is allowed is named by the file's own services, not by every edge of their ports */
+    gboolean shown = t->bad ? is_bad(cell) : cell->expect && !(cell->generated && t->named);
+    if (g_str_equal(cell->from, from) && g_str_equal(cell->to, to) && shown)
       add_service(t->services, short_service(cell));
   }
 }
@@ -302,6 +303,15 @@ char *lw_verify_format(const LwVerifyReport *report, const LwLab *lab, gboolean 
     put(&p, report->violations->pdata[i], 0, "");
     g_string_append_c(p.out, '\n');
   }
+  for (guint i = 0; report->left_out && i < report->left_out->len; i++) {
+    g_string_append(p.out, i ? "" : "\n");
+    put(&p, "not tried: ", 0, "");
+    put(&p, report->left_out->pdata[i], 0, "");
+    g_string_append_c(p.out, '\n');
+  }
+  if (report->lost_tunnels)
+    g_string_append_printf(p.out, "\n%u tunnel%s lost, one after the other, in a copy of the router\n",
+                           report->lost_tunnels, report->lost_tunnels == 1 ? "" : "s");
   g_string_append_printf(p.out, "\n%u packets, %u violation%s, %u untested, %.1f s\n", report->packets,
                          report->violations->len, report->violations->len == 1 ? "" : "s",
                          count_untested(report), (double)report->elapsed_ms / 1000);

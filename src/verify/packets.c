@@ -9,10 +9,14 @@
 #define TCP_HEADER 20
 #define UDP_HEADER 8
 #define ICMP_HEADER 8
+#define OTHER_HEADER 8 /* ours, before the mark, in protocols that are nobody's */
 #define PROTO_ICMP 1
 #define PROTO_TCP 6
 #define PROTO_UDP 17
 #define PROTO_ICMP6 58
+#define ECHO_REQUEST 8
+#define ECHO_REQUEST6 128
+#define ECHO_REPLY6 129
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
@@ -108,31 +112,75 @@ static gsize build_udp(const LwPacket *packet, guint8 *at) {
   return length;
 }
 
+static guint8 icmp_type_of(const LwPacket *packet) {
+  if (packet->source.family == 6)
+    return packet->role == LW_PACKET_REPLY ? ECHO_REPLY6 : ECHO_REQUEST6;
+  if (packet->role == LW_PACKET_REPLY)
+    return 0;
+  return packet->icmp_type ? packet->icmp_type : ECHO_REQUEST;
+}
+
 static gsize build_icmp(const LwPacket *packet, guint8 *at) {
-  at[0] = packet->role == LW_PACKET_REPLY ? 0 : 8;
+  at[0] = icmp_type_of(packet);
   put16(at + 4, packet->cookie & 0xffff);
   put16(at + 6, packet->cookie >> 16);
   /* An echo reply repeats the payload of its request. */
   gsize length = ICMP_HEADER + put_mark(at + ICMP_HEADER, LW_PACKET_REQUEST, packet->cookie);
-  put16(at + 2, fold(sum_of(at, length, 0)));
+  guint32 sum = packet->source.family == 6
+                    ? pseudo(&packet->source, &packet->destination, PROTO_ICMP6, length)
+                    : 0;
+  put16(at + 2, fold(sum_of(at, length, sum)));
   return length;
+}
+
+static guint8 protocol_of(const LwPacket *packet) {
+  switch (packet->proto) {
+  case LW_PROTO_TCP:
+    return PROTO_TCP;
+  case LW_PROTO_UDP:
+    return PROTO_UDP;
+  case LW_PROTO_ICMP:
+    return packet->source.family == 6 ? PROTO_ICMP6 : PROTO_ICMP;
+  case LW_PROTO_ANY:
+    break;
+  }
+  return packet->protocol;
+}
+
+static gsize build_transport(const LwPacket *packet, guint8 *at) {
+  switch (packet->proto) {
+  case LW_PROTO_TCP:
+    return build_tcp(packet, at);
+  case LW_PROTO_UDP:
+    return build_udp(packet, at);
+  case LW_PROTO_ICMP:
+    return build_icmp(packet, at);
+  case LW_PROTO_ANY:
+    break;
+  }
+  put16(at, packet->sport); /* as rules look at them, whatever the protocol */
+  put16(at + 2, packet->dport);
+  return OTHER_HEADER + put_mark(at + OTHER_HEADER, packet->role, packet->cookie);
 }
 
 gsize lw_packet_build(const LwPacket *packet, guint8 out[LW_PACKET_MAX]) {
   memset(out, 0, LW_PACKET_MAX);
-  guint8 *at = out + IP_HEADER;
-  gsize length = IP_HEADER;
-  if (packet->proto == LW_PROTO_TCP)
-    length += build_tcp(packet, at);
-  else if (packet->proto == LW_PROTO_UDP)
-    length += build_udp(packet, at);
-  else
-    length += build_icmp(packet, at);
+  if (packet->source.family == 6) {
+    gsize inner = build_transport(packet, out + IP6_HEADER);
+    out[0] = 0x60;
+    put16(out + 4, (guint)inner);
+    out[6] = protocol_of(packet);
+    out[7] = 64;
+    memcpy(out + 8, packet->source.bytes, 16);
+    memcpy(out + 24, packet->destination.bytes, 16);
+    return IP6_HEADER + inner;
+  }
+  gsize length = IP_HEADER + build_transport(packet, out + IP_HEADER);
   out[0] = 0x45;
   put16(out + 2, (guint)length);
   put16(out + 4, packet->cookie & 0xffff);
   out[8] = 64;
-  out[9] = packet->proto == LW_PROTO_TCP ? PROTO_TCP : packet->proto == LW_PROTO_UDP ? PROTO_UDP : PROTO_ICMP;
+  out[9] = protocol_of(packet);
   memcpy(out + 12, packet->source.bytes, 4);
   memcpy(out + 16, packet->destination.bytes, 4);
   put16(out + 10, fold(sum_of(out, IP_HEADER, 0)));
@@ -176,9 +224,49 @@ static gboolean parse_icmp(const guint8 *at, gsize length, LwPacket *out) {
     return FALSE;
   out->proto = LW_PROTO_ICMP;
   LwPacketRole mark;
-  if ((at[0] == 8 || at[0] == 0) && get_mark(at + ICMP_HEADER, length - ICMP_HEADER, &mark, &out->cookie))
-    out->role = at[0] == 8 ? LW_PACKET_REQUEST : LW_PACKET_REPLY;
+  gboolean reply = at[0] == 0;
+  if (get_mark(at + ICMP_HEADER, length - ICMP_HEADER, &mark, &out->cookie)) {
+    out->role = reply ? LW_PACKET_REPLY : LW_PACKET_REQUEST;
+    out->icmp_type = reply ? 0 : at[0];
+  }
   return TRUE;
+}
+
+static gboolean parse_icmp6(const guint8 *at, gsize length, LwPacket *out) {
+  if (length < ICMP_HEADER)
+    return FALSE;
+  out->proto = LW_PROTO_ICMP;
+  LwPacketRole mark;
+  if ((at[0] == ECHO_REQUEST6 || at[0] == ECHO_REPLY6) &&
+      get_mark(at + ICMP_HEADER, length - ICMP_HEADER, &mark, &out->cookie))
+    out->role = at[0] == ECHO_REPLY6 ? LW_PACKET_REPLY : LW_PACKET_REQUEST;
+  return TRUE;
+}
+
+static gboolean parse_other(const guint8 *at, gsize length, guint8 protocol, LwPacket *out) {
+  if (length < OTHER_HEADER ||
+      !get_mark(at + OTHER_HEADER, length - OTHER_HEADER, &out->role, &out->cookie))
+    return FALSE;
+  out->proto = LW_PROTO_ANY;
+  out->protocol = protocol;
+  out->sport = get16(at);
+  out->dport = get16(at + 2);
+  return TRUE;
+}
+
+static gboolean parse_transport(const guint8 *at, gsize length, guint8 protocol, LwPacket *out) {
+  switch (protocol) {
+  case PROTO_TCP:
+    return parse_tcp(at, length, out);
+  case PROTO_UDP:
+    return parse_udp(at, length, out);
+  case PROTO_ICMP:
+    return parse_icmp(at, length, out);
+  case PROTO_ICMP6:
+    return parse_icmp6(at, length, out);
+  default:
+    return parse_other(at, length, protocol, out);
+  }
 }
 
 gboolean lw_packet_parse(const guint8 *bytes, gsize length, LwPacket *out) {
@@ -194,42 +282,25 @@ gboolean lw_packet_parse(const guint8 *bytes, gsize length, LwPacket *out) {
   out->source.family = out->destination.family = 4;
   memcpy(out->source.bytes, bytes + 12, 4);
   memcpy(out->destination.bytes, bytes + 16, 4);
-  if (bytes[9] == PROTO_TCP)
-    return parse_tcp(bytes + header, total - header, out);
-  if (bytes[9] == PROTO_UDP)
-    return parse_udp(bytes + header, total - header, out);
-  if (bytes[9] == PROTO_ICMP)
-    return parse_icmp(bytes + header, total - header, out);
-  return FALSE;
+  return bytes[9] != PROTO_ICMP6 && parse_transport(bytes + header, total - header, bytes[9], out);
 }
 
-gsize lw_packet_build6(const LwAddr *source, const LwAddr *destination, guint32 cookie,
-                       guint8 out[LW_PACKET_MAX]) {
-  memset(out, 0, LW_PACKET_MAX);
-  guint8 *at = out + IP6_HEADER;
-  at[0] = 128;
-  put16(at + 4, cookie & 0xffff);
-  gsize length = ICMP_HEADER + put_mark(at + ICMP_HEADER, LW_PACKET_REQUEST, cookie);
-  put16(at + 2, fold(sum_of(at, length, pseudo(source, destination, PROTO_ICMP6, length))));
-  out[0] = 0x60;
-  put16(out + 4, (guint)length);
-  out[6] = PROTO_ICMP6;
-  out[7] = 64;
-  memcpy(out + 8, source->bytes, 16);
-  memcpy(out + 24, destination->bytes, 16);
-  return IP6_HEADER + length;
+gboolean lw_packet_parse6_bare(const guint8 *bytes, gsize length, guint8 protocol, LwPacket *out) {
+  *out = (LwPacket){.role = LW_PACKET_OTHER};
+  return protocol != PROTO_ICMP && parse_transport(bytes, length, protocol, out);
 }
 
-gboolean lw_packet_parse6(const guint8 *bytes, gsize length, gboolean whole, guint32 *cookie) {
-  if (whole) {
-    if (length < IP6_HEADER || bytes[0] >> 4 != 6 || bytes[6] != PROTO_ICMP6)
-      return FALSE;
-    bytes += IP6_HEADER;
-    length -= IP6_HEADER;
-  }
-  LwPacketRole role;
-  return length >= ICMP_HEADER && bytes[0] == 128 &&
-         get_mark(bytes + ICMP_HEADER, length - ICMP_HEADER, &role, cookie);
+gboolean lw_packet_parse6(const guint8 *bytes, gsize length, LwPacket *out) {
+  *out = (LwPacket){.role = LW_PACKET_OTHER};
+  if (length < IP6_HEADER || bytes[0] >> 4 != 6)
+    return FALSE;
+  gsize inner = get16(bytes + 4);
+  if (inner > length - IP6_HEADER)
+    return FALSE;
+  out->source.family = out->destination.family = 6;
+  memcpy(out->source.bytes, bytes + 8, 16);
+  memcpy(out->destination.bytes, bytes + 24, 16);
+  return bytes[6] != PROTO_ICMP && parse_transport(bytes + IP6_HEADER, inner, bytes[6], out);
 }
 
 LwAddr lw_packet_link_local(const LwMac *mac) {

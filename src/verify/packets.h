@@ -5,6 +5,8 @@
 #include "model/model.h"
 
 #define LW_PACKET_MAX 256
+/* Kept free for experiments (RFC 3692): stands for all protocols that are not tried one by one. */
+#define LW_PROTOCOL_NOBODYS 253
 
 typedef enum {
   LW_PACKET_OTHER,   /* none of ours */
@@ -15,24 +17,24 @@ typedef enum {
 typedef struct {
   LwPacketRole role;
   LwProto proto;
-  LwAddr source, destination;
+  guint8 protocol;  /* proto ANY: its number */
+  guint8 icmp_type; /* of a REQUEST of ICMP; 0: an echo's */
+  LwAddr source, destination; /* of one family */
   guint16 sport, dport;  /* tcp, udp */
   guint32 cookie;        /* REQUEST and REPLY */
   const guint8 *payload; /* udp: into the bytes parsed */
   gsize payload_length;
 } LwPacket;
 
-/* Builds an IPv4 packet from proto, addresses, ports, role and cookie (TCP: SYN alone, whatever the role).
- * With payload set, that is the UDP payload instead of the cookie. Returns its length. */
+/* Builds a packet from proto, addresses, ports, role and cookie (TCP: SYN alone, whatever the role; IPv6: ICMP
+ * is ICMPv6, an echo). With payload set, that is the UDP payload instead of the cookie. Returns its length. */
 gsize lw_packet_build(const LwPacket *packet, guint8 out[LW_PACKET_MAX]);
 /* FALSE: not a whole IPv4 packet of a protocol we send. A foreign packet is TRUE with role OTHER. */
 gboolean lw_packet_parse(const guint8 *bytes, gsize length, LwPacket *out);
-
-/* An ICMPv6 echo request with the cookie, IPv6 header included. */
-gsize lw_packet_build6(const LwAddr *source, const LwAddr *destination, guint32 cookie,
-                       guint8 out[LW_PACKET_MAX]);
-/* The cookie of an ICMPv6 echo request of ours; whole: with its IPv6 header. FALSE: none of ours. */
-gboolean lw_packet_parse6(const guint8 *bytes, gsize length, gboolean whole, guint32 *cookie);
+/* The same of IPv6. */
+gboolean lw_packet_parse6(const guint8 *bytes, gsize length, LwPacket *out);
+/* What a raw IPv6 socket hands out: the header is gone, and with it the addresses. */
+gboolean lw_packet_parse6_bare(const guint8 *bytes, gsize length, guint8 protocol, LwPacket *out);
 
 /* fe80::/64 with the interface identifier of the MAC. */
 LwAddr lw_packet_link_local(const LwMac *mac);

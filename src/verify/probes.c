@@ -1,6 +1,6 @@
 /* Sources that the proof would like and no machine has: both sides of every edge that a line draws through a
  * segment's addresses, and one address that no line mentions. */
-#include "verify/verify.h"
+#include "verify/flows.h"
 
 #include "policy/names.h"
 
@@ -144,6 +144,15 @@ static void want_plain(const Wish *w, guint segment) {
   }
   if (lw_addr_is_set(&any))
     want(w, segment, any);
+}
+
+gboolean lw_verify_address_is_free(const LwLab *lab, const LwFacts *facts, guint segment,
+                                   const LwAddr *address) {
+  Wish w = {lab, facts, NULL};
+  for (guint i = 0; i < facts->probes->len; i++)
+    if (lw_addr_equal(&((LwProbePort *)facts->probes->pdata[i])->address, address))
+      return FALSE;
+  return is_free(&w, segment, address);
 }
 
 GPtrArray *lw_verify_wanted_probes(const LwLab *lab, const LwFacts *facts) {

@@ -6,12 +6,15 @@
 #include <string.h>
 
 #define UDP 17
+/* Of the first rows all is kept: what they come to is much of what the others ask for too. */
+#define ROWS_KEPT 4
 
 static void row_free(gpointer data) {
   LwStaticRow *row = data;
   g_free(row->name);
-  g_ptr_array_unref(row->intended);
+  g_clear_pointer(&row->intended, g_ptr_array_unref);
   g_ptr_array_unref(row->reached);
+  lw_bdd_stored_free(row->stored);
   g_free(row);
 }
 
@@ -37,7 +40,56 @@ static void go_by_bridge(const Prove *p, LwStaticRow *row) {
     row->by_bridge = lw_bdd_or(p->proof->pool, row->by_bridge, ((LwArrival *)arrivals->pdata[i])->packets);
 }
 
-static void prove_row(const Prove *p, LwStaticRow *row) {
+static GPtrArray *sets_of(LwStaticRow *row) {
+  GPtrArray *sets = g_ptr_array_new();
+  g_ptr_array_add(sets, &row->by_bridge);
+  for (guint i = 0; i < row->intended->len; i++) {
+    LwIntended *one = row->intended->pdata[i];
+    g_ptr_array_add(sets, &one->must);
+    g_ptr_array_add(sets, &one->may);
+    g_ptr_array_add(sets, &one->going_on);
+  }
+  for (guint i = 0; i < row->reached->len; i++) {
+    LwReached *one = row->reached->pdata[i];
+    g_ptr_array_add(sets, &one->must);
+    g_ptr_array_add(sets, &one->may);
+  }
+  return sets;
+}
+
+static void restore(const LwStatic *proof, LwStaticRow *row) {
+  g_autoptr(GPtrArray) sets = sets_of(row);
+  lw_bdd_restore(proof->pool, row->stored, (LwBdd *const *)sets->pdata);
+}
+
+void lw_static_row_begin(Prove *p, LwStaticRow *row) {
+  p->told_before = p->told->len;
+  lw_reach_scratch_begin(p->proof->reach);
+  if (row->stored)
+    restore(p->proof, row);
+}
+
+void lw_static_row_end(Prove *p, LwStaticRow *row) {
+  g_autoptr(GPtrArray) sets = sets_of(row);
+  g_autoptr(GPtrArray) told = g_ptr_array_new();
+  lw_bdd_stored_free(row->stored);
+  row->stored = lw_bdd_store(p->proof->pool, (LwBdd *const *)sets->pdata, sets->len);
+  for (guint i = 0; i < sets->len; i++)
+    *(LwBdd *)sets->pdata[i] = G_MAXUINT32; /* whoever looks at it now, by mistake, shall not get an answer */
+  for (guint i = p->told_before; i < p->told->len; i++)
+    g_ptr_array_add(told, &g_array_index(p->told, Told, i).set);
+  lw_reach_scratch_end(p->proof->reach, (LwBdd *const *)told->pdata, told->len);
+}
+
+const LwStaticRow *lw_static_look(const LwStatic *proof, guint index) {
+  LwStaticRow *row = proof->rows->pdata[index];
+  if (row->stored)
+    restore(proof, row);
+  g_clear_pointer(&row->stored, lw_bdd_stored_free);
+  return row;
+}
+
+static void follow_row(const Prove *p, LwStaticRow *row) {
   LwReach *reach = p->proof->reach;
   guint unknown = g_hash_table_size(lw_reach_unknowns(reach));
   g_autoptr(LwPassages) passages = NULL;
@@ -57,10 +109,56 @@ static void prove_row(const Prove *p, LwStaticRow *row) {
   lw_static_judge_promises(p, row, sure);
   if (row->machine == LW_NONE)
     lw_static_judge_answers(p, row, sure, passages);
+}
+
+static void follow_others(const Prove *p, LwStaticRow *row) {
   if (row->zone.kind == LW_ZONE_SEGMENT && row->machine == LW_NONE)
     lw_static_judge_others(p, row);
   if (row->zone.kind == LW_ZONE_SEGMENT && row->machine != LW_NONE)
     go_by_bridge(p, row);
+}
+
+/* Each step by itself: the less it has in hand, the faster it is. */
+static void prove_row(Prove *p, LwStaticRow *row) {
+  void (*const steps[])(const Prove *, LwStaticRow *) = {lw_static_intend, follow_row, follow_others};
+  if (p->rows_proved++ < ROWS_KEPT) {
+    for (guint i = 0; i < G_N_ELEMENTS(steps); i++)
+      steps[i](p, row);
+    return;
+  }
+  row->intended = g_ptr_array_new();
+  for (guint i = 0; i < G_N_ELEMENTS(steps); i++) {
+    lw_static_row_begin(p, row);
+    steps[i](p, row);
+    lw_static_row_end(p, row);
+  }
+}
+
+static void index_port(const Prove *p, const char *port, guint machine, guint nic) {
+  guint pair[2] = {machine, nic};
+  guint segment = lw_nic_segment(p->proof->lab, p->proof->facts, machine, nic);
+  if (lw_static_link(p, "", port) && segment != LW_NONE) {
+    g_hash_table_add(p->plugged, GUINT_TO_POINTER(machine * 64 + nic));
+    p->has_port[segment] = TRUE;
+  }
+  g_hash_table_insert(p->nic_of_port, g_strdup(port), g_memdup2(pair, sizeof pair));
+}
+
+static void index_nic(Prove *p, guint machine, guint nic) {
+  const LwLab *lab = p->proof->lab;
+  const LwFacts *facts = p->proof->facts;
+  LwBddPool *pool = p->proof->pool;
+  /* numbers were assigned: asking for a name gives none away */
+  g_autofree char *port = lw_name_nic_port((LwFacts *)facts, lab, machine, nic);
+  const char *other = lw_nic_other_port(lab, facts, machine, nic);
+  index_port(p, port, machine, nic);
+  if (other)
+    index_port(p, other, machine, nic);
+  LwAddr address = lw_nic_address(lab, facts, machine, nic);
+  if (!lw_addr_is_set(&address))
+    return;
+  p->proof->machines = lw_bdd_or(pool, p->proof->machines, lw_packets_addr(pool, LW_HEADER_DADDR, &address));
+  p->machine_sources = lw_bdd_or(pool, p->machine_sources, lw_packets_addr(pool, LW_HEADER_SADDR, &address));
 }
 
 static void index_ports(Prove *p) {
@@ -69,25 +167,32 @@ static void index_ports(Prove *p) {
   p->plugged = g_hash_table_new(NULL, NULL);
   p->has_port = g_new0(gboolean, lab->segments->len + 1);
   for (guint m = 0; m < lab->machines->len; m++)
-    for (guint n = 0; n < lw_lab_machine(lab, m)->nics->len; n++) {
-      guint pair[2] = {m, n};
-      /* numbers were assigned: asking for a name gives none away */
-      char *port = lw_name_nic_port((LwFacts *)p->proof->facts, lab, m, n);
-      guint segment = lw_nic_segment(lab, p->proof->facts, m, n);
-      LwAddr address = lw_nic_address(lab, p->proof->facts, m, n);
-      if (lw_static_link(p, "", port) && segment != LW_NONE) {
-        g_hash_table_add(p->plugged, GUINT_TO_POINTER(m * 64 + n));
-        p->has_port[segment] = TRUE;
-      }
-      if (lw_addr_is_set(&address)) {
-        LwBddPool *pool = p->proof->pool;
-        p->proof->machines =
-            lw_bdd_or(pool, p->proof->machines, lw_packets_addr(pool, LW_HEADER_DADDR, &address));
-        p->machine_sources =
-            lw_bdd_or(pool, p->machine_sources, lw_packets_addr(pool, LW_HEADER_SADDR, &address));
-      }
-      g_hash_table_insert(p->nic_of_port, port, g_memdup2(pair, sizeof pair));
-    }
+    for (guint n = 0; n < lw_lab_machine(lab, m)->nics->len; n++)
+      index_nic(p, m, n);
+}
+
+/* A segment that nobody is plugged into (its virtual machines do not run) is proved for whoever will be: what
+ * gets to its bridge gets to a port there. The world as given, with such ports; the resources are shared. */
+static LwResourceSet *add_vacant_ports(Prove *p) {
+  const LwLab *lab = p->proof->lab;
+  LwResourceSet *world = lw_resource_set_new();
+  for (guint i = 0; i < p->world->list->len; i++)
+    lw_resource_set_add(world, lw_resource_ref(p->world->list->pdata[i]));
+  p->vacant = g_hash_table_new(g_str_hash, g_str_equal);
+  for (guint i = 0; i < lab->segments->len; i++) {
+    const char *bridge = lw_lab_segment(lab, i)->bridge;
+    if (p->has_port[i] || !lw_static_link(p, "", bridge))
+      continue;
+    g_autofree char *name = g_strdup_printf("a free port of %s", bridge); /* no real name has spaces */
+    LwResource *port = lw_resource_new(LW_RES_LINK, "", name);
+    port->link_type = LW_LINK_EXTERNAL;
+    port->master = g_strdup(bridge);
+    port->up = TRUE;
+    lw_resource_set_add(world, port);
+    g_hash_table_insert(p->vacant, port->name, GUINT_TO_POINTER(i));
+    p->has_port[i] = TRUE;
+  }
+  return world;
 }
 
 /* The host's addresses, and what its links take for everybody's. */
@@ -181,8 +286,10 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   proof->unknowns = g_ptr_array_new_with_free_func(g_free);
   const char *router = facts->router_ns ? facts->router_ns : "router";
   const char *inside[] = {"", router, NULL};
-  proof->reach = lw_reach_new(proof->pool, world, inside);
   Prove p = {.proof = proof, .world = world, .router = router, .opening = lw_intent_opening(proof->pool)};
+  index_ports(&p);
+  proof->world = add_vacant_ports(&p);
+  proof->reach = lw_reach_new(proof->pool, proof->world, inside);
   p.told = g_array_new(FALSE, FALSE, sizeof(Told));
   LwIntentOutside outside = {.router = address_of(world, router, LW_ROUTER_WAN),
                              .host = address_of(world, "", lab->host.bridge)};
@@ -191,14 +298,19 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   tolerate(proof);
   p.far = lw_static_far_destinations(proof->pool);
   p.host_sources = host_sources(&p);
-  index_ports(&p);
   lw_static_add_rows(&p);
+  proof->has_link = g_new0(gboolean, lab->host.networks->len + 1);
+  for (guint i = 0; i < lab->host.networks->len; i++) {
+    LwPrefix prefix = lw_lab_network(lab, i)->prefix;
+    proof->has_link[i] = lw_static_link_of_network(&p, &prefix) != NULL;
+  }
   for (guint i = 0; i < proof->rows->len; i++)
     prove_row(&p, proof->rows->pdata[i]);
   lw_static_judge_lost_tunnels(&p);
   keep_unknowns(proof);
   g_hash_table_unref(p.nic_of_port);
   g_hash_table_unref(p.plugged);
+  g_hash_table_unref(p.vacant);
   g_array_unref(p.told);
   g_free(p.has_port);
   return proof;
@@ -211,6 +323,8 @@ void lw_static_free(LwStatic *proof) {
   g_ptr_array_unref(proof->violations);
   g_ptr_array_unref(proof->unknowns);
   lw_reach_free(proof->reach);
+  lw_resource_set_free(proof->world);
+  g_free(proof->has_link);
   g_free(proof);
 }
 
@@ -218,18 +332,18 @@ void lw_static_free(LwStatic *proof) {
  * ------------------------------------------------------------------------------------------------------- */
 
 const LwStaticRow *lw_static_row(const LwStatic *proof, const LwZone *zone, const char *machine) {
-  const LwStaticRow *best = NULL;
+  guint best = LW_NONE;
   for (guint i = 0; i < proof->rows->len; i++) {
     const LwStaticRow *row = proof->rows->pdata[i];
     if (row->zone.kind != zone->kind || row->zone.index != zone->index)
       continue;
     if (machine && row->machine != LW_NONE &&
         g_str_equal(lw_lab_machine(proof->lab, row->machine)->name, machine))
-      return row;
-    if (!best && row->machine == LW_NONE)
-      best = row;
+      return lw_static_look(proof, i);
+    if (best == LW_NONE && row->machine == LW_NONE)
+      best = i;
   }
-  return machine ? NULL : best;
+  return machine || best == LW_NONE ? NULL : lw_static_look(proof, best);
 }
 
 gboolean lw_static_led(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {

@@ -31,6 +31,7 @@ typedef struct {
   GPtrArray *intended; /* of LwIntended* */
   GPtrArray *reached;  /* of LwReached* */
   LwBdd by_bridge;     /* of a port: what gets anywhere when it is sent to the bridge itself */
+  LwBddStored *stored; /* the sets of the three above while nobody looks at them; NULL: they are in the pool */
 } LwStaticRow;
 
 typedef enum {
@@ -48,6 +49,7 @@ typedef struct {
   LwStaticKind kind;
   char *from, *to;
   LwStart start;
+  LwBdd packets; /* all of them, of the proof's pool */
   LwHeader packet;
   LwProto proto; /* of the packet, in the model's words; ANY for others */
   char *reason;  /* what the file says of it */
@@ -56,18 +58,20 @@ typedef struct {
   char *set;     /* nullable: all of them, in pieces, for people */
 } LwStaticViolation;
 
-typedef struct LwStatic {
+struct LwStatic {
   LwBddPool *pool;
+  LwResourceSet *world; /* what `reach` looks at: as it was given, and a port in each segment that has none */
   LwReach *reach;
   const LwLab *lab;
   const LwFacts *facts;
   GPtrArray *rows;       /* of LwStaticRow* */
   GPtrArray *violations; /* of LwStaticViolation* */
   LwBdd machines;        /* destinations that are machines' */
+  gboolean *has_link;    /* network behind the host -> something leads to it */
   LwBdd router_outside;  /* destination: the router's own address in the home LAN; FALSE: not known */
   LwBdd tolerated; /* what an OPNsense lets in to that address by a rule of its own that no setting takes out */
   GPtrArray *unknowns;   /* of char*: what could not be understood, taken in the safe direction */
-} LwStatic;
+};
 
 /* Wanted resources with what only WAN's lease brings, by the facts: for a proof before anything is there.
  * Transfer full; the resources are shared. */
@@ -78,6 +82,8 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
 void lw_static_free(LwStatic *proof);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwStatic, lw_static_free)
 
+/* A row, its sets made ready to be looked at. */
+const LwStaticRow *lw_static_look(const LwStatic *proof, guint row);
 /* One line: packet, rule, line of the file. Transfer full. */
 char *lw_static_violation_format(const LwStaticViolation *violation);
 /* Does a packet get from a row to a zone? */

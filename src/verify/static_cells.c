@@ -17,7 +17,8 @@ static gboolean is_source_of(const LwCell *cell, const LwStatic *proof, const Lw
 
 /* Only the row of its own port knows what a machine can do beside asking its gateway. */
 static gboolean needs_port(const LwCell *cell) {
-  return (cell->by_frame || g_str_equal(cell->to, "around")) && cell->question.from.kind == LW_ZONE_SEGMENT;
+  return !cell->generated && (cell->by_frame || g_str_equal(cell->to, "around")) &&
+         cell->question.from.kind == LW_ZONE_SEGMENT;
 }
 
 static gboolean six_passes(const LwStatic *proof, const LwStaticRow *row) {
@@ -32,28 +33,35 @@ static gboolean six_passes(const LwStatic *proof, const LwStaticRow *row) {
   return FALSE;
 }
 
+/* What does not come from a segment and does not get into the lab is not lanward's. */
+static gboolean is_beyond(const LwStaticRow *row, const LwPlace *place) {
+  return row->zone.kind != LW_ZONE_SEGMENT && (place->elsewhere || place->zone.kind == LW_ZONE_INTERNET ||
+                                               place->zone.kind == LW_ZONE_NETWORK);
+}
+
 static gboolean passes_anywhere(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
   LwBdd one = lw_packets_of(proof->pool, packet);
   for (guint i = 0; i < row->reached->len; i++) {
     const LwReached *reached = row->reached->pdata[i];
     gboolean own_wire = !reached->place.elsewhere && reached->place.zone.kind == row->zone.kind &&
                         reached->place.zone.index == row->zone.index;
-    if (!own_wire && lw_bdd_intersects(proof->pool, reached->may, one))
+    if (!own_wire && !is_beyond(row, &reached->place) && lw_bdd_intersects(proof->pool, reached->may, one))
       return TRUE;
   }
   return FALSE;
 }
 
 static gboolean row_lets_pass(const LwStatic *proof, const LwStaticRow *row, const LwCell *cell) {
-  LwHeader packet = lw_static_header(&cell->question);
+  LwHeader packet = cell->generated ? cell->packet : lw_static_header(&cell->question);
   LwZone to = cell->question.to;
   if (cell->by_bridge) {
-    LwBdd asked = cell->family == 6 ? lw_packets_family(proof->pool, 6) : lw_packets_of(proof->pool, &packet);
+    LwBdd asked = cell->family == 6 && !cell->generated ? lw_packets_family(proof->pool, 6) : lw_packets_of(proof->pool, &packet);
     return lw_bdd_intersects(proof->pool, row->by_bridge, asked);
   }
-  if (cell->family == 6)
+  if (cell->family == 6 && !cell->generated)
     return six_passes(proof, row);
-  if (g_str_equal(cell->to, "around")) /* it must get nowhere */
+  /* it must get nowhere */
+  if (g_str_equal(cell->to, "around") || (cell->generated && !cell->expect))
     return passes_anywhere(proof, row, &packet);
   gboolean from_outside = row->zone.kind == LW_ZONE_INTERNET && to.kind == LW_ZONE_ROUTER;
   return lw_static_passes(proof, row, &packet, &to) ||
@@ -66,11 +74,41 @@ static gboolean is_beside(const LwCell *cell, const LwStaticRow *row) {
   return outer && cell->question.to.kind == LW_ZONE_HOST;
 }
 
+/* A packet that is made of a row's sets is asked of that row: of the machine's, where the proof has one. */
+static gboolean is_of_another(const LwStatic *proof, const LwCell *cell, const LwStaticRow *row) {
+  gboolean at_router = row->start.ns && *row->start.ns;
+  if (!cell->generated || row->zone.kind == LW_ZONE_HOST || row->zone.kind == LW_ZONE_NETWORK)
+    return FALSE;
+  gboolean machine =
+      cell->machine && lw_static_row(proof, &cell->question.from, cell->machine); /* where it is plugged in */
+  return machine ? row->machine == LW_NONE : row->machine != LW_NONE || !at_router;
+}
+
 /* A short-lived machine that is not there when the static proof looks. */
 static gboolean is_to_a_probe(const LwCell *cell, const LwStatic *proof) {
   return cell->by_frame && !cell->by_bridge && cell->family == 4 &&
          !lw_bdd_intersects(proof->pool, proof->machines,
                             lw_packets_addr(proof->pool, LW_HEADER_DADDR, &cell->question.destination));
+}
+
+/* Nothing leads to a network behind the host now: no promise is broken by that, and none is proved. */
+static gboolean is_to_nowhere(const LwCell *cell, const LwStatic *proof) {
+  return cell->expect && cell->question.to.kind == LW_ZONE_NETWORK &&
+         !proof->has_link[cell->question.to.index];
+}
+
+/* One of the proof's violations is about this packet. */
+static gboolean is_told(const LwCell *cell, const LwStatic *proof) {
+  LwHeader packet = cell->generated ? cell->packet : lw_static_header(&cell->question);
+  LwBdd one = lw_packets_of(proof->pool, &packet);
+  for (guint i = 0; i < proof->violations->len; i++) {
+    const LwStaticViolation *v = proof->violations->pdata[i];
+    gsize length = strlen(cell->from);
+    gboolean from = strncmp(v->from, cell->from, length) == 0 && strchr("/ ", v->from[length]);
+    if (from && lw_bdd_intersects(proof->pool, v->packets, one))
+      return TRUE;
+  }
+  return FALSE;
 }
 
 void lw_static_fill(const LwStatic *proof, const LwVerifyReport *report) {
@@ -79,14 +117,16 @@ void lw_static_fill(const LwStatic *proof, const LwVerifyReport *report) {
     gboolean any = FALSE, passes = FALSE;
     for (guint r = 0; r < proof->rows->len; r++) {
       const LwStaticRow *row = proof->rows->pdata[r];
-      if (!is_source_of(cell, proof, row) || is_beside(cell, row) ||
+      if (!is_source_of(cell, proof, row) || is_beside(cell, row) || is_of_another(proof, cell, row) ||
           (needs_port(cell) && row->machine == LW_NONE))
         continue;
       any = TRUE;
-      passes |= row_lets_pass(proof, row, cell);
+      passes |= row_lets_pass(proof, lw_static_look(proof, r), cell);
     }
-    if (any && !is_to_a_probe(cell, proof))
+    if (any && !is_to_a_probe(cell, proof) && !is_to_nowhere(cell, proof))
       cell->statically = passes ? LW_CELL_ALLOW : LW_CELL_DENY;
+    if (cell->statically != LW_CELL_UNTESTED && (cell->statically == LW_CELL_ALLOW) != cell->expect)
+      cell->told |= is_told(cell, proof);
   }
 }
 
@@ -102,12 +142,13 @@ static const char *word(LwCellResult result) {
 
 void lw_verify_add_disagreements(LwVerifyReport *report) {
   for (guint i = 0; i < report->cells->len; i++) {
-    const LwCell *cell = report->cells->pdata[i];
+    LwCell *cell = report->cells->pdata[i];
     if (cell->live == LW_CELL_UNTESTED || cell->statically == LW_CELL_UNTESTED ||
         cell->live == cell->statically)
       continue;
     g_autofree char *text = cell_text(cell);
     g_autofree char *origin = lw_origin_format(&cell->origin);
+    cell->told = TRUE;
     g_ptr_array_add(
         report->violations,
         g_strdup_printf("%s: the two proofs disagree: by the rules in force it %s, a packet %s; %s", text,
@@ -156,14 +197,10 @@ static void put_case(GString *out, const char *group, const char *name, const ch
   }
 }
 
-static gboolean is_right(LwCellResult result, gboolean expect) {
-  return result == LW_CELL_UNTESTED || (result == LW_CELL_ALLOW) == expect;
-}
-
 static void put_cell(GString *out, const LwCell *cell) {
   g_autofree char *name = cell_text(cell);
   g_autofree char *failure = NULL;
-  if (!is_right(cell->live, cell->expect) || !is_right(cell->statically, cell->expect))
+  if (lw_cell_is_wrong(cell))
     failure = g_strdup_printf("must %s: %s", cell->expect ? "pass" : "not pass", cell->reason);
   put_case(out, cell->from, name, failure,
            cell->live == LW_CELL_UNTESTED && cell->statically == LW_CELL_UNTESTED);
@@ -174,7 +211,7 @@ char *lw_verify_to_junit(const LwVerifyReport *report) {
   guint failures = report->violations->len;
   for (guint i = 0; i < report->cells->len; i++) {
     const LwCell *cell = report->cells->pdata[i];
-    failures += !is_right(cell->live, cell->expect) || !is_right(cell->statically, cell->expect);
+    failures += lw_cell_is_wrong(cell);
     put_cell(cases, cell);
   }
   for (guint i = 0; i < report->violations->len; i++)

@@ -37,6 +37,19 @@ char *lw_static_pieces_text(LwBddPool *pool, LwBdd set) {
   return g_string_free(text, FALSE);
 }
 
+/* IPv6 addresses that a host can have: the first of a range is nobody's, or the router's own to any of them. */
+static void make_plain6(LwBddPool *pool, LwBdd set, LwHeader *packet) {
+  LwHeader plain = *packet;
+  if (packet->source.family != 6)
+    return;
+  if (!lw_addr_parse("fd6c:616e:7761:7264::1001", &plain.source))
+    return;
+  plain.destination.bytes[14] |= 0x10;
+  plain.destination.bytes[15] |= 0x01;
+  if (lw_bdd_intersects(pool, set, lw_packets_of(pool, &plain)))
+    *packet = plain;
+}
+
 /* Packets that a reader knows: pings, TCP, the segment's machines, addresses that are in use. */
 static gboolean pick(const Prove *p, const LwStaticRow *row, const LwPlace *place, LwBdd set, LwHeader *out) {
   LwBddPool *pool = p->proof->pool;
@@ -58,7 +71,10 @@ static gboolean pick(const Prove *p, const LwStaticRow *row, const LwPlace *plac
   wishes[count++] = lw_packets_number(pool, LW_HEADER_PROTO, 6, 6);
   wishes[count++] = lw_packets_number(pool, LW_HEADER_DPORT, 443, 443);
   wishes[count++] = lw_packets_number(pool, LW_HEADER_SPORT, 40000, 40000);
-  return lw_packets_pick(pool, set, wishes, count, out);
+  if (!lw_packets_pick(pool, set, wishes, count, out))
+    return FALSE;
+  make_plain6(pool, set, out);
+  return TRUE;
 }
 
 static void ask_file(const Prove *p, const LwStaticRow *row, const LwPlace *place, LwStaticViolation *v) {
@@ -121,6 +137,7 @@ static void violate(const Prove *p, const LwStaticRow *row, LwStaticKind kind, c
   v->start = row->start;
   v->from = g_strdup(row->name);
   v->to = lw_static_place_name(p->proof->lab, place);
+  v->packets = set;
   pick(p, row, place, set, &v->packet);
   v->proto = proto_of(v->packet.proto);
   v->set = lw_static_pieces_text(p->proof->pool, set);

@@ -47,6 +47,9 @@ static LwPlace place_in_router(const Prove *p, const char *link) {
 
 static LwPlace place_on_host(const Prove *p, const char *name) {
   const LwLab *lab = p->proof->lab;
+  gpointer vacant;
+  if (g_hash_table_lookup_extended(p->vacant, name, NULL, &vacant))
+    return in_zone(LW_ZONE_SEGMENT, GPOINTER_TO_UINT(vacant));
   guint machine, nic;
   if (lw_static_nic_of_port(p, name, &machine, &nic)) {
     guint segment = lw_nic_segment(lab, p->proof->facts, machine, nic);

@@ -1,6 +1,7 @@
 /* The live half of the proof: packets sent from inside each segment, decided by a capture at the receiver. */
 #pragma once
 
+#include "flow/packets.h"
 #include "model/model.h"
 #include "policy/intent.h"
 #include "resource/facts.h"
@@ -25,6 +26,11 @@ typedef struct {
                  */
   gboolean by_frame;  /* sent as a frame to somebody on the wire, not to the gateway */
   gboolean by_bridge; /* … to the bridge itself */
+  /* made of the static proof's sets: then `packet` says all of it, and what is expected is by those sets */
+  gboolean generated;
+  gboolean differs; /* … of what is in force and not intended, or the other way round */
+  LwHeader packet;
+  gboolean told; /* a violation says what is wrong with it */
 } LwCell;
 
 /* One egress or DNS check. */
@@ -42,10 +48,18 @@ typedef struct {
   GPtrArray *violations; /* of char*: one line each, with packet and line of the file */
   GPtrArray
       *unknowns; /* of char*, nullable: what the static half could not understand and took for the worst */
+  /* of char*, nullable: boundaries of the static proof's sets that no packet was sent for, and why */
+  GPtrArray *left_out;
   guint packets;
+  guint lost_tunnels; /* tried in a copy of the router (verify/lost.h) */
   gint64 elapsed_ms;
 } LwVerifyReport;
 
+/* What a half of the proof found is not as the file says. */
+gboolean lw_cell_is_wrong(const LwCell *cell);
+/* The matrix and the violations say the same: a cell that is wrong and that no violation tells of becomes one. To
+ * be called when all halves are in. */
+void lw_verify_complete(LwVerifyReport *report);
 void lw_verify_report_free(LwVerifyReport *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwVerifyReport, lw_verify_report_free)
 
@@ -76,14 +90,19 @@ typedef struct {
   LwAddr direct_resolver; /* the same for direct segments; unset: not checked */
 } LwVerifyWorld;
 
+/* The zone that an address belongs to. */
+LwZone lw_verify_zone_of(const LwLab *lab, const LwFacts *facts, const LwAddr *address);
 /* The flows to try: for each source place and each destination, each service at the edges of its ports and
  * ranges, one inside and one outside. Sources it would like but that no machine has: lw_verify_wanted_probes.
  */
 GPtrArray *lw_verify_wanted_probes(const LwLab *lab,
                                    const LwFacts *facts); /* of LwProbePort* (facts.h), freeing */
 
+/* proof: what is in force, and what is intended: packets on both sides of every boundary of its sets are sent
+ * besides those that the file's lines alone make. Nullable: only those. */
+typedef struct LwStatic LwStatic;
 LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
-                               GError **error);
+                               const LwStatic *proof, GError **error);
 
 /* The same cells without a packet sent: nothing is tried, nothing judged. */
 LwVerifyReport *lw_verify_cells(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,

@@ -141,5 +141,5 @@ all_is_as_wanted() { on_host status | grep -F "all as the file says"; }
   on_host down
   [ "$(links_of_container)" = 0 ]
   [ "$(host sh -c 'ls /run/netns' | grep -c '^ctr-')" = 0 ]
-  [ "$(in_container /bin/cat /etc/resolv.conf)" = "" ]
+  in_container /bin/sh -c '[ ! -e /etc/resolv.conf ]' # as Podman made it
 }

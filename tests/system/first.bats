@@ -69,3 +69,23 @@ END'
   run -2 host plan /etc/lanward/imported.yaml
   [[ $output == *"to create, 0 to change live, 0 to restart, 0 to replace, 0 to delete"* ]]
 }
+
+@test "adopt: a domain that is there goes into the file, and nothing else of it changes" {
+  on_host cp /etc/lanward/lab.yaml /etc/lanward/before.yaml
+  run -1 host adopt guest
+  [[ $output == *"say which"* ]]
+  run -1 host adopt nobody lan10
+  [[ $output == *"neither a domain"* ]]
+  run -1 host adopt guest lan99
+  run on_host cmp /etc/lanward/lab.yaml /etc/lanward/before.yaml
+  [ "$status" -eq 0 ]
+  run -0 host adopt guest lan10
+  [[ $output == *"is machine guest, in lan10"* ]]
+  run on_host diff /etc/lanward/before.yaml /etc/lanward/lab.yaml
+  [ "${#lines[@]}" -eq 2 ]
+  host check
+  run -0 host adopt guest lan10
+  [[ $output == *"is in the file already"* ]]
+  run -0 host adopt guest -f /etc/lanward/imported.yaml # where it is plugged in now: import has it
+  [[ $output == *"is in the file already"* ]]
+}

@@ -75,13 +75,16 @@ static char *kept_path(const LwProvider *self, const LwResource *container) {
   return g_strdup_printf("%s/%s.resolv", self->context->run_dir, container->name);
 }
 
-/* What the engine had written is kept once, before the first of our own. */
+/* What the engine had written is kept once, before the first of our own: THERE and its text; nothing when it
+ * had no such file. */
+#define THERE '+'
+
 static gboolean keep_file(const LwProvider *self, const LwResource *container, pid_t pid, GError **error) {
   g_autofree char *path = kept_path(self, container);
   if (g_file_test(path, G_FILE_TEST_EXISTS))
     return TRUE;
   g_autofree char *before = lw_resolv_read(pid, NULL);
-  const char *text = before ? before : "";
+  g_autofree char *text = before ? g_strdup_printf("%c%s", THERE, before) : g_strdup("");
   return lw_file_write_atomic(path, text, strlen(text), 0600, error);
 }
 
@@ -106,10 +109,11 @@ static gboolean write_resolver(const LwProvider *self, const LwResource *contain
 /* A container that is gone took its file along. */
 static gboolean give_file_back(const LwProvider *self, const LwResource *container, GError **error) {
   g_autofree char *path = kept_path(self, container);
-  g_autofree char *before = lw_file_read(path, KEPT_MAX, NULL, NULL);
+  g_autofree char *kept = lw_file_read(path, KEPT_MAX, NULL, NULL);
+  const char *before = kept && *kept == THERE ? kept + 1 : NULL;
   pid_t pid = lw_process_alive(container->process);
   g_autofree char *now = pid > 0 ? lw_resolv_read(pid, NULL) : NULL;
-  gboolean ours = before && !g_str_equal(before, now ? now : "");
+  gboolean ours = kept && g_strcmp0(before, now) != 0;
   if (ours && pid > 0 && same_namespace(container->name, pid) &&
       !lw_resolv_write(pid, container->file, before, error))
     return FALSE;

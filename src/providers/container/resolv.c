@@ -8,7 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FILE_INSIDE "etc/resolv.conf"
+#define FOLDER_INSIDE "etc"
+#define NAME_INSIDE "resolv.conf"
+#define FILE_INSIDE FOLDER_INSIDE "/" NAME_INSIDE
 #define LONGEST (64 * 1024)
 
 char *lw_resolv_servers(const char *text) {
@@ -78,16 +80,28 @@ static gboolean write_fd(int fd, const char *text) {
   return ok;
 }
 
+static gboolean remove_below(int root) {
+  int folder = lw_open_in_root(root, FOLDER_INSIDE, O_PATH | O_DIRECTORY, 0);
+  gboolean ok = folder >= 0 ? unlinkat(folder, NAME_INSIDE, 0) == 0 || errno == ENOENT : errno == ENOENT;
+  if (folder >= 0)
+    close(folder);
+  return ok;
+}
+
 gboolean lw_resolv_write(pid_t pid, const char *file, const char *text, GError **error) {
   int root = open_root(pid, error);
   if (root < 0)
     return FALSE;
+  if (!text && remove_below(root)) {
+    close(root);
+    return TRUE;
+  }
   int fd = lw_open_in_root(root, FILE_INSIDE, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY, 0644);
   int saved = errno;
   close(root);
   if (fd < 0 && file && (saved == EROFS || saved == EACCES))
     fd = open(file, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd >= 0 && write_fd(fd, text))
+  if (fd >= 0 && write_fd(fd, text ? text : ""))
     return TRUE;
   errno = fd >= 0 ? errno : saved;
   lw_error_set_errno(error, "cannot write /etc/resolv.conf of process %d", (int)pid);

@@ -9,5 +9,7 @@ char *lw_resolv_servers(const char *text);
 
 /* The file as the process sees it; NULL without error: it has none. */
 char *lw_resolv_read(pid_t pid, GError **error);
-/* In place, below the process's root. Where that is read-only: by `file`, the engine's own path of it. */
-gboolean lw_resolv_write(pid_t pid, const char *file /* nullable */, const char *text, GError **error);
+/* In place, below the process's root. Where that is read-only: by `file`, the engine's own path of it. text
+ * NULL: it has none again; where something is mounted over it, an empty one. */
+gboolean lw_resolv_write(pid_t pid, const char *file /* nullable */, const char *text /* nullable */,
+                         GError **error);

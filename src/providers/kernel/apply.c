@@ -12,10 +12,6 @@
 /* From so many links in a namespace on, they are taken away before it is: the kernel would do it in one go.
  */
 #define EMPTY_FROM 8
-/* News of a carrier that went come at once, or with the next of the kernel's rounds, one a second. */
-#define CARRIER_WAIT_MS 3000
-#define CARRIER_POLL_US 200
-
 typedef struct {
   Kernel *kernel;
   const GPtrArray *changes;
@@ -470,36 +466,14 @@ static gboolean create_links(Apply *a, GError **error) {
   return dress_links(a, ends, error);
 }
 
-static void read_link(const struct nlmsghdr *nlh, gpointer data) {
-  (void)lw_nl_read_link(nlh, data);
-}
-
 /* --- what changes in place
  * ---------------------------------------------------------------------------------------- */
 
-/* The kernel tells of a lost carrier from a work queue, and of one that came back by then not at all: a
- * machine would keep its old lease. So the other end is watched until the news is out. */
 static gboolean wait_until_seen(Apply *a, const LwResource *end, GError **error) {
-  guint8 buffer[LW_MESSAGE_MAX];
-  gint64 deadline = g_get_monotonic_time() + CARRIER_WAIT_MS * 1000;
-  LwRtnl *rtnl = NULL;
   if (!*text(end->peer) || (*text(end->peer_ns) && !lw_netns_exists(end->peer_ns)))
     return TRUE;
-  if (!(rtnl = lw_kernel_socket(a->kernel, end->peer_ns, error)))
-    return FALSE;
-  for (;;) {
-    LwLinkInfo info = {0};
-    if (!lw_rtnl_ask(rtnl, lw_nl_get_link(buffer, end->peer), read_link, &info, error))
-      return FALSE;
-    if (!info.running)
-      return TRUE;
-    if (g_get_monotonic_time() >= deadline) {
-      g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
-                  "%s did not notice within %d ms that its cable was pulled", end->peer, CARRIER_WAIT_MS);
-      return FALSE;
-    }
-    g_usleep(CARRIER_POLL_US);
-  }
+  LwRtnl *rtnl = lw_kernel_socket(a->kernel, end->peer_ns, error);
+  return rtnl && lw_links_wait_pulled(rtnl, end->peer, error);
 }
 
 /* From one bridge to another: never on both, and whoever is at the other end sees the cable pulled. */

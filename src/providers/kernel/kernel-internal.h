@@ -29,6 +29,9 @@ gboolean lw_links_dump(LwLinks *links, LwRtnl *rtnl, GError **error);
 /* Asks for one link unless it is known. FALSE only on trouble; *out is NULL when there is no such link. */
 gboolean lw_links_find(LwLinks *links, LwRtnl *rtnl, const char *name, const LwLinkInfo **out,
                        GError **error);
+/* Returns when a link's other end was taken down and its own listeners were told; that it is gone is as well.
+ */
+gboolean lw_links_wait_pulled(LwRtnl *rtnl, const char *name, GError **error);
 const LwLinkInfo *lw_links_at(const LwLinks *links, int index); /* nullable */
 
 /* Deletes links of one type in batches so small that nobody else waits long for the kernel's lock.

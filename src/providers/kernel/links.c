@@ -1,8 +1,13 @@
 /* Tables of links, and taking many of them away. */
+#include "base/error.h"
 #include "providers/kernel/kernel-internal.h"
 
 #include <linux/rtnetlink.h>
 #include <string.h>
+
+/* News of a carrier that went come at once, or with the next of the kernel's rounds, one a second. */
+#define CARRIER_WAIT_MS 3000
+#define CARRIER_POLL_US 200
 
 /* Each bridge waits for an rcu_barrier (16 ms where this was measured) under the lock that all link work of
  * the machine takes, and each batch for one more outside of it; veths wait once a batch, however many there
@@ -144,4 +149,28 @@ gboolean lw_kernel_delete_links(LwRtnl *rtnl, const char *ns, const GPtrArray *i
     return TRUE;
   g_propagate_error(error, deletion.error);
   return FALSE;
+}
+
+static void read_one(const struct nlmsghdr *nlh, gpointer data) {
+  (void)lw_nl_read_link(nlh, data);
+}
+
+/* The kernel tells of a lost carrier from a work queue, and of one that came back by then not at all: a
+ * machine would keep its old lease. So the end is watched until the news is out. */
+gboolean lw_links_wait_pulled(LwRtnl *rtnl, const char *name, GError **error) {
+  guint8 buffer[LW_MESSAGE_MAX];
+  gint64 deadline = g_get_monotonic_time() + CARRIER_WAIT_MS * 1000;
+  for (;;) {
+    LwLinkInfo info = {0};
+    if (!lw_rtnl_ask(rtnl, lw_nl_get_link(buffer, name), read_one, &info, error))
+      return FALSE;
+    if (!info.running)
+      return TRUE;
+    if (g_get_monotonic_time() >= deadline) {
+      g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
+                  "%s did not notice within %d ms that its cable was pulled", name, CARRIER_WAIT_MS);
+      return FALSE;
+    }
+    g_usleep(CARRIER_POLL_US);
+  }
 }

@@ -159,3 +159,27 @@ gboolean lw_port_keeper_look(LwPortKeeper *keeper, GPtrArray *told, GError **err
   remember(keeper, links);
   return TRUE;
 }
+
+static gboolean set_up(LwRtnl *rtnl, int index, gboolean up, GError **error) {
+  guint8 buffer[LW_MESSAGE_MAX];
+  lw_rtnl_queue(rtnl, lw_nl_set_up(buffer, index, up), up ? "plug in" : "pull", NULL, LW_RTNL_GONE);
+  return lw_rtnl_flush(rtnl, error);
+}
+
+gboolean lw_port_bounce(const char *name, const char *peer_ns, const char *peer, GError **error) {
+  g_autoptr(LwRtnl) rtnl = lw_rtnl_open("", error);
+  g_autoptr(LwRtnl) there = rtnl ? lw_rtnl_open(peer_ns, error) : NULL;
+  g_autoptr(LwLinks) links = lw_links_new();
+  const LwLinkInfo *link = NULL;
+  if (!there || !lw_links_find(links, rtnl, name, &link, error))
+    return FALSE;
+  if (!link) {
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "there is no link %s", name);
+    return FALSE;
+  }
+  if (!link->up)
+    return TRUE;
+  int index = link->index;
+  gboolean seen = set_up(rtnl, index, FALSE, error) && lw_links_wait_pulled(there, peer, error);
+  return set_up(rtnl, index, TRUE, seen ? error : NULL) && seen;
+}

@@ -26,3 +26,8 @@ int lw_port_keeper_fd(const LwPortKeeper *keeper);
 int lw_port_keeper_due(const LwPortKeeper *keeper);
 /* To be called then. Adds what it put back to `told` (nullable): of char*, "tap0 on br-mgmt". */
 gboolean lw_port_keeper_look(LwPortKeeper *keeper, GPtrArray *told, GError **error);
+
+/* Pulls a veth's end in the host's namespace and plugs it in again, once the other end (peer, in peer_ns) has
+ * seen it: whoever is there asks for an address anew. One that is down stays so; one that is not there is
+ * LW_ERROR_NOT_FOUND. */
+gboolean lw_port_bounce(const char *name, const char *peer_ns, const char *peer, GError **error);

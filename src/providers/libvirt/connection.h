@@ -1,6 +1,7 @@
 /* The connection to libvirt, and a domain as it is now, for the files of this folder. */
 #pragma once
 
+#include "provider/provider.h"
 #include "providers/libvirt/xml.h"
 
 #include <libvirt/libvirt.h>
@@ -62,4 +63,20 @@ gboolean lw_virt_bring_network(virConnectPtr connection, const LwChange *change,
 gboolean lw_virt_observe_domain(virConnectPtr connection, const char *name, LwResourceSet *seen,
                                 GError **error);
 gboolean lw_virt_check_domain(virConnectPtr connection, const LwChange *change, GError **error);
-gboolean lw_virt_bring_domain(virConnectPtr connection, const LwChange *change, GError **error);
+gboolean lw_virt_bring_domain(const LwProviderContext *context, virConnectPtr connection,
+                              const LwChange *change, GError **error);
+/* Makes the disks that are not there. */
+gboolean lw_virt_make_disks(const LwResource *domain, GError **error);
+/* "kvm" where it can, else "qemu". */
+const char *lw_virt_type(virConnectPtr connection);
+/* What an undo's changes (lw_undo_to_changes()) say of files that were made for domains that then are no
+ * more: those go. */
+gboolean lw_virt_remove_files(const GPtrArray *reverse, GError **error);
+/* The changes with what their undo must know: which of a new domain's disks are not there yet. Transfer full.
+ */
+GPtrArray *lw_virt_mark_fresh(const GPtrArray *changes);
+
+/* router.c: the lab's router as a domain. before: NULL: there is none yet. A new one is started, booted into
+ * its configuration where its disk is new, and waited for. */
+gboolean lw_virt_bring_router(const LwProviderContext *context, virConnectPtr connection,
+                              const LwResource *to, const LwVirtMachine *before, GError **error);

@@ -6,6 +6,7 @@
 #include "base/files.h"
 #include "base/process.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
 
 #include <string.h>
@@ -68,11 +69,64 @@ static gboolean make_seed(const LwResource *domain, GError **error) {
   return lw_tree_remove(folder, ok ? error : NULL) && ok;
 }
 
-static gboolean make_files(const LwResource *domain, GError **error) {
+gboolean lw_virt_make_disks(const LwResource *domain, GError **error) {
   for (guint i = 0; i < domain->disks->len; i++)
     if (!make_disk(domain->disks->pdata[i], error))
       return FALSE;
-  return make_seed(domain, error);
+  return TRUE;
+}
+
+static gboolean make_files(const LwResource *domain, GError **error) {
+  return lw_virt_make_disks(domain, error) && make_seed(domain, error);
+}
+
+/* --- files and an undo
+ * ---------------------------------------------------------------------------------------------------- */
+
+static LwResource *marked(LwResource *domain) {
+  g_autoptr(JsonNode) json = lw_resource_to_json(domain);
+  LwResource *copy = lw_resource_from_json(json, NULL);
+  for (guint i = 0; i < copy->disks->len; i++) {
+    LwDisk *disk = copy->disks->pdata[i];
+    disk->fresh = !g_file_test(disk->path, G_FILE_TEST_EXISTS);
+  }
+  return copy;
+}
+
+GPtrArray *lw_virt_mark_fresh(const GPtrArray *changes) {
+  GPtrArray *list = lw_changes_new();
+  for (guint i = 0; i < changes->len; i++) {
+    LwChange *change = changes->pdata[i];
+    gboolean comes = change->to && !change->from && change->to->kind == LW_RES_DOMAIN;
+    g_autoptr(LwResource) to = comes ? marked(change->to) : NULL;
+    g_ptr_array_add(list, lw_change_new(change->klass, change->from, to ? to : change->to));
+  }
+  return list;
+}
+
+static gboolean remove_file(const char *path, GError **error) {
+  if (!path || !*path || g_unlink(path) == 0 || errno == ENOENT)
+    return TRUE;
+  lw_error_set_errno(error, "cannot remove %s", path);
+  return FALSE;
+}
+
+gboolean lw_virt_remove_files(const GPtrArray *reverse, GError **error) {
+  for (guint i = 0; i < reverse->len; i++) {
+    const LwChange *change = reverse->pdata[i];
+    const LwResource *made = change->to ? NULL : change->from;
+    if (!made || made->kind != LW_RES_DOMAIN)
+      continue;
+    for (guint d = 0; d < made->disks->len; d++) {
+      const LwDisk *disk = made->disks->pdata[d];
+      g_autofree char *part = g_strconcat(disk->path, ".part", NULL);
+      if (!remove_file(part, error) || (disk->fresh && !remove_file(disk->path, error)))
+        return FALSE;
+    }
+    if (!remove_file(made->medium, error))
+      return FALSE;
+  }
+  return TRUE;
 }
 
 /* --- observe and check
@@ -92,6 +146,7 @@ gboolean lw_virt_observe_domain(virConnectPtr connection, const char *name, LwRe
   int autostart = 0;
   virDomainGetAutostart(machine->domain, &autostart);
   domain->autostart = autostart != 0;
+  domain->up = domain->xml && machine->live;
   lw_resource_set_add(seen, domain);
   return TRUE;
 }
@@ -140,7 +195,7 @@ static gboolean complain(GError **error, const char *what, const char *name) {
   return FALSE;
 }
 
-static const char *virt_type(virConnectPtr connection) {
+const char *lw_virt_type(virConnectPtr connection) {
   char *kvm = virConnectGetDomainCapabilities(connection, NULL, "x86_64", "q35", "kvm", 0);
   gboolean has_kvm = kvm != NULL;
   free(kvm);
@@ -151,7 +206,7 @@ static gboolean define(virConnectPtr connection, const LwResource *to, const LwV
                        GError **error) {
   if (!make_files(to, error))
     return FALSE;
-  g_autofree char *xml = lw_virt_domain_write(to, before ? before->config : NULL, virt_type(connection));
+  g_autofree char *xml = lw_virt_domain_write(to, before ? before->config : NULL, lw_virt_type(connection));
   g_autoptr(virDomain) domain = virDomainDefineXML(connection, xml);
   if (!domain || virDomainSetAutostart(domain, to->autostart) != 0)
     return complain(error, "define", to->name);
@@ -170,7 +225,8 @@ static gboolean undefine(LwVirtMachine *machine, const char *name, GError **erro
   return complain(error, "remove", name);
 }
 
-gboolean lw_virt_bring_domain(virConnectPtr connection, const LwChange *change, GError **error) {
+gboolean lw_virt_bring_domain(const LwProviderContext *context, virConnectPtr connection,
+                              const LwChange *change, GError **error) {
   const LwResource *to = change->to;
   const char *name = to ? to->name : change->from->name;
   g_autoptr(GError) inner = NULL;
@@ -179,5 +235,7 @@ gboolean lw_virt_bring_domain(virConnectPtr connection, const LwChange *change, 
     g_propagate_error(error, g_steal_pointer(&inner));
     return FALSE;
   }
+  if (to && to->xml && *to->xml)
+    return lw_virt_bring_router(context, connection, to, machine, error);
   return to ? define(connection, to, machine, error) : undefine(machine, name, error);
 }

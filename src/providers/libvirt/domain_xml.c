@@ -45,6 +45,10 @@ static void read_disk(const xmlNode *node, LwResource *domain) {
   *member = g_steal_pointer(&file);
 }
 
+static gboolean mark_is(const xmlNode *root, const char *name, const char *value) {
+  return lw_node_attribute_is(lw_node_child(lw_node_child(root, "metadata"), "lab"), name, value);
+}
+
 static void read_devices(const xmlNode *devices, LwResource *domain) {
   for (const xmlNode *node = devices ? devices->children : NULL; node; node = node->next) {
     if (lw_node_is(node, "disk"))
@@ -54,15 +58,10 @@ static void read_devices(const xmlNode *devices, LwResource *domain) {
   }
 }
 
-static gboolean is_created(const xmlNode *root) {
-  const xmlNode *metadata = lw_node_child(root, "metadata");
-  return lw_node_attribute_is(lw_node_child(metadata, "lab"), "created", "yes");
-}
-
 LwResource *lw_virt_domain_read(const LwVirtDomain *domain) {
   const xmlNode *root = xmlDocGetRootElement(domain->doc), *os = lw_node_child(root, "os");
   LwResource *resource = lw_resource_new(LW_RES_DOMAIN, NULL, domain->name);
-  if (!is_created(root))
+  if (!mark_is(root, "created", "yes"))
     return resource;
   resource->alias = g_strdup(LW_VIRT_PREFIX);
   resource->memory = memory_of(lw_node_child(root, "memory"));
@@ -70,6 +69,10 @@ LwResource *lw_virt_domain_read(const LwVirtDomain *domain) {
   gboolean uefi = lw_node_attribute_is(os, "firmware", "efi") || lw_node_child(os, "loader");
   resource->firmware = g_strdup(uefi ? "uefi" : "bios");
   read_devices(lw_node_child(root, "devices"), resource);
+  if (mark_is(root, "role", "router")) {
+    lw_virt_router_nics(domain, resource->links);
+    resource->xml = lw_node_text(xmlDocGetRootElement(domain->doc));
+  }
   return resource;
 }
 
@@ -83,7 +86,8 @@ static void copy_child(xmlNode *to, const xmlNode *from, const char *name) {
     xmlAddChild(to, xmlDocCopyNode((xmlNode *)node, to->doc, 1));
 }
 
-static void add_metadata(xmlNode *root, const xmlNode *before) {
+/* role: nullable. */
+static void add_metadata(xmlNode *root, const xmlNode *before, const char *role) {
   if (lw_node_child(before, "metadata")) {
     copy_child(root, before, "metadata");
     return;
@@ -91,6 +95,8 @@ static void add_metadata(xmlNode *root, const xmlNode *before) {
   xmlNode *mark = lw_node_add(lw_node_add(root, "metadata"), "lab");
   xmlSetNs(mark, xmlNewNs(mark, (const xmlChar *)LW_VIRT_NAMESPACE, (const xmlChar *)LW_VIRT_PREFIX));
   lw_node_set(mark, "created", "yes");
+  if (role)
+    lw_node_set(mark, "role", role);
 }
 
 static void add_number(xmlNode *parent, const char *name, guint32 number) {
@@ -205,7 +211,7 @@ char *lw_virt_domain_write(const LwResource *wanted, const LwVirtDomain *before,
   lw_node_set(root, "type", type);
   lw_node_add_text(root, "name", wanted->name);
   copy_child(root, old, "uuid");
-  add_metadata(root, old);
+  add_metadata(root, old, NULL);
   add_number(root, "memory", wanted->memory);
   lw_node_set(lw_node_child(root, "memory"), "unit", "MiB");
   add_number(root, "vcpu", wanted->vcpus);
@@ -213,5 +219,58 @@ char *lw_virt_domain_write(const LwResource *wanted, const LwVirtDomain *before,
   xmlNode *cpu = lw_node_add(root, "cpu");
   lw_node_set(cpu, "mode", g_str_equal(type, "kvm") ? "host-passthrough" : "maximum");
   add_devices(root, wanted, before);
+  return lw_node_finish(doc, 1);
+}
+
+/* --- the router
+ * -------------------------------------------------------------------------------------------------------------
+ */
+
+void lw_virt_router_nics(const LwVirtDomain *domain, GPtrArray *out) {
+  for (guint i = 0; i < lw_virt_domain_nics(domain); i++) {
+    g_autoptr(LwResource) nic = lw_virt_nic_read(domain, i);
+    g_autofree char *mac = lw_mac_format(&nic->mac);
+    g_ptr_array_add(out, g_strdup_printf("%s %s", nic->master, mac));
+  }
+}
+
+char *lw_virt_domain_console(const LwVirtDomain *domain) {
+  const xmlNode *devices = lw_node_child(xmlDocGetRootElement(domain->doc), "devices");
+  const xmlNode *serial = lw_node_child(devices, "serial");
+  return lw_node_attribute_is(serial, "type", "pty")
+             ? lw_node_attribute(lw_node_child(serial, "source"), "path")
+             : NULL;
+}
+
+static void drop_disk(xmlNode *devices, const char *path) {
+  for (xmlNode *node = devices ? devices->children : NULL, *next; node; node = next) {
+    next = node->next;
+    if (lw_node_is(node, "disk") && lw_node_attribute_is(lw_node_child(node, "source"), "file", path))
+      lw_node_drop(node);
+  }
+}
+
+/* The host's own processor is KVM's to give. */
+static void set_type(xmlNode *root, const char *type) {
+  xmlNode *cpu = lw_node_child(root, "cpu");
+  xmlSetProp(root, (const xmlChar *)"type", (const xmlChar *)type);
+  if (cpu && !g_str_equal(type, "kvm"))
+    xmlSetProp(cpu, (const xmlChar *)"mode", (const xmlChar *)"maximum");
+}
+
+char *lw_virt_router_write(const LwResource *wanted, const LwVirtDomain *before, const char *type,
+                           gboolean with_medium, GError **error) {
+  xmlDoc *doc = lw_node_parse(wanted->xml, "domain", error);
+  if (!doc)
+    return NULL;
+  xmlNode *root = xmlDocGetRootElement(doc);
+  const xmlNode *old = before ? xmlDocGetRootElement(before->doc) : NULL;
+  set_type(root, type);
+  if (!lw_node_child(root, "uuid"))
+    copy_child(root, old, "uuid");
+  if (!lw_node_child(root, "metadata"))
+    add_metadata(root, old, "router");
+  if (!with_medium && wanted->medium)
+    drop_disk(lw_node_child(root, "devices"), wanted->medium);
   return lw_node_finish(doc, 1);
 }

@@ -90,7 +90,8 @@ static gboolean virt_check(LwProvider *self, const GPtrArray *changes, GError **
 }
 
 static GBytes *virt_prepare(LwProvider *self, const GPtrArray *changes, GError **error) {
-  return lw_undo_from_changes(changes);
+  g_autoptr(GPtrArray) marked = lw_virt_mark_fresh(changes);
+  return lw_undo_from_changes(marked);
 }
 
 static gboolean bring(Virt *virt, virConnectPtr connection, LwResourceKind kind, const GPtrArray *changes,
@@ -98,8 +99,9 @@ static gboolean bring(Virt *virt, virConnectPtr connection, LwResourceKind kind,
   if (kind == LW_RES_DOMAIN_NIC)
     return lw_virt_bring_nics(connection, virt->downs, changes, error);
   for (guint i = 0; i < changes->len; i++)
-    if (kind == LW_RES_NETWORK ? !lw_virt_bring_network(connection, changes->pdata[i], error)
-                               : !lw_virt_bring_domain(connection, changes->pdata[i], error))
+    if (kind == LW_RES_NETWORK
+            ? !lw_virt_bring_network(connection, changes->pdata[i], error)
+            : !lw_virt_bring_domain(virt->base.context, connection, changes->pdata[i], error))
       return FALSE;
   return TRUE;
 }
@@ -129,7 +131,8 @@ static gboolean virt_apply(LwProvider *self, const GPtrArray *changes, GError **
 
 static gboolean virt_undo(LwProvider *self, GBytes *undo, GError **error) {
   g_autoptr(GPtrArray) pending = lw_undo_pending(self, undo, error);
-  return pending && virt_apply(self, pending, error);
+  g_autoptr(GPtrArray) reverse = pending ? lw_undo_to_changes(undo, error) : NULL;
+  return reverse && virt_apply(self, pending, error) && lw_virt_remove_files(reverse, error);
 }
 
 static void virt_free(LwProvider *self) {

@@ -7,6 +7,9 @@
 
 #include "provider/provider.h"
 
+/* In the run folder: SHA-256 of the certificate that a router's console named at its first boot. */
+#define LW_ROUTER_CERTIFICATE "router.certificate"
+
 LwProvider *lw_libvirt_provider_new(const LwProviderContext *context, GError **error);
 
 /* A domain as it is now. */

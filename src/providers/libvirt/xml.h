@@ -57,3 +57,13 @@ LwResource *lw_virt_domain_read(const LwVirtDomain *domain);
 /* The XML to define. before (nullable): the domain as it is; its UUID, NICs and metadata are kept.
  * type: "kvm" or "qemu". Transfer full. */
 char *lw_virt_domain_write(const LwResource *wanted, const LwVirtDomain *before, const char *type);
+
+/* The lab's router as a domain that lanward made (kind DOMAIN with `xml`, resource.h).
+ * The XML to define, of wanted->xml: marked, and of the type. before nullable: as above. with_medium FALSE:
+ * the disc at wanted->medium is left out. NULL and error: that is no domain's XML. Transfer full. */
+char *lw_virt_router_write(const LwResource *wanted, const LwVirtDomain *before, const char *type,
+                           gboolean with_medium, GError **error);
+/* Its NICs in order, each "PLACE MAC" (PLACE as lw_virt_nic_read() has it), into out (of char*). */
+void lw_virt_router_nics(const LwVirtDomain *domain, GPtrArray *out);
+/* The terminal of its serial console while it runs, "/dev/pts/3"; NULL: none. Transfer full. */
+char *lw_virt_domain_console(const LwVirtDomain *domain);

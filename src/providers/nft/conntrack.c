@@ -25,6 +25,7 @@ static int on_entry(enum nf_conntrack_msg_type type, struct nf_conntrack *entry,
       .source = addr_of(entry, ATTR_ORIG_IPV4_SRC),
       .destination = addr_of(entry, ATTR_ORIG_IPV4_DST),
       .target = addr_of(entry, ATTR_REPL_IPV4_SRC),
+      .seen_as = addr_of(entry, ATTR_REPL_IPV4_DST),
       .protocol = nfct_get_attr_u8(entry, ATTR_ORIG_L4PROTO),
       .port = nfct_attr_is_set(entry, ATTR_ORIG_PORT_DST)
                   ? g_ntohs(nfct_get_attr_u16(entry, ATTR_ORIG_PORT_DST))

@@ -9,6 +9,7 @@
 typedef struct {
   LwAddr source, destination; /* as the opener wrote them */
   LwAddr target;              /* who answers: differs from destination when that was translated */
+  LwAddr seen_as;             /* whom it answers: differs from source when that was translated */
   guint8 protocol;            /* IPPROTO_* */
   guint16 port;               /* destination port as written; 0 for protocols without */
   guint32 mark;               /* ct mark */

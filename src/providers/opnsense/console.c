@@ -16,16 +16,20 @@ struct LwConsole {
   GPtrArray *screen; /* of char*: the last whole lines */
   guint escape;      /* inside a control sequence: 1 after ESC, 2 after ESC [ */
   const char *why;
+  gboolean restored;    /* config.xml is taken over */
+  gboolean fingerprint; /* the line before was the first half of the certificate's */
+  GString *digits;
 };
 
 LwConsole *lw_console_new(const char *device, const guint limits[3], gint64 now) {
-  static const guint usual[] = {300, 30, 600};
+  static const guint usual[] = {300, 60, 600};
   LwConsole *console = g_new0(LwConsole, 1);
   console->device = g_strdup(device);
   for (guint i = 0; i < 3; i++)
     console->limits[i] = limits && limits[i] ? limits[i] : usual[i];
   console->since = now;
   console->line = g_string_new(NULL);
+  console->digits = g_string_new(NULL);
   console->screen = g_ptr_array_new_with_free_func(g_free);
   return console;
 }
@@ -35,13 +39,32 @@ void lw_console_free(LwConsole *console) {
     return;
   g_free(console->device);
   g_string_free(console->line, TRUE);
+  g_string_free(console->digits, TRUE);
   g_ptr_array_unref(console->screen);
   g_free(console);
+}
+
+#define HTTPS " HTTPS: SHA256 "
+#define DIGITS 64
+
+/* " HTTPS: SHA256 AB CD …", sixteen bytes, and sixteen on the next line. */
+static void note_fingerprint(LwConsole *console) {
+  const char *line = console->line->str;
+  gboolean first = g_str_has_prefix(line, HTTPS);
+  if (first)
+    g_string_truncate(console->digits, 0);
+  for (const char *at = first ? line + strlen(HTTPS) : line; (first || console->fingerprint) && *at; at++)
+    if (g_ascii_isxdigit(*at) && console->digits->len < DIGITS)
+      g_string_append_c(console->digits, g_ascii_tolower(*at));
+    else if (*at != ' ')
+      g_string_truncate(console->digits, 0);
+  console->fingerprint = first;
 }
 
 static void end_line(LwConsole *console) {
   if (console->line->len == 0)
     return;
+  note_fingerprint(console);
   if (console->screen->len == SCREEN_LINES)
     g_ptr_array_remove_index(console->screen, 0);
   g_ptr_array_add(console->screen, g_strdup(console->line->str));
@@ -92,13 +115,61 @@ static void fail(LwConsole *console, const char *why) {
   console->why = why;
 }
 
-/* A prompt has no end of line: it is looked for after each byte. */
+typedef struct {
+  const char *words, *why;
+} Trouble;
+
+/* NULL: none of them. */
+static const char *trouble(const LwConsole *console, const Trouble *list, guint count) {
+  for (guint i = 0; i < count; i++)
+    if (says(console, list[i].words))
+      return list[i].why;
+  return NULL;
+}
+
+static const char *trouble_at_any_time(const LwConsole *console) {
+  static const Trouble list[] = {
+      {"mountroot>", "the system does not boot"},
+      {"panic:", "the system does not boot"},
+      {"Enter full pathname of shell", "the system stops in single-user mode"},
+  };
+  return trouble(console, list, G_N_ELEMENTS(list));
+}
+
+/* It asks again when it has found nothing: there is nothing else to answer. */
+static const char *trouble_of_import(const LwConsole *console) {
+  static const Trouble list[] = {
+      {"No known partition layout was found", "the importer does not find the medium"},
+      {"The device could not be mounted", "the importer cannot read the medium"},
+      {"config.xml could not be", "the importer does not find conf/config.xml on the medium"},
+      {"Select device to import from", "the importer does not find conf/config.xml on the medium"},
+      {"start the manual interface assignment",
+       "it does not find the network cards that its configuration names"},
+  };
+  return trouble(console, list, G_N_ELEMENTS(list));
+}
+
+static void answered(LwConsole *console, gint64 now) {
+  const char *why = trouble_of_import(console);
+  if (says(console, "Restoring config.xml"))
+    console->restored = TRUE;
+  if (why)
+    fail(console, why);
+  else if (says(console, "login:") && !console->restored)
+    fail(console, "it came up without having taken the configuration over");
+  else if (says(console, "login:"))
+    enter(console, LW_CONSOLE_READY, now);
+}
+
+/* A prompt has no end of line: it is looked for after each byte. The offer's first dot is waited for: then
+ * the importer reads, and the key is not lost. */
 static char *react(LwConsole *console, gint64 now) {
-  if (says(console, "mountroot>") || says(console, "panic:"))
-    fail(console, "the system does not boot");
+  const char *why = trouble_at_any_time(console);
+  if (why)
+    fail(console, why);
   switch (console->state) {
   case LW_CONSOLE_BOOTING:
-    if (says(console, "configuration importer")) {
+    if (says(console, "start the configuration importer: .")) {
       enter(console, LW_CONSOLE_OFFERED, now);
       return g_strdup("\n");
     }
@@ -106,7 +177,7 @@ static char *react(LwConsole *console, gint64 now) {
       fail(console, "it came up without asking for a configuration to import: is the image new?");
     break;
   case LW_CONSOLE_OFFERED:
-    if (says(console, "Select device to import from")) {
+    if (says(console, "leave blank to exit:")) {
       enter(console, LW_CONSOLE_ANSWERED, now);
       return g_strdup_printf("%s\n", console->device);
     }
@@ -114,11 +185,7 @@ static char *react(LwConsole *console, gint64 now) {
       fail(console, "the importer did not ask for the device");
     break;
   case LW_CONSOLE_ANSWERED:
-    /* it asks again when it found nothing there */
-    if (says(console, "Select device to import from"))
-      fail(console, "the importer does not find conf/config.xml on the medium");
-    else if (says(console, "login:"))
-      enter(console, LW_CONSOLE_READY, now);
+    answered(console, now);
     break;
   case LW_CONSOLE_READY:
   case LW_CONSOLE_FAILED:
@@ -145,6 +212,15 @@ char *lw_console_feed(LwConsole *console, const char *bytes, gsize length, gint6
   }
   check_time(console, now);
   return out->len ? g_string_free(g_steal_pointer(&out), FALSE) : NULL;
+}
+
+void lw_console_give_up(LwConsole *console, const char *why) {
+  if (console->state < LW_CONSOLE_READY)
+    fail(console, why);
+}
+
+const char *lw_console_certificate(const LwConsole *console) {
+  return console->digits->len == DIGITS ? console->digits->str : NULL;
 }
 
 LwConsoleState lw_console_state(const LwConsole *console) {

@@ -1,11 +1,13 @@
 /* The first boot of an OPNsense image, over its serial console: a machine of states over a stream of bytes.
  * Pure: it is fed what the console says and the time, and says what to type.
  *
- * Experimental: made by what the importer is known to print; not tried on a real image.
+ * Experimental: made by what the importer's source prints (opnsense/core, src/sbin/opnsense-importer
+ * of 26.7); not tried on a real image.
  *
- * The importer says "Press any key to start the configuration importer" for some seconds; a key pressed, it
- * asks "Select device to import from"; the device named, the boot goes on into the imported configuration, to
- * "login:".
+ * The importer says "Press any key to start the configuration importer: " and a dot a second, for seven; a
+ * key pressed, it asks "Select device to import from (e.g. ada0) or leave blank to exit: "; the device named,
+ * it says "Restoring config.xml...done.", and the boot goes on into the imported configuration, to "login:".
+ * Before that it prints the SHA-256 of its web page's certificate (src/opnsense/scripts/shell/banner.php).
  */
 #pragma once
 
@@ -21,7 +23,7 @@ typedef enum {
 
 typedef struct LwConsole LwConsole;
 
-/* device: "vtbd1". limits: seconds for each of the three waits; 0: 300, 30, 600. now: seconds, any origin. */
+/* device: "vtbd1". limits: seconds for each of the three waits; 0: 300, 60, 600. now: seconds, any origin. */
 LwConsole *lw_console_new(const char *device, const guint limits[3] /* nullable */, gint64 now);
 void lw_console_free(LwConsole *console);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwConsole, lw_console_free)
@@ -30,5 +32,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwConsole, lw_console_free)
  * full. */
 char *lw_console_feed(LwConsole *console, const char *bytes, gsize length, gint64 now);
 LwConsoleState lw_console_state(const LwConsole *console);
+/* Fails for a reason of the caller's. why: static. Nothing when it is over already. */
+void lw_console_give_up(LwConsole *console, const char *why);
+/* The certificate that it named, 64 hexadecimal digits; NULL: none yet. Borrowed. */
+const char *lw_console_certificate(const LwConsole *console);
 /* FAILED: why, and the last lines of the screen, without control characters. Sets *error; FALSE then. */
 gboolean lw_console_check(const LwConsole *console, GError **error);

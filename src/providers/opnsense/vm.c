@@ -3,7 +3,9 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/process.h"
+#include "policy/names.h"
 #include "providers/opnsense/xml.h"
+#include "resource/resource.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -64,8 +66,9 @@ static void add_ports(xmlNode *devices, guint count) {
   }
 }
 
+/* port: its name on the host, as that of the builtin router's leg: the guards go by it. */
 static void add_card(xmlNode *devices, const LwLab *lab, guint card, const char *type, const char *source,
-                     const LwMac *mac) {
+                     const LwMac *mac, const char *port) {
   g_autofree char *seed = g_strdup_printf("%s/opnsense/vtnet%u", lab->name, card);
   LwMac own = mac && lw_mac_is_set(mac) ? *mac : lw_mac_derive(seed);
   g_autofree char *text = lw_mac_format(&own), *alias = g_strdup_printf("ua-vtnet%u", card);
@@ -73,6 +76,8 @@ static void add_card(xmlNode *devices, const LwLab *lab, guint card, const char 
   with(add(node, "mac", NULL), "address", text);
   if (source)
     with(add(node, "source", NULL), type, source);
+  if (port)
+    with(add(node, "target", NULL), "dev", port);
   with(add(node, "model", NULL), "type", "virtio");
   if (!source)
     with(add(node, "link", NULL), "state", "down");
@@ -80,12 +85,23 @@ static void add_card(xmlNode *devices, const LwLab *lab, guint card, const char 
   add_pci(node, DISK_PORTS + 1 + card, 0, 0, FALSE);
 }
 
-static void add_cards(xmlNode *devices, const LwLab *lab, const Legs *legs) {
-  add_card(devices, lab, 0, "bridge", lab->host.bridge, &lab->router.wan_mac);
-  add_card(devices, lab, 1, "bridge", lab->host.management.bridge, NULL);
+static const char *network_of(const LwSegment *segment, const LwFacts *facts) {
+  const LwResource *adopted = g_hash_table_lookup(facts->networks, segment->bridge);
+  return adopted ? adopted->name : segment->network;
+}
+
+static void add_segment_card(xmlNode *devices, const LwLab *lab, const LwFacts *facts, guint card,
+                             const LwSegment *segment) {
+  g_autofree char *port = segment ? lw_name_router_port(segment) : NULL;
+  add_card(devices, lab, card, segment ? "network" : "user", segment ? network_of(segment, facts) : NULL,
+           NULL, port);
+}
+
+static void add_cards(xmlNode *devices, const LwLab *lab, const LwFacts *facts, const Legs *legs) {
+  add_card(devices, lab, 0, "bridge", lab->host.bridge, &lab->router.wan_mac, "lw-wan");
+  add_card(devices, lab, 1, "bridge", lab->host.management.bridge, NULL, "lw-mgmt");
   for (guint n = 1; n <= legs->count; n++)
-    add_card(devices, lab, n + 1, legs->segments[n] ? "network" : "user",
-             legs->segments[n] ? legs->segments[n]->network : NULL, NULL);
+    add_segment_card(devices, lab, facts, n + 1, legs->segments[n]);
 }
 
 /* ---- the rest ---- */
@@ -107,7 +123,7 @@ static void add_console(xmlNode *devices) {
   with(with(add(console, "target", NULL), "type", "serial"), "port", "0");
 }
 
-static void fill(xmlNode *root, const LwLab *lab, const Legs *legs, const LwOpnVm *vm) {
+static void fill(xmlNode *root, const LwLab *lab, const LwFacts *facts, const Legs *legs, const LwOpnVm *vm) {
   g_autofree char *memory = g_strdup_printf("%u", vm->memory_mib), *vcpus = g_strdup_printf("%u", vm->vcpus);
   with(root, "type", "kvm");
   add(root, "name", vm->name);
@@ -126,7 +142,7 @@ static void fill(xmlNode *root, const LwLab *lab, const Legs *legs, const LwOpnV
   add_disk(devices, vm->disk, "vda", 1, FALSE);
   if (vm->medium)
     add_disk(devices, vm->medium, "vdb", 2, TRUE);
-  add_cards(devices, lab, legs);
+  add_cards(devices, lab, facts, legs);
   add_console(devices);
   with(add(devices, "memballoon", NULL), "model", "none");
 }
@@ -140,7 +156,7 @@ char *lw_opn_domain_xml(const LwLab *lab, LwFacts *facts, const LwOpnVm *vm, GEr
     xmlChar *dumped = NULL;
     int length = 0;
     xmlDocSetRootElement(doc, root);
-    fill(root, lab, &legs, vm);
+    fill(root, lab, facts, &legs, vm);
     xmlDocDumpFormatMemoryEnc(doc, &dumped, &length, "UTF-8", 1);
     text = g_strndup((const char *)dumped, (gsize)length);
     xmlFree(dumped);

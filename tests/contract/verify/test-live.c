@@ -431,7 +431,7 @@ static LwVerifyReport *prove(void) {
   add_place(&world, "home", "home-router", LW_ZONE_HOME_LAN, LW_NONE, "192.168.1.1");
   add_place(&world, "internet", "internet", LW_ZONE_INTERNET, LW_NONE, "8.7.6.5");
   g_autoptr(GError) error = NULL;
-  LwVerifyReport *report = lw_verify_live(lab, facts, &world, &error);
+  LwVerifyReport *report = lw_verify_live(lab, facts, &world, NULL, &error);
   g_assert_no_error(error);
   g_autofree char *text = lw_verify_format(report, lab, FALSE);
   g_auto(GStrv) lines = g_strsplit(text, "\n", -1);

@@ -4,11 +4,16 @@
 #include <string.h>
 
 static const char boot[] = "\033[2J\033[H/boot/kernel/kernel text=0x1234\r\nMounting filesystems...\r\n";
-static const char offer[] = "Press any key to start the configuration importer: ....";
-static const char question[] = "\r\nvtbd0 <disk>\r\nvtbd1 <disk>\r\n\r\nSelect device to import from (e.g. "
-                               "ada0) or leave blank to exit: ";
+static const char offer[] = "Press any key to start the configuration importer: .";
+static const char question[] =
+    "\r\n\r\nvtbd0 <disk>\r\nvtbd1 <disk>\r\n\r\nSelect device to import from (e.g. "
+    "ada0) or leave blank to exit: ";
 static const char done[] =
-    "vtbd1\r\nStarting import for partition '/dev/vtbd1'.\r\nConfiguring interfaces...done.\r\n\r\nlogin: ";
+    "vtbd1\r\n\r\nStarting import for partition '/dev/vtbd1'.\r\n\r\nRestoring config.xml...done.\r\n"
+    "Configuring interfaces...done.\r\n\r\n*** router.homelab.internal: OPNsense 26.7.2 ***\r\n\r\n"
+    " HTTPS: SHA256 00 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F\r\n"
+    "               10 11 12 13 14 15 16 17 18 19 1A 1B 1C 1D 1E FF\r\n\r\n"
+    "FreeBSD/amd64 (router.homelab.internal) (ttyu0)\r\n\r\nlogin: ";
 
 static void expect(LwConsole *console, const char *said, const char *typed, LwConsoleState state,
                    gint64 now) {
@@ -24,6 +29,17 @@ static void test_whole(void) {
   expect(console, question, "vtbd1\n", LW_CONSOLE_ANSWERED, 62);
   expect(console, done, NULL, LW_CONSOLE_READY, 120);
   g_assert_true(lw_console_check(console, NULL));
+  g_assert_cmpstr(lw_console_certificate(console), ==,
+                  "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eff");
+}
+
+/* Before it reads, a key would be lost, or wait to answer the next question. */
+static void test_patience(void) {
+  g_autoptr(LwConsole) console = lw_console_new("vtbd1", NULL, 0);
+  expect(console, "Press any key to start the configuration importer: ", NULL, LW_CONSOLE_BOOTING, 1);
+  expect(console, ".", "\n", LW_CONSOLE_OFFERED, 2);
+  expect(console, "\r\nSelect device to import from (e.g. ada0)", NULL, LW_CONSOLE_OFFERED, 3);
+  expect(console, " or leave blank to exit: ", "vtbd1\n", LW_CONSOLE_ANSWERED, 3);
 }
 
 /* However the bytes are cut, the same is typed, once. */
@@ -77,6 +93,21 @@ static void test_wrong(void) {
   expect(empty, question, "vtbd1\n", LW_CONSOLE_ANSWERED, 2);
   expect(empty, question, NULL, LW_CONSOLE_FAILED, 3);
   check_failed(empty, "conf/config.xml", "Select device");
+  static const char *const troubles[][2] = {
+      {"\r\nNo known partition layout was found for 'vtbd1'.\r\n", "does not find the medium"},
+      {"\r\nThe device could not be mounted.\r\n", "cannot read the medium"},
+      {"\r\nThe file /conf/config.xml could not be found.\r\n", "does not find conf/config.xml"},
+      {"\r\nPress any key to start the manual interface assignment: ", "network cards"},
+      {"\r\nlogin: ", "without having taken the configuration over"},
+  };
+  for (guint i = 0; i < G_N_ELEMENTS(troubles); i++) {
+    g_autoptr(LwConsole) each = lw_console_new("vtbd1", NULL, 0);
+    expect(each, offer, "\n", LW_CONSOLE_OFFERED, 1);
+    expect(each, question, "vtbd1\n", LW_CONSOLE_ANSWERED, 2);
+    expect(each, troubles[i][0], NULL, LW_CONSOLE_FAILED, 3);
+    check_failed(each, troubles[i][1], "");
+    g_assert_null(lw_console_certificate(each));
+  }
   g_autoptr(LwConsole) broken = lw_console_new("vtbd1", NULL, 0);
   expect(broken, "\r\nmountroot> ", NULL, LW_CONSOLE_FAILED, 3);
   check_failed(broken, "does not boot", "mountroot>");
@@ -98,6 +129,7 @@ static void test_hostile(void) {
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/opnsense/console/whole", test_whole);
+  g_test_add_func("/opnsense/console/patience", test_patience);
   g_test_add_func("/opnsense/console/cut", test_cut);
   g_test_add_func("/opnsense/console/late", test_late);
   g_test_add_func("/opnsense/console/wrong", test_wrong);

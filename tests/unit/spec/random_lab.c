@@ -5,6 +5,7 @@ typedef struct {
   GString *out;
   guint segments, tunnels, machines;
   guint exit_port; /* never the same twice, so that forwards do not collide */
+  guint started;   /* the last machine that is, and one; 0: none */
 } Maker;
 
 static gboolean chance(Maker *maker, guint percent) {
@@ -128,6 +129,14 @@ static void machines(Maker *maker) {
       continue;
     }
     g_string_append_printf(out, "  m%u: {%ssegment: s%u, address: .%u", i, kind, i, address);
+    if (chance(maker, 30)) {
+      g_string_append_printf(out, ", start: {delay: %us, timeout: %um", number(maker, 30),
+                             1 + number(maker, 5));
+      if (i > 0 && maker->started) /* never a later one: no circle */
+        g_string_append_printf(out, ", after: [m%u]", maker->started - 1);
+      g_string_append_c(out, '}');
+      maker->started = i + 1;
+    }
     if (chance(maker, 30))
       g_string_append_printf(out, ", addresses: [.130, .144/28], mac: 52:54:00:99:00:%02x", i);
     g_string_append(out, "}\n");

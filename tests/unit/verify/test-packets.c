@@ -128,16 +128,46 @@ static void test_ipv6(void) {
   LwAddr source = lw_packet_link_local(&mac), all = test_addr("ff02::1");
   g_autofree char *text = lw_addr_format(&source);
   g_assert_cmpstr(text, ==, "fe80::5054:ff:fe01:203");
-  gsize length = lw_packet_build6(&source, &all, 77, bytes);
+  LwPacket in = {.role = LW_PACKET_REQUEST,
+                 .proto = LW_PROTO_ICMP,
+                 .source = source,
+                 .destination = all,
+                 .cookie = 77};
+  gsize length = lw_packet_build(&in, bytes);
   g_assert_cmphex(ones(bytes + 40, length - 40, ones(bytes + 8, 32, 58 + (guint32)(length - 40))), ==,
                   0xffff);
-  guint32 cookie = 0;
-  g_assert_true(lw_packet_parse6(bytes, length, TRUE, &cookie));
-  g_assert_cmpuint(cookie, ==, 77);
-  g_assert_true(lw_packet_parse6(bytes + 40, length - 40, FALSE, &cookie));
+  LwPacket out;
+  g_assert_true(lw_packet_parse6(bytes, length, &out));
+  g_assert_cmpint(out.role, ==, LW_PACKET_REQUEST);
+  g_assert_cmpuint(out.cookie, ==, 77);
+  g_assert_true(lw_addr_equal(&out.destination, &all));
+  g_assert_true(lw_packet_parse6_bare(bytes + 40, length - 40, 58, &out));
+  g_assert_cmpuint(out.cookie, ==, 77);
   for (gsize cut = 0; cut < length; cut++) {
     g_autofree guint8 *copy = g_memdup2(bytes, cut);
-    g_assert_false(lw_packet_parse6(copy, cut, TRUE, &cookie));
+    g_assert_false(lw_packet_parse6(copy, cut, &out));
+  }
+}
+
+/* ICMP of another type, and protocols that have no ports. */
+static void test_others(void) {
+  guint8 bytes[LW_PACKET_MAX];
+  LwPacket out, in = {.role = LW_PACKET_REQUEST,
+                      .source = test_addr("192.168.10.31"),
+                      .destination = test_addr("192.168.20.5"),
+                      .cookie = 0xabcdef};
+  const LwProto protos[] = {LW_PROTO_ICMP, LW_PROTO_ANY};
+  for (guint i = 0; i < G_N_ELEMENTS(protos); i++) {
+    in.proto = protos[i];
+    in.icmp_type = 13;
+    in.protocol = 47;
+    gsize length = lw_packet_build(&in, bytes);
+    g_assert_true(lw_packet_parse(bytes, length, &out));
+    g_assert_cmpint(out.role, ==, LW_PACKET_REQUEST);
+    g_assert_cmpint(out.proto, ==, protos[i]);
+    g_assert_cmpuint(out.cookie, ==, 0xabcdef);
+    g_assert_cmpuint(out.icmp_type, ==, i ? 0 : 13);
+    g_assert_cmpuint(out.protocol, ==, i ? 47 : 0);
   }
 }
 
@@ -148,5 +178,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/verify/packets/foreign", test_foreign);
   g_test_add_func("/verify/packets/hostile", test_hostile);
   g_test_add_func("/verify/packets/ipv6", test_ipv6);
+  g_test_add_func("/verify/packets/others", test_others);
   return g_test_run();
 }

@@ -247,6 +247,27 @@ static void test_port_in_another_bridge(void) {
   fixture_free(f);
 }
 
+/* The machines of lan40 and lan50 do not run: what could get to whoever starts there counts all the same. */
+static void test_nobody_plugged_in(void) {
+  Fixture *f = homelab();
+  g_assert_true(lw_resource_set_remove(f->wanted, "link:/lwm4"));
+  g_assert_true(lw_resource_set_remove(f->wanted, "link:/lwm5"));
+  prove(f);
+  assert_clean(f);
+  LwZone host = {LW_ZONE_HOST, LW_NONE}, lan40 = {LW_ZONE_SEGMENT, 3};
+  LwHeader packet = {
+      .source = addr("192.168.99.15"), .destination = addr("192.168.40.77"), .proto = 1, .icmp_type = 8};
+  g_assert_true(lw_static_passes(f->proof, lw_static_row(f->proof, &host, NULL), &packet, &lan40));
+  LwRule *rule = first_rule(chain_of(f, "forward"));
+  lw_rule_match(rule, LW_FIELD_IIF, lw_value_name("lan10"));
+  lw_rule_match(rule, LW_FIELD_OIF, lw_value_name("lan50"));
+  lw_rule_verdict(rule, LW_VERDICT_ACCEPT, NULL);
+  prove(f);
+  const LwStaticViolation *v = found(f, LW_STATIC_OPEN, "lan10", "lan50");
+  g_assert_true(is_in(&v->packet.destination, "192.168.50.0/24"));
+  fixture_free(f);
+}
+
 static void test_masquerade_removed(void) {
   Fixture *f = homelab();
   g_ptr_array_set_size(chain_of(f, "snat")->rules, 0);
@@ -608,6 +629,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/verify/static/element-added", test_element_added);
   g_test_add_func("/verify/static/element-removed", test_element_removed);
   g_test_add_func("/verify/static/port-in-another-bridge", test_port_in_another_bridge);
+  g_test_add_func("/verify/static/nobody-plugged-in", test_nobody_plugged_in);
   g_test_add_func("/verify/static/masquerade-removed", test_masquerade_removed);
   g_test_add_func("/verify/static/ipv6-opened", test_ipv6_opened);
   g_test_add_func("/verify/static/route-by-another-exit", test_route_by_another_exit);

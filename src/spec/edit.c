@@ -1,0 +1,242 @@
+#include "spec/edit.h"
+
+#include "base/error.h"
+#include "spec/internal.h"
+
+#include <string.h>
+
+/* A parsed text; its nodes know where they stand in it. */
+typedef struct {
+  const char *text, *file;
+  LwDiagnostics *diagnostics;
+  LwYamlPool *pool;
+  LwYaml *root;
+} Document;
+
+static void document_clear(Document *document) {
+  g_clear_pointer(&document->diagnostics, lw_diagnostics_free);
+  g_clear_pointer(&document->pool, g_ptr_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Document, document_clear)
+
+static gboolean document_parse(Document *document, const char *text, const char *file, GError **error) {
+  *document = (Document){text, file, lw_diagnostics_new(), lw_yaml_pool_new(), NULL};
+  document->root = lw_yaml_parse(document->pool, document->diagnostics, text, strlen(text), file);
+  if (document->root && document->root->kind == LW_YAML_MAP && !document->diagnostics->errors)
+    return TRUE;
+  g_set_error(error, LW_ERROR, LW_ERROR_SPEC, "%s cannot be read: lanward check %s says why", file, file);
+  return FALSE;
+}
+
+/* The byte that a place names: lines and columns count from 1, columns in characters. */
+static gsize offset_of(const char *text, const LwOrigin *origin) {
+  const char *at = g_str_has_prefix(text, "\xef\xbb\xbf") ? text + 3 : text;
+  for (guint line = 1; line < origin->line && at; line++) {
+    at = strchr(at, '\n');
+    at = at ? at + 1 : NULL;
+  }
+  for (guint column = 1; at && column < origin->column && *at; column++)
+    at = g_utf8_next_char(at);
+  return at ? (gsize)(at - text) : strlen(text);
+}
+
+static char *splice(const char *text, gsize from, gsize to, const char *put) {
+  GString *out = g_string_new_len(text, (gssize)from);
+  g_string_append(out, put);
+  g_string_append(out, text + to);
+  return g_string_free(out, FALSE);
+}
+
+static gboolean by_hand(GError **error, const LwOrigin *origin, const char *what) {
+  g_autofree char *place = lw_origin_format(origin);
+  g_set_error(error, LW_ERROR, LW_ERROR_SPEC, "%s: this is left to you: %s", place, what);
+  return FALSE;
+}
+
+/* Where a scalar that stands on one line begins and ends, quotes included. */
+static gboolean extent_of(const Document *document, const LwYaml *scalar, gsize *from, gsize *to) {
+  const char *start = document->text + offset_of(document->text, &scalar->origin);
+  gsize length = strlen(scalar->text);
+  if (!scalar->plain) {
+    const char *end = *start == '"' || *start == '\'' ? strchr(start + 1, *start) : NULL;
+    if (!end || (gsize)(end - start) != length + 1)
+      return FALSE; /* escapes: nobody writes the name of a segment so */
+    length += 2;
+  } else if (strncmp(start, scalar->text, length) != 0) {
+    return FALSE;
+  }
+  *from = (gsize)(start - document->text);
+  *to = *from + length;
+  return TRUE;
+}
+
+static LwYaml *find_segment_value(const LwYaml *machine, guint nic) {
+  const LwYaml *nics = lw_yaml_get(machine, "nics");
+  const LwYaml *card = !nics                       ? (nic == 0 ? machine : NULL)
+                       : nics->kind == LW_YAML_MAP ? (nic == 0 ? nics : NULL)
+                       : nics->kind == LW_YAML_LIST
+                           ? (nic < nics->items->len ? nics->items->pdata[nic] : NULL)
+                           : NULL;
+  LwYaml *value = card && card->kind == LW_YAML_MAP ? lw_yaml_get(card, "segment") : NULL;
+  return value && value->kind == LW_YAML_SCALAR ? value : NULL;
+}
+
+char *lw_spec_edit_place(const char *text, const char *file, const char *machine, guint nic,
+                         const char *segment, GError **error) {
+  g_auto(Document) document = {0};
+  if (!document_parse(&document, text, file, error))
+    return NULL;
+  const LwYaml *machines = lw_yaml_get(document.root, "machines");
+  const LwYaml *entry = machines && machines->kind == LW_YAML_MAP ? lw_yaml_get(machines, machine) : NULL;
+  if (!entry) {
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "%s has no machine “%s” (any more)", file, machine);
+    return NULL;
+  }
+  const LwYaml *value = entry->kind == LW_YAML_MAP ? find_segment_value(entry, nic) : NULL;
+  g_autofree char *word = lw_spec_quoted(segment);
+  g_autofree char *what = g_strdup_printf("say “segment: %s” for %s there", word, machine);
+  gsize from, to;
+  if (!value || !extent_of(&document, value, &from, &to)) {
+    by_hand(error, value ? &value->origin : &entry->origin, what);
+    return NULL;
+  }
+  return splice(text, from, to, word);
+}
+
+/* --- a machine more
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static void put(GString *out, const char *key, const char *value) {
+  g_autofree char *word = lw_spec_quoted(value);
+  g_string_append_printf(out, "%s%s: %s", out->str[out->len - 1] == '{' ? "" : ", ", key, word);
+}
+
+static void put_card(GString *out, const LwLab *lab, const LwNic *nic) {
+  put(out, "segment", lw_lab_segment(lab, nic->segment)->name);
+  if (!lw_addr_is_set(&nic->address))
+    return;
+  g_autofree char *address = lw_addr_format(&nic->address);
+  put(out, "address", address);
+}
+
+/* "NAME: {vm: OBJECT, segment: lan10}" */
+static char *entry_of(const LwLab *lab, const LwMachine *machine) {
+  g_autofree char *name = lw_spec_quoted(machine->name);
+  g_autoptr(GString) out = g_string_new(NULL);
+  g_string_printf(out, "%s: {", name);
+  if (machine->kind == LW_MACHINE_CONTAINER)
+    put(out, "container", machine->object);
+  else if (g_strcmp0(machine->object, machine->name) != 0)
+    put(out, "vm", machine->object);
+  if (machine->nics->len == 1) {
+    put_card(out, lab, lw_machine_nic(machine, 0));
+  } else {
+    g_string_append_printf(out, "%snics: [", out->str[out->len - 1] == '{' ? "" : ", ");
+    for (guint i = 0; i < machine->nics->len; i++) {
+      g_string_append(out, i ? ", {" : "{");
+      put_card(out, lab, lw_machine_nic(machine, i));
+      g_string_append_c(out, '}');
+    }
+    g_string_append_c(out, ']');
+  }
+  g_string_append_c(out, '}');
+  return g_string_free(g_steal_pointer(&out), FALSE);
+}
+
+static gboolean is_indented_more(const char *line, guint column) {
+  gsize spaces = strspn(line, " ");
+  return spaces >= column && line[spaces] && line[spaces] != '\n' && line[spaces] != '#';
+}
+
+/* Behind the last line of a block's last entry, whose key stands in that column (from 1). */
+static gsize end_of_entry(const char *text, const LwYaml *key) {
+  LwOrigin start = {key->origin.file, key->origin.line, 1};
+  gsize at = offset_of(text, &start), end = at;
+  for (gboolean first = TRUE; text[at]; first = FALSE) {
+    const char *newline = strchr(text + at, '\n');
+    gsize next = newline ? (gsize)(newline - text) + 1 : strlen(text);
+    gsize spaces = strspn(text + at, " ");
+    gboolean blank = text[at + spaces] == '\n' || text[at + spaces] == '\0' || text[at + spaces] == '#';
+    if (first || is_indented_more(text + at, key->origin.column))
+      end = next;
+    else if (!blank)
+      break;
+    at = next;
+  }
+  return end;
+}
+
+/* A line of its own at a line's beginning; the text before may lack its newline. */
+static char *add_line(const char *text, gsize at, guint indent, const char *entry) {
+  gboolean open = at > 0 && text[at - 1] != '\n';
+  g_autofree char *line = g_strdup_printf("%s%*s%s\n", open ? "\n" : "", (int)indent, "", entry);
+  return splice(text, at, at, line);
+}
+
+static char *add_section(const Document *document, const char *entry, GError **error) {
+  const char *text = document->text;
+  if (document->root->keys->len && text[offset_of(text, &document->root->origin)] == '{') {
+    g_autofree char *what = g_strdup_printf("say “machines: {%s}” there", entry);
+    by_hand(error, &document->root->origin, what);
+    return NULL;
+  }
+  gsize end = strlen(text);
+  g_autofree char *section =
+      g_strdup_printf("%s\nmachines:\n  %s\n", end && text[end - 1] != '\n' ? "\n" : "", entry);
+  return splice(text, end, end, section);
+}
+
+static char *add_to_section(const Document *document, guint index, const char *entry, GError **error) {
+  const char *text = document->text;
+  const LwYaml *key = document->root->keys->pdata[index], *value = document->root->items->pdata[index];
+  gsize at = offset_of(text, &value->origin);
+  if (value->kind == LW_YAML_MAP && text[at] == '{') {
+    g_autofree char *put_in = g_strdup_printf("%s%s", entry, value->keys->len ? ", " : "");
+    return splice(text, at + 1, at + 1, put_in);
+  }
+  if (value->kind == LW_YAML_MAP && value->keys->len) {
+    const LwYaml *last = value->keys->pdata[value->keys->len - 1];
+    return add_line(text, end_of_entry(text, last), last->origin.column - 1, entry);
+  }
+  if (value->kind == LW_YAML_SCALAR && !*value->text && value->plain) {
+    LwOrigin next = {key->origin.file, key->origin.line + 1, 1};
+    return add_line(text, offset_of(text, &next), key->origin.column + 1, entry);
+  }
+  g_autofree char *what = g_strdup_printf("say “%s” under “machines:” there", entry);
+  by_hand(error, &key->origin, what);
+  return NULL;
+}
+
+/* Whether the new text has the machine where it belongs, and nothing else became of it. */
+static gboolean has_machine(const char *text, const char *file, const char *name, guint before) {
+  g_auto(Document) document = {0};
+  if (!document_parse(&document, text, file, NULL))
+    return FALSE;
+  const LwYaml *machines = lw_yaml_get(document.root, "machines");
+  return machines && machines->kind == LW_YAML_MAP && machines->keys->len == before + 1 &&
+         lw_yaml_get(machines, name);
+}
+
+char *lw_spec_edit_add_machine(const char *text, const char *file, const LwLab *lab, const LwMachine *machine,
+                               GError **error) {
+  g_auto(Document) document = {0};
+  if (!document_parse(&document, text, file, error))
+    return NULL;
+  g_autofree char *entry = entry_of(lab, machine);
+  guint index = 0, before = 0;
+  while (index < document.root->keys->len &&
+         strcmp(((LwYaml *)document.root->keys->pdata[index])->text, "machines") != 0)
+    index++;
+  const LwYaml *have = index < document.root->keys->len ? document.root->items->pdata[index] : NULL;
+  if (have && have->kind == LW_YAML_MAP)
+    before = have->keys->len;
+  g_autofree char *out =
+      have ? add_to_section(&document, index, entry, error) : add_section(&document, entry, error);
+  if (out && !has_machine(out, file, machine->name, before)) {
+    g_autofree char *what = g_strdup_printf("say “%s” under “machines:” there", entry);
+    by_hand(error, have ? &have->origin : &document.root->origin, what);
+    return NULL;
+  }
+  return g_steal_pointer(&out);
+}
