@@ -53,7 +53,8 @@ static char *read_back(const char *who, int fd, GError **error) {
   if (message)
     g_set_error_literal(error, LW_ERROR, (int)code, g_strchug(message));
   else
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s: the process that talks to it ended without a word", who);
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s: the process that talks to it ended without a word",
+                who);
   return NULL;
 }
 
@@ -75,8 +76,8 @@ char *lw_apart(const char *who, LwApartBody body, gpointer data, guint seconds, 
   else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
     g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s did not answer within %u s", who, seconds);
   else if (WIFSIGNALED(status))
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
-                "%s: the process that talks to it ended with signal %d", who, WTERMSIG(status));
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s: the process that talks to it ended with signal %d",
+                who, WTERMSIG(status));
   else
     text = read_back(who, fd, error);
   close(fd);

@@ -59,8 +59,8 @@ static void print_kept(const LwSession *session) {
     g_print("kept: %s is cut off\n", (char *)key);
 }
 
-/* What is to be done by hand, and why nothing of the router is written: an apply that leaves something out says
- * so. */
+/* What is to be done by hand, and why nothing of the router is written: an apply that leaves something out
+ * says so. */
 static void print_router(const LwSession *session, const LwPlan *plan) {
   const LwInvocation *invocation = session->invocation;
   if (invocation->quiet || invocation->json || !session->router_seen)
@@ -170,7 +170,8 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
   *changes = plan->changes->len;
   if (!*seconds && lw_host_changes_uplink(session, plan))
     *seconds = UPLINK_CONFIRM_S;
-  gboolean ok = lw_router_save(session, plan, error) && lw_host_prepare_rescue(session, plan, wanted, *seconds, error) &&
+  gboolean ok = lw_router_save(session, plan, error) &&
+                lw_host_prepare_rescue(session, plan, wanted, *seconds, error) &&
                 lw_generation_keep(session, path, &number, error) &&
                 prepare_confirm(session, number, plan, *seconds, &timer, error) &&
                 lw_session_carry_out(session, plan, wanted, error) &&
@@ -274,7 +275,8 @@ static int print_plan(const LwInvocation *invocation, const char *lab, const LwP
   if (*aside && router->len)
     g_print("left out, and not lanward's to change:\n%s", aside);
   if (lw_plan_is_empty(plan)) {
-    g_print(*aside && router->len ? "%s: nothing else to do\n" : "%s: nothing to do, it is already so\n", lab);
+    g_print(*aside && router->len ? "%s: nothing else to do\n" : "%s: nothing to do, it is already so\n",
+            lab);
   } else {
     g_autofree char *text = lw_plan_format(plan, invocation->colour);
     g_print("%s", text);
@@ -303,8 +305,8 @@ static int plan_inside(gpointer data) {
   print_notes(notes);
   guint states = LW_NONE;
   gboolean proved = lw_plan_is_empty(plan) || lw_session_prove(session, plan, &states, &error);
-  int status =
-      print_plan(apply->invocation, session->lab->name, plan, &difference, proved ? states : LW_NONE, session);
+  int status = print_plan(apply->invocation, session->lab->name, plan, &difference, proved ? states : LW_NONE,
+                          session);
   return proved ? status : lw_fail(error);
 }
 

@@ -89,7 +89,8 @@ static gboolean is_between(const LwPlan *plan, guint steps) {
          differs_from_last(plan, steps);
 }
 
-/* With `changes` of the router's items of the step after that: OPNsense may load what there is at any of them. */
+/* With `changes` of the router's items of the step after that: OPNsense may load what there is at any of
+ * them. */
 static LwResourceSet *world_of(const LwPlanGuard *guard, const LwPlan *plan, const LwResourceSet *state,
                                guint steps, guint changes, GError **error) {
   const LwSession *session = guard->session;
@@ -172,7 +173,9 @@ static gboolean check(LwPlanGuard *guard, const LwPlan *plan, const LwResourceSe
 /* An OPNsense takes its items one by one. */
 static gboolean check_items(LwPlanGuard *guard, const LwPlan *plan, const LwResourceSet *state, guint steps,
                             GError **error) {
-  guint items = guard->session->router_seen && guard->session->router_seen->config && steps < plan->steps->len ? lw_router_changes_in(plan, steps) : 0;
+  guint items = guard->session->router_seen && guard->session->router_seen->config && steps < plan->steps->len
+                    ? lw_router_changes_in(plan, steps)
+                    : 0;
   if (items > 1 && !allow_ends(guard, plan, error))
     return FALSE;
   for (guint i = 1; i < items; i++)

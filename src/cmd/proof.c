@@ -115,8 +115,8 @@ static gboolean look_at_both(const LwSession *session, const LwPlan *plan, const
 }
 
 /* With the router as its config.xml makes it now, and would then. */
-static gboolean put_routers(const LwSession *old, const LwSession *session, const LwPlan *plan, Worlds *worlds,
-                            GError **error) {
+static gboolean put_routers(const LwSession *old, const LwSession *session, const LwPlan *plan,
+                            Worlds *worlds, GError **error) {
   LwResourceSet *now = worlds->now, *then = worlds->then;
   if (old->router_seen && old->router_seen->config) {
     worlds->now = lw_router_world(old, now, old->router_seen->config, NULL, error);

@@ -73,8 +73,8 @@ static char *key_file_of(const LwRouter *router) {
              : g_build_filename(router->folder, router->api_key_file, NULL);
 }
 
-/* One that the file makes (router.create) is there with the end of the first apply; without an API it is left at
- * what it was made with. */
+/* One that the file makes (router.create) is there with the end of the first apply; without an API it is left
+ * at what it was made with. */
 static const char *not_yet(const LwSession *session) {
   const LwRouter *router = &session->lab->router;
   if (!router->create)
@@ -208,9 +208,8 @@ static gboolean lacks_interface(const LwOpn *there, const LwOpn *merged, const c
   for (guint i = 0; i < merged->interfaces->len; i++) {
     const LwOpnInterface *wanted = merged->interfaces->pdata[i], *own = lw_opn_interface(there, wanted->key);
     *which = wanted->descr;
-    if (wanted->enabled &&
-        (!own || !own->enabled || g_strcmp0(own->device, wanted->device) != 0 ||
-         g_strcmp0(own->ipaddr, wanted->ipaddr) != 0 || own->subnet != wanted->subnet))
+    if (wanted->enabled && (!own || !own->enabled || g_strcmp0(own->device, wanted->device) != 0 ||
+                            g_strcmp0(own->ipaddr, wanted->ipaddr) != 0 || own->subnet != wanted->subnet))
       return TRUE;
   }
   return FALSE;
@@ -289,12 +288,14 @@ static void need_restart_for(LwRouterPlan *plan, LwResourceSet *wanted, const GP
 /* What a person does, in order, where a whole config.xml is needed. */
 static char *restart_steps(const LwSession *session) {
   const LwRouter *router = &session->lab->router;
-  return g_strdup_printf(
-      "by hand, at %s: 1. where a segment is new: give the virtual machine %s a card on its bridge, the last one, once "
-      "apply has made the bridge; 2. System: Configuration: Backups: Download, and keep the file; 3. Restore, area "
-      "“All”: %s, which apply writes (it holds secrets); it restarts; 4. lanward apply again: what is left goes by the "
-      "API",
-      router->api_url, router->vm ? router->vm : "opnsense", NEW);
+  return g_strdup_printf("by hand, at %s: 1. where a segment is new: give the virtual machine %s a card on "
+                         "its bridge, the last one, once "
+                         "apply has made the bridge; 2. System: Configuration: Backups: Download, and keep "
+                         "the file; 3. Restore, area "
+                         "“All”: %s, which apply writes (it holds secrets); it restarts; 4. lanward apply "
+                         "again: what is left goes by the "
+                         "API",
+                         router->api_url, router->vm ? router->vm : "opnsense", NEW);
 }
 
 static void add_steps(const LwSession *session, LwRouterPlan *plan) {
@@ -397,7 +398,8 @@ gboolean lw_router_writes(LwSession *session, GError **error) {
     return FALSE;
   const char *why = session->router_plan ? session->router_plan->only_read : NULL;
   if (why)
-    g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED, "nothing was changed: the router is an OPNsense: %s", why);
+    g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED, "nothing was changed: the router is an OPNsense: %s",
+                why);
   return !why;
 }
 
@@ -428,13 +430,13 @@ gboolean lw_router_save(const LwSession *session, const LwPlan *plan, GError **e
   }
   const char *now = session->router_seen->config;
   if ((!g_file_test(FIRST, G_FILE_TEST_EXISTS) && !write_secret(FIRST, now, error)) ||
-      !write_secret(LAST, now, error) ||
-      (router->restart && !write_secret(NEW, router->merged, error)))
+      !write_secret(LAST, now, error) || (router->restart && !write_secret(NEW, router->merged, error)))
     return FALSE;
   if (told && items)
-    g_print("saved: %s, the OPNsense as it is now, and %s, as it was before lanward's first change: to go back, "
-            "System: Configuration: Backups: Restore\n",
-            LAST, FIRST);
+    g_print(
+        "saved: %s, the OPNsense as it is now, and %s, as it was before lanward's first change: to go back, "
+        "System: Configuration: Backups: Restore\n",
+        LAST, FIRST);
   if (told && router->restart)
     g_print("wrote: %s (mode 600)\n%s\n", NEW, (char *)router->by_hand->pdata[router->by_hand->len - 1]);
   return TRUE;

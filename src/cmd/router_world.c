@@ -1,5 +1,5 @@
-/* What takes the router's place in a proof: this machine as it is, the cables to the router, and what pf makes of a
- * config.xml. */
+/* What takes the router's place in a proof: this machine as it is, the cables to the router, and what pf
+ * makes of a config.xml. */
 #include "cmd/router_items.h"
 
 #include "policy/policy.h"
@@ -50,10 +50,11 @@ static void put_lease(const LwSession *session, LwOpnLinks *links) {
     if (!link->stand_in4)
       continue;
     /* any address that is not the gateway's: its own is known to the router alone */
-    LwAddr gateway = lw_addr_is_set(&session->host->gateway) ? session->host->gateway
-                                                            : lw_addr_add(&home->addr, 1);
+    LwAddr gateway =
+        lw_addr_is_set(&session->host->gateway) ? session->host->gateway : lw_addr_add(&home->addr, 1);
     LwAddr own = lw_addr_add(&home->addr, 250);
-    link->address4 = lw_prefix_make(lw_prefix_contains(home, &own) ? own : lw_addr_add(&gateway, 1), home->len);
+    link->address4 =
+        lw_prefix_make(lw_prefix_contains(home, &own) ? own : lw_addr_add(&gateway, 1), home->len);
     link->gateway4 = gateway;
     return;
   }

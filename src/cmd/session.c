@@ -279,9 +279,10 @@ static void tell_recovery(const LwSession *session) {
       "lanward: %s was cut short before its end was recorded: its %u steps were undone, the lab is as it was "
       "before%s\n",
       what ? what : "a change", lw_engine_recovered_steps(session->engine),
-      !lw_target_is_twin() && lw_router_waits() ? ", but for the OPNsense: that is undone by the next command after "
-                                                  "the boot"
-                                                : "");
+      !lw_target_is_twin() && lw_router_waits()
+          ? ", but for the OPNsense: that is undone by the next command after "
+            "the boot"
+          : "");
 }
 
 static gboolean settle(LwSession *session, GError **error) {
@@ -358,11 +359,11 @@ LwResourceSet *lw_session_wanted(LwSession *session, GError **error) {
   if (!lw_policy_assign(session->lab, session->facts, error) ||
       !lw_policy_compile(session->lab, session->facts, wanted, error))
     return NULL;
-  gboolean ok = session->host ? lw_host_add(session->host, session->lab, session->facts, wanted, error) &&
-                                    lw_router_add(session, wanted, error) &&
-                                    lw_router_add_items(session, wanted, error)
-                              : lw_twin_world_add(session->world, session->lab, session->facts, session->seed,
-                                                  session->secrets, wanted, error);
+  gboolean ok = session->host
+                    ? lw_host_add(session->host, session->lab, session->facts, wanted, error) &&
+                          lw_router_add(session, wanted, error) && lw_router_add_items(session, wanted, error)
+                    : lw_twin_world_add(session->world, session->lab, session->facts, session->seed,
+                                        session->secrets, wanted, error);
   return ok ? g_steal_pointer(&wanted) : NULL;
 }
 

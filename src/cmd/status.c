@@ -89,7 +89,8 @@ static void print_text(const LwSession *session, const LwPlan *drift) {
   if (session->router_seen) {
     const LwRouterSeen *seen = session->router_seen;
     const char *only_read = session->router_plan ? session->router_plan->only_read : NULL;
-    g_print("  %-12s OPNsense %s%s%s\n", "router", seen->version ? seen->version : "", seen->trouble ? seen->trouble : "",
+    g_print("  %-12s OPNsense %s%s%s\n", "router", seen->version ? seen->version : "",
+            seen->trouble ? seen->trouble : "",
             seen->config && !seen->known ? " (not a version that is changed)" : "");
     if (only_read)
       g_print("note: router: %s\n", only_read);

@@ -204,8 +204,9 @@ static void add_drift(LwVerifyReport *report, const LwProof *still) {
     g_ptr_array_add(report->violations, g_strdup(still->drift->pdata[i]));
 }
 
-#define NOT_PROBED                                                                                             \
-  "not probed: what passes the router, or ends there. It is a virtual machine with its own kernel: no probe sees what "  \
+#define NOT_PROBED                                                                                           \
+  "not probed: what passes the router, or ends there. It is a virtual machine with its own kernel: no "      \
+  "probe sees what "                                                                                         \
   "it does with a packet. Its rules are proved as its API shows them (static)"
 
 /* A proof says what it left out. */
@@ -214,7 +215,8 @@ static void tell_not_probed(const LwSession *session, LwVerifyReport *report) {
     return;
   if (report->unknowns)
     g_ptr_array_add(report->unknowns, g_strdup(NOT_PROBED));
-  for (guint i = 0; !session->invocation->json && !session->invocation->quiet && report->unknowns && i < report->unknowns->len;
+  for (guint i = 0; !session->invocation->json && !session->invocation->quiet && report->unknowns &&
+                    i < report->unknowns->len;
        i++)
     g_printerr("note: %s\n", (char *)report->unknowns->pdata[i]);
 }

@@ -103,7 +103,8 @@ static LwManage part_of(const LwResource *r, const LwFacts *facts) {
   const char *ns = r->kind == LW_RES_NETNS ? r->name : r->ns;
   if (is_machines(r) || is_machines_ns(r->peer_ns))
     return LW_MANAGE_MACHINES;
-  if (r->kind == LW_RES_ROUTER_ITEM || same_text(ns, facts->router_ns) || same_text(r->peer_ns, facts->router_ns))
+  if (r->kind == LW_RES_ROUTER_ITEM || same_text(ns, facts->router_ns) ||
+      same_text(r->peer_ns, facts->router_ns))
     return LW_MANAGE_ROUTER;
   return LW_MANAGE_HOST;
 }

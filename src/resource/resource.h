@@ -321,7 +321,8 @@ const char *lw_change_class_name(LwChangeClass klass);
 LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource *to);
 /* A router item that no API changes: a person does it. */
 gboolean lw_resource_is_by_hand(const LwResource *resource);
-/* The fields of a router item that differ: "gateway A -> B, log 0 -> 1". Transfer full; NULL: none, or no fields. */
+/* The fields of a router item that differ: "gateway A -> B, log 0 -> 1". Transfer full; NULL: none, or no
+ * fields. */
 char *lw_router_item_difference(const LwResource *from, const LwResource *to);
 
 LwChange *lw_change_new(LwChangeClass klass, LwResource *from /* nullable, ref taken */, LwResource *to);

@@ -464,7 +464,8 @@ static gboolean kill_states(LwOpnApi *api, const GPtrArray *networks, GError **e
   return TRUE;
 }
 
-gboolean lw_opn_api_enforce(LwOpnApi *api, const GPtrArray *changes, const GPtrArray *networks, GError **error) {
+gboolean lw_opn_api_enforce(LwOpnApi *api, const GPtrArray *changes, const GPtrArray *networks,
+                            GError **error) {
   g_autoptr(GPtrArray) called = g_ptr_array_new();
   for (guint i = 0; i < changes->len; i++)
     if (!call_once(api, called, ((const LwOpnChange *)changes->pdata[i])->kind->apply, error))
@@ -472,8 +473,8 @@ gboolean lw_opn_api_enforce(LwOpnApi *api, const GPtrArray *changes, const GPtrA
   return kill_states(api, networks, error);
 }
 
-/* The last change first. What cannot be undone is left, and the rest undone all the same; but of a router that
- * does not answer each request takes its whole time, so there the journal's undo comes later. */
+/* The last change first. What cannot be undone is left, and the rest undone all the same; but of a router
+ * that does not answer each request takes its whole time, so there the journal's undo comes later. */
 static gboolean undo(LwOpnApi *api, const GArray *done, const GPtrArray *networks, GError **error) {
   gboolean good = TRUE;
   for (guint i = done->len; i > 0; i--) {

@@ -21,8 +21,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwOpnApi, lw_opn_api_free)
 /* Defaults: 15 s for an answer; 12 further tries, 2 s apart, of what a cache refuses. */
 void lw_opn_api_set_patience(LwOpnApi *api, guint timeout_seconds, guint tries, guint pause_ms);
 
-/* From now on each request is made in a child process: for a program that forks, which must not do so once it has
- * the threads of a connection. */
+/* From now on each request is made in a child process: for a program that forks, which must not do so once it
+ * has the threads of a connection. */
 void lw_opn_api_set_apart(LwOpnApi *api);
 
 /* One request: POST, or GET where body is NULL. Transfer full; NULL and error: not reached, refused (with the
@@ -57,6 +57,7 @@ typedef gboolean (*LwOpnKeep)(const LwOpnKind *kind, const char *uuid, JsonObjec
  * LW_ERROR_FAILED). */
 gboolean lw_opn_api_apply(LwOpnApi *api, const GPtrArray *changes, const GPtrArray *networks, LwOpnKeep keep,
                           gpointer data, GError **error);
-/* Puts into force what there is of such items, and kills states, without changing any: for whoever finds them changed
- * and does not know whether they were loaded. */
-gboolean lw_opn_api_enforce(LwOpnApi *api, const GPtrArray *changes, const GPtrArray *networks, GError **error);
+/* Puts into force what there is of such items, and kills states, without changing any: for whoever finds them
+ * changed and does not know whether they were loaded. */
+gboolean lw_opn_api_enforce(LwOpnApi *api, const GPtrArray *changes, const GPtrArray *networks,
+                            GError **error);

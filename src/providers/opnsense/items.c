@@ -107,7 +107,8 @@ static LwResource *item_of(const LwOpnChange *item, const LwResourceSet *like, g
   return made;
 }
 
-static LwResourceSet *items_of(const char *config, const LwResourceSet *like, gboolean whole, GError **error) {
+static LwResourceSet *items_of(const char *config, const LwResourceSet *like, gboolean whole,
+                               GError **error) {
   g_autoptr(GPtrArray) by_hand = g_ptr_array_new_with_free_func(g_free);
   g_autoptr(GPtrArray) all = lw_opn_changes(EMPTY_CONFIG, config, by_hand, error);
   if (!all)
@@ -157,9 +158,9 @@ static LwOpnChange *change_of(const LwChange *change, GError **error) {
 }
 
 /* The API changes one item at a time, and OPNsense may load what there is at any of them (an interface that
- * comes up, another administrator). So what tightens comes before what loosens: rules that pass go from the last
- * to the first, rules that block come; then what is changed in place; then rules that block go, and rules that
- * pass come from the first to the last. What rules name is set before them, and deleted after. */
+ * comes up, another administrator). So what tightens comes before what loosens: rules that pass go from the
+ * last to the first, rules that block come; then what is changed in place; then rules that block go, and
+ * rules that pass come from the first to the last. What rules name is set before them, and deleted after. */
 typedef enum {
   RANK_PASS_GOES,
   RANK_NAMED,

@@ -17,8 +17,8 @@ LwProvider *lw_opnsense_provider_new(const LwProviderContext *context, LwOpnApi 
 /* The same, for the table of providers: without an API. */
 LwProvider *lw_opnsense_provider_make(const LwProviderContext *context, GError **error);
 
-/* How a router is reached. It goes into each undo, so that another process finds the router by that alone; the
- * key itself does not. */
+/* How a router is reached. It goes into each undo, so that another process finds the router by that alone;
+ * the key itself does not. */
 typedef struct {
   const char *url, *key_file; /* key_file: absolute */
   const char *certificate;    /* nullable */
@@ -27,8 +27,8 @@ typedef struct {
 /* From now on the provider's router. */
 gboolean lw_opnsense_provider_connect(LwProvider *provider, const LwOpnTarget *target, GError **error);
 LwOpnApi *lw_opnsense_provider_api(LwProvider *provider); /* nullable, borrowed */
-/* From now on nothing is asked of the router: what lanward owns there is taken for unchanged, and what of it is
- * still to be undone is kept in `later` (a file of mode 0600; NULL: as before), to be undone by
+/* From now on nothing is asked of the router: what lanward owns there is taken for unchanged, and what of it
+ * is still to be undone is kept in `later` (a file of mode 0600; NULL: as before), to be undone by
  * lw_opnsense_provider_undo_later(). For the boot, when the router does not run yet. */
 void lw_opnsense_provider_postpone(LwProvider *provider, const char *later);
 /* TRUE also when nothing was kept. */

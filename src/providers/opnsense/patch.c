@@ -67,10 +67,10 @@ static void make_change(xmlNode *root, const LwOpnChange *change) {
 
 char *lw_opn_with_changes(const char *config, const GPtrArray *changes, GError **error) {
   g_autoptr(LwOpn) checked = lw_opn_parse(config, strlen(config), error);
-  xmlDoc *doc = checked ? xmlReadMemory(config, (int)strlen(config), NULL, NULL,
-                                        XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                                            XML_PARSE_NOBLANKS)
-                        : NULL;
+  xmlDoc *doc =
+      checked ? xmlReadMemory(config, (int)strlen(config), NULL, NULL,
+                              XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOBLANKS)
+              : NULL;
   if (!doc)
     return NULL;
   for (guint i = 0; i < changes->len; i++)

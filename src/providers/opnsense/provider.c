@@ -11,8 +11,8 @@
 
 typedef struct {
   LwProvider base;
-  LwOpnApi *api;                       /* nullable: none is reached */
-  char *url, *key_file, *certificate;  /* nullable: how api was made is not known */
+  LwOpnApi *api;                      /* nullable: none is reached */
+  char *url, *key_file, *certificate; /* nullable: how api was made is not known */
   gboolean postponed;
   char *later; /* nullable */
 } Opnsense;
@@ -205,7 +205,8 @@ static gboolean keep_for_later(const Opnsense *self, GBytes *bytes, GError **err
   /* an older one is of a state before this one's, and must come after it: there is one router, and one
      transaction at a time, so it is not overwritten but in the way */
   if (g_file_test(self->later, G_FILE_TEST_EXISTS)) {
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s waits to be undone at the OPNsense already", self->later);
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s waits to be undone at the OPNsense already",
+                self->later);
     return FALSE;
   }
   return lw_file_write_atomic(self->later, text, length, 0600, error);

@@ -167,8 +167,8 @@ static void assert_there(const Scene *scene, const char *config) {
   g_assert_cmpuint(left->len, ==, 0);
 }
 
-/* Carried out, nothing is left to do; undone, all is as it was; undone again, nothing is written, and what is there is
- * loaded once more: nobody knows whether the first undo came to that. */
+/* Carried out, nothing is left to do; undone, all is as it was; undone again, nothing is written, and what is
+ * there is loaded once more: nobody knows whether the first undo came to that. */
 static void test_batch(gconstpointer data) {
   Scene scene;
   g_autoptr(GError) error = NULL;
