@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# A host with a firewall of its own that stops what the file allows: the real ufw, and DOCKER-USER before a FORWARD that
-# drops, as Docker makes them. Real packets from a machine to the host, and through it; and what is not lanward's stays.
+# A host with a firewall of its own that stops what the file allows: the real ufw and firewalld, and DOCKER-USER before a
+# FORWARD that drops, as Docker makes it. Real packets from a machine to the host, and through it; and what is not lanward's stays.
 # Runs as root
 load common
 
@@ -92,6 +92,33 @@ apply() { host apply -q "$file" --confirm 60s --no-wait && host confirm -q; }
   firewalls | diff "$BATS_TEST_TMPDIR/before" -
   on_host sh -c "ufw delete deny $rule comment theirs" </dev/null >/dev/null
   apply
+}
+
+# A system bus and firewalld; both end with the world, firewalld before that when it is told to.
+start_firewalld='import sys; sys.path.insert(0, sys.argv[1])
+import networkmanager, os, subprocess, time
+os.makedirs(networkmanager.PLACE, exist_ok=True)
+networkmanager.write(networkmanager.PLACE + "/bus.conf", networkmanager.BUS_CONF)
+networkmanager.start_bus(at="/run/dbus/system_bus_socket")
+null = subprocess.DEVNULL
+daemon = subprocess.Popen(["firewalld", "--nofork", "--nopid"], stdin=null, stdout=null, stderr=null, start_new_session=True)
+while daemon.poll() is None and subprocess.run(["firewall-cmd", "--state"], stdout=null, stderr=null).returncode:
+    time.sleep(0.1)
+networkmanager.write("/run/firewalld-test.pid", str(daemon.pid))'
+
+@test "firewalld is told of, with commands that open what the file allows and no more" {
+  command -v firewalld >/dev/null || skip "firewalld is not installed"
+  on_host ufw disable </dev/null >/dev/null
+  timeout 120 "$tools/host_world" exec "$WORLD" -- python3 -c "$start_firewalld" "$tools" </dev/null >/dev/null 2>&1 3>&-
+  [ -z "$(says box 192.168.99.15 445)" ]
+  host plan "$file" >/dev/null 2>"$BATS_TEST_TMPDIR/told" || [ $? -eq 2 ]
+  grep -q "firewalld's zone public stops 1 of" "$BATS_TEST_TMPDIR/told"
+  grep '^firewall-cmd ' "$BATS_TEST_TMPDIR/told" >"$BATS_TEST_TMPDIR/commands"
+  on_host sh -e <"$BATS_TEST_TMPDIR/commands" >/dev/null
+  [ "$(says box 192.168.99.15 445)" = here ]
+  [ -z "$(says box 192.168.99.15 446)" ]
+  not grep -q firewalld <(host plan "$file" 2>&1)
+  on_host sh -c 'kill $(cat /run/firewalld-test.pid); while nft list table inet firewalld; do sleep 0.1; done' </dev/null >/dev/null 2>&1
 }
 
 @test "ufw off and DOCKER-USER before a FORWARD that drops: networks: behind this host are opened there" {
