@@ -5,7 +5,7 @@
 #include "cmd/generations.h"
 #include "cmd/hosts.h"
 #include "cmd/proof.h"
-#include "cmd/router.h"
+#include "cmd/router_vm.h"
 #include "policy/policy.h"
 #include "providers/nft/foreign.h"
 #include "twin/twin.h"
@@ -156,7 +156,7 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
                (char *)session->unresolved->pdata[i]);
   g_autoptr(GPtrArray) notes = lw_domains_notes(session);
   print_notes(notes);
-  g_autoptr(GPtrArray) router_notes = lw_router_notes(session);
+  g_autoptr(GPtrArray) router_notes = lw_router_vm_notes(session);
   print_notes(router_notes);
   print_firewall_note(session);
   *changes = plan->changes->len;
@@ -195,7 +195,7 @@ static int apply_inside(gpointer data) {
     if (changes && !generation)
       lw_session_wait_leases(session, LEASES_WAIT_MS);
     print_applied(invocation, session->lab, changes, g_get_monotonic_time() - start);
-    g_autofree char *certificate = lw_router_certificate_note(session);
+    g_autofree char *certificate = lw_router_vm_certificate_note(session);
     if (certificate && !invocation->json)
       g_print("%s\n", certificate);
   }
@@ -280,7 +280,7 @@ static int plan_inside(gpointer data) {
   if (!plan || (!lw_plan_is_empty(plan) &&
                 !lw_proof_difference(session, plan, wanted, &difference.opens, &difference.closes, &error)))
     return lw_fail(error);
-  g_autoptr(GPtrArray) notes = lw_router_notes(session);
+  g_autoptr(GPtrArray) notes = lw_router_vm_notes(session);
   print_notes(notes);
   print_firewall_note(session);
   guint states = LW_NONE;

@@ -10,7 +10,7 @@
 #include "cmd/guard.h"
 #include "cmd/hosts.h"
 #include "cmd/readdress.h"
-#include "cmd/router.h"
+#include "cmd/router_vm.h"
 #include "policy/names.h"
 #include "policy/policy.h"
 #include "providers/cell/cell.h"
@@ -30,6 +30,7 @@
 #define RUN_DIR LW_RUN_DIR
 #define LOCK_WAIT_MS 30000
 #define TAKEN "uplink"
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
 static LwInjector test_injector;
 static gpointer test_injector_data;
@@ -295,10 +296,14 @@ LwSession *lw_session_begin(const LwInvocation *invocation, LwSecretStore *loade
   session->providers = lw_providers_new(&session->context, error);
   if (!session->providers)
     return NULL;
+  g_autofree char *boot = NULL;
+  if (g_file_get_contents(BOOT_ID, &boot, NULL, NULL)) /* there is none where /proc is somebody's own */
+    g_strchomp(boot);
   LwEngineOptions options = {.state_path = state_path,
                              .lock_path = RUN_DIR "/lock",
                              .lock_wait_ms = LOCK_WAIT_MS,
                              .read_only = read_only,
+                             .boot = boot,
                              .injector = test_injector,
                              .injector_data = test_injector_data};
   session->engine = lw_engine_open(&options, session->providers, error);
@@ -338,7 +343,7 @@ LwResourceSet *lw_session_wanted(LwSession *session, GError **error) {
       !lw_policy_compile(session->lab, session->facts, wanted, error))
     return NULL;
   gboolean ok = session->host ? lw_host_add(session->host, session->lab, session->facts, wanted, error) &&
-                                    lw_router_add(session, wanted, error)
+                                    lw_router_vm_add(session, wanted, error)
                               : lw_twin_world_add(session->world, session->lab, session->facts, session->seed,
                                                   session->secrets, wanted, error);
   return ok ? g_steal_pointer(&wanted) : NULL;

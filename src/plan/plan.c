@@ -132,6 +132,8 @@ typedef struct {
   const LwResourceSet *wanted, *seen, *owned, *before;
   GHashTable *tunnels; /* "NS/NAME" of links that are tunnels */
   GHashTable *coming;  /* of those, the ones that are not there yet */
+  GHashTable
+      *leaving; /* "NS/NAME" of links that go, or lose an address: routes by them are lost on the way */
   gboolean bounded;
   LwPlan *plan;
   GArray *entries; /* of Entry */
@@ -203,6 +205,8 @@ static gboolean hangs_on_coming(const Diff *d, const LwResource *r) {
  * bounds stop (a first handshake, a machine's DHCP) and opens nothing that the new tables do not allow. */
 static gboolean comes_last(const Diff *d, const LwChange *change) {
   const LwResource *r = subject(change);
+  if (r->kind == LW_RES_DHCP_CLIENT && change->klass == LW_CHANGE_CREATE)
+    return TRUE; /* ports are plugged in after the new tables: the uplink among them */
   return r->kind == LW_RES_CELL || r->kind == LW_RES_SERVER || r->kind == LW_RES_OPENING ||
          is_libvirts(r->kind) || hangs_on_coming(d, r);
 }
@@ -260,11 +264,13 @@ static void schedule_link(Diff *d, LwChange *change) {
     schedule(d, change, phase_of_change(d, change));
 }
 
-/* A route that goes to another link goes before the address that its gateway is reached by, so that in the
- * undo it comes after that address. */
+/* A route whose address goes is lost by that, whatever it is to become: the kernel does not say. So it goes
+ * before that address, as one does that goes to another link, and in the undo it comes after it. */
 static void schedule_route(Diff *d, LwChange *change) {
+  const LwResource *from = change->from;
   int phase = phase_of_change(d, change);
-  if (same_text(change->from->link, change->to->link)) {
+  if (same_text(from->link, change->to->link) &&
+      !hangs_on(d->leaving, from->ns ? from->ns : "", from->link)) {
     schedule(d, change, phase);
     return;
   }
@@ -447,6 +453,20 @@ static GHashTable *collect_replaced(const Diff *d) {
   return replaced;
 }
 
+static GHashTable *collect_leaving(const Diff *d) {
+  GHashTable *leaving = collect_replaced(d);
+  for (guint i = 0; i < d->plan->changes->len; i++) {
+    const LwChange *change = d->plan->changes->pdata[i];
+    const LwResource *from = change->from;
+    if (change->klass != LW_CHANGE_DELETE)
+      continue;
+    if (from->kind == LW_RES_ADDRESS || from->kind == LW_RES_LINK || from->kind == LW_RES_TUNNEL)
+      g_hash_table_add(leaving, g_strdup_printf("%s/%s", from->ns ? from->ns : "",
+                                                from->kind == LW_RES_ADDRESS ? from->link : from->name));
+  }
+  return leaving;
+}
+
 /* In the order of the steps, as people read them. The sort is stable. */
 static int by_own_phase(gconstpointer a, gconstpointer b, gpointer data) {
   const LwChange *x = *(LwChange *const *)a, *y = *(LwChange *const *)b;
@@ -501,6 +521,7 @@ LwPlan *lw_plan_diff_from(const LwResourceSet *wanted, const LwResourceSet *seen
   diff_wanted(&d);
   diff_owned(&d);
   diff_dependants(&d);
+  g_autoptr(GHashTable) leaving = d.leaving = collect_leaving(&d);
   g_ptr_array_sort_with_data(plan->changes, by_own_phase, &d);
   schedule_all(&d);
   if (plan->changes->len)
