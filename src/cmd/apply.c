@@ -143,6 +143,12 @@ static void print_notes(const GPtrArray *notes) {
     g_printerr("lanward: %s\n", (char *)notes->pdata[i]);
 }
 
+static void print_firewall_note(const LwSession *session) {
+  g_autofree char *note = session->host ? lw_host_firewalld_note(session->host, session->lab) : NULL;
+  if (note)
+    g_printerr("lanward: %s\n", note);
+}
+
 /* *generation: which one it made, 0 when nothing waits to be confirmed. */
 static gboolean apply_session(LwSession *session, const char *path, guint *changes, guint *generation,
                               guint *seconds, GError **error) {
@@ -167,6 +173,7 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
   print_notes(notes);
   g_autoptr(GPtrArray) router_notes = lw_router_vm_notes(session);
   print_notes(router_notes);
+  print_firewall_note(session);
   *changes = plan->changes->len;
   if (!*seconds && lw_host_changes_uplink(session, plan))
     *seconds = UPLINK_CONFIRM_S;
@@ -303,6 +310,7 @@ static int plan_inside(gpointer data) {
     return lw_fail(error);
   g_autoptr(GPtrArray) notes = lw_router_vm_notes(session);
   print_notes(notes);
+  print_firewall_note(session);
   guint states = LW_NONE;
   gboolean proved = lw_plan_is_empty(plan) || lw_session_prove(session, plan, &states, &error);
   int status = print_plan(apply->invocation, session->lab->name, plan, &difference, proved ? states : LW_NONE,

@@ -24,6 +24,7 @@ typedef enum {
   PHASE_CELLS,
   PHASE_DOMAINS,
   PHASE_DOMAIN_NICS,
+  PHASE_OPENINGS, /* what the host's own firewall need not stop: once all else is in force, and first to go */
   PHASE_LAST,
 } Phase;
 
@@ -110,6 +111,8 @@ static Phase phase_of(const LwResource *r, GHashTable *tunnels) {
     return PHASE_DOMAINS;
   case LW_RES_DOMAIN_NIC:
     return PHASE_DOMAIN_NICS;
+  case LW_RES_OPENING:
+    return PHASE_OPENINGS;
   case LW_RES_CELL:
   case LW_RES_LAST:
     break;
@@ -207,7 +210,8 @@ static gboolean comes_last(const Diff *d, const LwChange *change) {
   const LwResource *r = subject(change);
   if (r->kind == LW_RES_DHCP_CLIENT && change->klass == LW_CHANGE_CREATE)
     return TRUE; /* ports are plugged in after the new tables: the uplink among them */
-  return r->kind == LW_RES_CELL || r->kind == LW_RES_SERVER || is_libvirts(r->kind) || hangs_on_coming(d, r);
+  return r->kind == LW_RES_CELL || r->kind == LW_RES_SERVER || r->kind == LW_RES_OPENING ||
+         is_libvirts(r->kind) || hangs_on_coming(d, r);
 }
 
 static int phase_of_change(const Diff *d, const LwChange *change) {
@@ -429,7 +433,7 @@ static void diff_wanted(Diff *d) {
 
 /* Adopted as it was found, and so left there. */
 static gboolean is_adopted(const LwResource *seen) {
-  return seen->kind == LW_RES_NETWORK && (!seen->alias || !*seen->alias);
+  return (seen->kind == LW_RES_NETWORK || seen->kind == LW_RES_OPENING) && (!seen->alias || !*seen->alias);
 }
 
 static void diff_owned(Diff *d) {
