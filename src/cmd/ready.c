@@ -2,6 +2,7 @@
 
 #include "base/netns.h"
 #include "base/process.h"
+#include "cmd/router_items.h"
 #include "policy/names.h"
 #include "providers/dhcpcd/dhcpcd.h"
 #include "providers/wireguard/wireguard.h"
@@ -85,6 +86,12 @@ static void look_at_tunnels(const LwSession *session, GPtrArray *waits) {
 }
 
 static void look_at_opnsense(const LwSession *session, GPtrArray *waits) {
+  g_autoptr(GError) error = NULL;
+  if (session->lab->router.api_url && session->lab->router.api_key_file) {
+    if (!lw_router_is_ready(session, &error))
+      g_ptr_array_add(waits, g_strdup(error->message));
+    return;
+  }
   g_autofree char *address = lw_addr_format(&session->lab->host.management.router);
   const char *argv[] = {"ping", "-n", "-q", "-c", "1", "-W", "1", address, NULL};
   g_autofree char *out = lw_command_run(&(LwCommand){.argv = argv}, NULL);

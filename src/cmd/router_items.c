@@ -5,8 +5,10 @@
 #include "base/files.h"
 #include "policy/policy.h"
 #include "providers/opnsense/generate.h"
+#include "providers/opnsense/apikey.h"
 #include "providers/opnsense/merge.h"
 #include "providers/opnsense/opnsense.h"
+#include "providers/opnsense/ready.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -63,7 +65,8 @@ static gboolean at_boot(const LwSession *session) {
 
 /* Verbs that are of use without the router. */
 static gboolean does_without(const LwSession *session) {
-  static const char *const verbs[] = {"boot", "block", "status", "exec", "drops", "watch", NULL};
+  static const char *const verbs[] = {"boot",  "block", "status", "exec", "drops",
+                                      "watch", "start", "stop",   NULL};
   return g_strv_contains(verbs, session->invocation->verb);
 }
 
@@ -71,6 +74,14 @@ static char *key_file_of(const LwRouter *router) {
   return g_path_is_absolute(router->api_key_file) || !router->folder
              ? g_strdup(router->api_key_file)
              : g_build_filename(router->folder, router->api_key_file, NULL);
+}
+
+gboolean lw_router_is_ready(const LwSession *session, GError **error) {
+  const LwRouter *router = &session->lab->router;
+  g_autofree char *path = key_file_of(router);
+  g_autoptr(LwOpnKey) key = lw_opn_key_read(path, error);
+  g_autoptr(LwOpnApi) api = key ? lw_opn_api_new(router->api_url, key, router->api_certificate) : NULL;
+  return api && lw_opn_wait_ready(api, session->lab->tunnels->len, 0, NULL, error);
 }
 
 /* One that the file makes (router.create) is there with the end of the first apply; without an API it is left

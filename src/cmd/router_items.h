@@ -40,6 +40,10 @@ gboolean lw_router_learn(LwSession *session, const LwResourceSet *seen, GError *
 void lw_router_seen_unref(LwRouterSeen *seen);
 void lw_router_plan_free(LwRouterPlan *plan);
 
+/* Whether its API answers, its DHCP server runs and its tunnels are up; FALSE and why not. The file names its
+ * API and the key. */
+gboolean lw_router_is_ready(const LwSession *session, GError **error);
+
 /* Adds the router's items to what is wanted: as observed ones where nothing is to be written. */
 gboolean lw_router_add_items(LwSession *session, LwResourceSet *wanted, GError **error);
 /* FALSE and error, where nothing of the router is written: for verbs that are about the router. */
