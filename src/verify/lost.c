@@ -98,7 +98,7 @@ static void add_row(Lost *lost, const LwStaticRow *row, guint tunnel) {
   guint before = lost->tries->len;
   for (guint i = 0; i < points->len && lost->tries->len < before + ROW_MOST; i++) {
     const LwHeader *h = &g_array_index(points, LwHeader, i);
-    if (lw_bdd_intersects(pool, set, lw_packets_of(pool, h)))
+    if (lw_packets_contain(pool, set, h))
       add_try(lost, h);
   }
 }

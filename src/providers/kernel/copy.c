@@ -103,14 +103,16 @@ static gboolean read_routes(LwNetCopy *copy, LwRtnl *from, GError **error) {
     struct rtmsg *route = mnl_nlmsg_get_payload(nlh);
     if (route->rtm_flags & RTM_F_CLONED)
       continue;
-    route->rtm_flags &= RTNH_F_ONLINK;
+    /* the gateway was looked for when the namespace got the route; its routing rules may be others by now */
+    route->rtm_flags = has_gateway(nlh) ? RTNH_F_ONLINK : 0;
     g_ptr_array_add(copy->routes, g_memdup2(nlh, nlh->nlmsg_len));
   }
   return TRUE;
 }
 
 /* --- links
- * ----------------------------------------------------------------------------------------------------------- */
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static gboolean change_link(const char *name, unsigned long what, struct ifreq *request, GError **error) {
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -129,8 +131,10 @@ static gboolean set_flags(const char *name, gboolean up, GError **error) {
   return change_link(name, SIOCSIFFLAGS, &request, error);
 }
 
-/* In the namespace that we are in. index 0: any. */
-static End *end_new(const char *name, int index, const LwMac *mac /* nullable: packets alone */, GError **error) {
+/* In the namespace that we are in. index 0: any. It outlives its descriptor: all go at once with the
+ * namespace, which is much quicker than one by one, and behind our back. */
+static End *end_new(const char *name, int index, const LwMac *mac /* nullable: packets alone */,
+                    GError **error) {
   End *end = g_new0(End, 1);
   struct ifreq request = {.ifr_flags = (short)((mac ? IFF_TAP : IFF_TUN) | IFF_NO_PI)};
   g_strlcpy(end->name, name, sizeof end->name);
@@ -138,7 +142,7 @@ static End *end_new(const char *name, int index, const LwMac *mac /* nullable: p
   end->frames = mac != NULL;
   end->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
   if (end->fd < 0 || (index && ioctl(end->fd, TUNSETIFINDEX, &index) < 0) ||
-      ioctl(end->fd, TUNSETIFF, &request) < 0) {
+      ioctl(end->fd, TUNSETIFF, &request) < 0 || ioctl(end->fd, TUNSETPERSIST, 1) < 0) {
     lw_error_set_errno(error, "cannot make %s in the copy of a network namespace (/dev/net/tun)", name);
     end_free(end);
     return NULL;
@@ -186,7 +190,8 @@ static gboolean add_links(LwNetCopy *copy, const LwLinks *links, GError **error)
 /* --- the rest
  * -------------------------------------------------------------------------------------------------------- */
 
-static void queue_all(LwNetCopy *copy, const GPtrArray *messages, const char *verb, LwRtnlTolerance tolerance) {
+static void queue_all(LwNetCopy *copy, const GPtrArray *messages, const char *verb,
+                      LwRtnlTolerance tolerance) {
   for (guint i = 0; i < messages->len; i++)
     lw_rtnl_queue(copy->rtnl, messages->pdata[i], verb, NULL, tolerance);
 }
@@ -292,7 +297,8 @@ LwNetCopy *lw_net_copy_new(const char *ns, GError **error) {
 }
 
 /* --- changes
- * --------------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 gboolean lw_net_copy_add_link(LwNetCopy *copy, const char *name, GError **error) {
   int previous = lw_net_copy_enter(copy, error);
@@ -339,7 +345,8 @@ gboolean lw_net_copy_catch(LwNetCopy *copy, const char *link, gboolean on, GErro
 }
 
 /* --- packets
- * --------------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 gboolean lw_net_copy_send(LwNetCopy *copy, const char *link, const guint8 *packet, gsize length) {
   static const guint8 sender[6] = {0x52, 0x54, 0, 0x6c, 0x77, 1};
