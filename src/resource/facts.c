@@ -68,14 +68,19 @@ void lw_facts_free(LwFacts *facts) {
   g_free(facts);
 }
 
-static gboolean number_taken(LwFacts *facts, const char *prefix, guint number) {
+/* The smallest that nobody of the class has. */
+static guint free_number(LwFacts *facts, const char *prefix) {
+  guint count = g_hash_table_size(facts->numbers), number = 1;
+  g_autofree gboolean *taken = g_new0(gboolean, count + 2);
   GHashTableIter iter;
   gpointer key, value;
   g_hash_table_iter_init(&iter, facts->numbers);
   while (g_hash_table_iter_next(&iter, &key, &value))
-    if (GPOINTER_TO_UINT(value) == number && g_str_has_prefix(key, prefix))
-      return TRUE;
-  return FALSE;
+    if (GPOINTER_TO_UINT(value) <= count && g_str_has_prefix(key, prefix))
+      taken[GPOINTER_TO_UINT(value)] = TRUE;
+  while (taken[number])
+    number++;
+  return number;
 }
 
 guint lw_facts_known_number(const LwFacts *facts, const char *class_name, const char *name) {
@@ -89,9 +94,7 @@ guint lw_facts_number(LwFacts *facts, const char *class_name, const char *name) 
     return known;
   g_autofree char *key = g_strconcat(class_name, "/", name, NULL);
   g_autofree char *prefix = g_strconcat(class_name, "/", NULL);
-  guint number = 1;
-  while (number_taken(facts, prefix, number))
-    number++;
+  guint number = free_number(facts, prefix);
   g_hash_table_insert(facts->numbers, g_steal_pointer(&key), GUINT_TO_POINTER(number));
   return number;
 }
