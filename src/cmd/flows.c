@@ -31,8 +31,9 @@ static gboolean wrong_exit(const LwSession *session, const LwFlow *flow, const L
   return flow->mark != mark;
 }
 
-/* The segments' flows leave under another address, and nobody else's do. Other ones are left from rules that were
- * changed by hand, and would keep what those made of them for as long as they go on: a resolver's flow for ever. */
+/* The segments' flows leave under another address, and nobody else's do. Other ones are left from rules that
+ * were changed by hand, and would keep what those made of them for as long as they go on: a resolver's flow
+ * for ever. */
 static gboolean wrongly_masked(const LwFlow *flow, gboolean from_lab, gboolean outwards) {
   gboolean masked = !lw_addr_equal(&flow->seen_as, &flow->source);
   return from_lab ? outwards && !masked : masked;

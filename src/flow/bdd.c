@@ -3,9 +3,9 @@
 #include <string.h>
 
 /* Nodes live in one array and are found by open-addressing tables of their numbers; results of operations are
- * kept in direct-mapped caches that may forget. A pool has two layers of the last two: what stays, and what is
- * scratch. All grow with the number of nodes, so a small lab's proof stays small, and a run's scratch stays
- * within the processor's cache however much is kept: that is what most of the time goes by. */
+ * kept in direct-mapped caches that may forget. A pool has two layers of the last two: what stays, and what
+ * is scratch. All grow with the number of nodes, so a small lab's proof stays small, and a run's scratch
+ * stays within the processor's cache however much is kept: that is what most of the time goes by. */
 
 #define NODES_AT_FIRST 4096u
 #define CACHE_AT_MOST (1u << 21)

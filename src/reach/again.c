@@ -1,8 +1,8 @@
 /* What a run looked at, and whether another world has the same there.
  *
- * A run depends on the links that it comes by, on the elements that are looked up by a name that it has, and on
- * what is taken to matter to all of them: addresses, routes, routing rules, settings, names of links, and the
- * rules without their elements. Two worlds are compared by resources being the very same object, or, for
+ * A run depends on the links that it comes by, on the elements that are looked up by a name that it has, and
+ * on what is taken to matter to all of them: addresses, routes, routing rules, settings, names of links, and
+ * the rules without their elements. Two worlds are compared by resources being the very same object, or, for
  * rules, by content; whatever is not found equal counts as changed. */
 #include "reach/internal.h"
 
@@ -53,7 +53,8 @@ static gboolean matters_to_all(const LwResource *resource) {
   }
 }
 
-/* Routes that a lease brings are made anew for each world: those are compared by what routing reads of them. */
+/* Routes that a lease brings are made anew for each world: those are compared by what routing reads of them.
+ */
 static gboolean same(const LwResource *a, const LwResource *b) {
   return a == b || (a->kind == LW_RES_ROUTE && b->kind == LW_RES_ROUTE &&
                     g_strcmp0(a->ns ? a->ns : "", b->ns ? b->ns : "") == 0 &&
@@ -108,9 +109,8 @@ static gboolean same_links(const LwReach *reach, const Ns *a, const Ns *b) {
 static gboolean only_filters_packets(const LwRule *rule) {
   for (guint i = 0; i < rule->actions->len; i++) {
     const LwAction *action = rule->actions->pdata[i];
-    gboolean verdict =
-        action->kind == LW_ACTION_VERDICT &&
-        (action->verdict.kind == LW_VERDICT_ACCEPT || action->verdict.kind == LW_VERDICT_DROP);
+    gboolean verdict = action->kind == LW_ACTION_VERDICT &&
+                       (action->verdict.kind == LW_VERDICT_ACCEPT || action->verdict.kind == LW_VERDICT_DROP);
     if (!verdict && action->kind != LW_ACTION_COUNT && action->kind != LW_ACTION_LOG &&
         action->kind != LW_ACTION_REJECT && action->kind != LW_ACTION_REJECT_TCP)
       return FALSE;

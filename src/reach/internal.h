@@ -136,8 +136,8 @@ typedef struct {
 
 struct LwLooked {
   GHashTable *namespaces; /* of Ns*: whose rules were asked */
-  GHashTable *links; /* of Link* */
-  GHashTable *lists; /* of List* */
+  GHashTable *links;      /* of Link* */
+  GHashTable *lists;      /* of List* */
 };
 
 struct LwReach {

@@ -80,14 +80,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwLooked, lw_looked_free)
 /* Runs note there from now on; NULL: nowhere. A lost link, or an element that was told of, is not noted. */
 void lw_reach_watch(LwReach *reach, LwLooked *looked);
 
-/* Two worlds, of one pool and with the same insides, of which the second came out of the first by changes that
- * made new resources: what was not changed is the same object in both. Both are borrowed. */
+/* Two worlds, of one pool and with the same insides, of which the second came out of the first by changes
+ * that made new resources: what was not changed is the same object in both. Both are borrowed. */
 typedef struct LwWorlds LwWorlds;
 LwWorlds *lw_worlds_compare(LwReach *before, LwReach *after);
 void lw_worlds_free(LwWorlds *worlds);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwWorlds, lw_worlds_free)
-/* TRUE: a run that looked at this in the first world brings no more to any place in the second: the two are the
- * same in all that it depends on, but for filters that came to the rules. FALSE: that is not known. */
+/* TRUE: a run that looked at this in the first world brings no more to any place in the second: the two are
+ * the same in all that it depends on, but for filters that came to the rules. FALSE: that is not known. */
 gboolean lw_looked_at_most(const LwLooked *looked, const LwWorlds *worlds);
 
 /* A link that is lost for as long as it says: routes by it are gone, nothing comes in or goes out by it. For

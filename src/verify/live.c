@@ -365,8 +365,8 @@ static void note_sighting(LwProbe *probe, guint station, const LwSighting *sight
   g_array_append_val(probe->seen, seen);
 }
 
-/* UDP has no answer of its own: the receiver's is ours, by the receiver's own way back. Nobody is not answered: the
- * flow would count as open for whoever has no address next. */
+/* UDP has no answer of its own: the receiver's is ours, by the receiver's own way back. Nobody is not
+ * answered: the flow would count as open for whoever has no address next. */
 static void answer_udp(LwLive *live, guint station, const LwPacket *request) {
   if (lw_addr_v4(&request->source) == 0)
     return;
@@ -483,9 +483,9 @@ static guint count_waiting(LwLive *live, Wanted wanted) {
   return count;
 }
 
-/* Until all is satisfied, or the time is over; what waits is sent again now and then. On a machine that is busy time
- * passes without anybody getting to run: it is not over before what waits was sent again so often that only a rule
- * can have stopped it, and nothing more came of it. */
+/* Until all is satisfied, or the time is over; what waits is sent again now and then. On a machine that is
+ * busy time passes without anybody getting to run: it is not over before what waits was sent again so often
+ * that only a rule can have stopped it, and nothing more came of it. */
 static void wait_for(LwLive *live, GArray *fds, Wanted wanted, gint64 limit_ms) {
   gint64 end = g_get_monotonic_time() + limit_ms * 1000;
   gint64 again = g_get_monotonic_time() + AGAIN_MS * 1000;

@@ -31,7 +31,8 @@ typedef struct {
   GPtrArray *intended; /* of LwIntended* */
   GPtrArray *reached;  /* of LwReached* */
   LwBdd by_bridge;     /* of a port: what gets anywhere when it is sent to the bridge itself */
-  LwBddStored *stored; /* the sets of the three above while nobody looks at them; NULL: they are in the pool */
+  LwBddStored
+      *stored; /* the sets of the three above while nobody looks at them; NULL: they are in the pool */
 } LwStaticRow;
 
 typedef enum {

@@ -35,8 +35,8 @@ static gboolean six_passes(const LwStatic *proof, const LwStaticRow *row) {
 
 /* What does not come from a segment and does not get into the lab is not lanward's. */
 static gboolean is_beyond(const LwStaticRow *row, const LwPlace *place) {
-  return row->zone.kind != LW_ZONE_SEGMENT && (place->elsewhere || place->zone.kind == LW_ZONE_INTERNET ||
-                                               place->zone.kind == LW_ZONE_NETWORK);
+  return row->zone.kind != LW_ZONE_SEGMENT &&
+         (place->elsewhere || place->zone.kind == LW_ZONE_INTERNET || place->zone.kind == LW_ZONE_NETWORK);
 }
 
 static gboolean passes_anywhere(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
@@ -44,7 +44,8 @@ static gboolean passes_anywhere(const LwStatic *proof, const LwStaticRow *row, c
     const LwReached *reached = row->reached->pdata[i];
     gboolean own_wire = !reached->place.elsewhere && reached->place.zone.kind == row->zone.kind &&
                         reached->place.zone.index == row->zone.index;
-    if (!own_wire && !is_beyond(row, &reached->place) && lw_packets_contain(proof->pool, reached->may, packet))
+    if (!own_wire && !is_beyond(row, &reached->place) &&
+        lw_packets_contain(proof->pool, reached->may, packet))
       return TRUE;
   }
   return FALSE;
@@ -54,7 +55,8 @@ static gboolean row_lets_pass(const LwStatic *proof, const LwStaticRow *row, con
   LwHeader packet = cell->generated ? cell->packet : lw_static_header(&cell->question);
   LwZone to = cell->question.to;
   if (cell->by_bridge) {
-    LwBdd asked = cell->family == 6 && !cell->generated ? lw_packets_family(proof->pool, 6) : lw_packets_of(proof->pool, &packet);
+    LwBdd asked = cell->family == 6 && !cell->generated ? lw_packets_family(proof->pool, 6)
+                                                        : lw_packets_of(proof->pool, &packet);
     return lw_bdd_intersects(proof->pool, row->by_bridge, asked);
   }
   if (cell->family == 6 && !cell->generated)

@@ -37,7 +37,8 @@ char *lw_static_pieces_text(LwBddPool *pool, LwBdd set) {
   return g_string_free(text, FALSE);
 }
 
-/* IPv6 addresses that a host can have: the first of a range is nobody's, or the router's own to any of them. */
+/* IPv6 addresses that a host can have: the first of a range is nobody's, or the router's own to any of them.
+ */
 static void make_plain6(LwBddPool *pool, LwBdd set, LwHeader *packet) {
   LwHeader plain = *packet;
   if (packet->source.family != 6)

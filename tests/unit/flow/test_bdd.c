@@ -117,8 +117,8 @@ static void test_growth(void) {
   g_assert_cmpuint(lw_bdd_pool_nodes(pool), ==, 2);
 }
 
-/* Rounds of scratch beside sets that stay: what is kept or put aside is the set that it was, what is made again
- * is found again. */
+/* Rounds of scratch beside sets that stay: what is kept or put aside is the set that it was, what is made
+ * again is found again. */
 static void test_scratch(void) {
   g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
   Table tables[8], kept_tables[3];
@@ -169,7 +169,7 @@ static void test_large_scratch(void) {
     LwBdd one = stays;
     for (guint v = 20; v-- > 0;)
       one = (i * 2654435761u) >> (v + 5) & 1u ? lw_bdd_node(pool, v, LW_BDD_FALSE, one)
-                                               : lw_bdd_node(pool, v, one, LW_BDD_FALSE);
+                                              : lw_bdd_node(pool, v, one, LW_BDD_FALSE);
     large = lw_bdd_or(pool, large, one);
   }
   double count = lw_bdd_count(pool, large, 41);

@@ -212,8 +212,8 @@ static void compare_runs(LwReach *before, LwReach *after, const LwWorlds *worlds
   g_autoptr(GPtrArray) now = lw_reach_from(after, start, packets, state, LW_REACH_MAY);
   gboolean more = FALSE;
   for (guint i = 0; i < now->len; i++)
-    more |= !lw_bdd_is_subset(pool, ((LwArrival *)now->pdata[i])->packets,
-                              brought_to(pool, then, now->pdata[i]));
+    more |=
+        !lw_bdd_is_subset(pool, ((LwArrival *)now->pdata[i])->packets, brought_to(pool, then, now->pdata[i]));
   if (!lw_looked_at_most(looked, worlds)) {
     carried->changed += more;
     return;
@@ -241,8 +241,8 @@ static void compare_states(const LwResourceSet *one, const LwResourceSet *other,
   }
 }
 
-/* Every state of random plans against the first and the last: where a run is said to bring no more than it did,
- * it does not. */
+/* Every state of random plans against the first and the last: where a run is said to bring no more than it
+ * did, it does not. */
 static void test_at_most(void) {
   g_autoptr(GRand) random = g_rand_new_with_seed(11);
   Carried carried = {0};
