@@ -73,8 +73,9 @@ void lw_proof_lost_tunnels(const LwSession *session, const LwProof *still, LwVer
     return;
   g_autoptr(LwNetCopy) net = copy_router(still, ns, &error);
   if (!net) {
-    g_ptr_array_add(report->left_out, g_strdup_printf("tunnels that are lost: the router cannot be copied: %s",
-                                                      error->message));
+    g_ptr_array_add(
+        report->left_out,
+        g_strdup_printf("tunnels that are lost: the router cannot be copied: %s", error->message));
     return;
   }
   const LwRouterCopy copy = {lose, catch_rest, send_packet, receive, net};

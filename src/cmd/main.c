@@ -40,7 +40,8 @@ static const LwVerb verbs[] = {
      "put right what was cut short; every other verb does so first"},
     {"boot", lw_boot_main, FALSE, TRUE, "", "the lab in force, as it was: what lanward.service runs"},
     {"start", lw_start_main, FALSE, TRUE, "[MACHINE…]",
-     "the machines that the file starts, in order, once the router is ready: what lanward-machines.service runs"},
+     "the machines that the file starts, in order, once the router is ready: what lanward-machines.service "
+     "runs"},
     {"stop", lw_stop_main, FALSE, TRUE, "[MACHINE…]", "shut them down, the other way round"},
     {"block", lw_block_main, FALSE, TRUE, "",
      "the guards of the lab in force, alone: what lanward-block.service runs before there is a network"},

@@ -456,7 +456,8 @@ static void find_starters(const Doctor *d) {
     find(d, "autostart", g_strdup_printf("/etc/libvirt/qemu/autostart/%s.xml", domain->name),
          g_strdup_printf("libvirt starts %s by itself", domain->name),
          g_strdup("it may run before its router, and gives up asking for an address"),
-         g_strdup_printf("virsh autostart --disable %s, and “start: {}” in the file: lanward starts it when its router is ready",
+         g_strdup_printf("virsh autostart --disable %s, and “start: {}” in the file: lanward starts it when "
+                         "its router is ready",
                          domain->name));
   }
   for (guint i = 0; d->lab && i < d->seen->starters->len; i++) {

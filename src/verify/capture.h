@@ -46,7 +46,8 @@ gboolean lw_station_send(LwStation *station, const LwAddr *destination, const gu
 gboolean lw_station_send_frame(LwStation *station, guint link, const LwMac *to, guint16 ethertype,
                                const guint8 *packet, gsize length);
 
-/* Tells the namespace that the MAC on that link has the IPv6 address, until it forgets (about half a minute). */
+/* Tells the namespace that the MAC on that link has the IPv6 address, until it forgets (about half a minute).
+ */
 void lw_station_introduce(LwStation *station, guint link, const LwAddr *address, const LwMac *mac);
 
 /* Appends the station's receiving sockets to an array of struct pollfd. */

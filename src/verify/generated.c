@@ -368,8 +368,8 @@ static char *key_of(const LwFlow *flow, const LwHeader *h) {
   g_autofree char *source = lw_addr_format(&h->source);
   g_autofree char *destination = lw_addr_format(&h->destination);
   gboolean ports = h->proto == 6 || h->proto == 17;
-  return g_strdup_printf("%u %u %u %s %s %u %u %u", flow->place, flow->via, flow->cell->question.from.index, source,
-                         destination, h->proto, ports ? h->dport : 0,
+  return g_strdup_printf("%u %u %u %s %s %u %u %u", flow->place, flow->via, flow->cell->question.from.index,
+                         source, destination, h->proto, ports ? h->dport : 0,
                          h->proto == 1 || h->proto == 58 ? h->icmp_type : 0);
 }
 

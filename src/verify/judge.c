@@ -229,8 +229,8 @@ static void add_violation(LwLive *live, const LwProbe *probe, const char *text) 
   g_ptr_array_add(live->report->violations, violation_text(live, probe, text, 0));
 }
 
-/* A hole lets more than one of the packets through that were made of its edges: they are told once, by the first
- * of them. */
+/* A hole lets more than one of the packets through that were made of its edges: they are told once, by the
+ * first of them. */
 typedef struct {
   const LwProbe *first;
   guint line; /* of the violations */

@@ -1,5 +1,5 @@
-/* Each tunnel lost, by packets: what the static half proves of the kill switch is tried in a copy of the router,
- * since no probe takes a tunnel of a running lab away. */
+/* Each tunnel lost, by packets: what the static half proves of the kill switch is tried in a copy of the
+ * router, since no probe takes a tunnel of a running lab away. */
 #pragma once
 
 #include "verify/static.h"
@@ -19,9 +19,9 @@ typedef struct {
   gpointer data;
 } LwRouterCopy;
 
-/* For each tunnel, of what each segment sends by it, packets on both sides of its sets' edges, sent three times:
- * with the tunnel there (they leave by it: the copy is right), with it lost (they leave by nothing), and with all
- * that stands behind its exit's routes out of their way (still by nothing). Adds violations, packets, and to
- * left_out what could not be tried. */
+/* For each tunnel, of what each segment sends by it, packets on both sides of its sets' edges, sent three
+ * times: with the tunnel there (they leave by it: the copy is right), with it lost (they leave by nothing),
+ * and with all that stands behind its exit's routes out of their way (still by nothing). Adds violations,
+ * packets, and to left_out what could not be tried. */
 void lw_verify_lost_tunnels(const LwLab *lab, const LwStatic *proof, const LwRouterCopy *copy,
                             LwVerifyReport *report);

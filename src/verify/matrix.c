@@ -81,7 +81,7 @@ static char *short_service(const LwCell *cell) {
 
 typedef struct {
   guint allowed, denied, bad, untested;
-  gboolean named; /* a flow of the file's own services is allowed */
+  gboolean named;      /* a flow of the file's own services is allowed */
   GPtrArray *services; /* of char*: those allowed, or those that are bad */
 } Tally;
 

@@ -126,9 +126,8 @@ static gsize build_icmp(const LwPacket *packet, guint8 *at) {
   put16(at + 6, packet->cookie >> 16);
   /* An echo reply repeats the payload of its request. */
   gsize length = ICMP_HEADER + put_mark(at + ICMP_HEADER, LW_PACKET_REQUEST, packet->cookie);
-  guint32 sum = packet->source.family == 6
-                    ? pseudo(&packet->source, &packet->destination, PROTO_ICMP6, length)
-                    : 0;
+  guint32 sum =
+      packet->source.family == 6 ? pseudo(&packet->source, &packet->destination, PROTO_ICMP6, length) : 0;
   put16(at + 2, fold(sum_of(at, length, sum)));
   return length;
 }
@@ -244,8 +243,7 @@ static gboolean parse_icmp6(const guint8 *at, gsize length, LwPacket *out) {
 }
 
 static gboolean parse_other(const guint8 *at, gsize length, guint8 protocol, LwPacket *out) {
-  if (length < OTHER_HEADER ||
-      !get_mark(at + OTHER_HEADER, length - OTHER_HEADER, &out->role, &out->cookie))
+  if (length < OTHER_HEADER || !get_mark(at + OTHER_HEADER, length - OTHER_HEADER, &out->role, &out->cookie))
     return FALSE;
   out->proto = LW_PROTO_ANY;
   out->protocol = protocol;

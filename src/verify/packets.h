@@ -17,17 +17,18 @@ typedef enum {
 typedef struct {
   LwPacketRole role;
   LwProto proto;
-  guint8 protocol;  /* proto ANY: its number */
-  guint8 icmp_type; /* of a REQUEST of ICMP; 0: an echo's */
+  guint8 protocol;            /* proto ANY: its number */
+  guint8 icmp_type;           /* of a REQUEST of ICMP; 0: an echo's */
   LwAddr source, destination; /* of one family */
-  guint16 sport, dport;  /* tcp, udp */
-  guint32 cookie;        /* REQUEST and REPLY */
-  const guint8 *payload; /* udp: into the bytes parsed */
+  guint16 sport, dport;       /* tcp, udp */
+  guint32 cookie;             /* REQUEST and REPLY */
+  const guint8 *payload;      /* udp: into the bytes parsed */
   gsize payload_length;
 } LwPacket;
 
-/* Builds a packet from proto, addresses, ports, role and cookie (TCP: SYN alone, whatever the role; IPv6: ICMP
- * is ICMPv6, an echo). With payload set, that is the UDP payload instead of the cookie. Returns its length. */
+/* Builds a packet from proto, addresses, ports, role and cookie (TCP: SYN alone, whatever the role; IPv6:
+ * ICMP is ICMPv6, an echo). With payload set, that is the UDP payload instead of the cookie. Returns its
+ * length. */
 gsize lw_packet_build(const LwPacket *packet, guint8 out[LW_PACKET_MAX]);
 /* FALSE: not a whole IPv4 packet of a protocol we send. A foreign packet is TRUE with role OTHER. */
 gboolean lw_packet_parse(const guint8 *bytes, gsize length, LwPacket *out);

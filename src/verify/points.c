@@ -6,7 +6,7 @@
 #define ICMP6 58
 #define NOBODYS 253
 #define SYN 0x02
-#define STEPS 4           /* from an edge to the next address that can be tried */
+#define STEPS 4 /* from an edge to the next address that can be tried */
 #define ANY_PORT 443
 #define PASSES 3
 #define INSIDE6 0x1001 /* of an IPv6 range: not its first, which is the router's own to any of them */
@@ -113,13 +113,14 @@ static LwHeader as_protocol(const Points *p, guint8 proto) {
   if (ports) {
     h.dport = in_numbers(dports, ANY_PORT) ? ANY_PORT : (guint16)g_array_index(dports, LwNumbers, 0).first;
     h.sport = in_numbers(sports, LW_ANY_SOURCE_PORT) ? LW_ANY_SOURCE_PORT
-                                                  : (guint16)g_array_index(sports, LwNumbers, 0).first;
+                                                     : (guint16)g_array_index(sports, LwNumbers, 0).first;
   }
   return h;
 }
 
 /* --- edges
- * ---------------------------------------------------------------------------------------------------------- */
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void add_port(const Points *p, const LwHeader *like, gint64 port) {
   LwHeader h = *like;
@@ -210,7 +211,8 @@ static guint8 first_protocol(const LwPiece *piece) {
   return (guint8)g_array_index(piece->protos, LwNumbers, 0).first;
 }
 
-/* All pieces' own first, then their sources' edges, then (many, where the internet is meant) destinations'. */
+/* All pieces' own first, then their sources' edges, then (many, where the internet is meant) destinations'.
+ */
 static gboolean add_piece(Points *p, guint pass) {
   if (!choose(p, &p->base))
     return FALSE;

@@ -21,11 +21,11 @@ typedef struct {
   gboolean cut;  /* there were more */
 } LwPointCount;
 
-/* Takes the set apart into pieces (any of these sources to any of these destinations, …) and appends, for each
- * piece, one packet of it, and one on either side of each edge of its ranges of sources, destinations and
- * ports, and of its protocols and ICMP types; the packets beside an edge need not be outside of the set: what
- * each is to do the caller asks the sets. Each packet once in `out` (of LwHeader). The order is always the
- * same. */
+/* Takes the set apart into pieces (any of these sources to any of these destinations, …) and appends, for
+ * each piece, one packet of it, and one on either side of each edge of its ranges of sources, destinations
+ * and ports, and of its protocols and ICMP types; the packets beside an edge need not be outside of the set:
+ * what each is to do the caller asks the sets. Each packet once in `out` (of LwHeader). The order is always
+ * the same. */
 void lw_points_of(LwBddPool *pool, LwBdd set, guint pieces_most, const LwPointWishes *wishes, GArray *out,
                   LwPointCount *count);
 gboolean lw_points_equal(const LwHeader *a, const LwHeader *b);

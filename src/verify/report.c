@@ -29,9 +29,9 @@ void lw_verify_complete(LwVerifyReport *report) {
     g_autofree char *origin = lw_origin_format(&cell->origin);
     const char *by = is_wrong(cell->live, cell->expect) ? "a packet" : "by what is in force it";
     g_ptr_array_add(report->violations,
-                    g_strdup_printf("%s (%s) -> %s %s %s: must %s, but %s %s; %s", cell->from, source, cell->to,
-                                    destination, cell->service, cell->expect ? "pass" : "not pass", by,
-                                    cell->expect ? "does not" : "does", origin));
+                    g_strdup_printf("%s (%s) -> %s %s %s: must %s, but %s %s; %s", cell->from, source,
+                                    cell->to, destination, cell->service, cell->expect ? "pass" : "not pass",
+                                    by, cell->expect ? "does not" : "does", origin));
     cell->told = TRUE;
   }
 }

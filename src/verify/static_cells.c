@@ -44,7 +44,8 @@ static gboolean passes_anywhere(const LwStatic *proof, const LwStaticRow *row, c
     const LwReached *reached = row->reached->pdata[i];
     gboolean own_wire = !reached->place.elsewhere && reached->place.zone.kind == row->zone.kind &&
                         reached->place.zone.index == row->zone.index;
-    if (!own_wire && !is_beyond(row, &reached->place) && lw_packets_contain(proof->pool, reached->may, packet))
+    if (!own_wire && !is_beyond(row, &reached->place) &&
+        lw_packets_contain(proof->pool, reached->may, packet))
       return TRUE;
   }
   return FALSE;

@@ -57,8 +57,8 @@ typedef struct {
 
 /* What a half of the proof found is not as the file says. */
 gboolean lw_cell_is_wrong(const LwCell *cell);
-/* The matrix and the violations say the same: a cell that is wrong and that no violation tells of becomes one. To
- * be called when all halves are in. */
+/* The matrix and the violations say the same: a cell that is wrong and that no violation tells of becomes
+ * one. To be called when all halves are in. */
 void lw_verify_complete(LwVerifyReport *report);
 void lw_verify_report_free(LwVerifyReport *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwVerifyReport, lw_verify_report_free)

@@ -48,8 +48,8 @@ static void make_router(void) {
 }
 
 /* A datagram of 192.168.10.31 to 8.8.4.4, without a checksum of its own. */
-static const guint8 datagram[] = {0x45, 0,  0,  28, 0, 0, 0, 0, 64,   17,   0,    0, 192, 168,
-                                  10,   31, 8,  8,  4, 4, 0x4e, 0x20, 1, 0xbb, 0, 8, 0, 0};
+static const guint8 datagram[] = {0x45, 0,  0, 28, 0, 0, 0,    0,    64, 17,   0, 0, 192, 168,
+                                  10,   31, 8, 8,  4, 4, 0x4e, 0x20, 1,  0xbb, 0, 8, 0,   0};
 
 static guint16 header_sum(const guint8 *at) {
   guint32 sum = 0;

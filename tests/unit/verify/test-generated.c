@@ -8,7 +8,8 @@
 #include <string.h>
 
 /* --- points
- * --------------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static LwAddr addr(const char *text) {
   LwAddr out;
@@ -45,7 +46,8 @@ static LwBdd box(LwBddPool *pool, const char *from, const char *to, guint8 proto
   g_assert_true(lw_range_parse(from, &sources));
   g_assert_true(lw_range_parse(to, &destinations));
   LwSpan spans[] = {lw_span_range(LW_HEADER_SADDR, &sources), lw_span_range(LW_HEADER_DADDR, &destinations),
-                    lw_span_number(LW_HEADER_PROTO, proto, proto), lw_span_number(LW_HEADER_DPORT, first, last)};
+                    lw_span_number(LW_HEADER_PROTO, proto, proto),
+                    lw_span_number(LW_HEADER_DPORT, first, last)};
   return lw_packets_box(pool, spans, G_N_ELEMENTS(spans));
 }
 
@@ -70,8 +72,9 @@ static void test_edges(void) {
 
 static void test_icmp_types(void) {
   g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
-  LwBdd set = lw_bdd_and(pool, box(pool, "192.168.50.1-192.168.50.1", "192.168.99.15-192.168.99.15", 1, 0, 65535),
-                         lw_packets_number(pool, LW_HEADER_ICMP_TYPE, 8, 8));
+  LwBdd set =
+      lw_bdd_and(pool, box(pool, "192.168.50.1-192.168.50.1", "192.168.99.15-192.168.99.15", 1, 0, 65535),
+                 lw_packets_number(pool, LW_HEADER_ICMP_TYPE, 8, 8));
   LwPointCount count = {0};
   g_autoptr(GArray) points = points_of(pool, set, &count);
   g_assert_true(has_point(points, "192.168.50.1", "192.168.99.15", 1, 0, 8));
@@ -199,7 +202,8 @@ static const LwFlow *find(const Fixture *f, const char *from, const char *source
   return NULL;
 }
 
-/* "host/samba from .1-.50": the last that may, and the first that may not, whether a machine has them or not. */
+/* "host/samba from .1-.50": the last that may, and the first that may not, whether a machine has them or not.
+ */
 static void test_both_sides(void) {
   Fixture *f = homelab();
   generate(f);

@@ -128,11 +128,8 @@ static void test_ipv6(void) {
   LwAddr source = lw_packet_link_local(&mac), all = test_addr("ff02::1");
   g_autofree char *text = lw_addr_format(&source);
   g_assert_cmpstr(text, ==, "fe80::5054:ff:fe01:203");
-  LwPacket in = {.role = LW_PACKET_REQUEST,
-                 .proto = LW_PROTO_ICMP,
-                 .source = source,
-                 .destination = all,
-                 .cookie = 77};
+  LwPacket in = {
+      .role = LW_PACKET_REQUEST, .proto = LW_PROTO_ICMP, .source = source, .destination = all, .cookie = 77};
   gsize length = lw_packet_build(&in, bytes);
   g_assert_cmphex(ones(bytes + 40, length - 40, ones(bytes + 8, 32, 58 + (guint32)(length - 40))), ==,
                   0xffff);
