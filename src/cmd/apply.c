@@ -5,8 +5,8 @@
 #include "cmd/generations.h"
 #include "cmd/hosts.h"
 #include "cmd/proof.h"
-#include "cmd/router.h"
 #include "cmd/router_items.h"
+#include "cmd/router_vm.h"
 #include "policy/policy.h"
 #include "providers/nft/foreign.h"
 #include "twin/twin.h"
@@ -143,6 +143,12 @@ static void print_notes(const GPtrArray *notes) {
     g_printerr("lanward: %s\n", (char *)notes->pdata[i]);
 }
 
+static void print_firewall_note(const LwSession *session) {
+  g_autofree char *note = session->host ? lw_host_firewalld_note(session->host, session->lab) : NULL;
+  if (note)
+    g_printerr("lanward: %s\n", note);
+}
+
 /* *generation: which one it made, 0 when nothing waits to be confirmed. */
 static gboolean apply_session(LwSession *session, const char *path, guint *changes, guint *generation,
                               guint *seconds, GError **error) {
@@ -165,8 +171,9 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
                (char *)session->unresolved->pdata[i]);
   g_autoptr(GPtrArray) notes = lw_domains_notes(session);
   print_notes(notes);
-  g_autoptr(GPtrArray) router_notes = lw_router_notes(session);
+  g_autoptr(GPtrArray) router_notes = lw_router_vm_notes(session);
   print_notes(router_notes);
+  print_firewall_note(session);
   *changes = plan->changes->len;
   if (!*seconds && lw_host_changes_uplink(session, plan))
     *seconds = UPLINK_CONFIRM_S;
@@ -204,7 +211,7 @@ static int apply_inside(gpointer data) {
     if (changes && !generation)
       lw_session_wait_leases(session, LEASES_WAIT_MS);
     print_applied(invocation, session->lab, changes, g_get_monotonic_time() - start);
-    g_autofree char *certificate = lw_router_certificate_note(session);
+    g_autofree char *certificate = lw_router_vm_certificate_note(session);
     if (certificate && !invocation->json)
       g_print("%s\n", certificate);
   }
@@ -301,8 +308,9 @@ static int plan_inside(gpointer data) {
   if (!plan || (!lw_plan_is_empty(plan) &&
                 !lw_proof_difference(session, plan, wanted, &difference.opens, &difference.closes, &error)))
     return lw_fail(error);
-  g_autoptr(GPtrArray) notes = lw_router_notes(session);
+  g_autoptr(GPtrArray) notes = lw_router_vm_notes(session);
   print_notes(notes);
+  print_firewall_note(session);
   guint states = LW_NONE;
   gboolean proved = lw_plan_is_empty(plan) || lw_session_prove(session, plan, &states, &error);
   int status = print_plan(apply->invocation, session->lab->name, plan, &difference, proved ? states : LW_NONE,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cmd/target.h"
+#include "doctor/seen.h"
 #include "model/model.h"
 #include "spec/spec.h"
 
@@ -90,6 +91,8 @@ int lw_explain_main(const LwInvocation *invocation);
 int lw_init_main(const LwInvocation *invocation);
 /* The half of import that reads --config. */
 int lw_import_config(const LwInvocation *invocation);
+/* This machine's containers into what was seen of it; notes (of char*): those that no segment can have. */
+void lw_import_look_for_containers(LwSeen *seen, GPtrArray *notes);
 int lw_edit_main(const LwInvocation *invocation);
 int lw_exec_main(const LwInvocation *invocation);
 int lw_move_main(const LwInvocation *invocation);

@@ -39,7 +39,7 @@ static gboolean read_subnet(const char *text, LwPrefix *out, GError **error) {
 }
 
 /* Only those that a segment can have: one with a network of its own would be refused. */
-static void look_for_containers(LwSeen *seen, GPtrArray *notes) {
+void lw_import_look_for_containers(LwSeen *seen, GPtrArray *notes) {
   for (const char *const *each = lw_container_sockets; *each; each++) {
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) names =
@@ -165,6 +165,6 @@ int lw_import_main(const LwInvocation *invocation) {
   g_autoptr(LwSeen) seen = lw_seen_look(invocation->root ? invocation->root : "");
   LwFirstAnswers answers = {.name = invocation->lab_name, .uplink = invocation->uplink};
   if (!invocation->root)
-    look_for_containers(seen, notes);
+    lw_import_look_for_containers(seen, notes);
   return make(invocation, seen, lw_imported_lab, &answers, notes);
 }

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/secret.h"
+#include "doctor/join.h"
 #include "import/import.h"
 
 #include <errno.h>
@@ -63,12 +64,65 @@ static LwImport *read_config(const LwInvocation *invocation, GError **error) {
   return import;
 }
 
+/* --- the machine that the router runs on
+ * -------------------------------------------------------------------------------------------------------------
+ */
+
+static LwLab *parse_yaml(const LwImport *import, const char *folder, GError **error) {
+  g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
+  g_autoptr(LwSecretStore) secrets = lw_secret_store_new(NULL);
+  LwLab *lab = lw_spec_parse(import->yaml, strlen(import->yaml), "lab.yaml", folder, LW_SPEC_TWIN, secrets,
+                             diagnostics);
+  for (guint i = 0; !lab && i < diagnostics->len; i++)
+    if (((LwDiagnostic *)diagnostics->pdata[i])->is_error) {
+      g_autofree char *first = lw_diagnostic_format(diagnostics->pdata[i], FALSE);
+      g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "what was found makes no file that is right: %s", first);
+      break;
+    }
+  return lab;
+}
+
+/* Elsewhere than where its router runs, a configuration is all that there is. */
+static gboolean runs_machines(const LwSeen *seen) {
+  return seen->domains->len > 0 || seen->profiles->len > 0;
+}
+
+/* What was not to be found out in the configuration alone. */
+static void drop_note(const LwImport *import, const char *head) {
+  for (guint i = import->notes->len; i > 0; i--)
+    if (g_str_has_prefix(import->notes->pdata[i - 1], head))
+      g_ptr_array_remove_index(import->notes, i - 1);
+}
+
+static gboolean join_host(const LwInvocation *invocation, LwImport *import, GError **error) {
+  g_autoptr(LwSeen) seen = lw_seen_look(invocation->root ? invocation->root : "");
+  if (!invocation->root && !runs_machines(seen))
+    return TRUE;
+  g_autofree char *folder = g_path_get_dirname(invocation->output);
+  g_autoptr(LwLab) lab = parse_yaml(import, folder, error);
+  LwFirstAnswers answers = {.name = invocation->lab_name, .uplink = invocation->uplink};
+  LwFirstCards cards = {import->management, import->cards};
+  if (!invocation->root)
+    lw_import_look_for_containers(seen, import->notes);
+  drop_note(import, "host.uplink: ");
+  drop_note(import, "machines that have no reservation ");
+  if (!lab || !lw_first_join(lab, &cards, seen, &answers, import->notes, error))
+    return FALSE;
+  g_autofree char *body = lw_spec_print(lab);
+  g_free(import->yaml);
+  import->yaml =
+      g_strdup_printf("# From an OPNsense's config.xml and the machine that it runs on. What they could not "
+                      "say is told by lanward import.\n%s",
+                      body);
+  return TRUE;
+}
+
 int lw_import_config(const LwInvocation *invocation) {
   g_autoptr(GError) error = NULL;
   if (!invocation->output)
     return lw_fail_text("import: say where to: lanward import --config ROUTER.xml -o lab.yaml");
   g_autoptr(LwImport) import = read_config(invocation, &error);
-  if (!import || !all_free(invocation->output, import, &error) ||
+  if (!import || !join_host(invocation, import, &error) || !all_free(invocation->output, import, &error) ||
       !write_tunnels(invocation, import, &error) ||
       !lw_file_write_atomic(invocation->output, import->yaml, strlen(import->yaml), 0644, &error))
     return lw_fail(error);

@@ -1,4 +1,4 @@
-#include "cmd/router.h"
+#include "cmd/router_vm.h"
 
 #include "audit/audit.h"
 #include "base/error.h"

@@ -10,8 +10,8 @@
 #include "cmd/guard.h"
 #include "cmd/hosts.h"
 #include "cmd/readdress.h"
-#include "cmd/router.h"
 #include "cmd/router_items.h"
+#include "cmd/router_vm.h"
 #include "policy/names.h"
 #include "policy/policy.h"
 #include "providers/cell/cell.h"
@@ -32,6 +32,7 @@
 #define RUN_DIR LW_RUN_DIR
 #define LOCK_WAIT_MS 30000
 #define TAKEN "uplink"
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
 static LwInjector test_injector;
 static gpointer test_injector_data;
@@ -136,6 +137,22 @@ static void learn_containers(LwSession *session) {
   }
 }
 
+/* A bridge that is there, is not lanward's, and that the file names (“bridge: br-lab”, not the name that it
+ * would have anyway) is somebody's that he wants used. Under the name that lanward itself gives it is in the
+ * way. */
+static void learn_bridges(LwSession *session, const LwResourceSet *seen) {
+  for (guint i = 0; i < session->lab->segments->len; i++) {
+    const LwSegment *segment = lw_lab_segment(session->lab, i);
+    g_autofree char *usual = g_strconcat("virbr-", segment->name, NULL);
+    g_autoptr(LwResource) like = lw_resource_new(LW_RES_LINK, "", segment->bridge);
+    g_autofree char *key = lw_resource_key(like);
+    const LwResource *link = lw_resource_set_find(seen, key);
+    if (link && link->link_type == LW_LINK_BRIDGE && g_strcmp0(link->alias, LW_OWNER) != 0 &&
+        !g_str_equal(segment->bridge, usual))
+      g_hash_table_add(session->facts->bridges, g_strdup(segment->bridge));
+  }
+}
+
 static gboolean learn_host(LwSession *session, GError **error) {
   static const char *const here[] = {"", NULL};
   LwFacts *facts = session->facts;
@@ -150,6 +167,7 @@ static gboolean learn_host(LwSession *session, GError **error) {
   if (facts->wan_resolvers->len == 0 && lw_addr_is_set(&session->host->gateway))
     g_array_append_val(facts->wan_resolvers, session->host->gateway);
   learn_containers(session);
+  learn_bridges(session, seen);
   session->unresolved = g_ptr_array_new_with_free_func(g_free);
   if (!lw_router_is_opnsense(session)) /* that resolves them itself */
     lw_host_resolve_endpoints(session->lab, facts, session->unresolved);
@@ -311,6 +329,9 @@ LwSession *lw_session_begin(const LwInvocation *invocation, LwSecretStore *loade
   session->providers = lw_providers_new(&session->context, error);
   if (!session->providers)
     return NULL;
+  g_autofree char *boot = NULL;
+  if (g_file_get_contents(BOOT_ID, &boot, NULL, NULL)) /* there is none where /proc is somebody's own */
+    g_strchomp(boot);
   session->router = lw_router_provider(session->providers);
   gboolean boots = g_str_equal(invocation->verb, "boot");
   if (boots)
@@ -319,6 +340,7 @@ LwSession *lw_session_begin(const LwInvocation *invocation, LwSecretStore *loade
                              .lock_path = RUN_DIR "/lock",
                              .lock_wait_ms = LOCK_WAIT_MS,
                              .read_only = read_only,
+                             .boot = boot,
                              .injector = test_injector,
                              .injector_data = test_injector_data};
   session->engine = lw_engine_open(&options, session->providers, error);
@@ -359,11 +381,11 @@ LwResourceSet *lw_session_wanted(LwSession *session, GError **error) {
   if (!lw_policy_assign(session->lab, session->facts, error) ||
       !lw_policy_compile(session->lab, session->facts, wanted, error))
     return NULL;
-  gboolean ok = session->host
-                    ? lw_host_add(session->host, session->lab, session->facts, wanted, error) &&
-                          lw_router_add(session, wanted, error) && lw_router_add_items(session, wanted, error)
-                    : lw_twin_world_add(session->world, session->lab, session->facts, session->seed,
-                                        session->secrets, wanted, error);
+  gboolean ok = session->host ? lw_host_add(session->host, session->lab, session->facts, wanted, error) &&
+                                    lw_router_vm_add(session, wanted, error) &&
+                                    lw_router_add_items(session, wanted, error)
+                              : lw_twin_world_add(session->world, session->lab, session->facts, session->seed,
+                                                  session->secrets, wanted, error);
   return ok ? g_steal_pointer(&wanted) : NULL;
 }
 

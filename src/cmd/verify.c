@@ -1,3 +1,4 @@
+#include "cmd/echo.h"
 #include "cmd/proof.h"
 
 #include "policy/asserts.h"
@@ -174,6 +175,8 @@ static LwVerifyReport *prove_live(LwSession *session, const LwProof *still, cons
   if (lw_session_apply(session, NULL, &first)) {
     g_auto(LwVerifyWorld) world = verify_world(session, uplink);
     report = lw_verify_live(session->lab, session->facts, &world, still->proof, &first);
+    if (report)
+      lw_echo_ask(session, &world, report);
   }
   g_autoptr(GPtrArray) probes = session->facts->probes;
   session->facts->probes = g_steal_pointer(&none);
@@ -189,7 +192,10 @@ static LwVerifyReport *prove_live(LwSession *session, const LwProof *still, cons
 static LwVerifyReport *prove_live_as_it_is(const LwSession *session, const LwProof *still,
                                            const LwAddr *uplink, GError **error) {
   g_auto(LwVerifyWorld) world = verify_world(session, uplink);
-  return lw_verify_live(session->lab, session->facts, &world, still->proof, error);
+  LwVerifyReport *report = lw_verify_live(session->lab, session->facts, &world, still->proof, error);
+  if (report)
+    lw_echo_ask(session, &world, report);
+  return report;
 }
 
 gboolean lw_verify_write_junit(const LwInvocation *invocation, const LwVerifyReport *report, GError **error) {

@@ -3,7 +3,8 @@
  * The engine holds the lock, the journal and the state (sqlite, one file), knows the providers only by their
  * interface, and carries a plan out step by step: the undo of a step is durable before the step runs. A step
  * that fails makes it undo all of them, the last first. A transaction that is found unfinished (the process
- * was killed) is undone when the engine is next opened.
+ * was killed) is undone when the engine is next opened; when the machine was started again since, only by the
+ * providers whose things outlive that.
  */
 #pragma once
 
@@ -20,6 +21,7 @@ typedef struct {
   const char *lock_path;
   guint lock_wait_ms;  /* how long to wait for another lanward; then LW_ERROR_BUSY */
   gboolean read_only;  /* for verbs that only look: takes no lock, recovers nothing */
+  const char *boot;    /* nullable: not known; another one each time that the machine is started */
   LwInjector injector; /* nullable; test seam, see lw_engine_set_injector(): of the recovery, too */
   gpointer injector_data;
 } LwEngineOptions;

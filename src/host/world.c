@@ -172,6 +172,7 @@ gboolean lw_host_add(const LwHostWorld *world, const LwLab *lab, LwFacts *facts,
   if ((profiles && !lw_host_add_profiles(world, lab, wanted, error)) ||
       !lw_host_add_domains(world, lab, facts, wanted, error))
     return FALSE;
+  lw_host_add_openings(world, lab, wanted);
   lw_host_mark_observed(lab, facts, wanted);
   return TRUE;
 }
@@ -197,6 +198,8 @@ void lw_host_world_free(LwHostWorld *world) {
   g_free(world->uplink);
   g_free(world->client);
   g_free(world->client_id);
+  g_free(world->firewalld);
+  g_free(world->firewalld_zone);
   lw_resource_set_free(world->taken);
   g_free(world);
 }

@@ -11,6 +11,7 @@ void lw_import_free(LwImport *import) {
   g_free(import->yaml);
   g_clear_pointer(&import->tunnels, g_ptr_array_unref);
   g_clear_pointer(&import->notes, g_ptr_array_unref);
+  g_clear_pointer(&import->cards, g_hash_table_unref);
   g_free(import);
 }
 
@@ -98,6 +99,28 @@ static void name_zones(Importing *in) {
   }
 }
 
+/* "vtnet2" is 2; G_MAXUINT: it is no such device. */
+static guint card_of(const LwAuditZone *zone) {
+  static const char head[] = "vtnet";
+  const char *device = zone->link->interface->device;
+  guint64 number = 0;
+  return device && g_str_has_prefix(device, head) &&
+                 g_ascii_string_to_unsigned(device + strlen(head), 10, 0, 4095, &number, NULL)
+             ? (guint)number
+             : G_MAXUINT;
+}
+
+static void note_cards(Importing *in) {
+  for (guint z = 0; z < in->world->zones->len; z++) {
+    const LwAuditZone *zone = lw_audit_zone(in->world, z);
+    guint card = card_of(zone);
+    if ((int)z == in->management)
+      in->out->management = card;
+    else if (in->names->pdata[z] && card != G_MAXUINT && card > 0)
+      g_hash_table_insert(in->out->cards, g_strdup(in->names->pdata[z]), GUINT_TO_POINTER(card));
+  }
+}
+
 /* By a route that goes through it, or as the place in management that rules name most. */
 static void find_host(Importing *in) {
   if (in->management < 0)
@@ -132,6 +155,20 @@ static void find_host(Importing *in) {
     lw_import_note(in, "no rule names the host: its address in the management network is a guess");
 }
 
+/* As its route is described, "lanward: containers" or in words of somebody's; else a number. */
+static char *network_name(const Importing *in, const LwPrefix *prefix, guint number) {
+  static const char ours[] = "lanward: ";
+  for (guint i = 0; i < in->opn->routes->len; i++) {
+    const LwOpnRoute *route = in->opn->routes->pdata[i];
+    LwPrefix own;
+    if (!route->descr || !*route->descr || !lw_prefix_parse(route->network, &own) ||
+        !lw_prefix_equal(&own, prefix) || g_str_equal(route->descr, "lanward"))
+      continue;
+    return free_name(in, g_str_has_prefix(route->descr, ours) ? route->descr + strlen(ours) : route->descr);
+  }
+  return g_strdup_printf("net%u", number);
+}
+
 static void put_host(Importing *in) {
   g_string_append(in->yaml,
                   "\nhost:\n  uplink: eth0   # not in the file: the network card towards the home router\n");
@@ -154,8 +191,8 @@ static void put_host(Importing *in) {
     if (!route->gateway || (int)route->zone != in->management)
       continue;
     g_autofree char *network = lw_prefix_format(&route->prefix);
-    g_string_append_printf(in->yaml, "%s    net%u: %s\n", count ? "" : "  networks:\n", count + 1, network);
-    count++;
+    g_autofree char *name = network_name(in, &route->prefix, ++count);
+    g_string_append_printf(in->yaml, "%s    %s: %s\n", count > 1 ? "" : "  networks:\n", name, network);
   }
 }
 
@@ -342,6 +379,7 @@ static LwImport *import(Importing *in, GError **error) {
                   "# From an OPNsense's config.xml. What it could not say is told by lanward import.\n"
                   "lab: imported\n");
   name_zones(in);
+  note_cards(in);
   find_host(in);
   put_host(in);
   g_string_append(in->yaml, "\nrouter: {kind: opnsense}\n");
@@ -369,6 +407,8 @@ LwImport *lw_opnsense_import(const char *config, GError **error) {
   LwImport *out = g_new0(LwImport, 1);
   out->tunnels = g_ptr_array_new_with_free_func(free_tunnel);
   out->notes = g_ptr_array_new_with_free_func(g_free);
+  out->cards = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  out->management = G_MAXUINT;
   Importing in = {.config = config,
                   .opn = opn,
                   .audit = audit,

@@ -18,6 +18,8 @@ typedef struct {
   char *yaml;
   GPtrArray *tunnels; /* of LwImportedTunnel*; the yaml names them “wireguard/NAME.conf” */
   GPtrArray *notes;   /* of char*: what the file cannot say, and what was not carried over */
+  GHashTable *cards; /* segment's name -> GUINT_TO_POINTER(N) of its device vtnetN, where it has such a one */
+  guint management;  /* the same of the management network; G_MAXUINT: none */
 } LwImport;
 
 /* Errors (LW_ERROR_SPEC): no config.xml; one without a network that could be a segment. */

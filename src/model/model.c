@@ -197,6 +197,7 @@ void lw_lab_free(LwLab *lab) {
   g_free(lab->host.management.bridge);
   g_ptr_array_unref(lab->host.services);
   g_ptr_array_unref(lab->host.networks);
+  g_free(lab->host.echo);
   g_free(lab->router.vm);
   g_free(lab->router.api_url);
   g_free(lab->router.api_key_file);

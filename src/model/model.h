@@ -56,6 +56,7 @@ typedef struct {
   } management;
   GPtrArray *services; /* of LwService* */
   GPtrArray *networks; /* of LwNetwork* */
+  char *echo;          /* nullable: URL of a service that says the caller's address */
   LwOrigin origin;
 } LwHost;
 

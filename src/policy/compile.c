@@ -154,10 +154,11 @@ static void compile_management(const Compile *c) {
 }
 
 static void compile_segment_bridge(const Compile *c, const LwSegment *segment) {
-  LwResource *bridge = g_hash_table_contains(c->facts->networks, segment->bridge)
-                           ? add(c, LW_RES_LINK, "", segment->bridge, segment->origin)
-                           : add_bridge(c, segment->bridge, segment->origin);
-  if (!bridge->alias) { /* libvirt made it, with its network */
+  gboolean anothers = g_hash_table_contains(c->facts->networks, segment->bridge) ||
+                      g_hash_table_contains(c->facts->bridges, segment->bridge);
+  LwResource *bridge = anothers ? add(c, LW_RES_LINK, "", segment->bridge, segment->origin)
+                                : add_bridge(c, segment->bridge, segment->origin);
+  if (!bridge->alias) { /* libvirt made it, with its network; or whoever did */
     bridge->link_type = LW_LINK_EXTERNAL;
     bridge->up = TRUE;
   }

@@ -340,6 +340,17 @@ static const Member profile_members[] = {
     END,
 };
 
+static const Member opening_members[] = {
+    NAME,
+    {"link", OF(link), T_STRING, IS_KEY, NULL, NULL},
+    {"out", OF(oif), T_STRING, IS_KEY, NULL, NULL},
+    {"from", OF(from), T_PREFIX, IS_KEY, NULL, NULL},
+    {"to", OF(to), T_PREFIX, IS_KEY, NULL, NULL},
+    {"value", OF(value), T_STRING, IS_KEY, NULL, NULL},
+    {"alias", OF(alias), T_STRING, 0, NULL, NULL},
+    END,
+};
+
 static const struct {
   const char *name;
   const Member *members;
@@ -362,6 +373,7 @@ static const struct {
     [LW_RES_PROFILE] = {"profile", profile_members},
     [LW_RES_CONTAINER] = {"container", container_members},
     [LW_RES_ROUTER_ITEM] = {"router-item", router_item_members},
+    [LW_RES_OPENING] = {"opening", opening_members},
 };
 
 /* Typed access to a member of any struct. */
@@ -750,6 +762,15 @@ const char *lw_resource_kind_name(LwResourceKind kind) {
   return kind < LW_RES_LAST ? kinds[kind].name : "unknown";
 }
 
+static char *describe_opening(const LwResource *r) {
+  g_autofree char *from = lw_prefix_format(&r->from);
+  g_autofree char *to = lw_prefix_format(&r->to);
+  gboolean docker = g_strcmp0(r->name, "docker") == 0;
+  return g_strdup_printf("opening in %s: %s from %s to %s by %s", docker ? "DOCKER-USER" : r->name,
+                         text_or_empty(r->value), from, to,
+                         *text_or_empty(r->link) ? r->link : text_or_empty(r->oif));
+}
+
 static char *describe_object(const LwResource *r) {
   const char *name = text_or_empty(r->name), *link = text_or_empty(r->link);
   g_autofree char *prefix = lw_prefix_format(&r->prefix);
@@ -794,6 +815,8 @@ static char *describe_object(const LwResource *r) {
     if (lw_resource_is_by_hand(r))
       return g_strdup_printf("OPNsense, by hand (restart): %s", link);
     return g_strdup_printf("OPNsense's %.*s “%s”", (int)strcspn(name, "/"), name, link);
+  case LW_RES_OPENING:
+    return describe_opening(r);
   case LW_RES_LAST:
     break;
   }
@@ -1140,6 +1163,7 @@ LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource 
   case LW_RES_NETNS:
   case LW_RES_ADDRESS:
   case LW_RES_RULE:
+  case LW_RES_OPENING:
   case LW_RES_LAST:
     break;
   }

@@ -244,6 +244,13 @@ const LwKey lw_keys[LW_KEY_COUNT] = {
      "Networks that are reached through the host (containers): a target like a segment, and part of `trust: "
      "host`.",
      "{containers: 172.16.0.0/12}"},
+    {LW_KEY_HOST_ECHO, LW_SECTION_HOST, "echo", LW_TYPE_TEXT, 0, NULL, 0, "nobody is asked",
+     "The URL of a service in the internet that answers with its caller's address (as plain text, or the "
+     "first address in "
+     "it). `verify --live` on a host asks it from each segment and exit, and takes it for a violation when "
+     "one that leaves by "
+     "a tunnel is seen as the home line. Nobody is asked unless it is named.",
+     "https://ip.example.net"},
 
     {LW_KEY_MANAGEMENT_BRIDGE, LW_SECTION_MANAGEMENT, "bridge", LW_TYPE_INTERFACE, 0, NULL, 0, "br-mgmt",
      "Its bridge.", "br-mgmt"},

@@ -156,6 +156,8 @@ static void print_host(GString *out, const LwLab *lab) {
     open_section(out, 2, "networks");
   for (guint i = 0; i < host->networks->len; i++)
     put_prefix(out, 4, lw_lab_network(lab, i)->name, &lw_lab_network(lab, i)->prefix);
+  if (host->echo)
+    put(out, 2, "echo", host->echo);
 }
 
 static void put_size(GString *out, guint indent, const char *key, guint mib) {

@@ -80,6 +80,7 @@ gboolean lw_between_matters(LwResourceKind kind) {
   case LW_RES_CELL:
   case LW_RES_SERVER:
   case LW_RES_PROFILE:
+  case LW_RES_OPENING: /* foreign tables are looked at as they are, with it and without */
     return FALSE;
   default:
     return TRUE;

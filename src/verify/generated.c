@@ -290,12 +290,11 @@ static guint first_in(const Make *m, guint segment) {
 /* Of IPv6 the file tells no addresses: where it would get by what is in force. */
 static void find_target6(const Make *m, const LwHeader *h, LwWay *way) {
   LwBddPool *pool = m->proof->pool;
-  LwBdd one = lw_packets_of(pool, h);
   way->to = (LwZone){LW_ZONE_INTERNET, LW_NONE};
   way->receiver = LW_NONE;
   for (guint i = 0; i < m->row->reached->len; i++) {
     const LwReached *reached = m->row->reached->pdata[i];
-    if (reached->place.elsewhere || !lw_bdd_intersects(pool, reached->may, one))
+    if (reached->place.elsewhere || !lw_packets_contain(pool, reached->may, h))
       continue;
     way->to = reached->place.zone;
     if (way->to.kind == LW_ZONE_SEGMENT)
@@ -369,8 +368,9 @@ static char *key_of(const LwFlow *flow, const LwHeader *h) {
   g_autofree char *source = lw_addr_format(&h->source);
   g_autofree char *destination = lw_addr_format(&h->destination);
   gboolean ports = h->proto == 6 || h->proto == 17;
-  return g_strdup_printf("%u %u %s %s %u %u %u", flow->place, flow->via, source, destination, h->proto,
-                         ports ? h->dport : 0, h->proto == 1 || h->proto == 58 ? h->icmp_type : 0);
+  return g_strdup_printf("%u %u %u %s %s %u %u %u", flow->place, flow->via, flow->cell->question.from.index, source,
+                         destination, h->proto, ports ? h->dport : 0,
+                         h->proto == 1 || h->proto == 58 ? h->icmp_type : 0);
 }
 
 /* On its own wire a machine may say anything to anybody there; a packet for somewhere else is not sent there.
@@ -384,15 +384,14 @@ static gboolean is_beside(const Make *m, const LwIntended *each, const LwHeader 
 /* The intended sets' word: what must get somewhere (nullable: nothing does), and whether it may. */
 static const LwIntended *intended(const Make *m, const LwHeader *h, gboolean *may) {
   LwBddPool *pool = m->proof->pool;
-  LwBdd one = lw_packets_of(pool, h);
   const LwIntended *must = NULL;
   *may = FALSE;
   for (guint i = 0; i < m->row->intended->len; i++) {
     const LwIntended *each = m->row->intended->pdata[i];
     if (is_beside(m, each, h))
       continue;
-    *may |= lw_bdd_intersects(pool, each->may, one);
-    if (!must && lw_bdd_intersects(pool, each->must, one))
+    *may |= lw_packets_contain(pool, each->may, h);
+    if (!must && lw_packets_contain(pool, each->must, h))
       must = each;
   }
   return must;

@@ -365,8 +365,11 @@ static void note_sighting(LwProbe *probe, guint station, const LwSighting *sight
   g_array_append_val(probe->seen, seen);
 }
 
-/* UDP has no answer of its own: the receiver's is ours, by the receiver's own way back. */
+/* UDP has no answer of its own: the receiver's is ours, by the receiver's own way back. Nobody is not answered: the
+ * flow would count as open for whoever has no address next. */
 static void answer_udp(LwLive *live, guint station, const LwPacket *request) {
+  if (lw_addr_v4(&request->source) == 0)
+    return;
   guint8 bytes[LW_PACKET_MAX];
   LwPacket reply = {.role = LW_PACKET_REPLY,
                     .proto = LW_PROTO_UDP,

@@ -98,7 +98,7 @@ static void add_row(Lost *lost, const LwStaticRow *row, guint tunnel) {
   guint before = lost->tries->len;
   for (guint i = 0; i < points->len && lost->tries->len < before + ROW_MOST; i++) {
     const LwHeader *h = &g_array_index(points, LwHeader, i);
-    if (lw_bdd_intersects(pool, set, lw_packets_of(pool, h)))
+    if (lw_packets_contain(pool, set, h))
       add_try(lost, h);
   }
 }
@@ -249,7 +249,7 @@ void lw_verify_lost_tunnels(const LwLab *lab, const LwStatic *proof, const LwRou
     g_autoptr(GError) error = NULL;
     for (guint i = 0; i < proof->rows->len; i++)
       if (at_gateway(proof->rows->pdata[i]))
-        add_row(&lost, proof->rows->pdata[i], t);
+        add_row(&lost, lw_static_look(proof, i), t);
     if (tries->len == 0)
       continue; /* nobody uses it */
     if (try_lost(&lost, link, &error)) {

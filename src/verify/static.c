@@ -64,6 +64,7 @@ static void restore(const LwStatic *proof, LwStaticRow *row) {
 
 void lw_static_row_begin(Prove *p, LwStaticRow *row) {
   p->told_before = p->told->len;
+  p->violations_before = p->proof->violations->len;
   lw_reach_scratch_begin(p->proof->reach);
   if (row->stored)
     restore(p->proof, row);
@@ -78,6 +79,8 @@ void lw_static_row_end(Prove *p, LwStaticRow *row) {
     *(LwBdd *)sets->pdata[i] = G_MAXUINT32; /* whoever looks at it now, by mistake, shall not get an answer */
   for (guint i = p->told_before; i < p->told->len; i++)
     g_ptr_array_add(told, &g_array_index(p->told, Told, i).set);
+  for (guint i = p->violations_before; i < p->proof->violations->len; i++)
+    g_ptr_array_add(told, &((LwStaticViolation *)p->proof->violations->pdata[i])->packets);
   lw_reach_scratch_end(p->proof->reach, (LwBdd *const *)told->pdata, told->len);
 }
 
@@ -349,15 +352,14 @@ const LwStaticRow *lw_static_row(const LwStatic *proof, const LwZone *zone, cons
 }
 
 gboolean lw_static_led(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
-  LwBdd one = lw_packets_of(proof->pool, packet);
   for (guint i = 0; i < row->intended->len; i++) {
     const LwIntended *led = row->intended->pdata[i];
-    if (!led->led || !lw_bdd_intersects(proof->pool, led->may, one))
+    if (!led->led || !lw_packets_contain(proof->pool, led->may, packet))
       continue;
     for (guint r = 0; r < row->reached->len; r++) {
       const LwReached *reached = row->reached->pdata[r];
       if (!reached->place.elsewhere && reached->place.zone.kind == led->to.kind &&
-          reached->place.zone.index == led->to.index && lw_bdd_intersects(proof->pool, reached->may, one))
+          reached->place.zone.index == led->to.index && lw_packets_contain(proof->pool, reached->may, packet))
         return TRUE;
     }
   }
@@ -366,7 +368,6 @@ gboolean lw_static_led(const LwStatic *proof, const LwStaticRow *row, const LwHe
 
 gboolean lw_static_passes(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet,
                           const LwZone *to) {
-  LwBdd one = lw_packets_of(proof->pool, packet);
   if (lw_static_led(proof, row, packet)) /* it does not get where it was sent */
     return to->kind == LW_ZONE_ROUTER;
   for (guint i = 0; i < row->reached->len; i++) {
@@ -375,18 +376,17 @@ gboolean lw_static_passes(const LwStatic *proof, const LwStaticRow *row, const L
                      (to->kind == LW_ZONE_INTERNET || reached->place.zone.index == to->index);
     if (to->kind == LW_ZONE_HOME_LAN)
       there = !reached->place.elsewhere && reached->place.zone.kind == LW_ZONE_INTERNET;
-    if (there && lw_bdd_intersects(proof->pool, reached->may, one))
+    if (there && lw_packets_contain(proof->pool, reached->may, packet))
       return TRUE;
   }
   return FALSE;
 }
 
 gboolean lw_static_forwards(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
-  LwBdd one = lw_packets_of(proof->pool, packet);
   for (guint i = 0; i < row->reached->len; i++) {
     const LwReached *reached = row->reached->pdata[i];
     if (!reached->place.elsewhere && reached->place.zone.kind == LW_ZONE_SEGMENT &&
-        lw_bdd_intersects(proof->pool, reached->may, one))
+        lw_packets_contain(proof->pool, reached->may, packet))
       return TRUE;
   }
   return FALSE;

@@ -40,12 +40,11 @@ static gboolean is_beyond(const LwStaticRow *row, const LwPlace *place) {
 }
 
 static gboolean passes_anywhere(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
-  LwBdd one = lw_packets_of(proof->pool, packet);
   for (guint i = 0; i < row->reached->len; i++) {
     const LwReached *reached = row->reached->pdata[i];
     gboolean own_wire = !reached->place.elsewhere && reached->place.zone.kind == row->zone.kind &&
                         reached->place.zone.index == row->zone.index;
-    if (!own_wire && !is_beyond(row, &reached->place) && lw_bdd_intersects(proof->pool, reached->may, one))
+    if (!own_wire && !is_beyond(row, &reached->place) && lw_packets_contain(proof->pool, reached->may, packet))
       return TRUE;
   }
   return FALSE;
@@ -101,12 +100,11 @@ static gboolean is_to_nowhere(const LwCell *cell, const LwStatic *proof) {
 /* One of the proof's violations is about this packet. */
 static gboolean is_told(const LwCell *cell, const LwStatic *proof) {
   LwHeader packet = cell->generated ? cell->packet : lw_static_header(&cell->question);
-  LwBdd one = lw_packets_of(proof->pool, &packet);
   for (guint i = 0; i < proof->violations->len; i++) {
     const LwStaticViolation *v = proof->violations->pdata[i];
     gsize length = strlen(cell->from);
     gboolean from = strncmp(v->from, cell->from, length) == 0 && strchr("/ ", v->from[length]);
-    if (from && lw_bdd_intersects(proof->pool, v->packets, one))
+    if (from && lw_packets_contain(proof->pool, v->packets, &packet))
       return TRUE;
   }
   return FALSE;

@@ -26,7 +26,7 @@ typedef struct {
   GHashTable *vacant;      /* a port that nobody has yet (char*) -> segment */
   GArray *told;            /* of Told */
   guint rows_proved;
-  guint told_before; /* how many when scratch began */
+  guint told_before, violations_before; /* how many when scratch began */
 } Prove;
 
 /* "rule “…” of chain forward of table lanward in router". Transfer full. */

@@ -47,7 +47,7 @@ static void make_plain6(LwBddPool *pool, LwBdd set, LwHeader *packet) {
     return;
   plain.destination.bytes[14] |= 0x10;
   plain.destination.bytes[15] |= 0x01;
-  if (lw_bdd_intersects(pool, set, lw_packets_of(pool, &plain)))
+  if (lw_packets_contain(pool, set, &plain))
     *packet = plain;
 }
 

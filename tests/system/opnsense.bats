@@ -163,3 +163,76 @@ teardown() {
     [ "$(sort -u "$BATS_TEST_TMPDIR/requests")" = "$(printf 'GET /api/core/backup/download/this\nGET /api/core/firmware/info')" ]
   done
 }
+
+# host_tree FOLDER IMPORTED.yaml: a tree that looks like the machine that the router runs on: a domain for each machine
+# of the file (both of probe's reservations are one's), the router with a NIC for each of the configuration's, br0 on enp1s0.
+host_tree() {
+  python3 - "$@" <<'PY'
+import os, re, sys
+root, lab = sys.argv[1:]
+def write(path, text):
+    os.makedirs(os.path.dirname(root + path), exist_ok=True)
+    open(root + path, "w").write(text)
+def nic(network, mac):
+    source = f"<source bridge='{network}'/>" if network.startswith("br") else f"<source network='{network}'/>"
+    kind = "bridge" if network.startswith("br") else "network"
+    return f"<interface type='{kind}'><mac address='{mac}'/>{source}</interface>"
+domains = {"opnsense": [nic("br0", "52:54:00:99:00:00"), nic("br-admin", "52:54:00:99:00:01")]}
+for number, name in enumerate(("lan10", "lan20", "lan30", "lan40", "lan50"), 2):
+    domains["opnsense"].append(nic("isolated-" + name, f"52:54:00:99:00:{number:02}"))
+    write(f"/etc/libvirt/qemu/networks/{name}.xml",
+          f"<network><name>isolated-{name}</name><bridge name='wire{number}'/></network>")
+for name, segment, mac in re.findall(r"^  (\S+): \{segment: (\w+).*mac: (\S+)\}", open(lab).read(), re.M):
+    if name == "indexer":
+        continue
+    owner = {"probe-1": "probe", "gaming": "Gaming PC"}.get(name, name)
+    domains.setdefault(owner, []).append(nic("isolated-" + segment, mac))
+domains["newcomer"] = [nic("isolated-lan40", "52:54:00:99:01:00")]
+domains["elsewhere"] = [nic("default", "52:54:00:99:01:01")]
+for name, nics in domains.items():
+    write(f"/etc/libvirt/qemu/{name}.xml",
+          f"<domain><name>{name}</name><memory>1048576</memory><devices>{''.join(nics)}</devices></domain>")
+for name, mac in (("enp1s0", "52:54:00:00:01:01"), ("br0", "52:54:00:00:01:01"), ("br-admin", "52:54:00:00:01:02")):
+    write(f"/sys/class/net/{name}/address", mac + "\n")
+for name in ("br0", "br-admin"):
+    os.makedirs(root + f"/sys/class/net/{name}/bridge")
+os.symlink("../br0", root + "/sys/class/net/enp1s0/master")
+write("/sys/class/net/enp1s0/type", "1\n")
+os.makedirs(root + "/sys/class/net/enp1s0/device")
+write("/proc/net/route", "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+      "br0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n")
+PY
+}
+
+@test "a configuration and the machine that its router runs on become one file, which that configuration is proved to be" {
+  "$lanward" opnsense "$lab" -q -o "$BATS_TEST_TMPDIR/config.xml"
+  mkdir "$BATS_TEST_TMPDIR/alone" "$BATS_TEST_TMPDIR/joined"
+  "$lanward" import -q --config "$BATS_TEST_TMPDIR/config.xml" -o "$BATS_TEST_TMPDIR/alone/lab.yaml"
+  host_tree "$BATS_TEST_TMPDIR/tree" "$BATS_TEST_TMPDIR/alone/lab.yaml"
+  run "$lanward" import --root "$BATS_TEST_TMPDIR/tree" --config "$BATS_TEST_TMPDIR/config.xml" \
+    -o "$BATS_TEST_TMPDIR/joined/lab.yaml"
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"note: indexer: no domain and no container here is it"* && $output == *"elsewhere is left out"* ]]
+  cat "$BATS_TEST_TMPDIR/joined/lab.yaml"
+  run "$lanward" check --json "$BATS_TEST_TMPDIR/joined/lab.yaml"
+  [ "$status" -eq 0 ]
+  python3 - "$BATS_TEST_TMPDIR/joined/lab.yaml" <<'PY'
+import re, sys
+text = open(sys.argv[1]).read()
+def block(name, indent=2):
+    return re.search(rf"^ {{{indent}}}{name}:\n((?: {{{indent + 2},}}.*\n|\n)*)", text, re.M).group(1)
+assert "uplink: enp1s0" in text and "bridge: br-admin" in text
+assert "containers: 172.16.0.0/12" in text          # the network's name
+assert "bridge: wire3" in block("lan20") and "network: isolated-lan20" in block("lan20")
+assert "vm: Gaming PC" in block("gaming")         # the reservation's name, the domain's object
+assert block("probe").count("segment:") == 2 and "probe-1" not in text
+assert "segment: lan40" in block("newcomer")
+assert "to: seedbox" in text
+assert "52:54:00:99:00" not in text                 # the router is no machine
+PY
+  [ "$(stat -c %a "$BATS_TEST_TMPDIR"/joined/wireguard/*.conf | sort -u)" = 600 ]
+  run "$lanward" verify --static --config "$BATS_TEST_TMPDIR/config.xml" "$BATS_TEST_TMPDIR/joined/lab.yaml"
+  echo "$output"
+  [ "$status" -eq 0 ]
+}

@@ -103,7 +103,8 @@ static gboolean read_routes(LwNetCopy *copy, LwRtnl *from, GError **error) {
     struct rtmsg *route = mnl_nlmsg_get_payload(nlh);
     if (route->rtm_flags & RTM_F_CLONED)
       continue;
-    route->rtm_flags &= RTNH_F_ONLINK;
+    /* the gateway was looked for when the namespace got the route; its routing rules may be others by now */
+    route->rtm_flags = has_gateway(nlh) ? RTNH_F_ONLINK : 0;
     g_ptr_array_add(copy->routes, g_memdup2(nlh, nlh->nlmsg_len));
   }
   return TRUE;
@@ -130,7 +131,8 @@ static gboolean set_flags(const char *name, gboolean up, GError **error) {
   return change_link(name, SIOCSIFFLAGS, &request, error);
 }
 
-/* In the namespace that we are in. index 0: any. */
+/* In the namespace that we are in. index 0: any. It outlives its descriptor: all go at once with the
+ * namespace, which is much quicker than one by one, and behind our back. */
 static End *end_new(const char *name, int index, const LwMac *mac /* nullable: packets alone */,
                     GError **error) {
   End *end = g_new0(End, 1);
@@ -140,7 +142,7 @@ static End *end_new(const char *name, int index, const LwMac *mac /* nullable: p
   end->frames = mac != NULL;
   end->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
   if (end->fd < 0 || (index && ioctl(end->fd, TUNSETIFINDEX, &index) < 0) ||
-      ioctl(end->fd, TUNSETIFF, &request) < 0) {
+      ioctl(end->fd, TUNSETIFF, &request) < 0 || ioctl(end->fd, TUNSETPERSIST, 1) < 0) {
     lw_error_set_errno(error, "cannot make %s in the copy of a network namespace (/dev/net/tun)", name);
     end_free(end);
     return NULL;

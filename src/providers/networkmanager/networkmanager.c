@@ -174,6 +174,7 @@ static void provider_free(LwProvider *self) {
 
 static const LwProviderOps ops = {.name = "networkmanager",
                                   .kinds = kinds,
+                                  .outlives_boot = TRUE,
                                   .observe = observe,
                                   .check = check,
                                   .prepare = prepare,

@@ -261,6 +261,7 @@ static void read_routing(LwOpn *opn, xmlNode *root) {
     LwOpnRoute *made = g_new0(LwOpnRoute, 1);
     made->network = get(opn, node, "network");
     made->gateway = get(opn, node, "gateway");
+    made->descr = get(opn, node, "descr");
     if (made->network && made->gateway && !is_true(node, "disabled"))
       g_ptr_array_add(opn->routes, made);
     else

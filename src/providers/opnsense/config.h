@@ -120,7 +120,7 @@ typedef struct {
 } LwOpnWireguard;
 
 typedef struct {
-  const char *network, *gateway;
+  const char *network, *gateway, *descr;
 } LwOpnRoute;
 
 typedef struct {

@@ -434,7 +434,8 @@ static void add_gateways(LwOpnMaker *maker, xmlNode *mvc) {
     lw_opn_set_uuid(maker, route, "route", network->name);
     lw_opn_add(route, "network", prefix);
     lw_opn_add(route, "gateway", LW_OPN_HOST_GATEWAY);
-    lw_opn_add(route, "descr", "lanward");
+    g_autofree char *descr = g_strdup_printf("lanward: %s", network->name);
+    lw_opn_add(route, "descr", descr);
     lw_opn_add(route, "disabled", "0");
   }
 }

@@ -241,6 +241,7 @@ static void provider_free(LwProvider *provider) {
 static const LwProviderOps ops = {
     .name = "opnsense",
     .kinds = kinds,
+    .outlives_boot = TRUE,
     .observe = observe,
     .check = check,
     .prepare = prepare,

@@ -226,6 +226,52 @@ static void test_iommu(void) {
   g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL);
 }
 
+static const char router_xml[] =
+    "<domain type='kvm'><name>opnsense</name><memory unit='MiB'>4096</memory><vcpu>2</vcpu>"
+    "<cpu mode='host-passthrough'/><devices>"
+    "<disk type='file' device='disk'><source file='/d/opnsense.qcow2'/></disk>"
+    "<disk type='file' device='disk'><source file='/d/opnsense-config.iso'/></disk>"
+    "<interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='br0'/></interface>"
+    "<interface type='network'><mac address='52:54:00:00:00:02'/><source network='switch-lan10'/></interface>"
+    "<serial type='pty'><source path='/dev/pts/7'/></serial></devices></domain>";
+
+/* What is defined is known again: as the router, with its cards in order and without the disc of its import.
+ */
+static void test_router(void) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwResource) wanted = lw_resource_new(LW_RES_DOMAIN, NULL, "opnsense");
+  wanted->xml = g_strdup(router_xml);
+  wanted->medium = g_strdup("/d/opnsense-config.iso");
+  g_autofree char *with = lw_virt_router_write(wanted, NULL, "kvm", TRUE, &error);
+  g_assert_no_error(error);
+  g_assert_nonnull(strstr(with, "opnsense-config.iso"));
+  g_assert_nonnull(strstr(with, "host-passthrough"));
+  g_autoptr(LwVirtDomain) before = lw_virt_domain_parse(domain_xml, NULL);
+  g_autofree char *text = lw_virt_router_write(wanted, before, "qemu", FALSE, &error);
+  g_assert_no_error(error);
+  g_assert_null(strstr(text, "opnsense-config.iso"));
+  g_assert_nonnull(strstr(text, "mode=\"maximum\""));
+  g_assert_nonnull(strstr(text, "b41c1b3c-d2be-4e81-aa34-82f9d90faa8a"));
+  g_autoptr(LwVirtDomain) parsed = lw_virt_domain_parse(text, &error);
+  g_autoptr(LwResource) read = lw_virt_domain_read(parsed);
+  g_assert_cmpstr(read->alias, ==, "lanward");
+  g_assert_cmpuint(read->memory, ==, 4096);
+  g_assert_cmpuint(read->disks->len, ==, 1);
+  g_assert_cmpuint(read->links->len, ==, 2);
+  g_assert_cmpstr(read->links->pdata[0], ==, "/bridge/br0 52:54:00:00:00:01");
+  g_assert_cmpstr(read->links->pdata[1], ==, "switch-lan10 52:54:00:00:00:02");
+  g_autofree char *console = lw_virt_domain_console(parsed);
+  g_assert_cmpstr(console, ==, "/dev/pts/7");
+  /* an undo has what was seen: it is defined as it was */
+  g_autofree char *again = lw_virt_router_write(read, parsed, "qemu", FALSE, &error);
+  g_autoptr(LwVirtDomain) once_more = lw_virt_domain_parse(again, &error);
+  g_autoptr(LwResource) same = lw_virt_domain_read(once_more);
+  g_assert_true(lw_resource_equal(read, same));
+  wanted->xml[0] = 'x';
+  g_assert_null(lw_virt_router_write(wanted, NULL, "kvm", TRUE, &error));
+  g_assert_error(error, LW_ERROR, LW_ERROR_FAILED);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/libvirt/networks", test_networks);
@@ -235,6 +281,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/libvirt/in-place", test_in_place);
   g_test_add_func("/libvirt/kept", test_kept);
   g_test_add_func("/libvirt/domain", test_domain);
+  g_test_add_func("/libvirt/router", test_router);
   g_test_add_func("/libvirt/iommu", test_iommu);
   return g_test_run();
 }

@@ -60,6 +60,7 @@ static char *network_difference(const LwNetwork *a, const LwNetwork *b) {
 }
 
 static char *host_difference(const LwHost *a, const LwHost *b) {
+  SAME_TEXT(echo);
   SAME_TEXT(uplink);
   SAME_MAC(uplink_mac);
   SAME_TEXT(bridge);

@@ -32,7 +32,8 @@ static void host(Maker *maker) {
   if (chance(maker, 50))
     g_string_append(out, "  networks: {containers: 172.16.0.0/12}\n");
   else
-    g_string_append(out, "  networks:\n    containers: 172.30.0.0/16\n    more: 172.31.0.0/16\n");
+    g_string_append(out, "  echo: http://ip.example.net:8080/x?y=1\n  networks:\n    containers: "
+                         "172.30.0.0/16\n    more: 172.31.0.0/16\n");
   if (chance(maker, 30))
     g_string_append(out, "manage: [machines, router]\n");
   if (chance(maker, 50))

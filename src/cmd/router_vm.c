@@ -1,4 +1,4 @@
-#include "cmd/router.h"
+#include "cmd/router_vm.h"
 
 #include "base/error.h"
 #include "base/files.h"
@@ -32,7 +32,7 @@ char *lw_router_key_entry(const LwLab *lab, const char *folder, GError **error) 
 static char *config_text(LwSession *session, GError **error) {
   const LwLab *lab = session->lab;
   g_autoptr(GError) inner = NULL;
-  g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free); /* told by lw_router_notes() */
+  g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free); /* told by lw_router_vm_notes() */
   g_autofree char *key = lw_router_key_entry(lab, lab->router.create->folder, &inner);
   if (inner) {
     g_propagate_error(error, g_steal_pointer(&inner));
@@ -85,7 +85,7 @@ static LwResource *domain_of(const LwLab *lab) {
   return domain;
 }
 
-gboolean lw_router_add(LwSession *session, LwResourceSet *wanted, GError **error) {
+gboolean lw_router_vm_add(LwSession *session, LwResourceSet *wanted, GError **error) {
   const LwLab *lab = session->lab;
   if (!lab->router.create)
     return TRUE;
@@ -106,7 +106,7 @@ gboolean lw_router_add(LwSession *session, LwResourceSet *wanted, GError **error
 /* --- what is told
  * ---------------------------------------------------------------------------------------------------- */
 
-GPtrArray *lw_router_notes(const LwSession *session) {
+GPtrArray *lw_router_vm_notes(const LwSession *session) {
   GPtrArray *notes = g_ptr_array_new_with_free_func(g_free);
   const LwRouter *router = &session->lab->router;
   if (!session->host || !router->create || !session->facts->domains ||
@@ -123,7 +123,7 @@ GPtrArray *lw_router_notes(const LwSession *session) {
   return notes;
 }
 
-char *lw_router_certificate_note(const LwSession *session) {
+char *lw_router_vm_certificate_note(const LwSession *session) {
   const LwRouter *router = &session->lab->router;
   g_autofree char *path = g_build_filename(session->context.run_dir, LW_ROUTER_CERTIFICATE, NULL);
   g_autofree char *text =
