@@ -128,7 +128,7 @@ settled() {
   host apply -q /etc/lanward/varied.yaml --confirm 1s --no-wait
   [ "$(content)" != "$before" ]
   back() { [ "$(content)" = "$before" ]; }
-  within 20 back
+  within 120 back
   settled
 }
 
