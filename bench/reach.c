@@ -68,8 +68,14 @@ static guint all_pairs(LwReach *reach, const LwLab *lab, LwBdd opening) {
   guint arrivals = 0;
   for (guint i = 0; i < lab->segments->len; i++) {
     LwStart start = leg(lab, i);
-    g_autoptr(GPtrArray) found = lw_reach_from(reach, &start, opening, LW_CT_NEW, LW_REACH_MAY);
-    arrivals += found->len;
+    if (i > 4)
+      lw_reach_scratch_begin(reach);
+    {
+      g_autoptr(GPtrArray) found = lw_reach_from(reach, &start, opening, LW_CT_NEW, LW_REACH_MAY);
+      arrivals += found->len;
+    }
+    if (i > 4)
+      lw_reach_scratch_end(reach, NULL, 0);
   }
   return arrivals;
 }

@@ -96,6 +96,8 @@ void lw_import_look_for_containers(LwSeen *seen, GPtrArray *notes);
 int lw_edit_main(const LwInvocation *invocation);
 int lw_exec_main(const LwInvocation *invocation);
 int lw_move_main(const LwInvocation *invocation);
+int lw_start_main(const LwInvocation *invocation);
+int lw_stop_main(const LwInvocation *invocation);
 int lw_switch_main(const LwInvocation *invocation);
 int lw_cut_main(const LwInvocation *invocation);
 int lw_heal_main(const LwInvocation *invocation);

@@ -136,7 +136,7 @@ static gboolean wait_for_lease(const LwSession *session, guint machine, guint ni
   return TRUE;
 }
 
-static gboolean runs(const char *name) {
+gboolean lw_domains_runs(const char *name) {
   g_autoptr(GPtrArray) domains = lw_libvirt_domains(NULL);
   const LwLibvirtDomain *domain = domains ? find(domains, name) : NULL;
   return domain && domain->running;
@@ -147,7 +147,7 @@ gboolean lw_domains_settle(const LwSession *session, guint machine, guint nic, g
   guint segment = lw_nic_segment(session->lab, session->facts, machine, nic);
   if (!session->host || !lw_host_has_domain(session->facts, m) || segment == LW_NONE ||
       !lw_lab_segment(session->lab, segment)->has_dhcp || session->lab->router.kind != LW_ROUTER_BUILTIN ||
-      !runs(m->object))
+      !lw_domains_runs(m->object))
     return TRUE;
   gboolean has = wait_for_lease(session, machine, nic, before, LEASE_WAIT_MS);
   for (guint i = 0; !has && i < FLAPS && lw_libvirt_flap(m->object, nic, NULL); i++)

@@ -11,6 +11,7 @@ gboolean lw_domains_learn(LwSession *session, GError **error);
 /* What a user should know of machines that libvirt does not have: of char*, transfer full. */
 GPtrArray *lw_domains_notes(const LwSession *session);
 
+gboolean lw_domains_runs(const char *name); /* of libvirt's */
 /* The lease that the router gave a machine's NIC, as seconds since the epoch at which it ends; 0: none. */
 guint64 lw_domains_lease(const LwSession *session, guint machine, guint nic);
 /* After a virtual machine's NIC was plugged in elsewhere: waits for its lease there, and shows it its link

@@ -23,6 +23,8 @@ gboolean lw_proof_difference(LwSession *session, const LwPlan *plan, const LwRes
 LwVerifyWorld lw_verify_world_of(const LwLab *lab, const LwFacts *facts, const LwTwinWorld *world);
 void lw_verify_world_clear(LwVerifyWorld *world);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LwVerifyWorld, lw_verify_world_clear)
+/* The tunnels lost, one after the other, in a copy of the router (verify/lost.h). */
+void lw_proof_lost_tunnels(const LwSession *session, const LwProof *still, LwVerifyReport *report);
 /* Prints a report; the exit code that fits it. */
 int lw_verify_print(const LwInvocation *invocation, const LwLab *lab, const LwVerifyReport *report);
 gboolean lw_verify_write_junit(const LwInvocation *invocation, const LwVerifyReport *report, GError **error);

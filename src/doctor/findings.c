@@ -392,18 +392,22 @@ static void find_firewalls(const Doctor *d) {
     find(d, "firewall-ufw", g_strdup("/etc/ufw/user.rules"),
          g_strdup_printf("ufw is on and lets nothing in by %s", bridge),
          g_strdup("services that the file opens stay closed"),
-         g_strdup_printf("ufw allow in on %s (lanward's router lets in what the file says and no more)",
-                         bridge));
+         g_strdup_printf(
+             "lanward apply makes a rule of ufw's for each service that the file opens, and down takes them "
+             "away; by hand: ufw allow in on %s",
+             bridge));
   gboolean trusted = g_strcmp0(seen->firewalld_default, "trusted") == 0 ||
                      (seen->firewalld_trusted && strstr(seen->firewalld_trusted, bridge));
   if (seen->systemd && seen->firewalld && !trusted)
     find(d, "firewall-firewalld", g_strdup("/etc/firewalld/zones"),
          g_strdup_printf("firewalld does not trust %s", bridge),
          g_strdup("services that the file opens may stay closed"),
-         g_strdup_printf(
-             "firewall-cmd --permanent --zone=trusted --change-interface=%s; firewall-cmd --reload "
-             "(lanward's router lets in what the file says and no more)",
-             bridge));
+         g_strdup_printf("lanward plan names the commands that open what the file allows; or for everything, "
+                         "since lanward's router "
+                         "lets in no more than that: firewall-cmd --permanent --zone=trusted "
+                         "--change-interface=%s; firewall-cmd "
+                         "--reload",
+                         bridge));
 }
 
 /* Before the first apply there is nothing that should come back. */
@@ -452,7 +456,7 @@ static void find_starters(const Doctor *d) {
     find(d, "autostart", g_strdup_printf("/etc/libvirt/qemu/autostart/%s.xml", domain->name),
          g_strdup_printf("libvirt starts %s by itself", domain->name),
          g_strdup("it may run before its router, and gives up asking for an address"),
-         g_strdup_printf("virsh autostart --disable %s: lanward starts it when its segment is ready",
+         g_strdup_printf("virsh autostart --disable %s, and “start: {}” in the file: lanward starts it when its router is ready",
                          domain->name));
   }
   for (guint i = 0; d->lab && i < d->seen->starters->len; i++) {

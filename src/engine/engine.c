@@ -13,11 +13,13 @@
 #define KEPT_OWNED "owned"
 #define KEPT_FACTS "facts"
 #define KEPT_UNDER_WAY "under-way"
+#define KEPT_BOOT "boot" /* of the last transaction that began */
 #define LOCK_POLL_US 5000
 
 struct LwEngine {
   GPtrArray *providers; /* borrowed */
   LwState *state;       /* NULL: read-only and nothing there yet */
+  char *boot;           /* nullable */
   int lock;             /* -1: none */
   gboolean locked;
   LwRecovery recovery;
@@ -77,11 +79,23 @@ static gboolean take_lock(LwEngine *engine, const LwEngineOptions *options, GErr
   return TRUE;
 }
 
+/* Was the machine started again since the transaction began? */
+static gboolean has_booted_since(const LwEngine *engine) {
+  g_autofree char *began = lw_state_get(engine->state, KEPT_BOOT, NULL);
+  return began && engine->boot && !g_str_equal(began, engine->boot);
+}
+
+static gboolean note_boot(const LwEngine *engine, GError **error) {
+  g_autofree char *known = lw_state_get(engine->state, KEPT_BOOT, NULL);
+  return g_strcmp0(known, engine->boot) == 0 || lw_state_set(engine->state, KEPT_BOOT, engine->boot, error);
+}
+
 /* Undoes what the journal holds, the last first. Goes on after a failure: the more is undone the better. */
 static gboolean undo_journal(LwEngine *engine, GError **error) {
   g_autoptr(GPtrArray) entries = lw_state_journal_read(engine->state, error);
   if (!entries)
     return FALSE;
+  gboolean booted = has_booted_since(engine);
   g_autoptr(GError) first = NULL;
   for (guint i = entries->len; i > 0; i--) {
     const LwJournalEntry *entry = entries->pdata[i - 1];
@@ -94,12 +108,16 @@ static gboolean undo_journal(LwEngine *engine, GError **error) {
       return FALSE;
     }
     g_autoptr(GError) local = NULL;
+    if (booted && !provider->ops->outlives_boot)
+      continue;
     if (!lw_provider_undo(provider, entry->undo, engine->injector, engine->injector_data, &local) && !first)
       first = g_steal_pointer(&local);
   }
   if (first) {
-    g_propagate_prefixed_error(error, g_steal_pointer(&first),
-                               "undo is not complete (the journal is kept, the next command tries again): ");
+    /* whatever it was: nobody may take it for "there is no lab" */
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
+                "undo is not complete (the journal is kept, the next command tries again): %s",
+                first->message);
     return FALSE;
   }
   g_autoptr(GPtrArray) names = g_ptr_array_new();
@@ -131,6 +149,7 @@ LwEngine *lw_engine_open(const LwEngineOptions *options, GPtrArray *providers, G
   engine->names = g_ptr_array_new_with_free_func(g_free);
   engine->texts = g_ptr_array_new_with_free_func(g_free);
   engine->lock = -1;
+  engine->boot = g_strdup(options->boot);
   lw_engine_set_injector(engine, options->injector, options->injector_data);
   if (options->read_only) {
     if (!g_file_test(options->state_path, G_FILE_TEST_EXISTS))
@@ -157,6 +176,7 @@ void lw_engine_close(LwEngine *engine) {
   g_ptr_array_unref(engine->names);
   g_ptr_array_unref(engine->texts);
   g_free(engine->recovered_what);
+  g_free(engine->boot);
   g_free(engine->what);
   g_free(engine);
 }
@@ -259,6 +279,10 @@ static LwResourceSet *read_owned(LwEngine *engine, GError **error) {
       lw_resource_set_add(owned, lw_resource_ref(resource));
   }
   return g_steal_pointer(&owned);
+}
+
+LwResourceSet *lw_engine_owned(LwEngine *engine, GError **error) {
+  return read_owned(engine, error);
 }
 
 gboolean lw_engine_disown(LwEngine *engine, GError **error) {
@@ -445,7 +469,8 @@ static gboolean transact(LwEngine *engine, const LwPlan *plan, const LwResourceS
     if (!for_each_batch(engine, plan->steps->pdata[i], check_batch, error))
       return FALSE;
   if (!lw_engine_guard_allows(engine, plan, error) ||
-      (plan->steps->len && !lw_state_set(engine->state, KEPT_UNDER_WAY, engine->what, error)))
+      (plan->steps->len &&
+       (!note_boot(engine, error) || !lw_state_set(engine->state, KEPT_UNDER_WAY, engine->what, error))))
     return FALSE;
   GError *cause = NULL;
   if (!carry_out(engine, plan, progress, progress_data, &cause) || !finish(engine, wanted, facts, &cause))

@@ -3,7 +3,8 @@
  * The engine holds the lock, the journal and the state (sqlite, one file), knows the providers only by their
  * interface, and carries a plan out step by step: the undo of a step is durable before the step runs. A step
  * that fails makes it undo all of them, the last first. A transaction that is found unfinished (the process
- * was killed) is undone when the engine is next opened.
+ * was killed) is undone when the engine is next opened; when the machine was started again since, only by the
+ * providers whose things outlive that.
  */
 #pragma once
 
@@ -20,6 +21,7 @@ typedef struct {
   const char *lock_path;
   guint lock_wait_ms;  /* how long to wait for another lanward; then LW_ERROR_BUSY */
   gboolean read_only;  /* for verbs that only look: takes no lock, recovers nothing */
+  const char *boot;    /* nullable: not known; another one each time that the machine is started */
   LwInjector injector; /* nullable; test seam, see lw_engine_set_injector(): of the recovery, too */
   gpointer injector_data;
 } LwEngineOptions;
@@ -75,6 +77,9 @@ gboolean lw_engine_guard_allows(LwEngine *engine, const LwPlan *plan, GError **e
 /* What is there by somebody else and is to be ours to delete and to undo from now on (an uplink's address
  * that its bridge takes over): as if it were owned already. set is borrowed, and outlives the engine. */
 void lw_engine_take(LwEngine *engine, const LwResourceSet *set);
+
+/* What is owned, taken things among it. Transfer full. */
+LwResourceSet *lw_engine_owned(LwEngine *engine, GError **error);
 
 /* Nothing that is there is ours any more. */
 gboolean lw_engine_disown(LwEngine *engine, GError **error);

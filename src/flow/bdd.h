@@ -21,6 +21,22 @@ void lw_bdd_pool_free(LwBddPool *pool);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwBddPool, lw_bdd_pool_free)
 void lw_bdd_pool_empty(LwBddPool *pool);
 
+/* What is made between the two is thrown away by the second, but for the sets that it is told to keep: these
+ * are given their new numbers. Numbers from before stay good; all others that were made in between are void.
+ * Never one within the other. */
+void lw_bdd_scratch_begin(LwBddPool *pool);
+void lw_bdd_scratch_end(LwBddPool *pool, LwBdd *const *keep, guint count);
+/* Sets put aside, out of the way of what is looked for later, and small. They refer to what was in the pool
+ * before scratch began, so they are good until it is emptied. *sets: what they are comes back with
+ * lw_bdd_restore(), then as good as any that is made there. */
+typedef struct LwBddStored LwBddStored;
+LwBddStored *lw_bdd_store(const LwBddPool *pool, LwBdd *const *sets, guint count); /* transfer full */
+void lw_bdd_restore(LwBddPool *pool, const LwBddStored *stored, LwBdd *const *sets);
+void lw_bdd_stored_free(LwBddStored *stored);
+
+/* Will it be void? FALSE outside of the two. */
+gboolean lw_bdd_is_scratch(const LwBddPool *pool, LwBdd a);
+
 /* "if variable then high else low"; both must test later variables only. */
 LwBdd lw_bdd_node(LwBddPool *pool, guint variable, LwBdd low, LwBdd high);
 LwBdd lw_bdd_and(LwBddPool *pool, LwBdd a, LwBdd b);

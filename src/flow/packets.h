@@ -60,6 +60,8 @@ LwBdd lw_packets_addr(LwBddPool *pool, LwHeaderField field, const LwAddr *addr);
 LwBdd lw_packets_family(LwBddPool *pool, guint8 family);
 /* Everything that looks just like this packet (the MAC only when it is set). */
 LwBdd lw_packets_of(LwBddPool *pool, const LwHeader *header);
+/* Is the packet one of the set? As lw_bdd_intersects() with lw_packets_of(), by walking down alone. */
+gboolean lw_packets_contain(LwBddPool *pool, LwBdd set, const LwHeader *header);
 
 /* The same packets whatever they have in the field. */
 LwBdd lw_packets_forget(LwBddPool *pool, LwBdd set, LwHeaderField field);

@@ -5,6 +5,7 @@
 #include "host/lease.h"
 #include "base/files.h"
 #include "policy/names.h"
+#include "providers/firewall/firewall.h"
 #include "providers/networkmanager/networkmanager.h"
 
 #include <netdb.h>
@@ -189,6 +190,15 @@ static gboolean is_anothers(const LwResource *link, const LwNmUplink *nm) {
   return !by_profile && strcmp(text(link->alias), LW_OWNER) != 0;
 }
 
+static void look_at_firewalls(LwHostWorld *world, const LwLab *lab) {
+  if (lw_host_offers(lab) || lw_host_forwards(lab))
+    world->ufw = lw_ufw_is_active();
+  if (lw_host_forwards(lab))
+    world->docker = lw_docker_filters();
+  if (lw_host_offers(lab))
+    world->firewalld = lw_firewalld_zone(lab->host.management.bridge, &world->firewalld_zone);
+}
+
 LwHostWorld *lw_host_look(const LwLab *lab, const LwResourceSet *seen, const LwResourceSet *taken,
                           GError **error) {
   static const char *const sockets[] = {"/run/libvirt/libvirt-sock", "/run/libvirt/virtqemud-sock", NULL};
@@ -215,6 +225,7 @@ LwHostWorld *lw_host_look(const LwLab *lab, const LwResourceSet *seen, const LwR
     look_at_lease(world, taken == NULL);
   if (world->keeper == LW_UPLINK_BRIDGED && bridge)
     world->mac = bridge->mac;
+  look_at_firewalls(world, lab);
   return world;
 }
 

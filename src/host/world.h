@@ -33,6 +33,12 @@ typedef struct {
   LwAddr gateway;          /* of the default route; unset: none */
   LwResourceSet *taken; /* the uplink's own IPv4 addresses and routes, by its own name: what the bridge takes
                            over from it, and what it gets back in the end; NOBODY only */
+
+  /* firewalls of the host's own that stop what the file allows; looked for only where the file allows anything */
+  gboolean ufw;         /* active */
+  gboolean docker;      /* DOCKER-USER is in the way of what is forwarded */
+  char *firewalld;      /* nullable: it runs; the management bridge's zone, as it lists it */
+  char *firewalld_zone; /* its name */
 } LwHostWorld;
 
 /* seen: links, addresses and routes of the host's namespace, complete. taken (nullable): what was taken over
@@ -59,6 +65,12 @@ LwResourceSet *lw_host_without_lab(const LwHostWorld *world);
  * Transfer full. */
 char *lw_host_rescue_script(const LwHostWorld *world, const LwLab *lab, const LwResourceSet *wanted,
                             const char *run_dir);
+/* Does the file allow anything to this host, and anything through it to networks:? */
+gboolean lw_host_offers(const LwLab *lab);
+gboolean lw_host_forwards(const LwLab *lab);
+/* What firewalld stops and the file allows, with the commands that open it; NULL: nothing. Transfer full. */
+char *lw_host_firewalld_note(const LwHostWorld *world, const LwLab *lab);
+
 /* A virtual machine that libvirt has, as far as the facts know. */
 gboolean lw_host_has_domain(const LwFacts *facts, const LwMachine *machine);
 
@@ -66,6 +78,7 @@ gboolean lw_host_has_domain(const LwFacts *facts, const LwMachine *machine);
 void lw_host_add_uplink(const LwHostWorld *world, const LwLab *lab, LwResourceSet *wanted);
 gboolean lw_host_add_profiles(const LwHostWorld *world, const LwLab *lab, LwResourceSet *wanted,
                               GError **error);
+void lw_host_add_openings(const LwHostWorld *world, const LwLab *lab, LwResourceSet *wanted);
 gboolean lw_host_add_domains(const LwHostWorld *world, const LwLab *lab, LwFacts *facts,
                              LwResourceSet *wanted, GError **error);
 void lw_host_mark_observed(const LwLab *lab, const LwFacts *facts, LwResourceSet *wanted);

@@ -131,12 +131,27 @@ void lw_create_free(LwCreate *create) {
   g_free(create);
 }
 
+LwMachineStart *lw_machine_start_new(void) {
+  LwMachineStart *start = g_new0(LwMachineStart, 1);
+  start->after = g_array_new(FALSE, FALSE, sizeof(guint));
+  start->timeout = 60;
+  return start;
+}
+
+void lw_machine_start_free(LwMachineStart *start) {
+  if (!start)
+    return;
+  g_array_unref(start->after);
+  g_free(start);
+}
+
 void lw_machine_free(LwMachine *machine) {
   g_free(machine->name);
   g_free(machine->object);
   g_ptr_array_unref(machine->nics);
   g_ptr_array_unref(machine->command);
   lw_create_free(machine->create);
+  lw_machine_start_free(machine->start);
   g_free(machine);
 }
 
@@ -182,9 +197,11 @@ void lw_lab_free(LwLab *lab) {
   g_free(lab->host.management.bridge);
   g_ptr_array_unref(lab->host.services);
   g_ptr_array_unref(lab->host.networks);
+  g_free(lab->host.echo);
   g_free(lab->router.vm);
   g_free(lab->router.api_url);
   g_free(lab->router.api_key_file);
+  g_free(lab->router.folder);
   g_free(lab->router.api_certificate);
   lw_create_free(lab->router.create);
   g_ptr_array_unref(lab->asserts);

@@ -56,6 +56,7 @@ typedef struct {
   } management;
   GPtrArray *services; /* of LwService* */
   GPtrArray *networks; /* of LwNetwork* */
+  char *echo;          /* nullable: URL of a service that says the caller's address */
   LwOrigin origin;
 } LwHost;
 
@@ -84,6 +85,7 @@ typedef struct {
   LwAdopt adopt;         /* opnsense */
   char *api_url;         /* nullable */
   char *api_key_file;    /* nullable, as written */
+  char *folder;          /* what api_key_file is relative to; nullable: not known */
   char *api_certificate; /* nullable: SHA-256 of the only certificate, 64 hexadecimal digits */
   LwMac wan_mac;         /* router.wan-mac; unset: derived */
   LwCreate *create; /* opnsense: nullable: it is there already. Of it memory, vcpus, image and disk_size */
@@ -198,13 +200,22 @@ typedef struct {
   LwOrigin origin;
 } LwNic;
 
+/* That lanward starts it with the host, and when. */
+typedef struct {
+  GArray *after; /* of guint: machines that are ready first */
+  guint delay;   /* seconds after that */
+  guint timeout; /* seconds: later than that it counts as failed (on the way down: as refusing to end) */
+  LwOrigin origin;
+} LwMachineStart;
+
 typedef struct {
   char *name;
   LwMachineKind kind;
-  char *object;       /* the domain's or container's name; default: name */
-  GPtrArray *nics;    /* of LwNic*, at least one */
-  GPtrArray *command; /* cell: argv, of char*; may be empty */
-  LwCreate *create;   /* vm: nullable: it is there already */
+  char *object;          /* the domain's or container's name; default: name */
+  GPtrArray *nics;       /* of LwNic*, at least one */
+  GPtrArray *command;    /* cell: argv, of char*; may be empty */
+  LwCreate *create;      /* vm: nullable: it is there already */
+  LwMachineStart *start; /* nullable: lanward does not start it */
   LwOrigin origin;
 } LwMachine;
 
@@ -244,6 +255,8 @@ LwMachine *lw_machine_new(void);
 void lw_machine_free(LwMachine *machine);
 LwCreate *lw_create_new(void);
 void lw_create_free(LwCreate *create);
+LwMachineStart *lw_machine_start_new(void);
+void lw_machine_start_free(LwMachineStart *start);
 LwNic *lw_nic_new(void);
 LwAllow *lw_allow_new(void);
 LwAssert *lw_assert_new(void);

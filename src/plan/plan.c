@@ -24,6 +24,7 @@ typedef enum {
   PHASE_CELLS,
   PHASE_DOMAINS,
   PHASE_DOMAIN_NICS,
+  PHASE_OPENINGS, /* what the host's own firewall need not stop: once all else is in force, and first to go */
   PHASE_LAST,
 } Phase;
 
@@ -37,6 +38,7 @@ enum {
   PHASE_DELETE = 200, /* the parts backwards */
   PHASE_ADAPT = 300,  /* the part */
   PHASE_NEW_RULES = 400,
+  PHASE_ROUTER_ITEMS, /* an OPNsense's, all in one step: it loads them together */
   PHASE_BOUNDS_GO,
   PHASE_COME = 500, /* the part */
   PHASE_DELETE_RULES = 600,
@@ -109,6 +111,8 @@ static Phase phase_of(const LwResource *r, GHashTable *tunnels) {
     return PHASE_DOMAINS;
   case LW_RES_DOMAIN_NIC:
     return PHASE_DOMAIN_NICS;
+  case LW_RES_OPENING:
+    return PHASE_OPENINGS;
   case LW_RES_CELL:
   case LW_RES_LAST:
     break;
@@ -129,6 +133,8 @@ typedef struct {
   const LwResourceSet *wanted, *seen, *owned, *before;
   GHashTable *tunnels; /* "NS/NAME" of links that are tunnels */
   GHashTable *coming;  /* of those, the ones that are not there yet */
+  GHashTable
+      *leaving; /* "NS/NAME" of links that go, or lose an address: routes by them are lost on the way */
   gboolean bounded;
   LwPlan *plan;
   GArray *entries; /* of Entry */
@@ -170,6 +176,8 @@ static gboolean is_libvirts(LwResourceKind kind) {
 /* Does it redirect traffic in place? Then neither the old rules alone nor the new ones fit it. */
 static gboolean adapts(const LwChange *change) {
   LwResourceKind kind = subject(change)->kind;
+  if (kind == LW_RES_ROUTER_ITEM)
+    return TRUE; /* one of many rules, whatever becomes of it */
   if (change->klass == LW_CHANGE_CREATE || change->klass == LW_CHANGE_DELETE || kind == LW_RES_RULESET ||
       kind == LW_RES_CELL || kind == LW_RES_SERVER || is_libvirts(kind))
     return FALSE;
@@ -200,12 +208,17 @@ static gboolean hangs_on_coming(const Diff *d, const LwResource *r) {
  * bounds stop (a first handshake, a machine's DHCP) and opens nothing that the new tables do not allow. */
 static gboolean comes_last(const Diff *d, const LwChange *change) {
   const LwResource *r = subject(change);
-  return r->kind == LW_RES_CELL || r->kind == LW_RES_SERVER || is_libvirts(r->kind) || hangs_on_coming(d, r);
+  if (r->kind == LW_RES_DHCP_CLIENT && change->klass == LW_CHANGE_CREATE)
+    return TRUE; /* ports are plugged in after the new tables: the uplink among them */
+  return r->kind == LW_RES_CELL || r->kind == LW_RES_SERVER || r->kind == LW_RES_OPENING ||
+         is_libvirts(r->kind) || hangs_on_coming(d, r);
 }
 
 static int phase_of_change(const Diff *d, const LwChange *change) {
   const LwResource *r = subject(change);
   Phase phase = phase_of(r, d->tunnels);
+  if (r->kind == LW_RES_ROUTER_ITEM)
+    return PHASE_ROUTER_ITEMS;
   if (r->kind == LW_RES_RESOLVER && change->klass == LW_CHANGE_LIVE)
     return PHASE_ANNOUNCE;
   if (change->klass == LW_CHANGE_DELETE) {
@@ -256,11 +269,13 @@ static void schedule_link(Diff *d, LwChange *change) {
     schedule(d, change, phase_of_change(d, change));
 }
 
-/* A route that goes to another link goes before the address that its gateway is reached by, so that in the
- * undo it comes after that address. */
+/* A route whose address goes is lost by that, whatever it is to become: the kernel does not say. So it goes
+ * before that address, as one does that goes to another link, and in the undo it comes after it. */
 static void schedule_route(Diff *d, LwChange *change) {
+  const LwResource *from = change->from;
   int phase = phase_of_change(d, change);
-  if (same_text(change->from->link, change->to->link)) {
+  if (same_text(from->link, change->to->link) &&
+      !hangs_on(d->leaving, from->ns ? from->ns : "", from->link)) {
     schedule(d, change, phase);
     return;
   }
@@ -395,7 +410,9 @@ static gboolean is_anothers(const Diff *d, const LwResource *seen, const char *k
 static void set_aside(Diff *d, LwResource *from, LwResource *to) {
   if (!from || !lw_resource_equal(from, to))
     g_ptr_array_add(d->plan->aside,
-                    lw_change_new(from ? lw_resource_change_class(from, to) : LW_CHANGE_CREATE, from, to));
+                    lw_change_new(from || lw_resource_is_by_hand(to) ? lw_resource_change_class(from, to)
+                                                                     : LW_CHANGE_CREATE,
+                                  from, to));
 }
 
 static void diff_wanted(Diff *d) {
@@ -416,7 +433,7 @@ static void diff_wanted(Diff *d) {
 
 /* Adopted as it was found, and so left there. */
 static gboolean is_adopted(const LwResource *seen) {
-  return seen->kind == LW_RES_NETWORK && (!seen->alias || !*seen->alias);
+  return (seen->kind == LW_RES_NETWORK || seen->kind == LW_RES_OPENING) && (!seen->alias || !*seen->alias);
 }
 
 static void diff_owned(Diff *d) {
@@ -441,6 +458,20 @@ static GHashTable *collect_replaced(const Diff *d) {
       g_hash_table_add(replaced, g_strdup_printf("%s/%s", from->peer_ns ? from->peer_ns : "", from->peer));
   }
   return replaced;
+}
+
+static GHashTable *collect_leaving(const Diff *d) {
+  GHashTable *leaving = collect_replaced(d);
+  for (guint i = 0; i < d->plan->changes->len; i++) {
+    const LwChange *change = d->plan->changes->pdata[i];
+    const LwResource *from = change->from;
+    if (change->klass != LW_CHANGE_DELETE)
+      continue;
+    if (from->kind == LW_RES_ADDRESS || from->kind == LW_RES_LINK || from->kind == LW_RES_TUNNEL)
+      g_hash_table_add(leaving, g_strdup_printf("%s/%s", from->ns ? from->ns : "",
+                                                from->kind == LW_RES_ADDRESS ? from->link : from->name));
+  }
+  return leaving;
 }
 
 /* In the order of the steps, as people read them. The sort is stable. */
@@ -497,6 +528,7 @@ LwPlan *lw_plan_diff_from(const LwResourceSet *wanted, const LwResourceSet *seen
   diff_wanted(&d);
   diff_owned(&d);
   diff_dependants(&d);
+  g_autoptr(GHashTable) leaving = d.leaving = collect_leaving(&d);
   g_ptr_array_sort_with_data(plan->changes, by_own_phase, &d);
   schedule_all(&d);
   if (plan->changes->len)

@@ -19,6 +19,9 @@ typedef struct LwProvider LwProvider;
 typedef struct {
   const char *name;
   const LwResourceKind *kinds; /* ends in LW_RES_LAST */
+  /* What it makes is still there when the machine has been started again (files, another machine's
+     configuration), so its undo is needed then too. What is the kernel's is gone, and its undo with it. */
+  gboolean outlives_boot;
 
   /* Reads what is there of these kinds. `wanted` and `owned` (nullable) are hints: what the caller will
      compare with, and what lanward made before; a provider may look at those alone, but must report every one

@@ -694,6 +694,8 @@ static void walk_base(At *at, const Hooked *hooked, const GArray *in, GArray *ou
 GArray *lw_reach_hook(At *at, const GArray *in) {
   const GArray *hooks = at->bridge_family ? at->ns->bridge_hooks[at->hook] : at->ns->hooks[at->hook];
   GArray *now = branches_new();
+  if (at->reach->looked)
+    g_hash_table_add(at->reach->looked->namespaces, at->ns);
   g_array_append_vals(now, in->data, in->len);
   for (guint i = 0; i < hooks->len && now->len; i++) {
     GArray *out = branches_new();

@@ -73,6 +73,7 @@ struct Ns {
   LwBdd local;               /* destinations that are this namespace's own, whatever link they come in by */
   LwBdd owned;               /* the addresses it answers for on a wire */
   LwBdd owned_source;        /* the same as sources */
+  LwBdd broadcasts;          /* destinations: of all its networks */
   LwBdd martian_destination; /* destinations that no packet from a wire may have */
   LwBdd martian;             /* sources that no packet from a wire may have */
   gboolean forward6;
@@ -124,6 +125,22 @@ typedef struct {
   guint iport, oport;
 } At;
 
+/* Elements of a set that have a name in one position of the key, and those that have none there; or all. */
+typedef struct {
+  const LwSet *set;
+  guint position; /* LW_ALL_ELEMENTS: all of them */
+  char *name;
+  const GPtrArray *named, *wild; /* either may be NULL */
+} List;
+
+#define LW_ALL_ELEMENTS G_MAXUINT
+
+struct LwLooked {
+  GHashTable *namespaces; /* of Ns*: whose rules were asked */
+  GHashTable *links; /* of Link* */
+  GHashTable *lists; /* of List* */
+};
+
 struct LwReach {
   LwBddPool *pool;
   const LwResourceSet *world;
@@ -133,12 +150,21 @@ struct LwReach {
   GHashTable *ruleset_index; /* LwRuleset* -> RulesetIndex* */
   GHashTable *decisions;     /* LwChain* -> the first of its rules behind which there are only verdicts */
   GHashTable *matched;       /* LwMatch* -> what it came to, by what it depends on */
+  GHashTable *matched_now;   /* the same of all matches, in sets that are scratch */
+  GPtrArray *worth_keeping;  /* keys of those of matched_now that would be long in the making again */
   GHashTable *unknowns;      /* of char* */
+  GHashTable *lists;         /* of List*, by what they are */
+  LwLooked *looked;          /* NULL: nobody wants to know */
   LwApproximation approximation;
   GPtrArray *trace; /* of LwStep*; NULL: not asked for */
   gboolean through; /* of a trace: nothing stops it */
   LwBdd *unrefused; /* NULL: not asked for */
 };
+
+static inline void lw_reach_look_at(LwReach *reach, Link *link) {
+  if (reach->looked)
+    g_hash_table_add(reach->looked->links, link);
+}
 
 /* A match as sets: what it holds for surely, and what it may hold for. */
 typedef struct {
@@ -174,6 +200,12 @@ GArray *lw_reach_lookup(const At *at, const GArray *fields, const char *set, con
                         gboolean *unknown /* the set is not known, or a field is not */);
 const LwElement *lw_reach_deciding_element(const At *at, const LwRule *rule, const State *state,
                                            LwBdd packet);
+GHashTable *lw_reach_matched_new(void);
+GHashTable *lw_reach_lists_new(void);
+List *lw_reach_list(LwReach *reach, const LwSet *set, guint position, const char *name); /* borrowed */
+gboolean lw_reach_lists_equal(const List *a, const List *b);
+/* Ends what is scratch, but for `keep` and for what is worth keeping of matches. */
+void lw_reach_matches_scratch_end(LwReach *reach, LwBdd *const *keep, guint count);
 void lw_reach_note_unknown(LwReach *reach, const char *text);
 void lw_reach_set_index_free(gpointer index);
 
@@ -197,6 +229,8 @@ LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link);
 /* Destinations that no route of a table refuses. */
 LwBdd lw_reach_unrefused_destinations(LwReach *reach, Ns *ns, const State *state, guint iif);
 /* What refuses a packet that goes nowhere, or "no route leads there". Transfer full. */
+/* So that what all runs ask for does not become one's scratch. */
+void lw_reach_make_tables(LwReach *reach);
 char *lw_reach_refusal(LwReach *reach, Ns *ns, const State *state, guint iif, LwBdd packet);
 /* Links that any route of the namespace leads to. Of guint, transfer full. */
 GArray *lw_reach_routed_links(LwReach *reach, Ns *ns);

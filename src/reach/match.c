@@ -14,6 +14,8 @@
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define KEY_FIELDS_MAX 12
+#define WORTH_KEEPING_ANYWHERE 4 /* elements */
+#define WORTH_KEEPING_HERE 32
 
 typedef enum { NO, YES, MAYBE, IN_SET } Truth;
 
@@ -330,7 +332,7 @@ static gboolean span_of(LwField field, const LwValue *value, LwSpan *span) {
   return FALSE;
 }
 
-/* What routing says of an address: only "local" and the like are known exactly. */
+/* What routing says of an address: "local" is known exactly, and of broadcasts those of its own networks. */
 static Held type_set(const At *at, LwField field, const LwValue *value) {
   LwBddPool *pool = at->reach->pool;
   gboolean source = field == LW_FIELD_SADDR_TYPE;
@@ -340,6 +342,8 @@ static Held type_set(const At *at, LwField field, const LwValue *value) {
     held = (Held){own, own};
   if (value->first != LW_ADDR_LOCAL || value->last != LW_ADDR_LOCAL)
     held.may = lw_bdd_or(pool, held.may, lw_bdd_not(pool, own));
+  if (!source && value->first <= LW_ADDR_BROADCAST && LW_ADDR_BROADCAST <= value->last)
+    held.must = lw_bdd_or(pool, held.must, lw_bdd_minus(pool, at->ns->broadcasts, own));
   return held;
 }
 
@@ -472,10 +476,63 @@ static const char *name_of(const At *at, LwField field) {
   return field == LW_FIELD_OIF && !oif_is_open(at) ? link_name(at, at->oif) : NULL;
 }
 
+static guint list_hash(gconstpointer data) {
+  const List *list = data;
+  return g_direct_hash(list->set) ^ (list->position * 16777619u) ^ g_str_hash(list->name);
+}
+
+static gboolean list_is(gconstpointer a, gconstpointer b) {
+  const List *one = a, *other = b;
+  return one->set == other->set && one->position == other->position && g_str_equal(one->name, other->name);
+}
+
+static void list_free(gpointer data) {
+  List *list = data;
+  g_free(list->name);
+  g_free(list);
+}
+
+GHashTable *lw_reach_lists_new(void) {
+  return g_hash_table_new_full(list_hash, list_is, list_free, NULL);
+}
+
+List *lw_reach_list(LwReach *reach, const LwSet *set, guint position, const char *name) {
+  const List key = {.set = set, .position = position, .name = (char *)name};
+  List *known = g_hash_table_lookup(reach->lists, &key);
+  if (known)
+    return known;
+  known = g_memdup2(&key, sizeof key);
+  known->name = g_strdup(name);
+  if (position == LW_ALL_ELEMENTS) {
+    known->named = set->elements;
+  } else {
+    const SetIndex *index = index_of(reach, set, position);
+    known->named = g_hash_table_lookup(index->by_name[position], name);
+    known->wild = index->wild[position];
+  }
+  g_hash_table_add(reach->lists, known);
+  return known;
+}
+
+static gboolean elements_equal(const GPtrArray *a, const GPtrArray *b) {
+  guint count = a ? a->len : 0;
+  if (count != (b ? b->len : 0))
+    return FALSE;
+  for (guint i = 0; i < count; i++)
+    if (!lw_element_equal(a->pdata[i], b->pdata[i]))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean lw_reach_lists_equal(const List *a, const List *b) {
+  return elements_equal(a->named, b->named) && elements_equal(a->wild, b->wild);
+}
+
 /* The elements that can match at all: two lists, either may be NULL. Of several names the one that fewest
- * elements have. */
+ * elements have: what is found depends on these alone. */
 static void candidates(const At *at, const GArray *fields, const LwSet *set, GPtrArray *lists[2]) {
-  guint fewest = G_MAXUINT;
+  guint fewest = G_MAXUINT, position = LW_ALL_ELEMENTS;
+  const char *by = "";
   lists[0] = set->elements;
   lists[1] = NULL;
   for (guint i = 0; i < fields->len && i < KEY_FIELDS_MAX; i++) {
@@ -488,17 +545,30 @@ static void candidates(const At *at, const GArray *fields, const LwSet *set, GPt
     if (count >= fewest)
       continue;
     fewest = count;
+    position = i;
+    by = name;
     lists[0] = same;
     lists[1] = index->wild[i];
   }
+  if (at->reach->looked)
+    g_hash_table_add(at->reach->looked->lists, lw_reach_list(at->reach, set, position, by));
 }
 
-static Held set_held(const At *at, const LwMatch *match, const State *state) {
+/* What is remembered of a match is looked at all the same. */
+static void look_at(const At *at, const LwMatch *match) {
+  const LwSet *set = set_by_name(at, match->set);
+  GPtrArray *lists[2];
+  if (set && set->fields->len == match->fields->len)
+    candidates(at, match->fields, set, lists);
+}
+
+static Held set_held(const At *at, const LwMatch *match, const State *state, guint *looked_at) {
   const LwSet *set = set_by_name(at, match->set);
   if (!set || set->fields->len != match->fields->len)
     return (Held){LW_BDD_FALSE, LW_BDD_TRUE};
   GPtrArray *lists[2];
   candidates(at, match->fields, set, lists);
+  *looked_at = (lists[0] ? lists[0]->len : 0) + (lists[1] ? lists[1]->len : 0);
   g_autoptr(GArray) must = g_array_new(FALSE, FALSE, sizeof(LwBdd));
   g_autoptr(GArray) may = g_array_new(FALSE, FALSE, sizeof(LwBdd));
   for (guint l = 0; l < 2; l++)
@@ -635,29 +705,75 @@ static gboolean match_key(const At *at, const LwMatch *match, const State *state
   return TRUE;
 }
 
+GHashTable *lw_reach_matched_new(void) {
+  return g_hash_table_new_full(match_key_hash, match_key_equal, g_free, g_free);
+}
+
 static GHashTable *memory_of(LwReach *reach, const LwMatch *match) {
   GHashTable *memory = g_hash_table_lookup(reach->matched, match);
   if (!memory) {
-    memory = g_hash_table_new_full(match_key_hash, match_key_equal, g_free, g_free);
+    memory = lw_reach_matched_new();
     g_hash_table_insert(reach->matched, (gpointer)match, memory);
   }
   return memory;
 }
 
+static const Held *recall(LwReach *reach, const LwMatch *match, const MatchKey *key) {
+  const Held *known = g_hash_table_lookup(memory_of(reach, match), key);
+  return known ? known : g_hash_table_lookup(reach->matched_now, key);
+}
+
+/* What holds wherever a packet is, and what a large set came to at one place. */
+static gboolean is_worth_keeping(const MatchKey *key, guint elements) {
+  gboolean anywhere = key->iif == LW_NO_LINK && key->oif == LW_NO_LINK && key->ibridge == LW_NO_LINK;
+  return elements >= (anywhere ? WORTH_KEEPING_ANYWHERE : WORTH_KEEPING_HERE);
+}
+
+static void remember(LwReach *reach, const LwMatch *match, const MatchKey *key, Held held, guint elements) {
+  gboolean scratch = lw_bdd_is_scratch(reach->pool, held.may) || lw_bdd_is_scratch(reach->pool, held.must);
+  gpointer copy = g_memdup2(key, sizeof *key);
+  g_hash_table_insert(scratch ? reach->matched_now : memory_of(reach, match), copy,
+                      g_memdup2(&held, sizeof held));
+  if (scratch && is_worth_keeping(key, elements))
+    g_ptr_array_add(reach->worth_keeping, copy);
+}
+
+void lw_reach_matches_scratch_end(LwReach *reach, LwBdd *const *keep, guint count) {
+  g_autoptr(GPtrArray) all = g_ptr_array_new();
+  for (guint i = 0; i < count; i++)
+    g_ptr_array_add(all, keep[i]);
+  for (guint i = 0; i < reach->worth_keeping->len; i++) {
+    Held *held = g_hash_table_lookup(reach->matched_now, reach->worth_keeping->pdata[i]);
+    g_ptr_array_add(all, &held->must);
+    g_ptr_array_add(all, &held->may);
+  }
+  lw_bdd_scratch_end(reach->pool, (LwBdd *const *)all->pdata, all->len);
+  for (guint i = 0; i < reach->worth_keeping->len; i++) {
+    const MatchKey *of = reach->worth_keeping->pdata[i];
+    gpointer key, held;
+    g_hash_table_steal_extended(reach->matched_now, of, &key, &held);
+    g_hash_table_insert(memory_of(reach, of->match), key, held);
+  }
+  g_ptr_array_set_size(reach->worth_keeping, 0);
+  g_hash_table_remove_all(reach->matched_now);
+}
+
 Held lw_reach_match(const At *at, const LwRule *rule, const LwMatch *match, const State *state) {
   MatchKey key;
   gboolean keep = match_key(at, match, state, &key);
-  GHashTable *of_match = keep ? memory_of(at->reach, match) : NULL;
-  const Held *known = keep ? g_hash_table_lookup(of_match, &key) : NULL;
+  const Held *known = keep ? recall(at->reach, match, &key) : NULL;
+  if (known && match->set && at->reach->looked)
+    look_at(at, match);
   if (known)
     return *known;
   Held held = {LW_BDD_FALSE, LW_BDD_TRUE};
+  guint elements = match->values->len;
   if (match->set || match->values->len) /* else it is nothing but a text */
-    held = match->set ? set_held(at, match, state) : values_held(at, match, state);
+    held = match->set ? set_held(at, match, state, &elements) : values_held(at, match, state);
   if (match->negate)
     held = negated(at->reach->pool, match, state, held);
   if (keep)
-    g_hash_table_insert(of_match, g_memdup2(&key, sizeof key), g_memdup2(&held, sizeof held));
+    remember(at->reach, match, &key, held, elements);
   return held;
 }
 

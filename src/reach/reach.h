@@ -40,6 +40,11 @@ typedef struct {
 
 typedef enum { LW_REACH_MAY, LW_REACH_MUST } LwApproximation;
 
+/* As lw_bdd_scratch_begin() and _end(), for runs in between whose sets are not needed further: what all runs
+ * share is kept all the same. A link is lost, an element is told of, outside of the two. */
+void lw_reach_scratch_begin(LwReach *reach);
+void lw_reach_scratch_end(LwReach *reach, LwBdd *const *keep, guint count);
+
 /* What was written into the packets on the way; unset: as they were sent. */
 typedef struct {
   LwAddr source, destination;
@@ -66,6 +71,24 @@ GPtrArray *lw_reach_from_recorded(LwReach *reach, const LwStart *start, LwBdd pa
                                   LwApproximation approximation, LwPassages **passages);
 void lw_passages_free(LwPassages *passages);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwPassages, lw_passages_free)
+
+/* What runs looked at: all that they depend on. Good as long as the world that it was noted in. */
+typedef struct LwLooked LwLooked;
+LwLooked *lw_looked_new(void);
+void lw_looked_free(LwLooked *looked);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwLooked, lw_looked_free)
+/* Runs note there from now on; NULL: nowhere. A lost link, or an element that was told of, is not noted. */
+void lw_reach_watch(LwReach *reach, LwLooked *looked);
+
+/* Two worlds, of one pool and with the same insides, of which the second came out of the first by changes that
+ * made new resources: what was not changed is the same object in both. Both are borrowed. */
+typedef struct LwWorlds LwWorlds;
+LwWorlds *lw_worlds_compare(LwReach *before, LwReach *after);
+void lw_worlds_free(LwWorlds *worlds);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwWorlds, lw_worlds_free)
+/* TRUE: a run that looked at this in the first world brings no more to any place in the second: the two are the
+ * same in all that it depends on, but for filters that came to the rules. FALSE: that is not known. */
+gboolean lw_looked_at_most(const LwLooked *looked, const LwWorlds *worlds);
 
 /* A link that is lost for as long as it says: routes by it are gone, nothing comes in or goes out by it. For
  * states that are not now and must hold too. FALSE: there is no such link, or it was down already. */

@@ -144,6 +144,33 @@ static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
   return table;
 }
 
+static void sets_of_table(Table *table, GPtrArray *sets) {
+  GHashTableIter iter;
+  gpointer pieces;
+  g_hash_table_iter_init(&iter, table->by_oif);
+  while (g_hash_table_iter_next(&iter, NULL, &pieces))
+    for (guint i = 0; i < ((GArray *)pieces)->len; i++)
+      g_ptr_array_add(sets, &g_array_index((GArray *)pieces, Piece, i).set);
+  LwBdd *const own[] = {&table->ways, &table->matched, &table->matched_more, &table->led};
+  for (guint i = 0; i < G_N_ELEMENTS(own); i++)
+    g_ptr_array_add(sets, own[i]);
+}
+
+void lw_reach_make_tables(LwReach *reach) {
+  for (guint n = 0; n < reach->namespaces->len; n++) {
+    Ns *ns = reach->namespaces->pdata[n];
+    for (guint i = 0; i < ns->lookups->len; i++) {
+      const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
+      if (lookup->refuse || g_hash_table_contains(ns->tables, GUINT_TO_POINTER(lookup->table)))
+        continue;
+      g_autoptr(GPtrArray) sets = g_ptr_array_new();
+      lw_bdd_scratch_begin(reach->pool);
+      sets_of_table(table_get(reach, ns, lookup->table), sets);
+      lw_bdd_scratch_end(reach->pool, (LwBdd *const *)sets->pdata, sets->len);
+    }
+  }
+}
+
 static gboolean applies(const Lookup *lookup, const Ns *ns, const State *state, guint iif, gboolean *unsure) {
   *unsure = lookup->unsure;
   if (lookup->for_output)
@@ -169,7 +196,8 @@ static LwBdd led_by(LwReach *reach, Table *table, guint oif, gboolean but_defaul
     if (!(but_default && g_array_index(pieces, Piece, i).is_default))
       g_array_append_val(sets, g_array_index(pieces, Piece, i).set);
   LwBdd all = lw_bdd_or_all(reach->pool, (LwBdd *)(void *)sets->data, sets->len);
-  g_hash_table_insert(table->led_by, key, GUINT_TO_POINTER(all));
+  if (!lw_bdd_is_scratch(reach->pool, all))
+    g_hash_table_insert(table->led_by, key, GUINT_TO_POINTER(all));
   return all;
 }
 

@@ -140,6 +140,7 @@ static LwBdd meant(LwReach *reach, const Ns *ns, const Branch *branch, Hop hop) 
  */
 
 static void out_by(Run *run, Link *link, const Branch *branch, Hop hop, guint depth) {
+  lw_reach_look_at(run->reach, link);
   if (branch->set == LW_BDD_FALSE || !link->up)
     return;
   Ns *ns = link->peer ? lw_reach_ns(run->reach, link->peer_ns) : NULL;
@@ -518,6 +519,7 @@ static gboolean leads_inside(const Run *run, const Link *port) {
 }
 
 static void bridge_in(Run *run, Link *bridge, Link *port, const Branch *branch, Hop hop, guint depth) {
+  lw_reach_look_at(run->reach, bridge);
   if (depth > HOPS_MAX || !bridge->up)
     return;
   g_autoptr(GArray) in = lw_reach_one_branch(branch);
@@ -549,12 +551,14 @@ static void bridge_in(Run *run, Link *bridge, Link *port, const Branch *branch, 
   }
   for (guint i = 0; i < bridge->ports->len && in->len; i++) {
     Link *to = lw_reach_link_at(bridge->ns, g_array_index(bridge->ports, guint, i));
+    lw_reach_look_at(run->reach, to);
     if (may_pass(port, to) && (first != LW_START_ROUTED || leads_inside(run, to)))
       bridge_to_port(run, bridge, port, to, in, hop, depth + 1);
   }
 }
 
 static void frame_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) {
+  lw_reach_look_at(run->reach, link);
   if (depth > HOPS_MAX || !link->up)
     return;
   Branch branch = *in;
@@ -607,6 +611,9 @@ LwReach *lw_reach_new(LwBddPool *pool, const LwResourceSet *world, const char *c
   reach->ruleset_index = g_hash_table_new_full(NULL, NULL, NULL, lw_reach_ruleset_index_free);
   reach->decisions = g_hash_table_new(NULL, NULL);
   reach->matched = g_hash_table_new_full(NULL, NULL, NULL, matched_free);
+  reach->matched_now = lw_reach_matched_new();
+  reach->worth_keeping = g_ptr_array_new();
+  reach->lists = lw_reach_lists_new();
   reach->unknowns = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   lw_reach_index_world(reach, inside);
   return reach;
@@ -616,6 +623,9 @@ void lw_reach_free(LwReach *reach) {
   if (!reach)
     return;
   g_hash_table_unref(reach->matched);
+  g_hash_table_unref(reach->matched_now);
+  g_ptr_array_unref(reach->worth_keeping);
+  g_hash_table_unref(reach->lists);
   g_hash_table_unref(reach->decisions);
   g_hash_table_unref(reach->set_index);
   g_hash_table_unref(reach->ruleset_index);
@@ -623,6 +633,15 @@ void lw_reach_free(LwReach *reach) {
   g_ptr_array_unref(reach->namespaces);
   g_hash_table_unref(reach->unknowns);
   g_free(reach);
+}
+
+void lw_reach_scratch_begin(LwReach *reach) {
+  lw_reach_make_tables(reach);
+  lw_bdd_scratch_begin(reach->pool);
+}
+
+void lw_reach_scratch_end(LwReach *reach, LwBdd *const *keep, guint count) {
+  lw_reach_matches_scratch_end(reach, keep, count);
 }
 
 LwBddPool *lw_reach_pool(const LwReach *reach) {

@@ -187,6 +187,7 @@ static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
   LwBdd broadcast = lw_packets_addr(reach->pool, LW_HEADER_DADDR, &range.last);
   if (link)
     or_into(reach, &link->broadcast, broadcast);
+  or_into(reach, &ns->broadcasts, broadcast);
   /* sent on to where it is broadcast, when the kernel is told to; else everybody's broadcast is for it */
   if (!is_one(lw_reach_sysctl(ns, "net/ipv4/conf/all/bc_forwarding")))
     or_into(reach, &ns->local, broadcast);
@@ -341,7 +342,24 @@ static void add_resource(LwReach *reach, const LwResource *resource, gboolean fi
   }
 }
 
+static void sets_of(Ns *ns, GPtrArray *sets) {
+  LwBdd *const own[] = {
+      &ns->local,   &ns->owned,  &ns->owned_source, &ns->broadcasts, &ns->martian_destination,
+      &ns->martian, &ns->bridged};
+  for (guint i = 0; i < G_N_ELEMENTS(own); i++)
+    g_ptr_array_add(sets, own[i]);
+  for (guint i = 0; i < ns->links->len; i++) {
+    Link *link = ns->links->pdata[i];
+    g_ptr_array_add(sets, &link->bridged);
+    g_ptr_array_add(sets, &link->broadcast);
+  }
+  for (guint i = 0; i < ns->lookups->len; i++)
+    g_ptr_array_add(sets, &g_array_index(ns->lookups, Lookup, i).selected);
+}
+
 void lw_reach_index_world(LwReach *reach, const char *const *inside) {
+  g_autoptr(GPtrArray) sets = g_ptr_array_new();
+  lw_bdd_scratch_begin(reach->pool);
   for (guint i = 0; inside[i]; i++) {
     Ns *ns = ns_new(inside[i]);
     g_ptr_array_add(reach->namespaces, ns);
@@ -359,5 +377,7 @@ void lw_reach_index_world(LwReach *reach, const char *const *inside) {
     add_well_known(reach, ns);
     add_usual_lookups(reach, ns);
     lw_reach_hook_rulesets(ns);
+    sets_of(ns, sets);
   }
+  lw_bdd_scratch_end(reach->pool, (LwBdd *const *)sets->pdata, sets->len);
 }

@@ -340,6 +340,17 @@ static const Member profile_members[] = {
     END,
 };
 
+static const Member opening_members[] = {
+    NAME,
+    {"link", OF(link), T_STRING, IS_KEY, NULL, NULL},
+    {"out", OF(oif), T_STRING, IS_KEY, NULL, NULL},
+    {"from", OF(from), T_PREFIX, IS_KEY, NULL, NULL},
+    {"to", OF(to), T_PREFIX, IS_KEY, NULL, NULL},
+    {"value", OF(value), T_STRING, IS_KEY, NULL, NULL},
+    {"alias", OF(alias), T_STRING, 0, NULL, NULL},
+    END,
+};
+
 static const struct {
   const char *name;
   const Member *members;
@@ -362,6 +373,7 @@ static const struct {
     [LW_RES_PROFILE] = {"profile", profile_members},
     [LW_RES_CONTAINER] = {"container", container_members},
     [LW_RES_ROUTER_ITEM] = {"router-item", router_item_members},
+    [LW_RES_OPENING] = {"opening", opening_members},
 };
 
 /* Typed access to a member of any struct. */
@@ -737,6 +749,9 @@ static void append_difference(GString *text, const LwResource *from, const LwRes
 char *lw_resource_difference(const LwResource *from, const LwResource *to) {
   g_autoptr(GString) text = g_string_new(NULL);
   g_return_val_if_fail(from->kind == to->kind, NULL);
+  char *fields = from->kind == LW_RES_ROUTER_ITEM ? lw_router_item_difference(from, to) : NULL;
+  if (fields)
+    return fields;
   for (const Member *m = kinds[from->kind].members; m->name; m++)
     if ((m->flags & COMPARED) && !member_equal(from, to, m))
       append_difference(text, from, to, m);
@@ -745,6 +760,15 @@ char *lw_resource_difference(const LwResource *from, const LwResource *to) {
 
 const char *lw_resource_kind_name(LwResourceKind kind) {
   return kind < LW_RES_LAST ? kinds[kind].name : "unknown";
+}
+
+static char *describe_opening(const LwResource *r) {
+  g_autofree char *from = lw_prefix_format(&r->from);
+  g_autofree char *to = lw_prefix_format(&r->to);
+  gboolean docker = g_strcmp0(r->name, "docker") == 0;
+  return g_strdup_printf("opening in %s: %s from %s to %s by %s", docker ? "DOCKER-USER" : r->name,
+                         text_or_empty(r->value), from, to,
+                         *text_or_empty(r->link) ? r->link : text_or_empty(r->oif));
 }
 
 static char *describe_object(const LwResource *r) {
@@ -788,7 +812,11 @@ static char *describe_object(const LwResource *r) {
   case LW_RES_CONTAINER:
     return g_strdup_printf("container %s at %s", text_or_empty(r->object), name);
   case LW_RES_ROUTER_ITEM:
+    if (lw_resource_is_by_hand(r))
+      return g_strdup_printf("OPNsense, by hand (restart): %s", link);
     return g_strdup_printf("OPNsense's %.*s “%s”", (int)strcspn(name, "/"), name, link);
+  case LW_RES_OPENING:
+    return describe_opening(r);
   case LW_RES_LAST:
     break;
   }
@@ -1117,8 +1145,9 @@ LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource 
     return differs_in(from, to, "bridge") || differs_in(from, to, "alias") ? LW_CHANGE_REPLACE
                                                                            : LW_CHANGE_LIVE;
   case LW_RES_DOMAIN: /* what runs goes on as it is until its next start */
-  case LW_RES_ROUTER_ITEM:
     return LW_CHANGE_LIVE;
+  case LW_RES_ROUTER_ITEM:
+    return lw_resource_is_by_hand(to) ? LW_CHANGE_RESTART : LW_CHANGE_LIVE;
   case LW_RES_DOMAIN_NIC:
     return differs_in(from, to, "mac") || differs_in(from, to, "model") ? LW_CHANGE_REPLACE : LW_CHANGE_LIVE;
   case LW_RES_PROFILE: /* what an active profile cannot be given (Reapply refuses it) */
@@ -1134,6 +1163,7 @@ LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource 
   case LW_RES_NETNS:
   case LW_RES_ADDRESS:
   case LW_RES_RULE:
+  case LW_RES_OPENING:
   case LW_RES_LAST:
     break;
   }

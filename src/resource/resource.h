@@ -37,7 +37,9 @@ typedef enum {
   LW_RES_PROFILE,     /* name | a connection profile of the host's NetworkManager, see below */
   LW_RES_CONTAINER,   /* name | a running container's network namespace, under that name; see below */
   LW_RES_ROUTER_ITEM, /* name ("rule/UUID") | value: fields of an item of an OPNsense's configuration, as
-                         JSON; no secrets; link: what people call it, not compared */
+                         JSON; no secrets; link: what people call it, not compared. "by-hand/WHAT": what no
+                         API changes, only ever observed; link: the steps */
+  LW_RES_OPENING,     /* name (which firewall), link, oif, from, to, value; see below */
   LW_RES_LAST
 } LwResourceKind;
 
@@ -251,6 +253,12 @@ typedef struct LwResource {
   GPtrArray *routes; /* of LwProfileRoute* */
   char *client_id;   /* DHCP's, as NetworkManager writes it; not set: whatever it has */
   char *before;      /* uuid of the profile that was active on a port's link before: only seen */
+
+  /* opening: an exception to a block of the host's own firewall. `name`: "ufw" (to this host), "ufw-route"
+     (what it forwards), "docker" (DOCKER-USER, what it forwards). All of it is its key: `link` and `oif`, the
+     interfaces that packets come in and leave by ("": any); `from` and `to`, networks; `value`: "any",
+     "tcp/445", "udp/8000-8100", "icmp", "replies" (docker: packets of flows that go on). `alias` unset: seen,
+     and somebody else's, never removed; not compared, since it serves as well. */
 } LwResource;
 
 LwResource *lw_resource_new(LwResourceKind kind, const char *ns /* nullable */,
@@ -318,6 +326,11 @@ typedef struct {
 const char *lw_change_class_name(LwChangeClass klass);
 /* How a difference between two resources of one key can be carried out. */
 LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource *to);
+/* A router item that no API changes: a person does it. */
+gboolean lw_resource_is_by_hand(const LwResource *resource);
+/* The fields of a router item that differ: "gateway A -> B, log 0 -> 1". Transfer full; NULL: none, or no
+ * fields. */
+char *lw_router_item_difference(const LwResource *from, const LwResource *to);
 
 LwChange *lw_change_new(LwChangeClass klass, LwResource *from /* nullable, ref taken */, LwResource *to);
 void lw_change_free(LwChange *change);

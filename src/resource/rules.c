@@ -435,7 +435,7 @@ static gboolean verdict_equal(const LwVerdict *a, const LwVerdict *b) {
   return a->kind == b->kind && g_strcmp0(a->chain, b->chain) == 0;
 }
 
-static gboolean element_equal(const LwElement *a, const LwElement *b) {
+gboolean lw_element_equal(const LwElement *a, const LwElement *b) {
   return values_equal(a->key, b->key) && lw_value_equal(&a->data, &b->data) &&
          lw_value_equal(&a->data_port, &b->data_port) && verdict_equal(&a->verdict, &b->verdict);
 }
@@ -454,9 +454,9 @@ static gboolean set_elements_equal(const LwSet *a, const LwSet *b) {
     return FALSE;
   for (guint i = 0; i < a->elements->len; i++) {
     const LwElement *wanted = a->elements->pdata[i];
-    gboolean found = element_equal(wanted, b->elements->pdata[i]); /* mostly in the same order */
+    gboolean found = lw_element_equal(wanted, b->elements->pdata[i]); /* mostly in the same order */
     for (guint j = 0; j < b->elements->len && !found; j++)
-      found = element_equal(wanted, b->elements->pdata[j]);
+      found = lw_element_equal(wanted, b->elements->pdata[j]);
     if (!found)
       return FALSE;
   }

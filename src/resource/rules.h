@@ -331,6 +331,7 @@ LwMatch *lw_match_copy(LwRule *to, const LwMatch *from);
 LwAction *lw_action_copy(LwRule *to, const LwAction *from);
 LwElement *lw_element_copy(LwSet *to, const LwElement *from);
 
+gboolean lw_element_equal(const LwElement *a, const LwElement *b); /* its origin aside */
 gboolean lw_rule_equal(const LwRule *a, const LwRule *b);
 gboolean lw_ruleset_equal(const LwRuleset *a, const LwRuleset *b); /* order of elements does not matter */
 gboolean lw_ruleset_equal_but_elements(const LwRuleset *a, const LwRuleset *b);

@@ -107,6 +107,19 @@ static void read_uplink(LwSpec *spec, const LwYaml *node) {
     lw_spec_take_interface(spec, host->uplink, node->origin, "host.uplink");
 }
 
+static void read_echo(LwSpec *spec, const LwYaml *node) {
+  g_autofree char *text = lw_spec_text(spec, node);
+  g_autoptr(GUri) uri = text ? g_uri_parse(text, G_URI_FLAGS_NONE, NULL) : NULL;
+  const char *scheme = uri ? g_uri_get_scheme(uri) : "";
+  gboolean right = uri && (g_str_equal(scheme, "http") || g_str_equal(scheme, "https")) &&
+                   g_uri_get_host(uri) && *g_uri_get_host(uri) && !g_uri_get_userinfo(uri);
+  if (right)
+    spec->lab->host.echo = g_steal_pointer(&text);
+  else if (text)
+    lw_spec_error(spec->diagnostics, node->origin, "“%s” is no URL of a web service: http://… or https://…",
+                  text);
+}
+
 static void read_host(LwSpec *spec, const LwYaml *map, LwOrigin where) {
   LwFields fields;
   spec->lab->host.origin = map ? map->origin : (LwOrigin){0};
@@ -123,6 +136,8 @@ static void read_host(LwSpec *spec, const LwYaml *map, LwOrigin where) {
   read_management(spec, fields.value[LW_KEY_HOST_MANAGEMENT], map ? map->origin : where);
   read_services(spec, fields.value[LW_KEY_HOST_SERVICES]);
   read_networks(spec, fields.value[LW_KEY_HOST_NETWORKS]);
+  if (fields.value[LW_KEY_HOST_ECHO])
+    read_echo(spec, fields.value[LW_KEY_HOST_ECHO]);
 }
 
 static void check_key_file(LwSpec *spec, const LwYaml *node, const char *relative) {
@@ -174,6 +189,7 @@ static void read_router(LwSpec *spec, const LwYaml *map) {
   if (!map)
     return;
   router->origin = map->origin;
+  router->folder = spec->dir ? g_canonicalize_filename(spec->dir, NULL) : NULL;
   lw_spec_fields(spec, map, LW_SECTION_ROUTER, NULL, FALSE, map->origin, "router", &fields);
   router->kind = (LwRouterKind)lw_spec_choice(spec, &fields, LW_KEY_ROUTER_KIND);
   router->adopt = (LwAdopt)lw_spec_choice(spec, &fields, LW_KEY_ROUTER_ADOPT);

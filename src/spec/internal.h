@@ -25,6 +25,12 @@ typedef struct {
   LwOrigin origin;
 } LwMacClaim;
 
+/* What a machine comes after, not looked up yet. */
+typedef struct {
+  guint machine;
+  const LwYaml *after; /* nullable */
+} LwPendingStart;
+
 /* A part of the address space that belongs to one zone. */
 typedef struct {
   LwPrefix prefix;
@@ -47,6 +53,7 @@ typedef struct {
   LwLab *lab;
   GHashTable *segments, *machines, *tunnels, *services, *networks; /* name -> index + 1 */
   LwFields defaults_segment, defaults_machine;
+  GArray *starts;         /* of LwPendingStart: their machines may stand further down */
   GArray *segment_fields; /* of LwFields, beside lab->segments */
   GArray *claims;         /* of LwClaim */
   GArray *macs;           /* of LwMacClaim */
@@ -110,6 +117,10 @@ void lw_spec_read_tunnels(LwSpec *spec); /* their WireGuard files: needs the sub
 void lw_spec_build_machines(LwSpec *spec, const LwYaml *map);
 void lw_spec_read_create(LwSpec *spec, const LwYaml *map, LwMachine *machine); /* create.c */
 void lw_spec_read_router_create(LwSpec *spec, const LwYaml *map);
+
+/* start.c: one machine's, and what they say of each other when all are known. */
+void lw_spec_read_start(LwSpec *spec, const LwYaml *map, guint machine);
+void lw_spec_build_starts(LwSpec *spec);
 
 /* check.c: what only the whole shows. */
 void lw_spec_check(LwSpec *spec);

@@ -42,6 +42,11 @@ const LwSection lw_sections[LW_SECTION_COUNT] = {
                            "undefined; its disk stays."},
     [LW_SECTION_DISK] = {"disk", "machines.NAME.create.disk",
                          "Its disk. One that is there already is used as it is."},
+    [LW_SECTION_START] =
+        {"start", "machines.NAME.start",
+         "Makes `lanward start` start the machine (which the unit lanward-machines.service runs "
+         "at boot), once the router is ready and whatever it comes after is, too; `lanward stop` "
+         "goes the other way round. `start: {}` will do. A cell runs from apply on."},
 };
 
 #define NAME_PATTERN "^[a-z]([a-z0-9-]*[a-z0-9])?$"
@@ -128,6 +133,10 @@ const LwType lw_types[LW_TYPE_COUNT] = {
     [LW_TYPE_ASSERTS] = {"list of `allow FROM -> TO [PROTO/PORT]` or `deny FROM -> TO [PROTO/PORT]`",
                          LW_SHAPE_SCALAR | LW_SHAPE_LIST, TRUE,
                          SCALAR_OR_LIST("{\"type\":\"string\",\"pattern\":\"^ *(allow|deny) .*->\"}")},
+    [LW_TYPE_MACHINES] = {"machine, or list of them", LW_SHAPE_SCALAR | LW_SHAPE_LIST, TRUE,
+                          SCALAR_OR_LIST("{\"type\":\"string\",\"pattern\":\"" NAME_PATTERN "\"}")},
+    [LW_TYPE_DURATION] = {"time (`5s`, `2m`)", LW_SHAPE_SCALAR, FALSE,
+                          "{\"type\":\"string\",\"pattern\":\"^[0-9]+(s|m)$\"}"},
 };
 
 /* The rows that a machine with one card and a card of several have in common. */
@@ -235,6 +244,13 @@ const LwKey lw_keys[LW_KEY_COUNT] = {
      "Networks that are reached through the host (containers): a target like a segment, and part of `trust: "
      "host`.",
      "{containers: 172.16.0.0/12}"},
+    {LW_KEY_HOST_ECHO, LW_SECTION_HOST, "echo", LW_TYPE_TEXT, 0, NULL, 0, "nobody is asked",
+     "The URL of a service in the internet that answers with its caller's address (as plain text, or the "
+     "first address in "
+     "it). `verify --live` on a host asks it from each segment and exit, and takes it for a violation when "
+     "one that leaves by "
+     "a tunnel is seen as the home line. Nobody is asked unless it is named.",
+     "https://ip.example.net"},
 
     {LW_KEY_MANAGEMENT_BRIDGE, LW_SECTION_MANAGEMENT, "bridge", LW_TYPE_INTERFACE, 0, NULL, 0, "br-mgmt",
      "Its bridge.", "br-mgmt"},
@@ -361,6 +377,9 @@ const LwKey lw_keys[LW_KEY_COUNT] = {
      "Makes the virtual machine. Without it a domain of that name is adopted: its network cards alone are "
      "lanward's.",
      "{memory: 4GiB, disk: {size: 20GiB}, cdrom: debian.iso}"},
+    {LW_KEY_MACHINE_START, LW_SECTION_MACHINE, "start", LW_TYPE_SECTION, LW_SECTION_START, NULL, 0, NULL,
+     "Starts the machine with the host, in order. Without it, it is left to whoever starts it now.",
+     "{after: [vault], delay: 5s, timeout: 2m}"},
     {LW_KEY_MACHINE_NICS, LW_SECTION_MACHINE, "nics", LW_TYPE_NICS, LW_SECTION_NIC, NULL, LW_KEY_NO_DEFAULT,
      NULL, "Its network cards, when there are several.",
      "[{segment: lan10, address: .31}, {segment: lan20, address: .31}]"},
@@ -397,6 +416,16 @@ const LwKey lw_keys[LW_KEY_COUNT] = {
     {LW_KEY_DISK_PATH, LW_SECTION_DISK, "path", LW_TYPE_PATH, 0, NULL, 0,
      "/var/lib/libvirt/images/DOMAIN.qcow2", "Where it is; `.qcow2` says its format, all else is raw.",
      "/srv/vm/gaming.qcow2"},
+
+    {LW_KEY_START_AFTER, LW_SECTION_START, "after", LW_TYPE_MACHINES, 0, NULL, 0, NULL,
+     "Machines that are ready first: they run, and have their leases. One that fails, or takes longer than "
+     "its timeout, "
+     "is named and waited for no more.",
+     "[vault, indexer]"},
+    {LW_KEY_START_DELAY, LW_SECTION_START, "delay", LW_TYPE_DURATION, 0, NULL, 0, "0s",
+     "How long it waits after that.", "5s"},
+    {LW_KEY_START_TIMEOUT, LW_SECTION_START, "timeout", LW_TYPE_DURATION, 0, NULL, 0, "60s",
+     "How long it may take until it is ready; and to shut down.", "2m"},
 };
 
 const LwKey *lw_key_find(LwSectionId section, const char *key) {

@@ -192,6 +192,8 @@ static void read_machine(LwSpec *spec, const LwYaml *name, const LwYaml *map, gu
   g_autofree char *what = g_strdup_printf("machine “%s”", name->text);
   lw_spec_fields(spec, map, LW_SECTION_MACHINE, &defaults, FALSE, name->origin, what, &fields);
   read_kind(spec, &fields, machine);
+  if (fields.value[LW_KEY_MACHINE_START])
+    lw_spec_read_start(spec, fields.value[LW_KEY_MACHINE_START], index);
   const LwYaml *nics = fields.value[LW_KEY_MACHINE_NICS];
   for (guint i = 0; nics && i < G_N_ELEMENTS(of_one); i++)
     if (fields.value[of_one[i]])
@@ -253,4 +255,5 @@ void lw_spec_build_machines(LwSpec *spec, const LwYaml *map) {
     read_machine(spec, name, body, spec->lab->machines->len - 1);
   }
   check_objects(spec);
+  lw_spec_build_starts(spec);
 }

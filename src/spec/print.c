@@ -156,6 +156,8 @@ static void print_host(GString *out, const LwLab *lab) {
     open_section(out, 2, "networks");
   for (guint i = 0; i < host->networks->len; i++)
     put_prefix(out, 4, lw_lab_network(lab, i)->name, &lw_lab_network(lab, i)->prefix);
+  if (host->echo)
+    put(out, 2, "echo", host->echo);
 }
 
 static void put_size(GString *out, guint indent, const char *key, guint mib) {
@@ -371,11 +373,34 @@ static void print_create(GString *out, const LwCreate *create) {
     put_raw(out, 6, "autostart", "true");
 }
 
+static void print_start(GString *out, const LwLab *lab, const LwMachineStart *start) {
+  g_autofree char *delay = g_strdup_printf("%us", start->delay);
+  g_autofree char *timeout = g_strdup_printf("%us", start->timeout);
+  if (!start->after->len && !start->delay && start->timeout == 60) {
+    put_raw(out, 4, "start", "{}");
+    return;
+  }
+  open_section(out, 4, "start");
+  Flow after = flow_new();
+  for (guint i = 0; i < start->after->len; i++)
+    flow_add(&after, g_strdup(lw_lab_machine(lab, g_array_index(start->after, guint, i))->name));
+  if (start->after->len)
+    flow_put(&after, out, 6, "after");
+  else
+    g_string_free(after.text, TRUE);
+  if (start->delay)
+    put(out, 6, "delay", delay);
+  if (start->timeout != 60)
+    put(out, 6, "timeout", timeout);
+}
+
 static void print_machine(GString *out, const LwLab *lab, const LwMachine *machine) {
   open_section(out, 2, machine->name);
   print_kind(out, machine);
   if (machine->create)
     print_create(out, machine->create);
+  if (machine->start)
+    print_start(out, lab, machine->start);
   if (machine->nics->len == 1) {
     print_nic(out, 4, "", lab, lw_machine_nic(machine, 0));
     return;

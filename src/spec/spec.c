@@ -43,6 +43,7 @@ static void spec_init(LwSpec *spec, const char *dir, LwSpecFlags flags, LwSecret
   for (guint i = 0; i < G_N_ELEMENTS(tables); i++)
     *tables[i] = g_hash_table_new(g_str_hash, g_str_equal); /* keys are the lab's */
   spec->segment_fields = g_array_new(FALSE, TRUE, sizeof(LwFields));
+  spec->starts = g_array_new(FALSE, TRUE, sizeof(LwPendingStart));
   spec->claims = g_array_new(FALSE, TRUE, sizeof(LwClaim));
   spec->macs = g_array_new(FALSE, TRUE, sizeof(LwMacClaim));
   spec->zones = g_array_new(FALSE, TRUE, sizeof(LwZoneClaim));
@@ -61,7 +62,7 @@ static LwLab *spec_finish(LwSpec *spec, GPtrArray *diagnostics) {
                           spec->tunnels, spec->services, spec->networks, spec->interfaces};
   for (guint i = 0; i < G_N_ELEMENTS(tables); i++)
     g_hash_table_unref(tables[i]);
-  GArray *arrays[] = {spec->segment_fields, spec->claims, spec->macs, spec->zones};
+  GArray *arrays[] = {spec->starts, spec->segment_fields, spec->claims, spec->macs, spec->zones};
   for (guint i = 0; i < G_N_ELEMENTS(arrays); i++)
     g_array_unref(arrays[i]);
   lw_lab_free(spec->lab);

@@ -5,19 +5,55 @@
 #include "reach/reach.h"
 #include "verify/static_internal.h"
 
+/* Of the first runs everything is kept: what they come to is much of what the others ask for too. */
+#define RUNS_KEPT 8
+
+/* A state that was found good: its sources' runs, by what they depend on. What comes to no more than it did
+ * there need not be followed again. */
+typedef struct {
+  LwResourceSet *world;
+  LwReach *reach;
+  GHashTable *known; /* of char* "START" -> Known */
+  LwWorlds *to;      /* how the state that is looked at now differs from it */
+} Good;
+
+typedef struct {
+  LwBdd packets; /* that were sent */
+  LwLooked *looked;
+} Known;
+
 struct LwBetween {
   LwBddPool *pool;
   char *router;
   GHashTable *allowed;                 /* of char* "START > PLACE" -> LwBdd */
   LwBdd own_sources, own_destinations; /* addresses that the host and the router have in an allowed state */
   GHashTable *wan_bridges; /* of char*: what the router's WAN is plugged into in an allowed state */
+  GPtrArray *good;         /* of Good*: the allowed ones, and the last one that was checked */
+  gboolean last_checked;   /* the last of them is of that kind */
+  guint runs;
 };
+
+static void known_free(gpointer data) {
+  Known *known = data;
+  lw_looked_free(known->looked);
+  g_free(known);
+}
+
+static void good_free(gpointer data) {
+  Good *good = data;
+  lw_worlds_free(good->to);
+  g_hash_table_unref(good->known);
+  lw_reach_free(good->reach);
+  lw_resource_set_free(good->world);
+  g_free(good);
+}
 
 LwBetween *lw_between_new(const char *router) {
   LwBetween *between = g_new0(LwBetween, 1);
   between->pool = lw_bdd_pool_new();
   between->router = g_strdup(router);
   between->allowed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  between->good = g_ptr_array_new_with_free_func(good_free);
   between->wan_bridges = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   return between;
 }
@@ -31,6 +67,7 @@ void lw_between_free(LwBetween *between) {
     return;
   g_hash_table_unref(between->allowed);
   g_hash_table_unref(between->wan_bridges);
+  g_ptr_array_unref(between->good);
   lw_bdd_pool_free(between->pool);
   g_free(between->router);
   g_free(between);
@@ -43,6 +80,7 @@ gboolean lw_between_matters(LwResourceKind kind) {
   case LW_RES_CELL:
   case LW_RES_SERVER:
   case LW_RES_PROFILE:
+  case LW_RES_OPENING: /* foreign tables are looked at as they are, with it and without */
     return FALSE;
   default:
     return TRUE;
@@ -61,6 +99,7 @@ typedef struct {
 typedef struct {
   const LwResourceSet *set;
   LwReach *reach;
+  GHashTable *known; /* as of Good: what was followed */
 } State;
 
 static const LwResource *find_link(const LwResourceSet *set, const char *ns, const char *name) {
@@ -147,18 +186,69 @@ static char *way_key(const Source *source, const LwArrival *arrival) {
 /* --- one state
  * ------------------------------------------------------------------------------------------------------ */
 
+static LwResourceSet *copy_of(const LwResourceSet *set) {
+  LwResourceSet *copy = lw_resource_set_new();
+  copy->complete = set->complete;
+  for (guint i = 0; i < set->list->len; i++)
+    lw_resource_set_add(copy, lw_resource_ref(set->list->pdata[i]));
+  return copy;
+}
+
+static Good *enter(LwBetween *between, const LwResourceSet *set) {
+  const char *inside[] = {"", between->router, NULL};
+  Good *state = g_new0(Good, 1);
+  state->world = copy_of(set);
+  state->reach = lw_reach_new(between->pool, state->world, inside);
+  state->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, known_free);
+  for (guint i = 0; i < between->good->len; i++) {
+    Good *good = between->good->pdata[i];
+    lw_worlds_free(good->to);
+    good->to = lw_worlds_compare(good->reach, state->reach);
+  }
+  return state;
+}
+
+/* From one state to the next little changes: most sources come to what they came to in one that is good. */
+static gboolean is_known(const LwBetween *between, const char *key, LwBdd packets) {
+  for (guint i = 0; i < between->good->len; i++) {
+    const Good *good = between->good->pdata[i];
+    const Known *known = g_hash_table_lookup(good->known, key);
+    if (known && lw_bdd_is_subset(between->pool, packets, known->packets) &&
+        lw_looked_at_most(known->looked, good->to))
+      return TRUE;
+  }
+  return FALSE;
+}
+
 /* FALSE ends it. */
 typedef gboolean (*OnArrival)(LwBetween *between, const State *state, const Source *source,
                               const LwArrival *arrival, gpointer data);
 
-static gboolean follow(LwBetween *between, const State *state, const Source *source, OnArrival on_arrival,
-                       gpointer data) {
-  LwBdd packets = source->ct_state == LW_CT_NEW ? lw_intent_opening(between->pool)
-                                                : lw_static_far_destinations(between->pool);
-  if (source->start.kind != LW_START_LOCAL)
-    packets = lw_bdd_minus(between->pool, packets, between->own_sources);
-  g_autoptr(GPtrArray) arrivals =
-      lw_reach_from(state->reach, &source->start, packets, source->ct_state, LW_REACH_MAY);
+static GPtrArray *run(LwBetween *between, LwReach *reach, const Source *source, Known *known) {
+  gboolean scratch = between->runs++ >= RUNS_KEPT;
+  lw_reach_watch(reach, known->looked);
+  if (scratch)
+    lw_reach_scratch_begin(reach);
+  GPtrArray *arrivals = lw_reach_from(reach, &source->start, known->packets, source->ct_state, LW_REACH_MAY);
+  g_autoptr(GPtrArray) keep = g_ptr_array_new();
+  for (guint i = 0; i < arrivals->len; i++)
+    g_ptr_array_add(keep, &((LwArrival *)arrivals->pdata[i])->packets);
+  if (scratch)
+    lw_reach_scratch_end(reach, (LwBdd *const *)keep->pdata, keep->len);
+  lw_reach_watch(reach, NULL);
+  return arrivals;
+}
+
+static gboolean follow(LwBetween *between, const State *state, const Source *source, LwBdd packets,
+                       OnArrival on_arrival, gpointer data) {
+  g_autofree char *key = g_strdup_printf("%s/%s/%d", source->start.ns,
+                                         source->start.link ? source->start.link : "", (int)source->ct_state);
+  if (is_known(between, key, packets))
+    return TRUE;
+  Known *known = g_new0(Known, 1);
+  *known = (Known){packets, lw_looked_new()};
+  g_hash_table_insert(state->known, g_steal_pointer(&key), known);
+  g_autoptr(GPtrArray) arrivals = run(between, state->reach, source, known);
   for (guint i = 0; i < arrivals->len; i++)
     if (is_judged(between, state, source, arrivals->pdata[i]) &&
         !on_arrival(between, state, source, arrivals->pdata[i], data))
@@ -166,14 +256,21 @@ static gboolean follow(LwBetween *between, const State *state, const Source *sou
   return TRUE;
 }
 
-static void follow_all(LwBetween *between, const LwResourceSet *set, OnArrival on_arrival, gpointer data) {
-  const char *inside[] = {"", between->router, NULL};
-  g_autoptr(LwReach) reach = lw_reach_new(between->pool, set, inside);
-  State state = {set, reach};
-  g_autoptr(GArray) sources = sources_of(between, &state);
-  for (guint i = 0; i < sources->len; i++)
-    if (!follow(between, &state, &g_array_index(sources, Source, i), on_arrival, data))
-      return;
+static gboolean follow_all(LwBetween *between, const State *state, OnArrival on_arrival, gpointer data) {
+  LwBddPool *pool = between->pool;
+  g_autoptr(GArray) sources = sources_of(between, state);
+  LwBdd opening = lw_intent_opening(pool);
+  LwBdd from_outside = lw_bdd_minus(pool, opening, between->own_sources);
+  LwBdd open_flows = lw_bdd_minus(pool, lw_static_far_destinations(pool), between->own_sources);
+  for (guint i = 0; i < sources->len; i++) {
+    const Source *source = &g_array_index(sources, Source, i);
+    LwBdd packets = source->ct_state == LW_CT_NEW ? from_outside : open_flows;
+    if (source->start.kind == LW_START_LOCAL)
+      packets = opening;
+    if (!follow(between, state, source, packets, on_arrival, data))
+      return FALSE;
+  }
+  return TRUE;
 }
 
 static LwBdd allowed_at(const LwBetween *between, const char *key) {
@@ -188,11 +285,21 @@ static gboolean allow_arrival(LwBetween *between, const State *state, const Sour
   return TRUE;
 }
 
-void lw_between_allow(LwBetween *between, const LwResourceSet *state) {
+static void drop_last_checked(LwBetween *between) {
+  if (between->last_checked)
+    g_ptr_array_set_size(between->good, (gint)between->good->len - 1);
+  between->last_checked = FALSE;
+}
+
+void lw_between_allow(LwBetween *between, const LwResourceSet *set) {
   G_STATIC_ASSERT(LW_BDD_FALSE == 0);
-  add_own(between, state);
-  add_wan_bridge(between, state);
-  follow_all(between, state, allow_arrival, NULL);
+  drop_last_checked(between);
+  add_own(between, set);
+  add_wan_bridge(between, set);
+  Good *good = enter(between, set);
+  const State state = {good->world, good->reach, good->known};
+  (void)follow_all(between, &state, allow_arrival, NULL);
+  g_ptr_array_add(between->good, good);
 }
 
 /* --- holes
@@ -246,8 +353,16 @@ static gboolean check_arrival(LwBetween *between, const State *state, const Sour
   return FALSE;
 }
 
-LwHole *lw_between_check(LwBetween *between, const LwResourceSet *state) {
+LwHole *lw_between_check(LwBetween *between, const LwResourceSet *set) {
   LwHole *hole = NULL;
-  follow_all(between, state, check_arrival, &hole);
-  return hole;
+  Good *checked = enter(between, set);
+  const State state = {checked->world, checked->reach, checked->known};
+  if (!follow_all(between, &state, check_arrival, &hole)) {
+    good_free(checked);
+    return hole;
+  }
+  drop_last_checked(between);
+  g_ptr_array_add(between->good, checked);
+  between->last_checked = TRUE;
+  return NULL;
 }

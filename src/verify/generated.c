@@ -5,10 +5,10 @@
 
 #include <string.h>
 
-#define PIECES_MOST 48       /* of a set: a file with more has its cells cut anyway */
-#define DIFFERENCE_PIECES 6  /* of a violation's set */
-#define CELL_MOST 96         /* packets a cell of the matrix, sender by receiver */
-#define DIFFERENCE_MOST 24   /* besides, of what differs */
+#define PIECES_MOST 48      /* of a set: a file with more has its cells cut anyway */
+#define DIFFERENCE_PIECES 6 /* of a violation's set */
+#define CELL_MOST 96        /* packets a cell of the matrix, sender by receiver */
+#define DIFFERENCE_MOST 24  /* besides, of what differs */
 
 /* What became of a cell of the matrix. */
 typedef struct {
@@ -60,7 +60,8 @@ static guint place_of(const Make *m, LwZoneKind kind, guint index, const LwAddr 
 }
 
 /* --- rows
- * ----------------------------------------------------------------------------------------------------------- */
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 typedef enum {
   ROW_OTHER,   /* packets of it cannot be sent */
@@ -289,12 +290,11 @@ static guint first_in(const Make *m, guint segment) {
 /* Of IPv6 the file tells no addresses: where it would get by what is in force. */
 static void find_target6(const Make *m, const LwHeader *h, LwWay *way) {
   LwBddPool *pool = m->proof->pool;
-  LwBdd one = lw_packets_of(pool, h);
   way->to = (LwZone){LW_ZONE_INTERNET, LW_NONE};
   way->receiver = LW_NONE;
   for (guint i = 0; i < m->row->reached->len; i++) {
     const LwReached *reached = m->row->reached->pdata[i];
-    if (reached->place.elsewhere || !lw_bdd_intersects(pool, reached->may, one))
+    if (reached->place.elsewhere || !lw_packets_contain(pool, reached->may, h))
       continue;
     way->to = reached->place.zone;
     if (way->to.kind == LW_ZONE_SEGMENT)
@@ -331,9 +331,8 @@ static void find_target(const Make *m, const LwHeader *h, LwWay *way) {
     break;
   case LW_ZONE_HOME_LAN:
     way->receiver = lw_addr_equal(&h->destination, &m->around->host_uplink) ? m->host
-                    : m->world->ends_at_exits
-                        ? LW_NONE
-                        : place_of(m, LW_ZONE_HOME_LAN, LW_NONE, &h->destination);
+                    : m->world->ends_at_exits                               ? LW_NONE
+                                              : place_of(m, LW_ZONE_HOME_LAN, LW_NONE, &h->destination);
     break;
   case LW_ZONE_INTERNET:
     if (lw_addr_equal(&h->destination, &m->world->internet_host))
@@ -369,20 +368,30 @@ static char *key_of(const LwFlow *flow, const LwHeader *h) {
   g_autofree char *source = lw_addr_format(&h->source);
   g_autofree char *destination = lw_addr_format(&h->destination);
   gboolean ports = h->proto == 6 || h->proto == 17;
-  return g_strdup_printf("%u %u %s %s %u %u %u", flow->place, flow->via, source, destination, h->proto,
-                         ports ? h->dport : 0, h->proto == 1 || h->proto == 58 ? h->icmp_type : 0);
+  return g_strdup_printf("%u %u %u %s %s %u %u %u", flow->place, flow->via, flow->cell->question.from.index, source,
+                         destination, h->proto, ports ? h->dport : 0,
+                         h->proto == 1 || h->proto == 58 ? h->icmp_type : 0);
+}
+
+/* On its own wire a machine may say anything to anybody there; a packet for somewhere else is not sent there.
+ */
+static gboolean is_beside(const Make *m, const LwIntended *each, const LwHeader *h) {
+  gboolean own_wire = m->row->zone.kind == LW_ZONE_SEGMENT && each->to.kind == LW_ZONE_SEGMENT &&
+                      each->to.index == m->row->zone.index;
+  return own_wire && !lw_prefix_contains(&lw_lab_segment(m->lab, each->to.index)->subnet, &h->destination);
 }
 
 /* The intended sets' word: what must get somewhere (nullable: nothing does), and whether it may. */
 static const LwIntended *intended(const Make *m, const LwHeader *h, gboolean *may) {
   LwBddPool *pool = m->proof->pool;
-  LwBdd one = lw_packets_of(pool, h);
   const LwIntended *must = NULL;
   *may = FALSE;
   for (guint i = 0; i < m->row->intended->len; i++) {
     const LwIntended *each = m->row->intended->pdata[i];
-    *may |= lw_bdd_intersects(pool, each->may, one);
-    if (!must && lw_bdd_intersects(pool, each->must, one))
+    if (is_beside(m, each, h))
+      continue;
+    *may |= lw_packets_contain(pool, each->may, h);
+    if (!must && lw_packets_contain(pool, each->must, h))
       must = each;
   }
   return must;
@@ -444,8 +453,8 @@ static void add_flow(const Make *m, const LwHeader *h, const LwWay *way, const L
   g_ptr_array_add(m->flows, flow);
 }
 
-/* A forward: the router is asked, and a machine gets it. Or the router takes what is for somebody else (a query
- * that is redirected), or for everybody. */
+/* A forward: the router is asked, and a machine gets it. Or the router takes what is for somebody else (a
+ * query that is redirected), or for everybody. */
 static void aim_at_receiver(const Make *m, const LwIntended *must, LwWay *way) {
   if (must->to.kind == LW_ZONE_ROUTER) {
     way->to = (LwZone){LW_ZONE_ROUTER, LW_NONE};
@@ -491,15 +500,22 @@ static void add_point(const Make *m, const LwHeader *h, gboolean differs) {
   gboolean neighbour = way.to.kind == LW_ZONE_SEGMENT && way.to.index == m->row->zone.index;
   if (m->row->machine != LW_NONE && neighbour && way.receiver != LW_NONE)
     way.via = LW_VIA_LINK;
-  if (way.receiver != LW_NONE && way.receiver == way.place)
+  if (way.receiver != LW_NONE && way.receiver == way.place && way.via != LW_VIA_LEG)
     return;
   if (!must && is_around(m, h, &way))
     way.column = "around";
   add_flow(m, h, &way, must, differs);
+  /* by its wire a machine may get to whom its router would not lead it */
+  if (differs && m->row->machine != LW_NONE && way.to.kind == LW_ZONE_SEGMENT && way.receiver != LW_NONE &&
+      way.via != LW_VIA_LINK && h->source.family == 4) {
+    way.via = LW_VIA_LINK;
+    add_flow(m, h, &way, must, differs);
+  }
 }
 
 /* --- sets
- * ------------------------------------------------------------------------------------------------------------ */
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static void add_points(const Make *m, LwBdd set, guint pieces, gboolean differs) {
   LwPointWishes wishes = {m->sources, m->destinations, source_fits, destination_fits, (gpointer)m};
@@ -533,10 +549,9 @@ static void add_differences(Make *m) {
   for (guint i = 0; i < m->proof->violations->len; i++) {
     const LwStaticViolation *v = m->proof->violations->pdata[i];
     for (guint r = 0; is_sent(v->kind) && r < m->proof->rows->len; r++) {
-      const LwStaticRow *row = m->proof->rows->pdata[r];
-      if (!g_str_equal(row->name, v->from))
+      if (!g_str_equal(((const LwStaticRow *)m->proof->rows->pdata[r])->name, v->from))
         continue;
-      look_at(m, row);
+      look_at(m, lw_static_look(m->proof, r));
       add_point(m, &v->packet, TRUE);
       add_points(m, v->packets, DIFFERENCE_PIECES, TRUE);
     }
@@ -564,11 +579,13 @@ static void tell_left_out(const Make *m, GPtrArray *left_out) {
     const Count *count = m->counts->pdata[i];
     if (!count->over)
       continue;
-    g_string_append_printf(text, "%s%s -> %s (%u)", text->len ? ", " : "", count->from, count->to, count->over);
+    g_string_append_printf(text, "%s%s -> %s (%u)", text->len ? ", " : "", count->from, count->to,
+                           count->over);
     over += count->over;
   }
   if (over)
-    g_ptr_array_add(left_out, g_strdup_printf("%u boundaries, beyond %u of a cell: %s", over, CELL_MOST, text->str));
+    g_ptr_array_add(left_out,
+                    g_strdup_printf("%u boundaries, beyond %u of a cell: %s", over, CELL_MOST, text->str));
 }
 
 void lw_verify_generate(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
@@ -588,6 +605,6 @@ void lw_verify_generate(const LwLab *lab, const LwFacts *facts, const LwVerifyWo
   }
   add_differences(&m);
   for (guint i = 0; i < proof->rows->len; i++)
-    add_row(&m, proof->rows->pdata[i]);
+    add_row(&m, lw_static_look(proof, i));
   tell_left_out(&m, left_out);
 }

@@ -213,14 +213,50 @@ static char *receiver_name(const LwLive *live, const LwProbe *probe) {
   return lw_verify_zone_name(live->lab, &to, machine);
 }
 
-static void add_violation(LwLive *live, const LwProbe *probe, const char *text) {
+static char *violation_text(const LwLive *live, const LwProbe *probe, const char *text, guint more) {
   const LwCell *cell = probe->flow->cell;
   g_autofree char *source = lw_addr_format(&cell->question.source);
   g_autofree char *destination = lw_addr_format(&cell->question.destination);
   g_autofree char *to = receiver_name(live, probe);
   g_autofree char *origin = lw_origin_format(&cell->origin);
-  g_ptr_array_add(live->report->violations, g_strdup_printf("%s (%s) -> %s %s %s: %s; %s", cell->from, source,
-                                                            to, destination, cell->service, text, origin));
+  g_autofree char *others = more ? g_strdup_printf(" (and %u more like it)", more) : g_strdup("");
+  return g_strdup_printf("%s (%s) -> %s %s %s: %s%s; %s", cell->from, source, to, destination, cell->service,
+                         text, others, origin);
+}
+
+static void add_violation(LwLive *live, const LwProbe *probe, const char *text) {
+  probe->flow->cell->told = TRUE;
+  g_ptr_array_add(live->report->violations, violation_text(live, probe, text, 0));
+}
+
+/* A hole lets more than one of the packets through that were made of its edges: they are told once, by the first
+ * of them. */
+typedef struct {
+  const LwProbe *first;
+  guint line; /* of the violations */
+  guint more;
+} Alike;
+
+static gboolean is_like(const LwProbe *a, const LwProbe *b) {
+  const LwCell *x = a->flow->cell, *y = b->flow->cell;
+  return g_str_equal(x->from, y->from) && g_str_equal(x->to, y->to) && g_str_equal(x->note, y->note);
+}
+
+static void add_alike(LwLive *live, GArray *alike, const LwProbe *probe) {
+  LwCell *cell = probe->flow->cell;
+  for (guint i = 0; cell->generated && i < alike->len; i++) {
+    Alike *known = &g_array_index(alike, Alike, i);
+    if (!is_like(known->first, probe))
+      continue;
+    cell->told = TRUE;
+    char **line = (char **)&g_ptr_array_index(live->report->violations, known->line);
+    g_free(*line);
+    *line = violation_text(live, known->first, cell->note, ++known->more);
+    return;
+  }
+  Alike one = {probe, live->report->violations->len, 0};
+  add_violation(live, probe, cell->note);
+  g_array_append_val(alike, one);
 }
 
 static char *where(const LwLive *live, const LwSeenAt *seen) {
@@ -266,14 +302,14 @@ static void tell_unproved(LwLive *live, const GArray *list) {
   }
 }
 
-static void judge_forbidden(LwLive *live, LwProbe *probe, GArray *unproved) {
+static void judge_forbidden(LwLive *live, LwProbe *probe, GArray *unproved, GArray *alike) {
   LwCell *cell = probe->flow->cell;
   const LwSeenAt *seen = first_arrival(live, probe, FALSE);
   if (seen) {
     g_autofree char *at = where(live, seen);
     cell->live = LW_CELL_ALLOW;
     cell->note = g_strdup_printf("must not pass, but arrived at %s", at);
-    add_violation(live, probe, cell->note);
+    add_alike(live, alike, probe);
     return;
   }
   const char *why = why_unproved(live, probe);
@@ -282,13 +318,29 @@ static void judge_forbidden(LwLive *live, LwProbe *probe, GArray *unproved) {
     return;
   }
   cell->live = LW_CELL_UNTESTED;
+  cell->told = TRUE;
   cell->note = g_strdup_printf("cannot prove that it is stopped: %s", why);
   note_unproved(unproved, probe, why);
 }
 
-static void judge_allowed(LwLive *live, LwProbe *probe) {
+/* Segments' packets leave under an address of their exit. */
+static const LwSeenAt *bare_departure(const LwLive *live, const LwProbe *probe) {
+  const LwFlowQuestion *question = &probe->flow->cell->question;
+  if (question->from.kind != LW_ZONE_SEGMENT || question->to.kind != LW_ZONE_INTERNET)
+    return NULL;
+  for (guint i = 0; probe->seen && i < probe->seen->len; i++) {
+    LwZone zone = zone_of_sighting(live, seen_at(probe, i));
+    gboolean outside = zone.kind == LW_ZONE_INTERNET || zone.kind == LW_ZONE_HOME_LAN;
+    if (outside && lw_addr_equal(&seen_at(probe, i)->source, &question->source))
+      return seen_at(probe, i);
+  }
+  return NULL;
+}
+
+static void judge_allowed(LwLive *live, LwProbe *probe, GArray *alike) {
   LwCell *cell = probe->flow->cell;
   const LwSeenAt *stray = first_arrival(live, probe, TRUE);
+  const LwSeenAt *bare = bare_departure(live, probe);
   gboolean arrived = has_arrived(live, probe);
   if (probe->blocked) {
     cell->live = LW_CELL_UNTESTED;
@@ -299,6 +351,10 @@ static void judge_allowed(LwLive *live, LwProbe *probe) {
     cell->note = g_strdup_printf(arrived ? "must pass, and did, but was also seen at %s, which is not its way"
                                          : "must pass, but arrived at %s instead",
                                  at);
+  } else if (bare) {
+    g_autofree char *at = where(live, bare);
+    cell->live = LW_CELL_DENY;
+    cell->note = g_strdup_printf("must pass under its exit's address, but came to %s under its own", at);
   } else if (!arrived) {
     cell->live = LW_CELL_DENY;
     cell->note = g_strdup(probe->refused ? "must pass, but the source's own rules refuse to send it"
@@ -312,19 +368,20 @@ static void judge_allowed(LwLive *live, LwProbe *probe) {
       cell->note = g_strdup("arrived; an answer cannot come from there");
     return;
   }
-  add_violation(live, probe, cell->note);
+  add_alike(live, alike, probe);
 }
 
 void lw_live_judge(LwLive *live) {
   g_autoptr(GArray) unproved = g_array_new(FALSE, FALSE, sizeof(Unproved));
+  g_autoptr(GArray) alike = g_array_new(FALSE, FALSE, sizeof(Alike));
   for (guint i = 0; i < live->probes->len; i++) {
     LwProbe *probe = g_ptr_array_index(live->probes, i);
     if (probe->kind != LW_PROBE_CELL)
       continue;
     if (probe->flow->cell->expect)
-      judge_allowed(live, probe);
+      judge_allowed(live, probe, alike);
     else
-      judge_forbidden(live, probe, unproved);
+      judge_forbidden(live, probe, unproved, alike);
   }
   tell_unproved(live, unproved);
   for (guint i = 0; i < live->stations->len; i++) {

@@ -18,6 +18,7 @@
 #define WARM_MS 1000
 #define DECIDE_MS 2000
 #define AGAIN_MS 200
+#define TRIES 8 /* in vain, one after the other */
 #define QUIET_MS 25
 #define BATCH 32
 #define FIRST_PORT 10240u
@@ -364,8 +365,11 @@ static void note_sighting(LwProbe *probe, guint station, const LwSighting *sight
   g_array_append_val(probe->seen, seen);
 }
 
-/* UDP has no answer of its own: the receiver's is ours, by the receiver's own way back. */
+/* UDP has no answer of its own: the receiver's is ours, by the receiver's own way back. Nobody is not answered: the
+ * flow would count as open for whoever has no address next. */
 static void answer_udp(LwLive *live, guint station, const LwPacket *request) {
+  if (lw_addr_v4(&request->source) == 0)
+    return;
   guint8 bytes[LW_PACKET_MAX];
   LwPacket reply = {.role = LW_PACKET_REPLY,
                     .proto = LW_PROTO_UDP,
@@ -470,15 +474,30 @@ static void send_waiting(LwLive *live, Wanted wanted, gboolean everything) {
   }
 }
 
-/* Until all is satisfied, or the time is over; what waits is sent again now and then. */
+static guint count_waiting(LwLive *live, Wanted wanted) {
+  guint count = 0;
+  for (guint i = 0; i < live->probes->len; i++) {
+    const LwProbe *probe = g_ptr_array_index(live->probes, i);
+    count += wanted(probe) && !lw_live_is_satisfied(live, probe);
+  }
+  return count;
+}
+
+/* Until all is satisfied, or the time is over; what waits is sent again now and then. On a machine that is
+ * busy time passes without anybody getting to run: it is not over before what waits was sent again so often
+ * that only a rule can have stopped it, and nothing more came of it. */
 static void wait_for(LwLive *live, GArray *fds, Wanted wanted, gint64 limit_ms) {
   gint64 end = g_get_monotonic_time() + limit_ms * 1000;
   gint64 again = g_get_monotonic_time() + AGAIN_MS * 1000;
+  guint waiting = count_waiting(live, wanted), tries = 0;
   drain_all(live);
-  while (!all_satisfied(live, wanted) && g_get_monotonic_time() < end) {
-    listen_for(live, fds, MIN(again, end));
+  while (!all_satisfied(live, wanted) && (g_get_monotonic_time() < end || tries < TRIES)) {
+    listen_for(live, fds, again);
     if (g_get_monotonic_time() < again)
       continue;
+    guint left = count_waiting(live, wanted);
+    tries = left < waiting ? 0 : tries + 1;
+    waiting = left;
     send_waiting(live, wanted, FALSE);
     again = g_get_monotonic_time() + AGAIN_MS * 1000;
   }

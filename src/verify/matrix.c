@@ -69,10 +69,7 @@ static GPtrArray *destinations_of(const LwVerifyReport *report, const LwLab *lab
 }
 
 static gboolean is_bad(const LwCell *cell) {
-  gboolean live = cell->live != LW_CELL_UNTESTED && (cell->live == LW_CELL_ALLOW) != cell->expect;
-  gboolean still =
-      cell->statically != LW_CELL_UNTESTED && (cell->statically == LW_CELL_ALLOW) != cell->expect;
-  return live || still;
+  return (cell->told && cell->live != LW_CELL_UNTESTED) || lw_cell_is_wrong(cell);
 }
 
 /* "samba tcp/445" counts as samba. */
@@ -312,6 +309,9 @@ char *lw_verify_format(const LwVerifyReport *report, const LwLab *lab, gboolean 
     put(&p, report->left_out->pdata[i], 0, "");
     g_string_append_c(p.out, '\n');
   }
+  if (report->lost_tunnels)
+    g_string_append_printf(p.out, "\n%u tunnel%s lost, one after the other, in a copy of the router\n",
+                           report->lost_tunnels, report->lost_tunnels == 1 ? "" : "s");
   g_string_append_printf(p.out, "\n%u packets, %u violation%s, %u untested, %.1f s\n", report->packets,
                          report->violations->len, report->violations->len == 1 ? "" : "s",
                          count_untested(report), (double)report->elapsed_ms / 1000);

@@ -11,6 +11,31 @@ static void check_free(LwExitCheck *check) {
 }
 
 /* The arrays may have been made by anybody: what they hold is freed here, whatever their free functions. */
+static gboolean is_wrong(LwCellResult result, gboolean expect) {
+  return result != LW_CELL_UNTESTED && (result == LW_CELL_ALLOW) != expect;
+}
+
+gboolean lw_cell_is_wrong(const LwCell *cell) {
+  return is_wrong(cell->live, cell->expect) || is_wrong(cell->statically, cell->expect);
+}
+
+void lw_verify_complete(LwVerifyReport *report) {
+  for (guint i = 0; i < report->cells->len; i++) {
+    LwCell *cell = report->cells->pdata[i];
+    if (cell->told || !lw_cell_is_wrong(cell))
+      continue;
+    g_autofree char *source = lw_addr_format(&cell->question.source);
+    g_autofree char *destination = lw_addr_format(&cell->question.destination);
+    g_autofree char *origin = lw_origin_format(&cell->origin);
+    const char *by = is_wrong(cell->live, cell->expect) ? "a packet" : "by what is in force it";
+    g_ptr_array_add(report->violations,
+                    g_strdup_printf("%s (%s) -> %s %s %s: must %s, but %s %s; %s", cell->from, source, cell->to,
+                                    destination, cell->service, cell->expect ? "pass" : "not pass", by,
+                                    cell->expect ? "does not" : "does", origin));
+    cell->told = TRUE;
+  }
+}
+
 void lw_verify_report_free(LwVerifyReport *report) {
   if (!report)
     return;
@@ -130,6 +155,7 @@ JsonNode *lw_verify_to_json(const LwVerifyReport *report) {
     json_builder_add_string_value(b, report->left_out->pdata[i]);
   json_builder_end_array(b);
   add_integer(b, "packets", report->packets);
+  add_integer(b, "lost_tunnels", report->lost_tunnels);
   add_integer(b, "elapsed_ms", report->elapsed_ms);
   json_builder_end_object(b);
   return json_builder_get_root(b);

@@ -140,7 +140,7 @@ static const struct {
 static const LwStaticRow *same_row(const LwStatic *proof, const char *name) {
   for (guint i = 0; i < proof->rows->len; i++)
     if (g_str_equal(((LwStaticRow *)proof->rows->pdata[i])->name, name))
-      return proof->rows->pdata[i];
+      return lw_static_look(proof, i);
   return NULL;
 }
 
@@ -166,7 +166,7 @@ static void put(GPtrArray *out, const Cell *c, const char *place, gboolean more,
 /* What `has` lets through and `lacks` does not. */
 static void compare(const LwStatic *has, const LwStatic *lacks, gboolean more, GPtrArray *out) {
   for (guint i = 0; i < has->rows->len; i++) {
-    const LwStaticRow *row = has->rows->pdata[i], *other = same_row(lacks, row->name);
+    const LwStaticRow *row = lw_static_look(has, i), *other = same_row(lacks, row->name);
     for (guint r = 0; r < row->reached->len; r++) {
       const LwReached *reached = row->reached->pdata[r];
       g_autofree char *place = lw_static_place_name(has->lab, &reached->place);

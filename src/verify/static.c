@@ -6,12 +6,15 @@
 #include <string.h>
 
 #define UDP 17
+/* Of the first rows all is kept: what they come to is much of what the others ask for too. */
+#define ROWS_KEPT 4
 
 static void row_free(gpointer data) {
   LwStaticRow *row = data;
   g_free(row->name);
-  g_ptr_array_unref(row->intended);
+  g_clear_pointer(&row->intended, g_ptr_array_unref);
   g_ptr_array_unref(row->reached);
+  lw_bdd_stored_free(row->stored);
   g_free(row);
 }
 
@@ -37,7 +40,59 @@ static void go_by_bridge(const Prove *p, LwStaticRow *row) {
     row->by_bridge = lw_bdd_or(p->proof->pool, row->by_bridge, ((LwArrival *)arrivals->pdata[i])->packets);
 }
 
-static void prove_row(const Prove *p, LwStaticRow *row) {
+static GPtrArray *sets_of(LwStaticRow *row) {
+  GPtrArray *sets = g_ptr_array_new();
+  g_ptr_array_add(sets, &row->by_bridge);
+  for (guint i = 0; i < row->intended->len; i++) {
+    LwIntended *one = row->intended->pdata[i];
+    g_ptr_array_add(sets, &one->must);
+    g_ptr_array_add(sets, &one->may);
+    g_ptr_array_add(sets, &one->going_on);
+  }
+  for (guint i = 0; i < row->reached->len; i++) {
+    LwReached *one = row->reached->pdata[i];
+    g_ptr_array_add(sets, &one->must);
+    g_ptr_array_add(sets, &one->may);
+  }
+  return sets;
+}
+
+static void restore(const LwStatic *proof, LwStaticRow *row) {
+  g_autoptr(GPtrArray) sets = sets_of(row);
+  lw_bdd_restore(proof->pool, row->stored, (LwBdd *const *)sets->pdata);
+}
+
+void lw_static_row_begin(Prove *p, LwStaticRow *row) {
+  p->told_before = p->told->len;
+  p->violations_before = p->proof->violations->len;
+  lw_reach_scratch_begin(p->proof->reach);
+  if (row->stored)
+    restore(p->proof, row);
+}
+
+void lw_static_row_end(Prove *p, LwStaticRow *row) {
+  g_autoptr(GPtrArray) sets = sets_of(row);
+  g_autoptr(GPtrArray) told = g_ptr_array_new();
+  lw_bdd_stored_free(row->stored);
+  row->stored = lw_bdd_store(p->proof->pool, (LwBdd *const *)sets->pdata, sets->len);
+  for (guint i = 0; i < sets->len; i++)
+    *(LwBdd *)sets->pdata[i] = G_MAXUINT32; /* whoever looks at it now, by mistake, shall not get an answer */
+  for (guint i = p->told_before; i < p->told->len; i++)
+    g_ptr_array_add(told, &g_array_index(p->told, Told, i).set);
+  for (guint i = p->violations_before; i < p->proof->violations->len; i++)
+    g_ptr_array_add(told, &((LwStaticViolation *)p->proof->violations->pdata[i])->packets);
+  lw_reach_scratch_end(p->proof->reach, (LwBdd *const *)told->pdata, told->len);
+}
+
+const LwStaticRow *lw_static_look(const LwStatic *proof, guint index) {
+  LwStaticRow *row = proof->rows->pdata[index];
+  if (row->stored)
+    restore(proof, row);
+  g_clear_pointer(&row->stored, lw_bdd_stored_free);
+  return row;
+}
+
+static void follow_row(const Prove *p, LwStaticRow *row) {
   LwReach *reach = p->proof->reach;
   guint unknown = g_hash_table_size(lw_reach_unknowns(reach));
   g_autoptr(LwPassages) passages = NULL;
@@ -57,10 +112,29 @@ static void prove_row(const Prove *p, LwStaticRow *row) {
   lw_static_judge_promises(p, row, sure);
   if (row->machine == LW_NONE)
     lw_static_judge_answers(p, row, sure, passages);
+}
+
+static void follow_others(const Prove *p, LwStaticRow *row) {
   if (row->zone.kind == LW_ZONE_SEGMENT && row->machine == LW_NONE)
     lw_static_judge_others(p, row);
   if (row->zone.kind == LW_ZONE_SEGMENT && row->machine != LW_NONE)
     go_by_bridge(p, row);
+}
+
+/* Each step by itself: the less it has in hand, the faster it is. */
+static void prove_row(Prove *p, LwStaticRow *row) {
+  void (*const steps[])(const Prove *, LwStaticRow *) = {lw_static_intend, follow_row, follow_others};
+  if (p->rows_proved++ < ROWS_KEPT) {
+    for (guint i = 0; i < G_N_ELEMENTS(steps); i++)
+      steps[i](p, row);
+    return;
+  }
+  row->intended = g_ptr_array_new();
+  for (guint i = 0; i < G_N_ELEMENTS(steps); i++) {
+    lw_static_row_begin(p, row);
+    steps[i](p, row);
+    lw_static_row_end(p, row);
+  }
 }
 
 static void index_port(const Prove *p, const char *port, guint machine, guint nic) {
@@ -188,6 +262,24 @@ static LwAddr address_of(const LwResourceSet *world, const char *ns, const char 
   return LW_ADDR_NONE;
 }
 
+/* Its rule for answers to WAN's DHCP client stands before all others, and whom they come from does not
+ * matter: told, since no line of a file is to blame, and nothing else listens there. */
+static void tolerate(LwStatic *proof) {
+  LwBddPool *pool = proof->pool;
+  if (proof->lab->router.kind != LW_ROUTER_OPNSENSE || proof->facts->cells_stand_in ||
+      proof->router_outside == LW_BDD_FALSE)
+    return;
+  LwBdd ports = lw_bdd_and(pool, lw_packets_number(pool, LW_HEADER_SPORT, 67, 67),
+                           lw_packets_number(pool, LW_HEADER_DPORT, 68, 68));
+  proof->tolerated =
+      lw_bdd_and(pool, lw_bdd_and(pool, ports, lw_packets_number(pool, LW_HEADER_PROTO, UDP, UDP)),
+                 proof->router_outside);
+  g_ptr_array_add(
+      proof->unknowns,
+      g_strdup("not a violation: an OPNsense lets UDP from port 67 to port 68 in to its own WAN address by "
+               "a rule of its own, whoever sends it; nothing but its DHCP client listens there"));
+}
+
 LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *facts,
                           const LwResourceSet *world) {
   LwStatic *proof = g_new0(LwStatic, 1);
@@ -208,9 +300,15 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
                              .host = address_of(world, "", lab->host.bridge)};
   p.basis = lw_intent_basis(proof->pool, lab, facts, &outside);
   proof->router_outside = p.basis.router_outside;
+  tolerate(proof);
   p.far = lw_static_far_destinations(proof->pool);
   p.host_sources = host_sources(&p);
   lw_static_add_rows(&p);
+  proof->has_link = g_new0(gboolean, lab->host.networks->len + 1);
+  for (guint i = 0; i < lab->host.networks->len; i++) {
+    LwPrefix prefix = lw_lab_network(lab, i)->prefix;
+    proof->has_link[i] = lw_static_link_of_network(&p, &prefix) != NULL;
+  }
   for (guint i = 0; i < proof->rows->len; i++)
     prove_row(&p, proof->rows->pdata[i]);
   lw_static_judge_lost_tunnels(&p);
@@ -231,6 +329,7 @@ void lw_static_free(LwStatic *proof) {
   g_ptr_array_unref(proof->unknowns);
   lw_reach_free(proof->reach);
   lw_resource_set_free(proof->world);
+  g_free(proof->has_link);
   g_free(proof);
 }
 
@@ -238,30 +337,29 @@ void lw_static_free(LwStatic *proof) {
  * ------------------------------------------------------------------------------------------------------- */
 
 const LwStaticRow *lw_static_row(const LwStatic *proof, const LwZone *zone, const char *machine) {
-  const LwStaticRow *best = NULL;
+  guint best = LW_NONE;
   for (guint i = 0; i < proof->rows->len; i++) {
     const LwStaticRow *row = proof->rows->pdata[i];
     if (row->zone.kind != zone->kind || row->zone.index != zone->index)
       continue;
     if (machine && row->machine != LW_NONE &&
         g_str_equal(lw_lab_machine(proof->lab, row->machine)->name, machine))
-      return row;
-    if (!best && row->machine == LW_NONE)
-      best = row;
+      return lw_static_look(proof, i);
+    if (best == LW_NONE && row->machine == LW_NONE)
+      best = i;
   }
-  return machine ? NULL : best;
+  return machine || best == LW_NONE ? NULL : lw_static_look(proof, best);
 }
 
 gboolean lw_static_led(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
-  LwBdd one = lw_packets_of(proof->pool, packet);
   for (guint i = 0; i < row->intended->len; i++) {
     const LwIntended *led = row->intended->pdata[i];
-    if (!led->led || !lw_bdd_intersects(proof->pool, led->may, one))
+    if (!led->led || !lw_packets_contain(proof->pool, led->may, packet))
       continue;
     for (guint r = 0; r < row->reached->len; r++) {
       const LwReached *reached = row->reached->pdata[r];
       if (!reached->place.elsewhere && reached->place.zone.kind == led->to.kind &&
-          reached->place.zone.index == led->to.index && lw_bdd_intersects(proof->pool, reached->may, one))
+          reached->place.zone.index == led->to.index && lw_packets_contain(proof->pool, reached->may, packet))
         return TRUE;
     }
   }
@@ -270,7 +368,6 @@ gboolean lw_static_led(const LwStatic *proof, const LwStaticRow *row, const LwHe
 
 gboolean lw_static_passes(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet,
                           const LwZone *to) {
-  LwBdd one = lw_packets_of(proof->pool, packet);
   if (lw_static_led(proof, row, packet)) /* it does not get where it was sent */
     return to->kind == LW_ZONE_ROUTER;
   for (guint i = 0; i < row->reached->len; i++) {
@@ -279,18 +376,17 @@ gboolean lw_static_passes(const LwStatic *proof, const LwStaticRow *row, const L
                      (to->kind == LW_ZONE_INTERNET || reached->place.zone.index == to->index);
     if (to->kind == LW_ZONE_HOME_LAN)
       there = !reached->place.elsewhere && reached->place.zone.kind == LW_ZONE_INTERNET;
-    if (there && lw_bdd_intersects(proof->pool, reached->may, one))
+    if (there && lw_packets_contain(proof->pool, reached->may, packet))
       return TRUE;
   }
   return FALSE;
 }
 
 gboolean lw_static_forwards(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
-  LwBdd one = lw_packets_of(proof->pool, packet);
   for (guint i = 0; i < row->reached->len; i++) {
     const LwReached *reached = row->reached->pdata[i];
     if (!reached->place.elsewhere && reached->place.zone.kind == LW_ZONE_SEGMENT &&
-        lw_bdd_intersects(proof->pool, reached->may, one))
+        lw_packets_contain(proof->pool, reached->may, packet))
       return TRUE;
   }
   return FALSE;

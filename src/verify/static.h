@@ -31,6 +31,8 @@ typedef struct {
   GPtrArray *intended; /* of LwIntended* */
   GPtrArray *reached;  /* of LwReached* */
   LwBdd by_bridge;     /* of a port: what gets anywhere when it is sent to the bridge itself */
+  LwBddStored
+      *stored; /* the sets of the three above while nobody looks at them; NULL: they are in the pool */
 } LwStaticRow;
 
 typedef enum {
@@ -66,8 +68,11 @@ struct LwStatic {
   GPtrArray *rows;       /* of LwStaticRow* */
   GPtrArray *violations; /* of LwStaticViolation* */
   LwBdd machines;        /* destinations that are machines' */
+  gboolean *has_link;    /* network behind the host -> something leads to it */
   LwBdd router_outside;  /* destination: the router's own address in the home LAN; FALSE: not known */
-  GPtrArray *unknowns;   /* of char*: what could not be understood, taken in the safe direction */
+  LwBdd
+      tolerated; /* what an OPNsense lets in to that address by a rule of its own that no setting takes out */
+  GPtrArray *unknowns; /* of char*: what could not be understood, taken in the safe direction */
 };
 
 /* Wanted resources with what only WAN's lease brings, by the facts: for a proof before anything is there.
@@ -79,6 +84,8 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
 void lw_static_free(LwStatic *proof);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwStatic, lw_static_free)
 
+/* A row, its sets made ready to be looked at. */
+const LwStaticRow *lw_static_look(const LwStatic *proof, guint row);
 /* One line: packet, rule, line of the file. Transfer full. */
 char *lw_static_violation_format(const LwStaticViolation *violation);
 /* Does a packet get from a row to a zone? */

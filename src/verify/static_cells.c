@@ -35,17 +35,16 @@ static gboolean six_passes(const LwStatic *proof, const LwStaticRow *row) {
 
 /* What does not come from a segment and does not get into the lab is not lanward's. */
 static gboolean is_beyond(const LwStaticRow *row, const LwPlace *place) {
-  return row->zone.kind != LW_ZONE_SEGMENT && (place->elsewhere || place->zone.kind == LW_ZONE_INTERNET ||
-                                               place->zone.kind == LW_ZONE_NETWORK);
+  return row->zone.kind != LW_ZONE_SEGMENT &&
+         (place->elsewhere || place->zone.kind == LW_ZONE_INTERNET || place->zone.kind == LW_ZONE_NETWORK);
 }
 
 static gboolean passes_anywhere(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
-  LwBdd one = lw_packets_of(proof->pool, packet);
   for (guint i = 0; i < row->reached->len; i++) {
     const LwReached *reached = row->reached->pdata[i];
     gboolean own_wire = !reached->place.elsewhere && reached->place.zone.kind == row->zone.kind &&
                         reached->place.zone.index == row->zone.index;
-    if (!own_wire && !is_beyond(row, &reached->place) && lw_bdd_intersects(proof->pool, reached->may, one))
+    if (!own_wire && !is_beyond(row, &reached->place) && lw_packets_contain(proof->pool, reached->may, packet))
       return TRUE;
   }
   return FALSE;
@@ -55,7 +54,8 @@ static gboolean row_lets_pass(const LwStatic *proof, const LwStaticRow *row, con
   LwHeader packet = cell->generated ? cell->packet : lw_static_header(&cell->question);
   LwZone to = cell->question.to;
   if (cell->by_bridge) {
-    LwBdd asked = cell->family == 6 && !cell->generated ? lw_packets_family(proof->pool, 6) : lw_packets_of(proof->pool, &packet);
+    LwBdd asked = cell->family == 6 && !cell->generated ? lw_packets_family(proof->pool, 6)
+                                                        : lw_packets_of(proof->pool, &packet);
     return lw_bdd_intersects(proof->pool, row->by_bridge, asked);
   }
   if (cell->family == 6 && !cell->generated)
@@ -91,6 +91,25 @@ static gboolean is_to_a_probe(const LwCell *cell, const LwStatic *proof) {
                             lw_packets_addr(proof->pool, LW_HEADER_DADDR, &cell->question.destination));
 }
 
+/* Nothing leads to a network behind the host now: no promise is broken by that, and none is proved. */
+static gboolean is_to_nowhere(const LwCell *cell, const LwStatic *proof) {
+  return cell->expect && cell->question.to.kind == LW_ZONE_NETWORK &&
+         !proof->has_link[cell->question.to.index];
+}
+
+/* One of the proof's violations is about this packet. */
+static gboolean is_told(const LwCell *cell, const LwStatic *proof) {
+  LwHeader packet = cell->generated ? cell->packet : lw_static_header(&cell->question);
+  for (guint i = 0; i < proof->violations->len; i++) {
+    const LwStaticViolation *v = proof->violations->pdata[i];
+    gsize length = strlen(cell->from);
+    gboolean from = strncmp(v->from, cell->from, length) == 0 && strchr("/ ", v->from[length]);
+    if (from && lw_packets_contain(proof->pool, v->packets, &packet))
+      return TRUE;
+  }
+  return FALSE;
+}
+
 void lw_static_fill(const LwStatic *proof, const LwVerifyReport *report) {
   for (guint i = 0; i < report->cells->len; i++) {
     LwCell *cell = report->cells->pdata[i];
@@ -101,10 +120,12 @@ void lw_static_fill(const LwStatic *proof, const LwVerifyReport *report) {
           (needs_port(cell) && row->machine == LW_NONE))
         continue;
       any = TRUE;
-      passes |= row_lets_pass(proof, row, cell);
+      passes |= row_lets_pass(proof, lw_static_look(proof, r), cell);
     }
-    if (any && !is_to_a_probe(cell, proof))
+    if (any && !is_to_a_probe(cell, proof) && !is_to_nowhere(cell, proof))
       cell->statically = passes ? LW_CELL_ALLOW : LW_CELL_DENY;
+    if (cell->statically != LW_CELL_UNTESTED && (cell->statically == LW_CELL_ALLOW) != cell->expect)
+      cell->told |= is_told(cell, proof);
   }
 }
 
@@ -120,12 +141,13 @@ static const char *word(LwCellResult result) {
 
 void lw_verify_add_disagreements(LwVerifyReport *report) {
   for (guint i = 0; i < report->cells->len; i++) {
-    const LwCell *cell = report->cells->pdata[i];
+    LwCell *cell = report->cells->pdata[i];
     if (cell->live == LW_CELL_UNTESTED || cell->statically == LW_CELL_UNTESTED ||
         cell->live == cell->statically)
       continue;
     g_autofree char *text = cell_text(cell);
     g_autofree char *origin = lw_origin_format(&cell->origin);
+    cell->told = TRUE;
     g_ptr_array_add(
         report->violations,
         g_strdup_printf("%s: the two proofs disagree: by the rules in force it %s, a packet %s; %s", text,
@@ -174,14 +196,10 @@ static void put_case(GString *out, const char *group, const char *name, const ch
   }
 }
 
-static gboolean is_right(LwCellResult result, gboolean expect) {
-  return result == LW_CELL_UNTESTED || (result == LW_CELL_ALLOW) == expect;
-}
-
 static void put_cell(GString *out, const LwCell *cell) {
   g_autofree char *name = cell_text(cell);
   g_autofree char *failure = NULL;
-  if (!is_right(cell->live, cell->expect) || !is_right(cell->statically, cell->expect))
+  if (lw_cell_is_wrong(cell))
     failure = g_strdup_printf("must %s: %s", cell->expect ? "pass" : "not pass", cell->reason);
   put_case(out, cell->from, name, failure,
            cell->live == LW_CELL_UNTESTED && cell->statically == LW_CELL_UNTESTED);
@@ -192,7 +210,7 @@ char *lw_verify_to_junit(const LwVerifyReport *report) {
   guint failures = report->violations->len;
   for (guint i = 0; i < report->cells->len; i++) {
     const LwCell *cell = report->cells->pdata[i];
-    failures += !is_right(cell->live, cell->expect) || !is_right(cell->statically, cell->expect);
+    failures += lw_cell_is_wrong(cell);
     put_cell(cases, cell);
   }
   for (guint i = 0; i < report->violations->len; i++)

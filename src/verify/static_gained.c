@@ -12,8 +12,10 @@
 static LwBdd reached_in(const LwStatic *proof, const char *row_name, const char *place) {
   LwBdd set = LW_BDD_FALSE;
   for (guint i = 0; i < proof->rows->len; i++) {
-    const LwStaticRow *row = proof->rows->pdata[i];
-    for (guint r = 0; g_str_equal(row->name, row_name) && r < row->reached->len; r++) {
+    if (!g_str_equal(((LwStaticRow *)proof->rows->pdata[i])->name, row_name))
+      continue;
+    const LwStaticRow *row = lw_static_look(proof, i);
+    for (guint r = 0; r < row->reached->len; r++) {
       const LwReached *reached = row->reached->pdata[r];
       g_autofree char *name = lw_static_place_name(proof->lab, &reached->place);
       if (g_str_equal(name, place))
@@ -54,7 +56,7 @@ static char *gained_text(const LwStatic *proof, const LwPlace *place, LwBdd set)
 GPtrArray *lw_static_gained(const LwStatic *from, const LwStatic *to) {
   GPtrArray *lines = g_ptr_array_new_with_free_func(g_free);
   for (guint i = 0; i < to->rows->len; i++) {
-    const LwStaticRow *row = to->rows->pdata[i];
+    const LwStaticRow *row = lw_static_look(to, i);
     for (guint r = 0; !covered_by_segment(row) && r < row->reached->len; r++) {
       const LwReached *reached = row->reached->pdata[r];
       g_autofree char *name = lw_static_place_name(to->lab, &reached->place);

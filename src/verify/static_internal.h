@@ -25,6 +25,8 @@ typedef struct {
   gboolean *has_port;      /* segment -> somebody is plugged in, or could be: see add_vacant_ports() */
   GHashTable *vacant;      /* a port that nobody has yet (char*) -> segment */
   GArray *told;            /* of Told */
+  guint rows_proved;
+  guint told_before, violations_before; /* how many when scratch began */
 } Prove;
 
 /* "rule “…” of chain forward of table lanward in router". Transfer full. */
@@ -45,6 +47,8 @@ void lw_static_note_arrival(const Prove *p, LwStaticRow *row, const LwArrival *a
 
 /* --- static_rows.c */
 void lw_static_add_rows(const Prove *p);
+/* What may and must get where from the row, by the file alone: fills in `intended`. */
+void lw_static_intend(const Prove *p, LwStaticRow *row);
 /* Sources that the NIC has, or may claim. */
 LwBdd lw_static_own_sources(const Prove *p, guint machine, guint nic);
 LwIntended *lw_static_intended_at(const LwStaticRow *row, const LwZone *zone); /* nullable */
@@ -67,7 +71,10 @@ gboolean lw_static_stops(const LwStep *step);
 char *lw_static_pieces_text(LwBddPool *pool, LwBdd set);
 
 /* --- static_lost.c: each tunnel lost, one after the other */
-void lw_static_judge_lost_tunnels(const Prove *p);
+void lw_static_judge_lost_tunnels(Prove *p);
 
 /* --- static.c */
+/* Begins scratch, with the sets of a row that were put aside; ends it, and puts them aside (again). */
+void lw_static_row_begin(Prove *p, LwStaticRow *row);
+void lw_static_row_end(Prove *p, LwStaticRow *row);
 LwBdd lw_static_far_destinations(LwBddPool *pool);

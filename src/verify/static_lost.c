@@ -52,19 +52,21 @@ static void judge_one(const Prove *p, const LwStaticRow *row, guint tunnel, LwBd
   v->decided = what_is_left(p, &row->start, &v->packet);
 }
 
-void lw_static_judge_lost_tunnels(const Prove *p) {
+void lw_static_judge_lost_tunnels(Prove *p) {
   const LwLab *lab = p->proof->lab;
   for (guint t = 0; t < lab->tunnels->len; t++) {
     g_autofree char *link = lw_name_tunnel(lw_lab_tunnel(lab, t));
     if (!lw_reach_lose_link(p->proof->reach, p->router, link, TRUE))
       continue; /* it is lost now: that is proved already */
     for (guint i = 0; i < p->proof->rows->len; i++) {
-      const LwStaticRow *row = p->proof->rows->pdata[i];
-      LwBdd set = row->zone.kind == LW_ZONE_SEGMENT && row->machine == LW_NONE && *row->start.ns
-                      ? carried(p, row, t)
-                      : LW_BDD_FALSE;
+      LwStaticRow *row = p->proof->rows->pdata[i];
+      if (row->zone.kind != LW_ZONE_SEGMENT || row->machine != LW_NONE || !*row->start.ns)
+        continue;
+      lw_static_row_begin(p, row);
+      LwBdd set = carried(p, row, t);
       if (set != LW_BDD_FALSE)
         judge_one(p, row, t, set);
+      lw_static_row_end(p, row);
     }
     lw_reach_lose_link(p->proof->reach, p->router, link, FALSE);
   }

@@ -18,7 +18,6 @@ static LwStaticRow *add_row(const Prove *p, char *name /* transfer full */, LwZo
   row->machine = row->nic = LW_NONE;
   row->packets = p->opening;
   row->reached = g_ptr_array_new_with_free_func(g_free);
-  row->intended = lw_intent_sets(p->proof->pool, p->proof->lab, p->proof->facts, &p->basis, &zone);
   g_ptr_array_add(p->proof->rows, row);
   return row;
 }
@@ -110,15 +109,31 @@ static void add_port_row(const Prove *p, const char *port, const char *master) {
       add_row(p, name, (LwZone){LW_ZONE_SEGMENT, segment}, (LwStart){LW_START_FRAME, "", port});
   row->machine = machine;
   row->nic = nic;
+}
+
+static void intend_port(const Prove *p, LwStaticRow *row) {
+  const LwSegment *segment = lw_lab_segment(p->proof->lab, row->zone.index);
+  gboolean known = row->machine != LW_NONE;
   LwBdd own = LW_BDD_FALSE;
   if (known)
-    own = lw_static_own_sources(p, machine, nic);
-  else if (lw_lab_segment(lab, segment)->has_dhcp)
-    own = lw_packets_range(p->proof->pool, LW_HEADER_SADDR, &lw_lab_segment(lab, segment)->dhcp);
+    own = lw_static_own_sources(p, row->machine, row->nic);
+  else if (segment->has_dhcp)
+    own = lw_packets_range(p->proof->pool, LW_HEADER_SADDR, &segment->dhcp);
   narrow_to_port(p, row, own);
   for (guint i = 0; !known && i < row->intended->len;
        i++) /* it may be a machine that the file does not name */
     ((LwIntended *)row->intended->pdata[i])->must = LW_BDD_FALSE;
+}
+
+void lw_static_intend(const Prove *p, LwStaticRow *row) {
+  g_clear_pointer(&row->intended, g_ptr_array_unref);
+  row->intended = lw_intent_sets(p->proof->pool, p->proof->lab, p->proof->facts, &p->basis, &row->zone);
+  if (row->zone.kind == LW_ZONE_SEGMENT && *row->start.ns == '\0')
+    intend_port(p, row);
+  for (guint i = 0; row->zone.kind == LW_ZONE_NETWORK && i < row->intended->len; i++) {
+    LwIntended *one = row->intended->pdata[i];
+    one->must = lw_bdd_minus(p->proof->pool, one->must, p->host_sources);
+  }
 }
 
 /* Ports of segments' bridges, but the router's legs: machines, or strangers. */
@@ -177,10 +192,6 @@ static void add_outer_rows(const Prove *p) {
       continue;
     LwStaticRow *row = add_row(p, g_strdup(lw_lab_network(lab, i)->name), (LwZone){LW_ZONE_NETWORK, i},
                                (LwStart){LW_START_FRAME, "", link});
-    for (guint j = 0; j < row->intended->len; j++) {
-      LwIntended *one = row->intended->pdata[j];
-      one->must = lw_bdd_minus(p->proof->pool, one->must, p->host_sources);
-    }
     row->packets =
         lw_bdd_and(p->proof->pool, row->packets, lw_packets_prefix(p->proof->pool, LW_HEADER_SADDR, &prefix));
   }

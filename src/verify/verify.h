@@ -30,6 +30,7 @@ typedef struct {
   gboolean generated;
   gboolean differs; /* … of what is in force and not intended, or the other way round */
   LwHeader packet;
+  gboolean told; /* a violation says what is wrong with it */
 } LwCell;
 
 /* One egress or DNS check. */
@@ -50,9 +51,15 @@ typedef struct {
   /* of char*, nullable: boundaries of the static proof's sets that no packet was sent for, and why */
   GPtrArray *left_out;
   guint packets;
+  guint lost_tunnels; /* tried in a copy of the router (verify/lost.h) */
   gint64 elapsed_ms;
 } LwVerifyReport;
 
+/* What a half of the proof found is not as the file says. */
+gboolean lw_cell_is_wrong(const LwCell *cell);
+/* The matrix and the violations say the same: a cell that is wrong and that no violation tells of becomes one. To
+ * be called when all halves are in. */
+void lw_verify_complete(LwVerifyReport *report);
 void lw_verify_report_free(LwVerifyReport *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwVerifyReport, lw_verify_report_free)
 

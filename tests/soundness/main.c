@@ -281,6 +281,12 @@ static gboolean compare(const Answer *answer, const WirePacket *packet, const Wi
   return good;
 }
 
+static void keep_arrivals(GPtrArray *keep, const GPtrArray *arrivals) {
+  for (guint i = 0; i < arrivals->len; i++)
+    g_ptr_array_add(keep, &((LwArrival *)arrivals->pdata[i])->packets);
+}
+
+/* The first client's runs with all that they make, the others' in scratch: as the proof does it. */
 static void answer_for(Answer *answer, const LwResourceSet *world) {
   static const char *const inside[] = {"r", NULL};
   answer->pool = lw_bdd_pool_new();
@@ -288,8 +294,15 @@ static void answer_for(Answer *answer, const LwResourceSet *world) {
   for (guint i = 0; i < WIRE_CLIENTS; i++) {
     g_autofree char *link = g_strdup_printf("e%u", i);
     LwStart start = {LW_START_FRAME, "r", link};
+    g_autoptr(GPtrArray) keep = g_ptr_array_new();
+    if (i > 0)
+      lw_reach_scratch_begin(answer->reach);
     answer->may[i] = lw_reach_from(answer->reach, &start, LW_BDD_TRUE, LW_CT_NEW, LW_REACH_MAY);
     answer->must[i] = lw_reach_from(answer->reach, &start, LW_BDD_TRUE, LW_CT_NEW, LW_REACH_MUST);
+    keep_arrivals(keep, answer->may[i]);
+    keep_arrivals(keep, answer->must[i]);
+    if (i > 0)
+      lw_reach_scratch_end(answer->reach, (LwBdd *const *)keep->pdata, keep->len);
   }
 }
 

@@ -61,6 +61,16 @@ apply_whole() { host apply -q "$file" --no-wait && host confirm -q; }
   within 10 settled
 }
 
+@test "a first apply that fails after the uplink was taken over: address and default route are back" {
+  local before step
+  before=$(picture)
+  for step in 4 5 8 11; do
+    run on_host env LANWARD_FAULT=fail:apply:$step "${LANWARD_FAULTY:-$root/build/tests/system/lanward-fault}" apply -q "$file" --no-wait
+    [ "$status" -eq 4 ]
+    diff <(echo "$before") <(picture)
+  done
+}
+
 @test "homelab is applied: the uplink's address is on br0, a connection goes on, exits are right" {
   echoes 4 >"$BATS_TEST_TMPDIR/stream" 3>&- &
   local stream=$!
@@ -88,12 +98,35 @@ echoes() {
   [[ $output == *"on this machine"*"all as the file says"* ]]
 }
 
+@test "start waits until the router is ready: every tunnel in use has had its handshake" {
+  shaken() { on_host ip netns exec router wg show "wg-$1" latest-handshakes | cut -f2; }
+  [ "$(shaken us)" = 0 ] # nobody has used it
+  host start -q
+  for tunnel in ovpn se de us; do
+    [ "$(shaken $tunnel)" -gt 0 ]
+  done
+}
+
 @test "verify: both proofs agree, no violation, nothing untested" {
   run host verify
   echo "$output"
   [ "$status" -eq 0 ]
   [[ $output == *" 0 violations, 0 untested"* ]]
   not grep -q lwp <<<"$(on_host ip -o link)"
+}
+
+@test "verify asks the echo service that the file names whom the internet sees" {
+  on_host sh -c "sed 's#^host:#host:\n  echo: http://echo.test/#' $file >/etc/lanward/echo.yaml"
+  host apply -q /etc/lanward/echo.yaml --no-wait
+  run host verify --live
+  echo "$output"
+  [ "$status" -eq 0 ]
+  home=$(on_host curl -s --max-time 5 http://echo.test/)
+  [[ $output =~ lan10\ .*direct\ +$home\  ]]
+  for segment in lan20 lan30; do
+    [[ $output =~ $segment\ .*\ (ovpn|se|de|us)\ +([0-9.]+)\  ]]
+    [ "${BASH_REMATCH[2]}" != "$home" ]
+  done
 }
 
 @test "verify sees what a host can do wrong" {
@@ -179,7 +212,7 @@ power_cut() {
 @test "the units are as systemd wants them" {
   command -v systemd-analyze >/dev/null || skip "no systemd-analyze here"
   local unit
-  for unit in lanward lanward-block; do
+  for unit in lanward lanward-block lanward-watch lanward-machines; do
     sed "s#/usr/bin/lanward#$lanward#" "$root/data/$unit.service" >"$BATS_TEST_TMPDIR/$unit.service"
   done
   systemd-analyze --man=no verify "$BATS_TEST_TMPDIR"/*.service

@@ -92,6 +92,42 @@ file=/etc/lanward/more.yaml
   virsh undefine ghost
 }
 
+# before A B: the line with A stands before that with B.
+before() {
+  local a b
+  a=$(grep -n -F "$1" <<<"$output" | head -n 1) b=$(grep -n -F "$2" <<<"$output" | head -n 1)
+  [ "${a%%:*}" -lt "${b%%:*}" ]
+}
+
+@test "start: in order, each ready before the next; one that is never ready is named, and stops no other" {
+  on_host sh -c "sed -e 's/^  vault:.*/  vault: {segment: lan50, address: .25, start: {timeout: 3m}}/' \
+    -e 's/^  gaming:.*/  gaming: {segment: lan10, start: {after: [vault, made], delay: 1s, timeout: 3m}}/' \
+    -e 's/^  made: {/  made: {start: {timeout: 2s}, /' $file >/etc/lanward/start.yaml"
+  host apply -q /etc/lanward/start.yaml --no-wait
+  run host start
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"made: not started: cannot start domain made: "*"2 machines up, 1 failed"* ]] # there is no KVM here
+  [[ $output != *"no error"* ]]
+  before "vault: ready" "gaming: ready"
+  on_host grep -q "LEASE eth0 192.168.10." /run/guests/gaming.console
+  run host start gaming vault
+  [ "$status" -eq 0 ]
+  [[ $output == *"gaming: runs already"* ]]
+  run host start roamer
+  [[ $output == *"not lanward's to start"* ]]
+}
+
+@test "stop: the other way round, by asking them" {
+  run host stop gaming vault
+  echo "$output"
+  [ "$status" -eq 0 ]
+  before "gaming: ended" "vault: ended"
+  virsh domstate vault | grep -q "shut off"
+  virsh domstate roamer | grep -q running # not lanward's to end
+  host apply -q "$file" --no-wait
+}
+
 @test "down leaves the domains as they were, the guest running, the disk there" {
   host down -q
   virsh domstate roamer | grep -q running

@@ -15,12 +15,12 @@ import subprocess
 import sys
 import time
 
-from two_labs import LABS, OTHER, Between, TwoLabs, text_of
+from two_labs import OTHER, Between, TwoLabs, text_of
 
 
 class Sampler:
     def __init__(self, labs):
-        argv = labs.command(labs.lanward, "exec", "@host", "--", "python3", "-c", text_of("sampler.py"))
+        argv = labs.target.inside("python3", "-c", text_of("sampler.py"))
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if self.process.stdout.readline().strip() != "sampling":
             raise Between("the sampler did not start")
@@ -34,7 +34,7 @@ class Sampler:
 
 def killed_apply(labs, target, after):
     """Whether it was still running when the signal came."""
-    process = subprocess.Popen(labs.command(labs.lanward, "apply", "-q", LABS[target]), stdin=subprocess.DEVNULL,
+    process = subprocess.Popen(labs.command(labs.lanward, "apply", "-q", labs.target.labs[target]), stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(after)
     process.send_signal(signal.SIGKILL)

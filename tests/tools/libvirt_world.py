@@ -28,6 +28,8 @@ NEEDED = ["libvirtd", "qemu-system-x86_64", "busybox", "dhcpcd", "virsh"]
 MODULES = ["drivers/virtio/virtio_ring", "drivers/virtio/virtio", "drivers/virtio/virtio_pci_legacy_dev",
            "drivers/virtio/virtio_pci_modern_dev", "drivers/virtio/virtio_pci", "net/core/failover",
            "drivers/net/net_failover", "drivers/net/virtio_net"]
+# the power button, for those that are asked to shut down
+BUTTON = ["drivers/acpi/button", "drivers/input/evdev"]
 KERNELS = "/var/cache/lanward-tests/kernel"
 PRIVATE = ["/run/libvirt", "/var/lib/libvirt", "/var/log/libvirt", "/var/cache/libvirt", "/etc/libvirt"]
 # as a Debian package says it: a daemon for a machine without D-Bus, cgroups, AppArmor
@@ -41,7 +43,8 @@ dynamic_ownership = 0
 remember_owner = 0
 stdio_handler = "file"
 """
-# Pid 1 of a guest: NICs up, a DHCP client for each, every lease told on the console; it pings somebody all the time.
+# Pid 1 of a guest: NICs up, a DHCP client for each, every lease told on the console; it pings somebody all the time,
+# and ends when its power button is pressed.
 INIT = """#!/bin/sh
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 for m in /modules/*.ko; do insmod $m; done
@@ -53,6 +56,7 @@ echo GUEST BOOTED >/dev/ttyS0
 dhcpcd -B -q -f /etc/dhcpcd.conf >/dev/null 2>&1 &
 target=$(sed -n 's/.*beacon=\\([^ ]*\\).*/\\1/p' /proc/cmdline)
 sh -c "while :; do ping -i 0.1 $target >/dev/null 2>&1; usleep 50000; done" &
+for button in /dev/input/event*; do sh -c "head -c 1 $button >/dev/null && poweroff -f" & done
 while :; do sleep 1000; done
 """
 HOOK = """#!/bin/sh
@@ -174,14 +178,14 @@ def make_guest(folder):
         archive.folder(name)
     busybox, dhcpcd = os.path.realpath(which("busybox")), which("dhcpcd")
     archive.file("bin/busybox", read(busybox))
-    for name in ("sh", "mount", "insmod", "ip", "sed", "hostname", "mkdir", "sleep", "usleep", "ping", "echo"):
+    for name in ("sh", "mount", "insmod", "ip", "sed", "hostname", "mkdir", "sleep", "usleep", "ping", "echo", "head", "poweroff"):
         archive.link("bin/" + name, "busybox")
     archive.file("sbin/dhcpcd", read(dhcpcd))
     for path in libraries(dhcpcd) + libraries(busybox):
         if path not in archive.folders:
             archive.folders.add(path)
             archive.file(path, read(os.path.realpath(path)))
-    for i, name in enumerate(MODULES):
+    for i, name in enumerate(MODULES + BUTTON):
         if glob.glob(f"{modules}/kernel/{name}.ko*"):
             archive.file(f"modules/{i}-{os.path.basename(name)}.ko", module(modules, name))
     archive.file("init", INIT)

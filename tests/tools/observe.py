@@ -1,5 +1,6 @@
 """Prints all that a lab is made of, as the system tells it and without what changes by itself: two equal outputs are
-the same state. Runs in a twin's @host, where all its namespaces have names."""
+the same state. Runs in a twin's @host, or in a machine's first namespace, where all namespaces have names; what
+NetworkManager, libvirt and Podman have is looked at where they run."""
 import ctypes
 import glob
 import json
@@ -40,6 +41,7 @@ def tables(*commands):
 
 
 LINES = []
+RUNS = {"nmcli": "/run/dbus/system_bus_socket", "virsh": "/run/libvirt/libvirt-sock", "podman": "/run/podman/podman.sock"}
 
 
 def say(ns, kind, *facts):
@@ -167,6 +169,47 @@ def records():
         say("", "file", os.path.basename(path), json.dumps({key: record[key] for key in ("text", "listing", "runtime")}))
 
 
+def profiles():
+    """NetworkManager's, and which are in force. Those in /run are what it makes up of links that are not its own."""
+    for path in sorted(glob.glob("/etc/NetworkManager/system-connections/*")):
+        with open(path, encoding="utf-8") as file:
+            lines = [line for line in file.read().splitlines() if not line.startswith("timestamp=")]
+        say("", "profile", os.path.basename(path), json.dumps(lines))
+    for line in run("nmcli", "-g", "FILENAME,NAME,AUTOCONNECT,DEVICE,STATE", "connection", "show").splitlines():
+        if line.startswith("/etc/"):
+            say("", "connection", line)
+
+
+def virsh(*args):
+    return run("virsh", "-q", "-c", "qemu:///system", *args)
+
+
+def domains():
+    names, nets = virsh("list", "--all", "--name").split(), virsh("net-list", "--all", "--name").split()
+    asks = [f"{ask} {name}" for name in names for ask in ("domstate", "dumpxml --inactive", "dumpxml")]
+    asks += [f"{ask} {net}" for net in nets for ask in ("net-info", "net-dumpxml")]
+    text = virsh("; ".join(f"echo == {ask.replace('--', '')}: ; {ask}" for ask in asks))
+    # libvirt keeps an empty metadata, and gives each plug a port and what is made anew a UUID of its own
+    text = re.sub(r"\n  <metadata/>| portid='[^']*'|<uuid>.*</uuid>|UUID:.*", "", text)
+    title = ""
+    for line in text.splitlines():
+        if line.startswith("== "):  # and the answer's first line behind it
+            title = line.partition(":")[0]
+        if line.strip():
+            say("", "libvirt", title, line)
+
+
+def containers():
+    for line in run("podman", "ps", "-a", "--format", "{{.Names}} {{.Exited}} {{.Pid}}").splitlines():
+        pid = line.split()[-1]
+        try:
+            with open(f"/proc/{pid}/root/etc/resolv.conf", encoding="utf-8") as file:
+                resolvers = json.dumps(file.read())
+        except OSError:
+            resolvers = "none"
+        say("", "container", line, "resolv.conf", resolvers)
+
+
 def main():
     spaces = [""] + sorted(os.path.basename(path) for path in glob.glob("/run/netns/*"))
     everywhere = not run("pgrep", "-x", "wireguard-go")
@@ -187,6 +230,9 @@ def main():
     processes()
     files()
     records()
+    for program, look in (("nmcli", profiles), ("virsh", domains), ("podman", containers)):
+        if os.geteuid() == 0 and os.path.exists(RUNS[program]):
+            look()
     # The kernel's order is that of creation. Where order means something (rules of a chain) lines have numbers.
     print("\n".join(sorted(LINES)))
 

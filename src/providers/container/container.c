@@ -190,8 +190,9 @@ static void container_free(LwProvider *self) {
 
 LwProvider *lw_container_provider_new(const LwProviderContext *context, GError **error) {
   static const LwResourceKind kinds[] = {LW_RES_CONTAINER, LW_RES_LAST};
-  static const LwProviderOps ops = {"container",       kinds,           container_observe, container_check,
-                                    container_prepare, container_apply, container_undo,    container_free};
+  static const LwProviderOps ops = {"container",       kinds,           FALSE,
+                                    container_observe, container_check, container_prepare,
+                                    container_apply,   container_undo,  container_free};
   LwProvider *self = g_new0(LwProvider, 1);
   self->ops = &ops;
   self->context = context;

@@ -135,6 +135,54 @@ LwContainerFact *lw_container_look(const char *const *sockets, const char *objec
   return fact;
 }
 
+/* --- start and stop
+ * ------------------------------------------------------------------------------------------------------------
+ */
+
+/* 204: done; 304: it is so already (Docker's Engine API; Podman's compatible half says the same). */
+static gboolean tell(const char *socket_path, const char *path, guint timeout, GError **error) {
+  g_autoptr(SoupSession) session = session_new(socket_path, timeout);
+  g_autofree char *url = g_strconcat("http://localhost", path, NULL);
+  g_autoptr(SoupMessage) message = soup_message_new("POST", url);
+  g_autoptr(GError) inner = NULL;
+  g_autoptr(GBytes) bytes = message ? soup_session_send_and_read(session, message, NULL, &inner) : NULL;
+  SoupStatus status = bytes ? soup_message_get_status(message) : SOUP_STATUS_NONE;
+  if (status == SOUP_STATUS_NO_CONTENT || status == SOUP_STATUS_NOT_MODIFIED)
+    return TRUE;
+  if (inner)
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "the container engine at %s: %s", socket_path,
+                inner->message);
+  else
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "the container engine at %s refuses with status %u",
+                socket_path, (guint)status);
+  return FALSE;
+}
+
+static const char *engine_of(const char *const *sockets, const char *name, GError **error) {
+  for (; *sockets; sockets++) {
+    g_autoptr(LwContainerInfo) info =
+        g_file_test(*sockets, G_FILE_TEST_EXISTS) ? lw_container_inspect(*sockets, name, NULL) : NULL;
+    if (info)
+      return *sockets;
+  }
+  g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "there is no container %s", name);
+  return NULL;
+}
+
+gboolean lw_container_start(const char *const *sockets, const char *name, GError **error) {
+  const char *engine = engine_of(sockets, name, error);
+  g_autofree char *escaped = g_uri_escape_string(name, NULL, FALSE);
+  g_autofree char *path = g_strdup_printf("/containers/%s/start", escaped);
+  return engine && tell(engine, path, ANSWER_SECONDS, error);
+}
+
+gboolean lw_container_stop(const char *const *sockets, const char *name, guint seconds, GError **error) {
+  const char *engine = engine_of(sockets, name, error);
+  g_autofree char *escaped = g_uri_escape_string(name, NULL, FALSE);
+  g_autofree char *path = g_strdup_printf("/containers/%s/stop?t=%u", escaped, seconds);
+  return engine && tell(engine, path, seconds + ANSWER_SECONDS, error);
+}
+
 /* --- events
  * ------------------------------------------------------------------------------------------------------------
  */

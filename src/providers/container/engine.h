@@ -12,6 +12,11 @@ LwContainerInfo *lw_container_inspect(const char *socket_path, const char *name,
 /* Names of all of an engine's containers, of char*. */
 GPtrArray *lw_container_names(const char *socket_path, GError **error);
 
+/* Starts it; one that runs is success. LW_ERROR_NOT_FOUND when no engine has it. */
+gboolean lw_container_start(const char *const *sockets, const char *name, GError **error);
+/* Asks it to end, and ends it when it has not after so long; one that does not run is success. */
+gboolean lw_container_stop(const char *const *sockets, const char *name, guint seconds, GError **error);
+
 /* What a machine that is a container is now. Never fails: what cannot be found out is a note of the fact, and
  * the machine does not run. Transfer full. */
 LwContainerFact *lw_container_look(const char *const *sockets, const char *object);

@@ -112,7 +112,8 @@ static gboolean is_installed(void) {
 
 LwProvider *lw_dhcpcd_provider_new(const LwProviderContext *context, GError **error) {
   static const LwResourceKind kinds[] = {LW_RES_DHCP_CLIENT, LW_RES_LAST};
-  static const LwProviderOps ops = {"dhcpcd", kinds, observe, check, prepare, apply, undo, provider_free};
+  static const LwProviderOps ops = {"dhcpcd", kinds, FALSE, observe,      check,
+                                    prepare,  apply, undo,  provider_free};
   if (!is_installed()) {
     g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED,
                 "dhcpcd is not installed (Debian: apt install dhcpcd-base)");

@@ -147,6 +147,7 @@ static const LwResourceKind virt_kinds[] = {LW_RES_NETWORK, LW_RES_DOMAIN, LW_RE
 static const LwProviderOps virt_ops = {
     .name = "libvirt",
     .kinds = virt_kinds,
+    .outlives_boot = TRUE,
     .observe = virt_observe,
     .check = virt_check,
     .prepare = virt_prepare,

@@ -113,9 +113,13 @@ gboolean lw_libvirt_start(const char *name, GError **error) {
   g_autoptr(virDomain) domain = connection ? find(connection, name, error) : NULL;
   if (!domain)
     return FALSE;
-  if (virDomainIsActive(domain) == 1 || virDomainCreate(domain) == 0 || virDomainIsActive(domain) == 1)
+  if (virDomainIsActive(domain) == 1 || virDomainCreate(domain) == 0)
     return TRUE;
-  lw_virt_set_error(error, "cannot start domain %s", name);
+  g_autoptr(GError) why = NULL; /* now: the next call forgets it */
+  lw_virt_set_error(&why, "cannot start domain %s", name);
+  if (virDomainIsActive(domain) == 1)
+    return TRUE; /* somebody was faster */
+  g_propagate_error(error, g_steal_pointer(&why));
   return FALSE;
 }
 
@@ -124,9 +128,13 @@ gboolean lw_libvirt_shutdown(const char *name, guint timeout_ms, GError **error)
   g_autoptr(virDomain) domain = connection ? find(connection, name, error) : NULL;
   if (!domain)
     return FALSE;
-  if (virDomainIsActive(domain) == 1 && virDomainShutdown(domain) != 0 && virDomainIsActive(domain) == 1) {
-    lw_virt_set_error(error, "cannot ask domain %s to shut down", name);
-    return FALSE;
+  if (virDomainIsActive(domain) == 1 && virDomainShutdown(domain) != 0) {
+    g_autoptr(GError) why = NULL; /* as above */
+    lw_virt_set_error(&why, "cannot ask domain %s to shut down", name);
+    if (virDomainIsActive(domain) == 1) {
+      g_propagate_error(error, g_steal_pointer(&why));
+      return FALSE;
+    }
   }
   gint64 deadline = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
   while (virDomainIsActive(domain) == 1) {

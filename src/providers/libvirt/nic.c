@@ -106,14 +106,18 @@ static gboolean remember(LwVirtMachine *machine, const LwResource *now, guint in
   return lw_virt_machine_keep(machine, error);
 }
 
-/* What is kept is of no use once the NIC is so again. */
-static gboolean forget_if_original(LwVirtMachine *machine, const LwResource *to, GError **error) {
+/* What is kept is of no use once the NIC is so again. Of a domain that does not run the next start is all
+ * there is, whatever was wanted of its link. */
+static gboolean forget_if_original(LwVirtMachine *machine, const LwResource *to, const char *element,
+                                   GError **error) {
   g_autofree char *mac = lw_mac_format(&to->mac);
   const char *text = g_hash_table_lookup(machine->kept, mac);
   g_autoptr(LwResource) original = text && *text ? lw_virt_nic_of_text(text, NULL) : NULL;
-  if (!original || g_strcmp0(original->master, to->master) != 0 || original->up != to->up ||
-      original->isolated != to->isolated ||
-      g_strcmp0(original->link ? original->link : "", to->link ? to->link : ""))
+  gboolean unchanged = !machine->live && g_strcmp0(element, text) == 0;
+  if (!original ||
+      (!unchanged && (g_strcmp0(original->master, to->master) != 0 || original->up != to->up ||
+                      original->isolated != to->isolated ||
+                      g_strcmp0(original->link ? original->link : "", to->link ? to->link : ""))))
     return TRUE;
   g_hash_table_remove(machine->kept, mac);
   return lw_virt_machine_keep(machine, error);
@@ -182,7 +186,7 @@ static gboolean change_nic(LwVirtMachine *machine, Batch *batch, const LwResourc
     lw_resource_unref(is);
     is = lw_virt_nic_read(machine->config, index);
   }
-  return define_nic(machine, index, element, error) && forget_if_original(machine, is, error);
+  return define_nic(machine, index, element, error) && forget_if_original(machine, is, element, error);
 }
 
 static gboolean add_nic(LwVirtMachine *machine, const LwResource *to, GError **error) {

@@ -331,3 +331,11 @@ LwProvider *lw_wireguard_provider_new(const LwProviderContext *context, GError *
   provider->context = context;
   return provider;
 }
+
+/* "PUBLIC-KEY<TAB>SECONDS" a peer, 0 for never (wg(8)). */
+gboolean lw_wireguard_handshake(const char *ns, const char *name) {
+  const char *argv[] = {"wg", "show", name, "latest-handshakes", NULL};
+  g_autofree char *out = lw_command_run(&(LwCommand){.argv = argv, .netns = ns}, NULL);
+  const char *tab = out ? strchr(out, '\t') : NULL;
+  return tab && g_ascii_strtoull(tab + 1, NULL, 10) > 0;
+}

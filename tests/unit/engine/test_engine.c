@@ -178,6 +178,77 @@ static void test_recovery(Fixture *f, gconstpointer data) {
   g_assert_cmpstr(after, ==, before);
 }
 
+static LwEngine *open_at_boot(const Fixture *f, const char *boot, GError **error) {
+  LwEngineOptions options = {.state_path = f->state, .lock_path = f->lock, .lock_wait_ms = 20, .boot = boot};
+  return lw_engine_open(&options, f->providers, error);
+}
+
+/* Fails at an apply, and at every undo: the journal stays, with all that was done, as after a kill. */
+static gboolean die(const LwProvider *provider, const char *phase, gpointer data, GError **error) {
+  (void)provider;
+  Fault *fault = data;
+  if (!g_str_equal(phase, "undo") && (!g_str_equal(phase, "apply") || fault->countdown-- > 0))
+    return TRUE;
+  g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "died at %s", phase);
+  return FALSE;
+}
+
+/* Half a way from a to b, and the power goes. */
+static void cut_short(const Fixture *f, const LwResourceSet *a, const LwResourceSet *b) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwEngine) engine = open_at_boot(f, "first", &error);
+  g_assert_no_error(error);
+  g_assert_true(apply(engine, a, &error));
+  Fault fault = {.countdown = 3};
+  lw_engine_set_injector(engine, die, &fault);
+  g_assert_false(apply(engine, b, &error));
+  g_assert_true(strstr(error->message, "undo is not complete") != NULL);
+}
+
+/* The machine was started again meanwhile: what was the kernel's is gone, and is not to be undone. */
+static void test_recovery_after_boot(Fixture *f, gconstpointer data) {
+  (void)data;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwResourceSet) a = lab_a();
+  g_autoptr(LwResourceSet) b = lab_b();
+  cut_short(f, a, b);
+  while (f->world->list->len) {
+    g_autofree char *key = lw_resource_key(f->world->list->pdata[0]);
+    g_assert_true(lw_resource_set_remove(f->world, key));
+  }
+  g_autoptr(LwEngine) engine = open_at_boot(f, "second", &error);
+  g_assert_no_error(error);
+  g_assert_cmpint(lw_engine_recovery(engine), ==, LW_RECOVERY_UNDONE);
+  g_assert_cmpuint(f->world->list->len, ==, 0);
+  g_assert_true(apply(engine, a, &error)); /* as the boot does */
+}
+
+/* What is still there after a boot (files of another daemon's) is undone as ever. */
+static void test_recovery_of_what_outlives(Fixture *f, gconstpointer data) {
+  (void)data;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwResourceSet) a = lab_a();
+  g_autoptr(LwResourceSet) b = lab_b();
+  LwProvider *provider = f->providers->pdata[0];
+  LwProviderOps ops = *provider->ops;
+  ops.outlives_boot = TRUE;
+  provider->ops = &ops;
+  {
+    g_autoptr(LwEngine) engine = open_at_boot(f, "first", &error);
+    g_assert_true(apply(engine, a, &error));
+  }
+  g_autofree char *before = world_text(f);
+  cut_short(f, a, b);
+  g_autofree char *between = world_text(f);
+  g_assert_cmpstr(between, !=, before);
+  g_autoptr(LwEngine) engine = open_at_boot(f, "second", &error);
+  g_assert_no_error(error);
+  g_autofree char *after = world_text(f);
+  g_assert_cmpstr(after, ==, before);
+  g_clear_pointer(&engine, lw_engine_close);
+  lw_provider_free(g_ptr_array_steal_index(f->providers, 0)); /* while its operations are there */
+}
+
 typedef struct {
   guint applies, fail_apply; /* the apply that fails, counted from 1 */
   guint undos, fail_undo;    /* 0: none */
@@ -371,6 +442,8 @@ int main(int argc, char **argv) {
   add("/engine/apply-twice", test_apply_twice);
   add("/engine/failure-at-every-step", test_every_step);
   add("/engine/recovery", test_recovery);
+  add("/engine/recovery-after-boot", test_recovery_after_boot);
+  add("/engine/recovery-of-what-outlives-a-boot", test_recovery_of_what_outlives);
   add("/engine/failure-in-every-undo", test_every_undo);
   add("/engine/cancel", test_cancel);
   add("/engine/guard", test_guard);

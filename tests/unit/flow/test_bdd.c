@@ -117,10 +117,81 @@ static void test_growth(void) {
   g_assert_cmpuint(lw_bdd_pool_nodes(pool), ==, 2);
 }
 
+/* Rounds of scratch beside sets that stay: what is kept or put aside is the set that it was, what is made again
+ * is found again. */
+static void test_scratch(void) {
+  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  Table tables[8], kept_tables[3];
+  LwBdd sets[8], kept[3];
+  for (guint i = 0; i < 8; i++)
+    sets[i] = from_table(pool, tables[i] = random_table(), 0, 0);
+  for (guint round = 0; round < ROUNDS; round++) {
+    guint before = lw_bdd_pool_nodes(pool);
+    lw_bdd_scratch_begin(pool);
+    g_assert_cmpuint(from_table(pool, tables[round % 8], 0, 0), ==, sets[round % 8]);
+    for (guint i = 0; i < 3; i++) {
+      Table other = random_table();
+      kept_tables[i] = i == 1 ? tables[round % 8] | other : tables[round % 8] & ~other;
+      LwBdd made = from_table(pool, other, 0, 0);
+      kept[i] = i == 1 ? lw_bdd_or(pool, sets[round % 8], made) : lw_bdd_minus(pool, sets[round % 8], made);
+      g_assert_true(to_table(pool, kept[i]) == kept_tables[i]);
+      g_assert_true(lw_bdd_is_scratch(pool, kept[i]) == (kept[i] >= before));
+    }
+    LwBdd *const aside[] = {&kept[0], &kept[1]}, *const stay[] = {&kept[2]};
+    LwBddStored *stored = lw_bdd_store(pool, aside, 2);
+    lw_bdd_scratch_end(pool, stay, round % 2);
+    if (round % 2)
+      g_assert_true(to_table(pool, kept[2]) == kept_tables[2]);
+    else
+      g_assert_cmpuint(lw_bdd_pool_nodes(pool), ==, before);
+    g_assert_false(lw_bdd_is_scratch(pool, lw_bdd_pool_nodes(pool)));
+    lw_bdd_restore(pool, stored, aside);
+    lw_bdd_stored_free(stored);
+    for (guint i = 0; i < 2; i++) {
+      g_assert_true(to_table(pool, kept[i]) == kept_tables[i]);
+      g_assert_cmpuint(from_table(pool, kept_tables[i], 0, 0), ==, kept[i]);
+    }
+    for (guint i = 0; i < 8; i++)
+      g_assert_true(to_table(pool, sets[i]) == tables[i]);
+    sets[round % 8] = kept[1];
+    tables[round % 8] = kept_tables[1];
+    if (tables[round % 8] == G_MAXUINT64) /* it only grows */
+      sets[round % 8] = from_table(pool, tables[round % 8] = random_table(), 0, 0);
+  }
+}
+
+/* More than the tables have room for at first, in one round, and small ones behind it. */
+static void test_large_scratch(void) {
+  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  LwBdd stays = lw_bdd_node(pool, 40, LW_BDD_FALSE, LW_BDD_TRUE), large = LW_BDD_FALSE;
+  lw_bdd_scratch_begin(pool);
+  for (guint i = 0; i < 3000; i++) {
+    LwBdd one = stays;
+    for (guint v = 20; v-- > 0;)
+      one = (i * 2654435761u) >> (v + 5) & 1u ? lw_bdd_node(pool, v, LW_BDD_FALSE, one)
+                                               : lw_bdd_node(pool, v, one, LW_BDD_FALSE);
+    large = lw_bdd_or(pool, large, one);
+  }
+  double count = lw_bdd_count(pool, large, 41);
+  LwBdd *const keep[] = {&large};
+  lw_bdd_scratch_end(pool, keep, 1);
+  g_assert_true(lw_bdd_count(pool, large, 41) == count);
+  guint nodes = lw_bdd_pool_nodes(pool);
+  for (guint round = 0; round < 3; round++) {
+    lw_bdd_scratch_begin(pool);
+    g_assert_true(lw_bdd_is_subset(pool, large, stays));
+    g_assert_cmpuint(lw_bdd_and(pool, large, stays), ==, large);
+    lw_bdd_scratch_end(pool, NULL, 0);
+    g_assert_cmpuint(lw_bdd_pool_nodes(pool), ==, nodes);
+  }
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/flow/bdd/against-tables", test_against_tables);
   g_test_add_func("/flow/bdd/canonical", test_canonical);
   g_test_add_func("/flow/bdd/growth", test_growth);
+  g_test_add_func("/flow/bdd/scratch", test_scratch);
+  g_test_add_func("/flow/bdd/large-scratch", test_large_scratch);
   return g_test_run();
 }

@@ -164,6 +164,42 @@ static void test_pieces(void) {
   g_assert_false(whole);
 }
 
+/* Walking down says what intersecting says. */
+static void test_contain(void) {
+  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  LwPrefix lan = prefix("192.168.50.0/24"), six = prefix("fd00:20::/64");
+  LwBdd web = lw_bdd_and(pool, lw_packets_number(pool, LW_HEADER_PROTO, 6, 6),
+                         lw_packets_number(pool, LW_HEADER_DPORT, 80, 443));
+  LwMac mac = {{2, 0, 0, 0, 0, 1}};
+  LwSpan from_mac = lw_span_mac(LW_HEADER_ETH_SRC, &mac);
+  const LwBdd sets[] = {
+      lw_bdd_and(pool, lw_packets_prefix(pool, LW_HEADER_SADDR, &lan), web),
+      lw_packets_prefix(pool, LW_HEADER_DADDR, &six),
+      lw_packets_number(pool, LW_HEADER_OIF, 3, 700),
+      lw_bdd_and(pool, web, lw_packets_box(pool, &from_mac, 1)),
+      lw_packets_number(pool, LW_HEADER_ICMP_TYPE, 8, 8),
+      LW_BDD_TRUE,
+      LW_BDD_FALSE,
+  };
+  const char *const addresses[] = {"192.168.50.25", "192.168.51.25", "fd00:20::5", "fd00:21::5"};
+  const guint16 ports[] = {79, 80, 443, 444};
+  guint members = 0;
+  for (guint a = 0; a < G_N_ELEMENTS(addresses); a++)
+    for (guint p = 0; p < G_N_ELEMENTS(ports); p++)
+      for (guint with_mac = 0; with_mac < 3; with_mac++) {
+        LwHeader h = {.proto = p % 2 ? 6 : 17, .dport = ports[p], .icmp_type = 8};
+        g_assert_true(lw_addr_parse(addresses[a], &h.source));
+        h.destination = h.source;
+        h.mac = with_mac == 1 ? mac : with_mac == 2 ? (LwMac){{2, 0, 0, 0, 0, 2}} : (LwMac){{0}};
+        for (guint s = 0; s < G_N_ELEMENTS(sets); s++) {
+          gboolean in = lw_bdd_intersects(pool, sets[s], lw_packets_of(pool, &h));
+          g_assert_cmpint(lw_packets_contain(pool, sets[s], &h), ==, in);
+          members += in != 0;
+        }
+      }
+  g_assert_cmpuint(members, >, 100);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/flow/packets/ranges", test_ranges);
@@ -175,5 +211,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/flow/packets/write", test_write);
   g_test_add_func("/flow/packets/oifs", test_oifs);
   g_test_add_func("/flow/packets/pieces", test_pieces);
+  g_test_add_func("/flow/packets/contain", test_contain);
   return g_test_run();
 }

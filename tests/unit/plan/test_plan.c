@@ -214,6 +214,52 @@ static void test_replaced_link(void) {
   g_assert_cmpstr(text, ==, "~link:/v@\n+address:/v/10.0.0.1/24\n");
 }
 
+static void add_default_route(LwResourceSet *set, const char *link) {
+  LwResource *address = lw_resource_new(LW_RES_ADDRESS, "", NULL);
+  address->link = g_strdup(link);
+  address->prefix = lw_prefix_make(lw_addr_from_v4(0x0a000001), 24);
+  lw_resource_set_add(set, address);
+  LwResource *route = lw_resource_new(LW_RES_ROUTE, "", NULL);
+  route->link = g_strdup(link);
+  route->prefix = lw_prefix_make(lw_addr_from_v4(0), 0);
+  route->via = lw_addr_from_v4(0x0a0000fe);
+  lw_resource_set_add(set, route);
+}
+
+/* An address moves to another link, and its default route with it: the kernel would drop the route with the
+ * address, so it goes before, and the undo, last first, puts it back after. */
+static void test_route_with_its_address(void) {
+  g_autoptr(LwResourceSet) old = lw_resource_set_new();
+  g_autoptr(LwResourceSet) new = lw_resource_set_new();
+  add_default_route(old, "enp1s0");
+  add_default_route(new, "br0");
+  g_autoptr(LwPlan) plan = lw_plan_diff(new, old, old);
+  g_autofree char *text = steps_text(plan);
+  g_assert_cmpstr(text, ==,
+                  "-route:/0/0.0.0.0/0/0\n-address:/enp1s0/10.0.0.1/24\n"
+                  "+address:/br0/10.0.0.1/24\n+route:/0/0.0.0.0/0/0\n");
+  g_assert_cmpuint(plan->changes->len, ==, 3); /* people read of one change of the route */
+}
+
+/* Under bounds the ports are plugged in after the new tables: a DHCP client before that would hear nobody. */
+static void test_lease_after_plug(void) {
+  g_autoptr(LwResourceSet) old = lw_resource_set_new();
+  g_autoptr(LwResourceSet) new = lw_resource_set_new();
+  add_table(old, "r", "lan10");
+  add_table(new, "r", "lan20");
+  add_table(old, "", "lan10");
+  add_table(new, "", "lan20");
+  add_link(old, "uplink", NULL);
+  add_link(new, "uplink", "br0");
+  LwResource *client = lw_resource_new(LW_RES_DHCP_CLIENT, "r", NULL);
+  client->link = g_strdup("wan");
+  lw_resource_set_add(new, client);
+  g_autoptr(LwPlan) plan = lw_plan_diff(new, old, old);
+  g_autofree char *text = steps_text(plan);
+  g_assert_true(strstr(text, "_bound/") != NULL);
+  g_assert_true(g_str_has_suffix(text, "~link:/uplink@br0\n+dhcp-client:r/wan\n"));
+}
+
 /* A tunnel that comes is made after the new tables, so that its first handshake is not lost; one that changes
  * in place before them. */
 static void test_tunnels(void) {
@@ -272,6 +318,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/plan/restore", test_restore);
   g_test_add_func("/plan/replaced-link", test_replaced_link);
   g_test_add_func("/plan/tunnels", test_tunnels);
+  g_test_add_func("/plan/route-with-its-address", test_route_with_its_address);
+  g_test_add_func("/plan/lease-after-plug", test_lease_after_plug);
   g_test_add_func("/plan/route-moves", test_route_moves);
   return g_test_run();
 }

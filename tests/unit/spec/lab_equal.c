@@ -1,5 +1,7 @@
 #include "lab_equal.h"
 
+#include <string.h>
+
 #define DIFFER(...) return g_strdup_printf(__VA_ARGS__)
 #define SAME_TEXT(field)                                                                                     \
   if (g_strcmp0(a->field, b->field) != 0)                                                                    \
@@ -58,6 +60,7 @@ static char *network_difference(const LwNetwork *a, const LwNetwork *b) {
 }
 
 static char *host_difference(const LwHost *a, const LwHost *b) {
+  SAME_TEXT(echo);
   SAME_TEXT(uplink);
   SAME_MAC(uplink_mac);
   SAME_TEXT(bridge);
@@ -184,6 +187,13 @@ static char *create_difference(const LwCreate *a, const LwCreate *b) {
 }
 
 static char *machine_difference(const LwMachine *a, const LwMachine *b) {
+  if (!a->start != !b->start)
+    return g_strdup("one is started");
+  if (a->start &&
+      (a->start->delay != b->start->delay || a->start->timeout != b->start->timeout ||
+       a->start->after->len != b->start->after->len ||
+       memcmp(a->start->after->data, b->start->after->data, a->start->after->len * sizeof(guint)) != 0))
+    return g_strdup("start differs");
   if (!a->create != !b->create)
     return g_strdup("one is created");
   char *create = a->create ? create_difference(a->create, b->create) : NULL;

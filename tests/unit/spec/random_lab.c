@@ -5,6 +5,7 @@ typedef struct {
   GString *out;
   guint segments, tunnels, machines;
   guint exit_port; /* never the same twice, so that forwards do not collide */
+  guint started;   /* the last machine that is, and one; 0: none */
 } Maker;
 
 static gboolean chance(Maker *maker, guint percent) {
@@ -31,7 +32,8 @@ static void host(Maker *maker) {
   if (chance(maker, 50))
     g_string_append(out, "  networks: {containers: 172.16.0.0/12}\n");
   else
-    g_string_append(out, "  networks:\n    containers: 172.30.0.0/16\n    more: 172.31.0.0/16\n");
+    g_string_append(out, "  echo: http://ip.example.net:8080/x?y=1\n  networks:\n    containers: "
+                         "172.30.0.0/16\n    more: 172.31.0.0/16\n");
   if (chance(maker, 30))
     g_string_append(out, "manage: [machines, router]\n");
   if (chance(maker, 50))
@@ -128,6 +130,14 @@ static void machines(Maker *maker) {
       continue;
     }
     g_string_append_printf(out, "  m%u: {%ssegment: s%u, address: .%u", i, kind, i, address);
+    if (chance(maker, 30)) {
+      g_string_append_printf(out, ", start: {delay: %us, timeout: %um", number(maker, 30),
+                             1 + number(maker, 5));
+      if (i > 0 && maker->started) /* never a later one: no circle */
+        g_string_append_printf(out, ", after: [m%u]", maker->started - 1);
+      g_string_append_c(out, '}');
+      maker->started = i + 1;
+    }
     if (chance(maker, 30))
       g_string_append_printf(out, ", addresses: [.130, .144/28], mac: 52:54:00:99:00:%02x", i);
     g_string_append(out, "}\n");

@@ -123,7 +123,7 @@ static void test_json(void) {
       "\"src\":\"192.168.10.31\",\"dst\":\"192.168.20.5\",\"proto\":\"tcp\",\"dport\":22}}],"
       "\"exits\":[{\"segment\":\"lan50\",\"source\":\"192.168.50.25\",\"exit\":\"none\",\"seen\":null,"
       "\"resolver_expected\":null,\"resolver_seen\":null,\"ok\":true}],"
-      "\"violations\":[\"it leaks\"],\"unknown\":[],\"packets\":312,\"elapsed_ms\":940}";
+      "\"violations\":[\"it leaks\"],\"unknown\":[],\"not_tried\":[],\"packets\":312,\"lost_tunnels\":0,\"elapsed_ms\":940}";
   g_autoptr(LwVerifyReport) report = made_up();
   add_cell(report, "lan10", "lan20", "tcp/22", FALSE, LW_CELL_ALLOW);
   add_exit(report, "lan50", "192.168.50.25", "none", NULL, NULL, TRUE);
@@ -133,6 +133,22 @@ static void test_json(void) {
   g_assert_cmpstr(text, ==, expected);
 }
 
+/* A cell that is wrong and that nothing tells of becomes a violation; one that is told does not become two. */
+static void test_complete(void) {
+  g_autoptr(LwVerifyReport) report = made_up();
+  add_cell(report, "lan40", "containers", "tcp/80", TRUE, LW_CELL_UNTESTED);
+  add_cell(report, "lan10", "lan20", "tcp/22", FALSE, LW_CELL_ALLOW);
+  add_cell(report, "lan10", "internet", "icmp", TRUE, LW_CELL_ALLOW);
+  ((LwCell *)report->cells->pdata[0])->statically = LW_CELL_DENY;
+  ((LwCell *)report->cells->pdata[1])->told = TRUE;
+  lw_verify_complete(report);
+  lw_verify_complete(report);
+  g_assert_cmpuint(report->violations->len, ==, 1);
+  g_assert_cmpstr(report->violations->pdata[0], ==,
+                  "lan40 (192.168.10.31) -> containers 192.168.20.5 tcp/80: must pass, but by what is in force it "
+                  "does not; homelab.yaml:12:3");
+}
+
 int main(int argc, char **argv) {
   setlocale(LC_ALL, "C.UTF-8");
   g_test_init(&argc, &argv, NULL);
@@ -140,5 +156,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/verify/report/control-characters", test_control_characters);
   g_test_add_func("/verify/report/static-alone", test_static_alone);
   g_test_add_func("/verify/report/json", test_json);
+  g_test_add_func("/verify/report/complete", test_complete);
   return g_test_run();
 }
