@@ -309,7 +309,10 @@ const LwKey lw_keys[LW_KEY_COUNT] = {
     {LW_KEY_SEGMENT_SUBNET, LW_SECTION_SEGMENT, "subnet", LW_TYPE_SUBNET, 0, NULL,
      LW_KEY_REQUIRED | LW_KEY_NO_DEFAULT, NULL, "Its subnet, /8 to /30. No two overlap.", "192.168.10.0/24"},
     {LW_KEY_SEGMENT_BRIDGE, LW_SECTION_SEGMENT, "bridge", LW_TYPE_INTERFACE, 0, NULL, LW_KEY_NO_DEFAULT,
-     "virbr-NAME", "Its bridge on the host.", "virbr-lan10"},
+     "virbr-NAME",
+     "Its bridge on the host. One that is there, by another name than the default, is used as it is and "
+     "never removed.",
+     "virbr-lan10"},
     {LW_KEY_SEGMENT_NETWORK, LW_SECTION_SEGMENT, "network", LW_TYPE_TEXT, 0, NULL, LW_KEY_NO_DEFAULT,
      "switch-NAME", "Its libvirt network.", "switch-lan10"},
     {LW_KEY_SEGMENT_ROUTER, LW_SECTION_SEGMENT, "router", LW_TYPE_SUBNET_ADDRESS, 0, NULL, 0,
