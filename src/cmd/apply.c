@@ -5,6 +5,7 @@
 #include "cmd/generations.h"
 #include "cmd/hosts.h"
 #include "cmd/proof.h"
+#include "cmd/router_items.h"
 #include "cmd/router_vm.h"
 #include "policy/policy.h"
 #include "providers/nft/foreign.h"
@@ -56,6 +57,19 @@ static void print_kept(const LwSession *session) {
   g_hash_table_iter_init(&iter, session->facts->cut);
   while (g_hash_table_iter_next(&iter, &key, NULL))
     g_print("kept: %s is cut off\n", (char *)key);
+}
+
+/* What is to be done by hand, and why nothing of the router is written: an apply that leaves something out
+ * says so. */
+static void print_router(const LwSession *session, const LwPlan *plan) {
+  const LwInvocation *invocation = session->invocation;
+  if (invocation->quiet || invocation->json || !session->router_seen)
+    return;
+  g_autofree char *aside = lw_plan_format_aside(plan, invocation->colour);
+  if (*aside)
+    g_print("left out:\n%s", aside);
+  if (session->router_plan && session->router_plan->only_read)
+    g_print("router: %s\n", session->router_plan->only_read);
 }
 
 static void print_reset(const LwSession *session, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -151,6 +165,7 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
     g_print("%s", text);
   }
   print_kept(session);
+  print_router(session, plan);
   for (guint i = 0; session->unresolved && i < session->unresolved->len; i++)
     g_printerr("lanward: nobody knows the endpoint of tunnel %s: it stays closed until an apply finds it\n",
                (char *)session->unresolved->pdata[i]);
@@ -162,7 +177,8 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
   *changes = plan->changes->len;
   if (!*seconds && lw_host_changes_uplink(session, plan))
     *seconds = UPLINK_CONFIRM_S;
-  gboolean ok = lw_host_prepare_rescue(session, plan, wanted, *seconds, error) &&
+  gboolean ok = lw_router_save(session, plan, error) &&
+                lw_host_prepare_rescue(session, plan, wanted, *seconds, error) &&
                 lw_generation_keep(session, path, &number, error) &&
                 prepare_confirm(session, number, plan, *seconds, &timer, error) &&
                 lw_session_carry_out(session, plan, wanted, error) &&
@@ -244,18 +260,30 @@ static void print_proved(guint states) {
 
 /* states: how many on the way were proved; LW_NONE: none was asked of. */
 static int print_plan(const LwInvocation *invocation, const char *lab, const LwPlan *plan,
-                      const Difference *difference, guint states) {
+                      const Difference *difference, guint states, const LwSession *session /* nullable */) {
+  g_autoptr(GPtrArray) router = session ? lw_router_lines(session) : g_ptr_array_new();
+  g_autofree char *aside = lw_plan_format_aside(plan, invocation->colour);
   if (invocation->json) {
     JsonObject *root = json_object_new();
     json_object_set_string_member(root, "lab", lab);
     json_object_set_member(root, "changes", lw_plan_to_json(plan));
     add_flows(root, "opens", difference->opens);
     add_flows(root, "closes", difference->closes);
+    JsonObject *object = session ? lw_router_json(session) : NULL;
+    if (object)
+      json_object_set_object_member(root, "router", object);
     if (states != LW_NONE)
       json_object_set_int_member(root, "states_proved", states);
     lw_print_json(root);
-  } else if (lw_plan_is_empty(plan)) {
-    g_print("%s: nothing to do, it is already so\n", lab);
+    return lw_plan_is_empty(plan) ? LW_EXIT_OK : LW_EXIT_CHANGES;
+  }
+  for (guint i = 0; i < router->len; i++)
+    g_print("%s\n", (char *)router->pdata[i]);
+  if (*aside && router->len)
+    g_print("left out, and not lanward's to change:\n%s", aside);
+  if (lw_plan_is_empty(plan)) {
+    g_print(*aside && router->len ? "%s: nothing else to do\n" : "%s: nothing to do, it is already so\n",
+            lab);
   } else {
     g_autofree char *text = lw_plan_format(plan, invocation->colour);
     g_print("%s", text);
@@ -285,8 +313,8 @@ static int plan_inside(gpointer data) {
   print_firewall_note(session);
   guint states = LW_NONE;
   gboolean proved = lw_plan_is_empty(plan) || lw_session_prove(session, plan, &states, &error);
-  int status =
-      print_plan(apply->invocation, session->lab->name, plan, &difference, proved ? states : LW_NONE);
+  int status = print_plan(apply->invocation, session->lab->name, plan, &difference, proved ? states : LW_NONE,
+                          session);
   return proved ? status : lw_fail(error);
 }
 
@@ -294,7 +322,7 @@ static int plan_from_nothing(const LwInvocation *invocation, LwLab *lab, LwSecre
   g_autoptr(GError) error = NULL;
   const Difference unknown = {0};
   g_autoptr(LwPlan) plan = lw_session_plan_from_nothing(lab, secrets, &error);
-  return plan ? print_plan(invocation, lab->name, plan, &unknown, LW_NONE) : lw_fail(error);
+  return plan ? print_plan(invocation, lab->name, plan, &unknown, LW_NONE, NULL) : lw_fail(error);
 }
 
 /* Loads the file before anything is started: a wrong one, or one that breaks its asserts, creates nothing. */

@@ -1,8 +1,10 @@
 #include "cmd/flows.h"
 
 #include "base/netns.h"
+#include "cmd/router_items.h"
 #include "policy/names.h"
 #include "providers/nft/conntrack.h"
+#include "providers/opnsense/opnsense.h"
 #include "verify/verify.h"
 
 #include <netinet/in.h>
@@ -31,8 +33,9 @@ static gboolean wrong_exit(const LwSession *session, const LwFlow *flow, const L
   return flow->mark != mark;
 }
 
-/* The segments' flows leave under another address, and nobody else's do. Other ones are left from rules that were
- * changed by hand, and would keep what those made of them for as long as they go on: a resolver's flow for ever. */
+/* The segments' flows leave under another address, and nobody else's do. Other ones are left from rules that
+ * were changed by hand, and would keep what those made of them for as long as they go on: a resolver's flow
+ * for ever. */
 static gboolean wrongly_masked(const LwFlow *flow, gboolean from_lab, gboolean outwards) {
   gboolean masked = !lw_addr_equal(&flow->seen_as, &flow->source);
   return from_lab ? outwards && !masked : masked;
@@ -69,7 +72,7 @@ static gboolean is_denied(const LwFlow *flow, gpointer data) {
 
 gboolean lw_session_end_denied_flows(const LwSession *session, guint *ended, GError **error) {
   if (!lw_netns_exists(session->facts->router_ns))
-    return TRUE; /* left out by manage:, and not here */
+    return TRUE; /* left out by manage:, and not here; or an OPNsense, whose provider ends them */
   return lw_conntrack_end(session->facts->router_ns, is_denied, (gpointer)session, ended, error);
 }
 
@@ -80,6 +83,9 @@ static gboolean has_end(const LwFlow *flow, gpointer data) {
 }
 
 gboolean lw_session_end_address(const LwSession *session, const LwAddr *address, GError **error) {
+  g_autofree char *text = lw_addr_format(address);
+  if (lw_addr_is_set(address) && session->router_plan && !session->router_plan->only_read)
+    return lw_opnsense_provider_end(session->router, text, NULL, error);
   return !lw_addr_is_set(address) || !lw_netns_exists(session->facts->router_ns) ||
          lw_conntrack_end(session->facts->router_ns, has_end, (gpointer)address, NULL, error);
 }

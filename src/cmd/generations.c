@@ -148,7 +148,13 @@ char *lw_generation_text(LwLab *lab, const char *dir) {
     tunnel->path = name_in_store(tunnel, dir, &content, &length);
     lw_secret_clear(content);
   }
+  char *key_file = lab->router.api_key_file;
+  if (key_file)
+    lab->router.api_key_file = g_canonicalize_filename(key_file, dir);
   char *text = lw_spec_print(lab);
+  if (key_file)
+    g_free(lab->router.api_key_file);
+  lab->router.api_key_file = key_file;
   for (guint i = 0; i < lab->tunnels->len; i++) {
     LwTunnel *tunnel = lw_lab_tunnel(lab, i);
     g_free(tunnel->path);

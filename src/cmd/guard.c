@@ -1,6 +1,7 @@
 #include "cmd/guard.h"
 
 #include "base/error.h"
+#include "cmd/router_items.h"
 #include "verify/between.h"
 #include "verify/static.h"
 
@@ -88,24 +89,41 @@ static gboolean is_between(const LwPlan *plan, guint steps) {
          differs_from_last(plan, steps);
 }
 
-static void allow(LwPlanGuard *guard, const LwResourceSet *state) {
-  g_autoptr(LwResourceSet) world = lw_static_with_lease(state, guard->session->facts);
-  lw_between_allow(guard->between, world);
+/* With `changes` of the router's items of the step after that: OPNsense may load what there is at any of
+ * them. */
+static LwResourceSet *world_of(const LwPlanGuard *guard, const LwPlan *plan, const LwResourceSet *state,
+                               guint steps, guint changes, GError **error) {
+  const LwSession *session = guard->session;
+  g_autoptr(LwResourceSet) world = lw_static_with_lease(state, session->facts);
+  if (!session->router_seen || !session->router_seen->config)
+    return g_steal_pointer(&world);
+  return lw_router_world_after(session, world, plan, steps, changes, error);
 }
 
-static void allow_ends(LwPlanGuard *guard, const LwPlan *plan) {
+static gboolean allow(LwPlanGuard *guard, const LwPlan *plan, const LwResourceSet *state, guint steps,
+                      GError **error) {
+  LwResourceSet *world = world_of(guard, plan, state, steps, 0, error);
+  if (!world)
+    return FALSE;
+  lw_between_allow(guard->between, world);
+  lw_resource_set_free(world);
+  return TRUE;
+}
+
+static gboolean allow_ends(LwPlanGuard *guard, const LwPlan *plan, GError **error) {
+  if (guard->between)
+    return TRUE;
   g_autoptr(LwResourceSet) first = lw_plan_state_after(plan, 0);
   g_autoptr(LwResourceSet) last = lw_plan_state_after(plan, plan->steps->len);
   const char *router = guard->session->facts->router_ns;
   guard->between = lw_between_new(router ? router : "router");
   if (guard->session->lab)
     lw_between_outer_bridge(guard->between, guard->session->lab->host.bridge);
-  allow(guard, first);
-  allow(guard, last);
+  return allow(guard, plan, first, 0, error) && allow(guard, plan, last, plan->steps->len, error);
 }
 
 /* What was changed by hand is brought back as the file in force has it. */
-static gboolean allow_before(LwPlanGuard *guard, GError **error) {
+static gboolean allow_before(LwPlanGuard *guard, const LwPlan *plan, GError **error) {
   g_autoptr(GError) inner = NULL;
   g_autoptr(LwResourceSet) before = guard->before(guard->session, &inner);
   if (inner) {
@@ -113,9 +131,7 @@ static gboolean allow_before(LwPlanGuard *guard, GError **error) {
     return FALSE;
   }
   guard->before_asked = TRUE;
-  if (before)
-    allow(guard, before);
-  return TRUE;
+  return !before || allow(guard, plan, before, 0, error);
 }
 
 static char *step_text(const LwPlan *plan, guint index) {
@@ -138,21 +154,41 @@ static gboolean refuse(const LwPlan *plan, guint steps, const LwHole *hole, GErr
   return FALSE;
 }
 
-gboolean lw_plan_guard(const LwPlan *plan, guint steps, const LwResourceSet *state, gpointer data,
-                       GError **error) {
-  LwPlanGuard *guard = data;
-  if (!is_between(plan, steps))
-    return TRUE;
-  if (!guard->between)
-    allow_ends(guard, plan);
-  g_autoptr(LwResourceSet) world = lw_static_with_lease(state, guard->session->facts);
+static gboolean check(LwPlanGuard *guard, const LwPlan *plan, const LwResourceSet *state, guint steps,
+                      guint changes, GError **error) {
+  g_autoptr(LwResourceSet) world = world_of(guard, plan, state, steps, changes, error);
+  if (!world)
+    return FALSE;
   guard->proved++;
   g_autoptr(LwHole) hole = lw_between_check(guard->between, world);
   if (hole && !guard->before_asked) {
-    if (!allow_before(guard, error))
+    if (!allow_before(guard, plan, error))
       return FALSE;
     g_clear_pointer(&hole, lw_hole_free);
     hole = lw_between_check(guard->between, world);
   }
-  return !hole || refuse(plan, steps, hole, error);
+  return !hole || refuse(plan, steps + (changes != 0), hole, error);
+}
+
+/* An OPNsense takes its items one by one. */
+static gboolean check_items(LwPlanGuard *guard, const LwPlan *plan, const LwResourceSet *state, guint steps,
+                            GError **error) {
+  guint items = guard->session->router_seen && guard->session->router_seen->config && steps < plan->steps->len
+                    ? lw_router_changes_in(plan, steps)
+                    : 0;
+  if (items > 1 && !allow_ends(guard, plan, error))
+    return FALSE;
+  for (guint i = 1; i < items; i++)
+    if (!check(guard, plan, state, steps, i, error))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean lw_plan_guard(const LwPlan *plan, guint steps, const LwResourceSet *state, gpointer data,
+                       GError **error) {
+  LwPlanGuard *guard = data;
+  if (is_between(plan, steps) &&
+      (!allow_ends(guard, plan, error) || !check(guard, plan, state, steps, 0, error)))
+    return FALSE;
+  return check_items(guard, plan, state, steps, error);
 }

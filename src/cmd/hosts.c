@@ -44,6 +44,8 @@ static gboolean changes_router(const LwSession *session, const LwPlan *plan) {
   for (guint i = 0; i < plan->changes->len; i++) {
     const LwChange *change = plan->changes->pdata[i];
     const LwResource *r = change->to ? change->to : change->from;
+    if (r->kind == LW_RES_ROUTER_ITEM)
+      return TRUE;
     if (g_strcmp0(r->kind == LW_RES_NETNS ? r->name : r->ns, session->facts->router_ns) == 0)
       return TRUE;
   }

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "cmd/inforce.h"
+#include "cmd/router_items.h"
 
 void lw_proof_clear(LwProof *proof) {
   g_clear_pointer(&proof->proof, lw_static_free);
@@ -43,6 +44,7 @@ static gboolean look_for_drift(LwSession *session, LwProof *proof, GError **erro
   for (guint i = 0; lines[i]; i++)
     if (*lines[i])
       g_ptr_array_add(proof->drift, g_strdup_printf("not as compiled: %s", lines[i]));
+  lw_session_take(session);
   g_autoptr(LwPlan) plan = lw_engine_plan(session->engine, proof->wanted, error);
   for (guint i = 0; plan && i < plan->changes->len; i++) {
     const LwChange *change = plan->changes->pdata[i];
@@ -54,11 +56,30 @@ static gboolean look_for_drift(LwSession *session, LwProof *proof, GError **erro
   return plan != NULL;
 }
 
+/* An OPNsense's rules are asked of it, and not of this machine's kernel. */
+static const char *router_here(const LwSession *session) {
+  return session->router_seen ? NULL : session->facts->router_ns;
+}
+
+static gboolean put_router(const LwSession *session, LwProof *proof, GError **error) {
+  if (!session->router_seen || !session->router_seen->config)
+    return TRUE;
+  g_autoptr(GPtrArray) missing = g_ptr_array_new_with_free_func(g_free);
+  LwResourceSet *world = lw_router_world(session, proof->seen, session->router_seen->config, missing, error);
+  if (!world)
+    return FALSE;
+  lw_resource_set_free(proof->seen);
+  proof->seen = world;
+  for (guint i = 0; i < missing->len; i++)
+    g_ptr_array_add(proof->drift, g_strdup_printf("the router lacks %s", (char *)missing->pdata[i]));
+  return TRUE;
+}
+
 gboolean lw_proof_look(LwSession *session, LwProof *proof, GError **error) {
-  const char *inside[] = {"", session->facts->router_ns, NULL};
+  const char *inside[] = {"", router_here(session), NULL};
   proof->wanted = lw_session_wanted(session, error);
   proof->seen = proof->wanted ? lw_in_force(inside, error) : NULL;
-  return proof->seen && look_for_drift(session, proof, error);
+  return proof->seen && look_for_drift(session, proof, error) && put_router(session, proof, error);
 }
 
 void lw_proof_prove(const LwSession *session, LwProof *proof) {
@@ -87,10 +108,25 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Worlds, worlds_clear)
 
 static gboolean look_at_both(const LwSession *session, const LwPlan *plan, const LwResourceSet *wanted,
                              Worlds *worlds) {
-  const char *inside[] = {"", session->facts->router_ns, NULL};
+  const char *inside[] = {"", router_here(session), NULL};
   worlds->now = session->facts->router_ns ? lw_in_force(inside, NULL) : NULL;
   worlds->then = worlds->now ? lw_in_force_after(worlds->now, plan, wanted) : NULL;
   return worlds->now != NULL;
+}
+
+/* With the router as its config.xml makes it now, and would then. */
+static gboolean put_routers(const LwSession *old, const LwSession *session, const LwPlan *plan,
+                            Worlds *worlds, GError **error) {
+  LwResourceSet *now = worlds->now, *then = worlds->then;
+  if (old->router_seen && old->router_seen->config) {
+    worlds->now = lw_router_world(old, now, old->router_seen->config, NULL, error);
+    lw_resource_set_free(now);
+  }
+  if (worlds->now && session->router_seen && session->router_seen->config) {
+    worlds->then = lw_router_world_after(session, then, plan, plan->steps->len, 0, error);
+    lw_resource_set_free(then);
+  }
+  return worlds->now && worlds->then;
 }
 
 /* By what is in force, so that a rule changed by hand shows; where that cannot be read, by what was compiled.
@@ -100,6 +136,8 @@ static gboolean compare(LwSession *old, LwSession *session, const LwPlan *plan, 
   g_autoptr(LwBddPool) real_pool = lw_bdd_pool_new();
   g_auto(Worlds) worlds = {0};
   if (look_at_both(old, plan, wanted, &worlds)) {
+    if (!put_routers(old, session, plan, &worlds, error))
+      return FALSE;
     g_autoptr(LwStatic) now = lw_static_prove(real_pool, old->lab, old->facts, worlds.now);
     g_autoptr(LwStatic) then = lw_static_prove(real_pool, session->lab, session->facts, worlds.then);
     *opens = lw_static_gained(now, then);

@@ -9,6 +9,7 @@
 #include "providers/libvirt/libvirt.h"
 #include "providers/networkmanager/networkmanager.h"
 #include "providers/nft/nft.h"
+#include "providers/opnsense/opnsense.h"
 #include "providers/server/server.h"
 #include "providers/wireguard/wireguard.h"
 
@@ -18,7 +19,7 @@ static const Maker makers[] = {
     lw_kernel_provider_new,    lw_networkmanager_provider_new, lw_nft_provider_new,
     lw_wireguard_provider_new, lw_dnsmasq_provider_new,        lw_dhcpcd_provider_new,
     lw_cell_provider_new,      lw_server_provider_new,         lw_container_provider_new,
-    lw_libvirt_provider_new,   lw_firewall_provider_new,
+    lw_libvirt_provider_new,   lw_opnsense_provider_make,      lw_firewall_provider_new,
 };
 
 GPtrArray *lw_providers_new(const LwProviderContext *context, GError **error) {

@@ -4,6 +4,7 @@
 #include "cmd/flows.h"
 #include "cmd/generations.h"
 #include "cmd/labfile.h"
+#include "cmd/router_items.h"
 
 #include "base/error.h"
 #include "policy/names.h"
@@ -81,6 +82,10 @@ static int switch_inside(LwSession *session) {
   json_object_set_string_member(result, "to", exit);
   if (before == tunnel)
     return print_done(session, result, "%s: already leaves by %s", name, exit);
+  if (!lw_router_writes(session, &error)) {
+    json_object_unref(result);
+    return lw_fail(error);
+  }
   g_hash_table_replace(session->facts->active, g_strdup(name), g_strdup(exit));
   if (!lw_session_apply(session, NULL, &error)) {
     json_object_unref(result);

@@ -10,6 +10,7 @@
 #include "cmd/guard.h"
 #include "cmd/hosts.h"
 #include "cmd/readdress.h"
+#include "cmd/router_items.h"
 #include "cmd/router_vm.h"
 #include "policy/names.h"
 #include "policy/policy.h"
@@ -18,6 +19,7 @@
 #include "providers/dhcpcd/dhcpcd.h"
 #include "providers/kernel/snapshot.h"
 #include "providers/nft/nft.h"
+#include "providers/opnsense/opnsense.h"
 #include "twin/twin.h"
 
 #include <errno.h>
@@ -135,6 +137,22 @@ static void learn_containers(LwSession *session) {
   }
 }
 
+/* A bridge that is there, is not lanward's, and that the file names (“bridge: br-lab”, not the name that it
+ * would have anyway) is somebody's that he wants used. Under the name that lanward itself gives it is in the
+ * way. */
+static void learn_bridges(LwSession *session, const LwResourceSet *seen) {
+  for (guint i = 0; i < session->lab->segments->len; i++) {
+    const LwSegment *segment = lw_lab_segment(session->lab, i);
+    g_autofree char *usual = g_strconcat("virbr-", segment->name, NULL);
+    g_autoptr(LwResource) like = lw_resource_new(LW_RES_LINK, "", segment->bridge);
+    g_autofree char *key = lw_resource_key(like);
+    const LwResource *link = lw_resource_set_find(seen, key);
+    if (link && link->link_type == LW_LINK_BRIDGE && g_strcmp0(link->alias, LW_OWNER) != 0 &&
+        !g_str_equal(segment->bridge, usual))
+      g_hash_table_add(session->facts->bridges, g_strdup(segment->bridge));
+  }
+}
+
 static gboolean learn_host(LwSession *session, GError **error) {
   static const char *const here[] = {"", NULL};
   LwFacts *facts = session->facts;
@@ -149,9 +167,11 @@ static gboolean learn_host(LwSession *session, GError **error) {
   if (facts->wan_resolvers->len == 0 && lw_addr_is_set(&session->host->gateway))
     g_array_append_val(facts->wan_resolvers, session->host->gateway);
   learn_containers(session);
+  learn_bridges(session, seen);
   session->unresolved = g_ptr_array_new_with_free_func(g_free);
-  lw_host_resolve_endpoints(session->lab, facts, session->unresolved);
-  return lw_domains_learn(session, error);
+  if (!lw_router_is_opnsense(session)) /* that resolves them itself */
+    lw_host_resolve_endpoints(session->lab, facts, session->unresolved);
+  return lw_domains_learn(session, error) && lw_router_learn(session, seen, error);
 }
 
 /* What the twin's world says of itself. */
@@ -199,9 +219,14 @@ static void world_clear(LwSession *session) {
   g_clear_pointer(&session->host, lw_host_world_free);
   g_clear_pointer(&session->taken, lw_resource_set_free);
   g_clear_pointer(&session->unresolved, g_ptr_array_unref);
+  g_clear_pointer(&session->router_seen, lw_router_seen_unref);
+  g_clear_pointer(&session->router_plan, lw_router_plan_free);
+  g_clear_pointer(&session->to_take, lw_resource_set_free);
 }
 
 static void beside_free(LwSession *beside) {
+  if (beside->to_take)
+    lw_engine_take(beside->engine, NULL);
   world_clear(beside);
   g_clear_pointer(&beside->facts, lw_facts_free);
   g_clear_pointer(&beside->lab, lw_lab_free);
@@ -224,6 +249,10 @@ static LwSession *session_beside(const LwSession *session, LwLab *lab /* transfe
   beside->secrets = session->secrets;
   beside->context = session->context;
   beside->engine = session->engine;
+  beside->router = session->router;
+  beside->router_seen = session->router_seen;
+  if (beside->router_seen)
+    beside->router_seen->refs++;
   memcpy(beside->seed, session->seed, sizeof beside->seed);
   beside->lab = lab;
   if (learn_facts(beside, TRUE, error))
@@ -266,8 +295,12 @@ static void tell_recovery(const LwSession *session) {
   const char *what = lw_engine_recovered_what(session->engine);
   g_printerr(
       "lanward: %s was cut short before its end was recorded: its %u steps were undone, the lab is as it was "
-      "before\n",
-      what ? what : "a change", lw_engine_recovered_steps(session->engine));
+      "before%s\n",
+      what ? what : "a change", lw_engine_recovered_steps(session->engine),
+      !lw_target_is_twin() && lw_router_waits()
+          ? ", but for the OPNsense: that is undone by the next command after "
+            "the boot"
+          : "");
 }
 
 static gboolean settle(LwSession *session, GError **error) {
@@ -299,6 +332,10 @@ LwSession *lw_session_begin(const LwInvocation *invocation, LwSecretStore *loade
   g_autofree char *boot = NULL;
   if (g_file_get_contents(BOOT_ID, &boot, NULL, NULL)) /* there is none where /proc is somebody's own */
     g_strchomp(boot);
+  session->router = lw_router_provider(session->providers);
+  gboolean boots = g_str_equal(invocation->verb, "boot");
+  if (boots)
+    lw_router_at_boot(session->router);
   LwEngineOptions options = {.state_path = state_path,
                              .lock_path = RUN_DIR "/lock",
                              .lock_wait_ms = LOCK_WAIT_MS,
@@ -307,7 +344,9 @@ LwSession *lw_session_begin(const LwInvocation *invocation, LwSecretStore *loade
                              .injector = test_injector,
                              .injector_data = test_injector_data};
   session->engine = lw_engine_open(&options, session->providers, error);
-  if (!session->engine || !read_seed(session->seed, error) || (!read_only && !settle(session, error)))
+  if (!session->engine || !read_seed(session->seed, error) ||
+      (!read_only && !boots && !lw_router_settle(session->router, error)) ||
+      (!read_only && !settle(session, error)))
     return NULL;
   return g_steal_pointer(&session);
 }
@@ -343,7 +382,8 @@ LwResourceSet *lw_session_wanted(LwSession *session, GError **error) {
       !lw_policy_compile(session->lab, session->facts, wanted, error))
     return NULL;
   gboolean ok = session->host ? lw_host_add(session->host, session->lab, session->facts, wanted, error) &&
-                                    lw_router_vm_add(session, wanted, error)
+                                    lw_router_vm_add(session, wanted, error) &&
+                                    lw_router_add_items(session, wanted, error)
                               : lw_twin_world_add(session->world, session->lab, session->facts, session->seed,
                                                   session->secrets, wanted, error);
   return ok ? g_steal_pointer(&wanted) : NULL;
@@ -368,9 +408,23 @@ static LwResourceSet *wanted_in_force(gpointer data, GError **error) {
   return wanted;
 }
 
+/* What was the uplink's, and what of the router is somebody else's and goes. */
+void lw_session_take(LwSession *session) {
+  if (!session->host)
+    return;
+  const LwResourceSet *sets[] = {session->host->taken,
+                                 session->router_plan ? session->router_plan->gone : NULL};
+  LwResourceSet *all = lw_resource_set_new();
+  for (guint s = 0; s < G_N_ELEMENTS(sets); s++)
+    for (guint i = 0; sets[s] && i < sets[s]->list->len; i++)
+      lw_resource_set_add(all, lw_resource_ref(sets[s]->list->pdata[i]));
+  lw_engine_take(session->engine, all);
+  g_clear_pointer(&session->to_take, lw_resource_set_free);
+  session->to_take = all;
+}
+
 LwPlan *lw_session_plan(LwSession *session, const LwResourceSet *wanted, GError **error) {
-  if (session->host)
-    lw_engine_take(session->engine, session->host->taken);
+  lw_session_take(session);
   LwPlan *plan = lw_engine_plan_from(session->engine, wanted, wanted_in_force, session, error);
   if (plan && test_disorder)
     test_disorder(plan);
@@ -454,9 +508,11 @@ gboolean lw_session_carry_out(LwSession *session, const LwPlan *plan, const LwRe
   release_signals(before);
   if (!ok)
     return settle_after_failure(session);
+  session->flows_ended += lw_opnsense_provider_ended(session->router);
+  guint *ended = session->router_seen ? NULL : &session->flows_ended;
   if (addresses)
     lw_readdress(session, addresses);
-  return !changes || (lw_session_end_denied_flows(session, &session->flows_ended, error) &&
+  return !changes || (lw_session_end_denied_flows(session, ended, error) &&
                       lw_engine_set(session->engine, LW_ENGINE_UNSETTLED, NULL, error));
 }
 

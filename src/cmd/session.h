@@ -10,6 +10,9 @@
 #define LW_RUN_DIR "/run/lanward"
 #define LW_STATE_DIR "/var/lib/lanward" /* of a host; 0700 */
 
+typedef struct LwRouterSeen LwRouterSeen; /* router.h */
+typedef struct LwRouterPlan LwRouterPlan;
+
 typedef struct {
   const LwInvocation *invocation;
   LwLab *lab;
@@ -20,10 +23,14 @@ typedef struct {
   GPtrArray *providers;
   LwEngine *engine;
   LwFacts *facts;
-  LwTwinWorld *world;    /* in a twin */
-  LwHostWorld *host;     /* on a host */
-  LwResourceSet *taken;  /* on a host: what the uplink had before; NULL: nothing was taken over */
-  GPtrArray *unresolved; /* on a host: of char*, tunnels whose endpoint nobody knows */
+  LwTwinWorld *world;        /* in a twin */
+  LwHostWorld *host;         /* on a host */
+  LwResourceSet *taken;      /* on a host: what the uplink had before; NULL: nothing was taken over */
+  GPtrArray *unresolved;     /* on a host: of char*, tunnels whose endpoint nobody knows */
+  LwProvider *router;        /* on a host: the provider of an OPNsense; borrowed */
+  LwRouterSeen *router_seen; /* NULL: the lab's router is the builtin one */
+  LwRouterPlan *router_plan; /* by the last lw_session_wanted(); nullable */
+  LwResourceSet *to_take;    /* by the last lw_session_plan(): what counts as owned already */
   guint8 seed[32];
   guint flows_ended; /* by the last lw_session_carry_out() */
 } LwSession;
@@ -45,6 +52,9 @@ LwPlan *lw_session_plan_from_nothing(LwLab *lab, LwSecretStore *secrets, GError 
 
 /* Everything that the lab, the facts and the world imply. */
 LwResourceSet *lw_session_wanted(LwSession *session, GError **error);
+/* What is somebody else's and becomes lanward's to change counts as owned from now on: lw_session_plan() does
+ * so by itself. */
+void lw_session_take(LwSession *session);
 /* What is to be changed to make it so. */
 LwPlan *lw_session_plan(LwSession *session, const LwResourceSet *wanted, GError **error);
 /* Rule 4.2: FALSE when a state on the way lets through what neither end does. *states: how many were proved.

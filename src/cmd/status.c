@@ -2,6 +2,7 @@
 #include "cmd/containers.h"
 #include "cmd/domains.h"
 #include "cmd/generations.h"
+#include "cmd/router_items.h"
 
 #include "policy/names.h"
 #include "providers/nft/foreign.h"
@@ -85,6 +86,17 @@ static void print_text(const LwSession *session, const LwPlan *drift) {
       g_free(line.nic);
       g_free(line.address);
     }
+  if (session->router_seen) {
+    const LwRouterSeen *seen = session->router_seen;
+    const char *only_read = session->router_plan ? session->router_plan->only_read : NULL;
+    g_print("  %-12s OPNsense %s%s%s\n", "router", seen->version ? seen->version : "",
+            seen->trouble ? seen->trouble : "",
+            seen->config && !seen->known ? " (not a version that is changed)" : "");
+    if (only_read)
+      g_print("note: router: %s\n", only_read);
+    for (guint i = 0; only_read && i < session->router_plan->goes->len; i++)
+      g_print("note: router: not the file's: %s\n", (char *)session->router_plan->goes->pdata[i]);
+  }
   g_autofree char *trap = lw_nft_bridge_trap();
   if (trap)
     g_print("note: %s\n", trap);
@@ -170,6 +182,9 @@ static int status_inside(LwSession *session) {
   json_object_set_member(root, "drift", lw_plan_to_json(drift));
   json_object_set_int_member(root, "generation", lw_generation_current(session->engine, NULL));
   add_confirm(session, root);
+  JsonObject *router = lw_router_json(session);
+  if (router)
+    json_object_set_object_member(root, "router", router);
   JsonArray *notes = json_array_new();
   g_autofree char *trap = lw_nft_bridge_trap();
   if (trap)

@@ -281,6 +281,10 @@ static LwResourceSet *read_owned(LwEngine *engine, GError **error) {
   return g_steal_pointer(&owned);
 }
 
+LwResourceSet *lw_engine_owned(LwEngine *engine, GError **error) {
+  return read_owned(engine, error);
+}
+
 gboolean lw_engine_disown(LwEngine *engine, GError **error) {
   return lw_state_set(engine->state, KEPT_OWNED, NULL, error);
 }

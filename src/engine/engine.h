@@ -78,6 +78,9 @@ gboolean lw_engine_guard_allows(LwEngine *engine, const LwPlan *plan, GError **e
  * that its bridge takes over): as if it were owned already. set is borrowed, and outlives the engine. */
 void lw_engine_take(LwEngine *engine, const LwResourceSet *set);
 
+/* What is owned, taken things among it. Transfer full. */
+LwResourceSet *lw_engine_owned(LwEngine *engine, GError **error);
+
 /* Nothing that is there is ours any more. */
 gboolean lw_engine_disown(LwEngine *engine, GError **error);
 

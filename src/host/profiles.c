@@ -86,22 +86,12 @@ static void add_management(const LwHostWorld *world, const LwLab *lab, LwResourc
   take_over(wanted, host->management.bridge, bridge->mac);
 }
 
-static void leave_management(const LwHost *host, LwResourceSet *wanted) {
-  for (guint i = 0; i < wanted->list->len; i++) {
-    LwResource *r = wanted->list->pdata[i];
-    if (r->kind == LW_RES_LINK && is_of(r, host->management.bridge))
-      r->observed = TRUE;
-  }
-}
-
 gboolean lw_host_add_profiles(const LwHostWorld *world, const LwLab *lab, LwResourceSet *wanted,
                               GError **error) {
   (void)error;
   if (world->keeper == LW_UPLINK_NETWORKMANAGER)
     add_uplink(world, &lab->host, wanted);
-  if (world->management)
-    leave_management(&lab->host, wanted);
-  else
+  if (!world->management)
     add_management(world, lab, wanted);
   return TRUE;
 }

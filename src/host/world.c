@@ -65,6 +65,16 @@ static void leave_bridge(const LwHostWorld *world, const char *bridge, LwResourc
     port->observed = TRUE;
 }
 
+/* Somebody else's, with his address: an OPNsense that was there before the lab needs both. */
+static void leave_management(const LwHost *host, LwResourceSet *wanted) {
+  for (guint i = 0; i < wanted->list->len; i++) {
+    LwResource *r = wanted->list->pdata[i];
+    const char *link = r->kind == LW_RES_LINK ? r->name : r->kind == LW_RES_ADDRESS ? r->link : NULL;
+    if (link && (!r->ns || !*r->ns) && g_str_equal(link, host->management.bridge))
+      r->observed = TRUE;
+  }
+}
+
 void lw_host_add_uplink(const LwHostWorld *world, const LwLab *lab, LwResourceSet *wanted) {
   const LwHost *host = &lab->host;
   if (world->keeper == LW_UPLINK_BRIDGED)
@@ -93,7 +103,8 @@ static LwManage part_of(const LwResource *r, const LwFacts *facts) {
   const char *ns = r->kind == LW_RES_NETNS ? r->name : r->ns;
   if (is_machines(r) || is_machines_ns(r->peer_ns))
     return LW_MANAGE_MACHINES;
-  if (same_text(ns, facts->router_ns) || same_text(r->peer_ns, facts->router_ns))
+  if (r->kind == LW_RES_ROUTER_ITEM || same_text(ns, facts->router_ns) ||
+      same_text(r->peer_ns, facts->router_ns))
     return LW_MANAGE_ROUTER;
   return LW_MANAGE_HOST;
 }
@@ -154,6 +165,8 @@ gboolean lw_host_add(const LwHostWorld *world, const LwLab *lab, LwFacts *facts,
   if (refuse(world, lab, error))
     return FALSE;
   lw_host_add_uplink(world, lab, wanted);
+  if (world->management)
+    leave_management(&lab->host, wanted);
   gboolean profiles = world->keeper == LW_UPLINK_NETWORKMANAGER ||
                       (world->keeper == LW_UPLINK_BRIDGED && world->networkmanager);
   if ((profiles && !lw_host_add_profiles(world, lab, wanted, error)) ||

@@ -201,6 +201,7 @@ void lw_lab_free(LwLab *lab) {
   g_free(lab->router.vm);
   g_free(lab->router.api_url);
   g_free(lab->router.api_key_file);
+  g_free(lab->router.folder);
   g_free(lab->router.api_certificate);
   lw_create_free(lab->router.create);
   g_ptr_array_unref(lab->asserts);

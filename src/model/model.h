@@ -85,6 +85,7 @@ typedef struct {
   LwAdopt adopt;         /* opnsense */
   char *api_url;         /* nullable */
   char *api_key_file;    /* nullable, as written */
+  char *folder;          /* what api_key_file is relative to; nullable: not known */
   char *api_certificate; /* nullable: SHA-256 of the only certificate, 64 hexadecimal digits */
   LwMac wan_mac;         /* router.wan-mac; unset: derived */
   LwCreate *create; /* opnsense: nullable: it is there already. Of it memory, vcpus, image and disk_size */

@@ -38,6 +38,7 @@ enum {
   PHASE_DELETE = 200, /* the parts backwards */
   PHASE_ADAPT = 300,  /* the part */
   PHASE_NEW_RULES = 400,
+  PHASE_ROUTER_ITEMS, /* an OPNsense's, all in one step: it loads them together */
   PHASE_BOUNDS_GO,
   PHASE_COME = 500, /* the part */
   PHASE_DELETE_RULES = 600,
@@ -175,6 +176,8 @@ static gboolean is_libvirts(LwResourceKind kind) {
 /* Does it redirect traffic in place? Then neither the old rules alone nor the new ones fit it. */
 static gboolean adapts(const LwChange *change) {
   LwResourceKind kind = subject(change)->kind;
+  if (kind == LW_RES_ROUTER_ITEM)
+    return TRUE; /* one of many rules, whatever becomes of it */
   if (change->klass == LW_CHANGE_CREATE || change->klass == LW_CHANGE_DELETE || kind == LW_RES_RULESET ||
       kind == LW_RES_CELL || kind == LW_RES_SERVER || is_libvirts(kind))
     return FALSE;
@@ -214,6 +217,8 @@ static gboolean comes_last(const Diff *d, const LwChange *change) {
 static int phase_of_change(const Diff *d, const LwChange *change) {
   const LwResource *r = subject(change);
   Phase phase = phase_of(r, d->tunnels);
+  if (r->kind == LW_RES_ROUTER_ITEM)
+    return PHASE_ROUTER_ITEMS;
   if (r->kind == LW_RES_RESOLVER && change->klass == LW_CHANGE_LIVE)
     return PHASE_ANNOUNCE;
   if (change->klass == LW_CHANGE_DELETE) {
@@ -405,7 +410,9 @@ static gboolean is_anothers(const Diff *d, const LwResource *seen, const char *k
 static void set_aside(Diff *d, LwResource *from, LwResource *to) {
   if (!from || !lw_resource_equal(from, to))
     g_ptr_array_add(d->plan->aside,
-                    lw_change_new(from ? lw_resource_change_class(from, to) : LW_CHANGE_CREATE, from, to));
+                    lw_change_new(from || lw_resource_is_by_hand(to) ? lw_resource_change_class(from, to)
+                                                                     : LW_CHANGE_CREATE,
+                                  from, to));
 }
 
 static void diff_wanted(Diff *d) {

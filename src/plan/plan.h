@@ -8,7 +8,7 @@
  *   bounds: beside each old table the deciding rules of the new one, so that only what both accept passes;
  *   links (and libvirt's NICs) that move or go down are pulled; objects that go, the last made first;
  *   what changes in place: links, addresses, routes, daemons, leases, tunnels, resolvers;
- *   rule tables as the new file has them; the bounds go;
+ *   rule tables as the new file has them, and an OPNsense's items; the bounds go;
  *   what comes: links, pulled ones plugged in again, addresses, routes, daemons, leases, tunnels and what
  * hangs on them, resolvers, servers, cells, libvirt's domains and their NICs; rule tables and namespaces that
  * go. So rules are there before a link comes up and go only when the links are gone, and what tightens comes

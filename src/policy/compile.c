@@ -154,10 +154,11 @@ static void compile_management(const Compile *c) {
 }
 
 static void compile_segment_bridge(const Compile *c, const LwSegment *segment) {
-  LwResource *bridge = g_hash_table_contains(c->facts->networks, segment->bridge)
-                           ? add(c, LW_RES_LINK, "", segment->bridge, segment->origin)
-                           : add_bridge(c, segment->bridge, segment->origin);
-  if (!bridge->alias) { /* libvirt made it, with its network */
+  gboolean anothers = g_hash_table_contains(c->facts->networks, segment->bridge) ||
+                      g_hash_table_contains(c->facts->bridges, segment->bridge);
+  LwResource *bridge = anothers ? add(c, LW_RES_LINK, "", segment->bridge, segment->origin)
+                                : add_bridge(c, segment->bridge, segment->origin);
+  if (!bridge->alias) { /* libvirt made it, with its network; or whoever did */
     bridge->link_type = LW_LINK_EXTERNAL;
     bridge->up = TRUE;
   }
@@ -229,7 +230,7 @@ static void compile_routing_rules(const Compile *c) {
 }
 
 static void compile_router_leg(const Compile *c, const LwSegment *segment) {
-  g_autofree char *port = lw_name_router_port(segment);
+  g_autofree char *port = lw_name_router_port_now(c->facts, segment);
   g_autofree char *leg = lw_name_router_leg(segment);
   g_autofree char *what = g_strdup_printf("router/%s", segment->name);
   add_cable(c, port, segment->bridge, c->facts->router_ns, leg, derived_mac(c, what), segment->origin);
@@ -462,14 +463,14 @@ static void compile_probe(const Compile *c, const LwProbePort *probe) {
   add_route(c, probe->name, 0, everything(), "eth0", segment->router, (LwOrigin){0});
 }
 
-static void compile_router(const Compile *c) {
+static void compile_router_first(const Compile *c) {
   compile_router_base(c);
   compile_router_mgmt(c);
   compile_wan(c);
   compile_routing_rules(c);
 }
 
-static void compile_tunnels(const Compile *c) {
+static void compile_router_last(const Compile *c) {
   for (guint i = 0; i < c->lab->tunnels->len; i++)
     compile_tunnel(c, i);
   compile_local_resolver(c);
@@ -478,26 +479,34 @@ static void compile_tunnels(const Compile *c) {
     compile_exit_resolver(c, plans->pdata[i]);
 }
 
+void lw_policy_compile_router(const LwLab *lab, LwFacts *facts, LwResourceSet *wanted) {
+  Compile c = {lab, facts, wanted};
+  compile_router_first(&c);
+  for (guint i = 0; i < lab->segments->len; i++)
+    compile_router_leg(&c, lw_lab_segment(lab, i));
+  compile_router_last(&c);
+}
+
+gboolean lw_policy_router_is_namespace(const LwLab *lab, const LwFacts *facts) {
+  return lab->router.kind == LW_ROUTER_BUILTIN || facts->cells_stand_in;
+}
+
 gboolean lw_policy_compile(const LwLab *lab, LwFacts *facts, LwResourceSet *wanted, GError **error) {
-  gboolean builtin = lab->router.kind == LW_ROUTER_BUILTIN || facts->cells_stand_in;
-  if (!builtin && !lab->router.create) {
-    g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED,
-                "router kind opnsense: this build runs the builtin router only");
-    return FALSE;
-  }
+  (void)error;
+  gboolean builtin = lw_policy_router_is_namespace(lab, facts);
   Compile c = {lab, facts, wanted};
   compile_guards(&c);
   compile_uplink(&c);
   compile_management(&c);
   if (builtin)
-    compile_router(&c);
+    compile_router_first(&c);
   for (guint i = 0; i < lab->segments->len; i++) {
     compile_segment_bridge(&c, lw_lab_segment(lab, i));
     if (builtin)
       compile_router_leg(&c, lw_lab_segment(lab, i));
   }
   if (builtin)
-    compile_tunnels(&c);
+    compile_router_last(&c);
   for (guint m = 0; m < lab->machines->len; m++) {
     LwMachineKind kind = lw_lab_machine(lab, m)->kind;
     if (facts->cells_stand_in || kind == LW_MACHINE_CELL)

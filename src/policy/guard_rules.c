@@ -203,8 +203,9 @@ LwRuleset *lw_policy_guard_bridge_rules(const LwLab *lab, LwFacts *facts) {
                                    LW_FIELD_ARP_IP, LW_FIELD_LAST),
   };
   for (guint i = 0; i < lab->segments->len; i++)
-    lw_set_put(g.router_ports, lw_lab_segment(lab, i)->origin,
-               (LwValue){.kind = LW_VALUE_NAME, .name = lw_name_router_port(lw_lab_segment(lab, i))});
+    lw_set_put(
+        g.router_ports, lw_lab_segment(lab, i)->origin,
+        (LwValue){.kind = LW_VALUE_NAME, .name = lw_name_router_port_now(facts, lw_lab_segment(lab, i))});
   for (guint m = 0; m < lab->machines->len; m++)
     for (guint n = 0; n < lw_lab_machine(lab, m)->nics->len; n++)
       pin_nic(&g, lab, facts, m, n);

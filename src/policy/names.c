@@ -8,6 +8,11 @@ char *lw_name_router_port(const LwSegment *segment) {
   return g_strconcat("lw-", segment->name, NULL);
 }
 
+char *lw_name_router_port_now(const LwFacts *facts, const LwSegment *segment) {
+  const char *known = g_hash_table_lookup(facts->router_ports, segment->bridge);
+  return known ? g_strdup(known) : lw_name_router_port(segment);
+}
+
 char *lw_name_tunnel(const LwTunnel *tunnel) {
   return g_strconcat("wg-", tunnel->name, NULL);
 }

@@ -14,7 +14,9 @@
 
 char *lw_name_router_leg(const LwSegment *segment);  /* inside the router: the segment's name */
 char *lw_name_router_port(const LwSegment *segment); /* on the host's bridge: "lw-" + the segment's name */
-char *lw_name_tunnel(const LwTunnel *tunnel);        /* inside the router: "wg-" + the tunnel's name */
+/* The same, or what the router's port there is called, as far as the facts know. */
+char *lw_name_router_port_now(const LwFacts *facts, const LwSegment *segment);
+char *lw_name_tunnel(const LwTunnel *tunnel); /* inside the router: "wg-" + the tunnel's name */
 char *lw_name_nic_port(LwFacts *facts, const LwLab *lab, guint machine,
                        guint nic);               /* host side: "lwm" + number */
 char *lw_name_cell_ns(const LwMachine *machine); /* "cell-" + name */

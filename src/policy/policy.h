@@ -10,8 +10,14 @@
  * segment's DHCP range, where they have none yet. What is there is never changed. */
 gboolean lw_policy_assign(const LwLab *lab, LwFacts *facts, GError **error);
 
-/* All resources of the lab on the host and in the router (not the twin's world). facts must be assigned. */
+/* All resources of the lab on the host and in the router, where that is a namespace (not the twin's world).
+ * facts must be assigned. */
 gboolean lw_policy_compile(const LwLab *lab, LwFacts *facts, LwResourceSet *wanted, GError **error);
+/* The builtin router's alone, with its cables, whatever kind the lab's router is: what stands for a virtual
+ * machine's in a proof. */
+void lw_policy_compile_router(const LwLab *lab, LwFacts *facts, LwResourceSet *wanted);
+/* Is the lab's router a namespace of this machine? Else it is an OPNsense. */
+gboolean lw_policy_router_is_namespace(const LwLab *lab, const LwFacts *facts);
 
 /* The two tables, for tests and goldens: the router's ("lanward") and the host's guards. Transfer full. */
 LwRuleset *lw_policy_router_rules(const LwLab *lab, LwFacts *facts);

@@ -20,8 +20,12 @@ typedef struct {
   /* libvirt, as it is now. A machine's NIC: "MACHINE/INDEX" */
   GHashTable *domains;  /* set of the names of its domains; NULL: nobody looked, or nobody answered */
   GHashTable *networks; /* bridge that a network of libvirt's own makes -> LwResource*, kind NETWORK */
+  GHashTable *bridges;  /* set of segments' bridges that somebody else made, and the file names: used, never
+                           removed */
   GHashTable *macs;     /* NIC -> LwMac*: what a domain's NIC has */
   GHashTable *ports;    /* NIC -> char*: its interface, while that is not yet the one that lanward names */
+  GHashTable *router_ports; /* a segment's bridge -> char*: the router's port there, where it is a virtual
+                               machine and its port is not named by lanward */
 
   /* numbers: given once, kept in the state, appended only. name -> GUINT_TO_POINTER(number), from 1.
      "exit/NAME" (direct is always 1), "segment/NAME", "nic/MACHINE/INDEX" */

@@ -749,6 +749,9 @@ static void append_difference(GString *text, const LwResource *from, const LwRes
 char *lw_resource_difference(const LwResource *from, const LwResource *to) {
   g_autoptr(GString) text = g_string_new(NULL);
   g_return_val_if_fail(from->kind == to->kind, NULL);
+  char *fields = from->kind == LW_RES_ROUTER_ITEM ? lw_router_item_difference(from, to) : NULL;
+  if (fields)
+    return fields;
   for (const Member *m = kinds[from->kind].members; m->name; m++)
     if ((m->flags & COMPARED) && !member_equal(from, to, m))
       append_difference(text, from, to, m);
@@ -809,6 +812,8 @@ static char *describe_object(const LwResource *r) {
   case LW_RES_CONTAINER:
     return g_strdup_printf("container %s at %s", text_or_empty(r->object), name);
   case LW_RES_ROUTER_ITEM:
+    if (lw_resource_is_by_hand(r))
+      return g_strdup_printf("OPNsense, by hand (restart): %s", link);
     return g_strdup_printf("OPNsense's %.*s “%s”", (int)strcspn(name, "/"), name, link);
   case LW_RES_OPENING:
     return describe_opening(r);
@@ -1140,8 +1145,9 @@ LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource 
     return differs_in(from, to, "bridge") || differs_in(from, to, "alias") ? LW_CHANGE_REPLACE
                                                                            : LW_CHANGE_LIVE;
   case LW_RES_DOMAIN: /* what runs goes on as it is until its next start */
-  case LW_RES_ROUTER_ITEM:
     return LW_CHANGE_LIVE;
+  case LW_RES_ROUTER_ITEM:
+    return lw_resource_is_by_hand(to) ? LW_CHANGE_RESTART : LW_CHANGE_LIVE;
   case LW_RES_DOMAIN_NIC:
     return differs_in(from, to, "mac") || differs_in(from, to, "model") ? LW_CHANGE_REPLACE : LW_CHANGE_LIVE;
   case LW_RES_PROFILE: /* what an active profile cannot be given (Reapply refuses it) */

@@ -37,7 +37,8 @@ typedef enum {
   LW_RES_PROFILE,     /* name | a connection profile of the host's NetworkManager, see below */
   LW_RES_CONTAINER,   /* name | a running container's network namespace, under that name; see below */
   LW_RES_ROUTER_ITEM, /* name ("rule/UUID") | value: fields of an item of an OPNsense's configuration, as
-                         JSON; no secrets; link: what people call it, not compared */
+                         JSON; no secrets; link: what people call it, not compared. "by-hand/WHAT": what no
+                         API changes, only ever observed; link: the steps */
   LW_RES_OPENING,     /* name (which firewall), link, oif, from, to, value; see below */
   LW_RES_LAST
 } LwResourceKind;
@@ -325,6 +326,11 @@ typedef struct {
 const char *lw_change_class_name(LwChangeClass klass);
 /* How a difference between two resources of one key can be carried out. */
 LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource *to);
+/* A router item that no API changes: a person does it. */
+gboolean lw_resource_is_by_hand(const LwResource *resource);
+/* The fields of a router item that differ: "gateway A -> B, log 0 -> 1". Transfer full; NULL: none, or no
+ * fields. */
+char *lw_router_item_difference(const LwResource *from, const LwResource *to);
 
 LwChange *lw_change_new(LwChangeClass klass, LwResource *from /* nullable, ref taken */, LwResource *to);
 void lw_change_free(LwChange *change);

@@ -189,6 +189,7 @@ static void read_router(LwSpec *spec, const LwYaml *map) {
   if (!map)
     return;
   router->origin = map->origin;
+  router->folder = spec->dir ? g_canonicalize_filename(spec->dir, NULL) : NULL;
   lw_spec_fields(spec, map, LW_SECTION_ROUTER, NULL, FALSE, map->origin, "router", &fields);
   router->kind = (LwRouterKind)lw_spec_choice(spec, &fields, LW_KEY_ROUTER_KIND);
   router->adopt = (LwAdopt)lw_spec_choice(spec, &fields, LW_KEY_ROUTER_ADOPT);

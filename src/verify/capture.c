@@ -289,7 +289,7 @@ static void note_overflow(LwStation *station, struct msghdr *message) {
 
 static gboolean understand(const Ear *ear, const guint8 *bytes, gsize length, const struct sockaddr_ll *from,
                            LwSighting *out) {
-  static const LwSeen how[] = {LW_SEEN_LOCAL, LW_SEEN_LOCAL, LW_SEEN_WIRE, LW_SEEN_WIRE, LW_SEEN_LEFT};
+  static const LwHowSeen how[] = {LW_SEEN_LOCAL, LW_SEEN_LOCAL, LW_SEEN_WIRE, LW_SEEN_WIRE, LW_SEEN_LEFT};
   out->how = how[ear->kind];
   out->link = out->how == LW_SEEN_LOCAL ? 0 : (guint)from->sll_ifindex;
   gboolean went_out = out->how != LW_SEEN_LOCAL && from->sll_pkttype == PACKET_OUTGOING;

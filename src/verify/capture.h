@@ -16,10 +16,10 @@ typedef struct {
 
 /* How a packet was seen. LOCAL: delivered to the namespace's own sockets, so past its input rules. WIRE: came
  * in by a link, before any rule of layer 3. LEFT: went out by a link, past every rule. */
-typedef enum { LW_SEEN_LOCAL, LW_SEEN_WIRE, LW_SEEN_LEFT } LwSeen;
+typedef enum { LW_SEEN_LOCAL, LW_SEEN_WIRE, LW_SEEN_LEFT } LwHowSeen;
 
 typedef struct {
-  LwSeen how;
+  LwHowSeen how;
   guint link;      /* WIRE, LEFT: interface index */
   guint family;    /* 4, 6 */
   LwPacket packet; /* family 6, LOCAL: without its addresses */

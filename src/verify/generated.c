@@ -5,10 +5,10 @@
 
 #include <string.h>
 
-#define PIECES_MOST 48       /* of a set: a file with more has its cells cut anyway */
-#define DIFFERENCE_PIECES 6  /* of a violation's set */
-#define CELL_MOST 96         /* packets a cell of the matrix, sender by receiver */
-#define DIFFERENCE_MOST 24   /* besides, of what differs */
+#define PIECES_MOST 48      /* of a set: a file with more has its cells cut anyway */
+#define DIFFERENCE_PIECES 6 /* of a violation's set */
+#define CELL_MOST 96        /* packets a cell of the matrix, sender by receiver */
+#define DIFFERENCE_MOST 24  /* besides, of what differs */
 
 /* What became of a cell of the matrix. */
 typedef struct {
@@ -60,7 +60,8 @@ static guint place_of(const Make *m, LwZoneKind kind, guint index, const LwAddr 
 }
 
 /* --- rows
- * ----------------------------------------------------------------------------------------------------------- */
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 typedef enum {
   ROW_OTHER,   /* packets of it cannot be sent */
@@ -330,9 +331,8 @@ static void find_target(const Make *m, const LwHeader *h, LwWay *way) {
     break;
   case LW_ZONE_HOME_LAN:
     way->receiver = lw_addr_equal(&h->destination, &m->around->host_uplink) ? m->host
-                    : m->world->ends_at_exits
-                        ? LW_NONE
-                        : place_of(m, LW_ZONE_HOME_LAN, LW_NONE, &h->destination);
+                    : m->world->ends_at_exits                               ? LW_NONE
+                                              : place_of(m, LW_ZONE_HOME_LAN, LW_NONE, &h->destination);
     break;
   case LW_ZONE_INTERNET:
     if (lw_addr_equal(&h->destination, &m->world->internet_host))
@@ -373,7 +373,8 @@ static char *key_of(const LwFlow *flow, const LwHeader *h) {
                          h->proto == 1 || h->proto == 58 ? h->icmp_type : 0);
 }
 
-/* On its own wire a machine may say anything to anybody there; a packet for somewhere else is not sent there. */
+/* On its own wire a machine may say anything to anybody there; a packet for somewhere else is not sent there.
+ */
 static gboolean is_beside(const Make *m, const LwIntended *each, const LwHeader *h) {
   gboolean own_wire = m->row->zone.kind == LW_ZONE_SEGMENT && each->to.kind == LW_ZONE_SEGMENT &&
                       each->to.index == m->row->zone.index;
@@ -452,8 +453,8 @@ static void add_flow(const Make *m, const LwHeader *h, const LwWay *way, const L
   g_ptr_array_add(m->flows, flow);
 }
 
-/* A forward: the router is asked, and a machine gets it. Or the router takes what is for somebody else (a query
- * that is redirected), or for everybody. */
+/* A forward: the router is asked, and a machine gets it. Or the router takes what is for somebody else (a
+ * query that is redirected), or for everybody. */
 static void aim_at_receiver(const Make *m, const LwIntended *must, LwWay *way) {
   if (must->to.kind == LW_ZONE_ROUTER) {
     way->to = (LwZone){LW_ZONE_ROUTER, LW_NONE};
@@ -513,7 +514,8 @@ static void add_point(const Make *m, const LwHeader *h, gboolean differs) {
 }
 
 /* --- sets
- * ------------------------------------------------------------------------------------------------------------ */
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static void add_points(const Make *m, LwBdd set, guint pieces, gboolean differs) {
   LwPointWishes wishes = {m->sources, m->destinations, source_fits, destination_fits, (gpointer)m};
@@ -577,11 +579,13 @@ static void tell_left_out(const Make *m, GPtrArray *left_out) {
     const Count *count = m->counts->pdata[i];
     if (!count->over)
       continue;
-    g_string_append_printf(text, "%s%s -> %s (%u)", text->len ? ", " : "", count->from, count->to, count->over);
+    g_string_append_printf(text, "%s%s -> %s (%u)", text->len ? ", " : "", count->from, count->to,
+                           count->over);
     over += count->over;
   }
   if (over)
-    g_ptr_array_add(left_out, g_strdup_printf("%u boundaries, beyond %u of a cell: %s", over, CELL_MOST, text->str));
+    g_ptr_array_add(left_out,
+                    g_strdup_printf("%u boundaries, beyond %u of a cell: %s", over, CELL_MOST, text->str));
 }
 
 void lw_verify_generate(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,

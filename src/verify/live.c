@@ -483,9 +483,9 @@ static guint count_waiting(LwLive *live, Wanted wanted) {
   return count;
 }
 
-/* Until all is satisfied, or the time is over; what waits is sent again now and then. On a machine that is busy time
- * passes without anybody getting to run: it is not over before what waits was sent again so often that only a rule
- * can have stopped it, and nothing more came of it. */
+/* Until all is satisfied, or the time is over; what waits is sent again now and then. On a machine that is
+ * busy time passes without anybody getting to run: it is not over before what waits was sent again so often
+ * that only a rule can have stopped it, and nothing more came of it. */
 static void wait_for(LwLive *live, GArray *fds, Wanted wanted, gint64 limit_ms) {
   gint64 end = g_get_monotonic_time() + limit_ms * 1000;
   gint64 again = g_get_monotonic_time() + AGAIN_MS * 1000;

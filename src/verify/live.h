@@ -9,7 +9,7 @@
 
 typedef struct {
   guint station;
-  LwSeen how;
+  LwHowSeen how;
   guint link;
   LwAddr source; /* as it was then */
 } LwSeenAt;

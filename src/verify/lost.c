@@ -104,7 +104,8 @@ static void add_row(Lost *lost, const LwStaticRow *row, guint tunnel) {
 }
 
 /* --- sending
- * ---------------------------------------------------------------------------------------------------------- */
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void note_left(const char *link, const guint8 *bytes, gsize length, gpointer data) {
   Lost *lost = data;
@@ -120,7 +121,10 @@ static void note_left(const char *link, const guint8 *bytes, gsize length, gpoin
 }
 
 static LwProto proto_of(guint8 number) {
-  return number == 1 ? LW_PROTO_ICMP : number == 6 ? LW_PROTO_TCP : number == 17 ? LW_PROTO_UDP : LW_PROTO_ANY;
+  return number == 1    ? LW_PROTO_ICMP
+         : number == 6  ? LW_PROTO_TCP
+         : number == 17 ? LW_PROTO_UDP
+                        : LW_PROTO_ANY;
 }
 
 /* Each time a flow of its own: what was open before would go on as it did. */
@@ -147,7 +151,8 @@ static void send_all(Lost *lost, TryStage stage) {
 }
 
 /* --- judging
- * --------------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void add_violation(const Lost *lost, const Try *try, const char *tunnel, guint more, gboolean bare) {
   const LwHeader *h = &try->header;
@@ -165,8 +170,9 @@ static void add_violation(const Lost *lost, const Try *try, const char *tunnel, 
   g_string_append_printf(text, "%s -> internet/%s: %s: with %s lost it must not go anywhere", try->row->name,
                          tunnel, packet, tunnel);
   if (bare)
-    g_string_append(text, ", and no route of its exit refuses it: sent in a copy of the router, it left as soon as "
-                          "the rules behind those routes were out of its way");
+    g_string_append(text,
+                    ", and no route of its exit refuses it: sent in a copy of the router, it left as soon as "
+                    "the rules behind those routes were out of its way");
   else
     g_string_append_printf(text, ", but sent in a copy of the router it left by %s", try->left[TRY_LOST]);
   if (more)
@@ -212,8 +218,8 @@ static void judge(const Lost *lost, const char *tunnel, const char *link) {
     tell(lost, row, tunnel, TRY_BARE);
     if (!is_right(lost, row, link))
       g_ptr_array_add(lost->report->left_out,
-                      g_strdup_printf("%s with %s lost: nothing of it leaves by that tunnel as it is", row->name,
-                                      tunnel));
+                      g_strdup_printf("%s with %s lost: nothing of it leaves by that tunnel as it is",
+                                      row->name, tunnel));
   }
 }
 

@@ -262,6 +262,24 @@ static LwAddr address_of(const LwResourceSet *world, const char *ns, const char 
   return LW_ADDR_NONE;
 }
 
+/* Its rule for answers to WAN's DHCP client stands before all others, and whom they come from does not
+ * matter: told, since no line of a file is to blame, and nothing else listens there. */
+static void tolerate(LwStatic *proof) {
+  LwBddPool *pool = proof->pool;
+  if (proof->lab->router.kind != LW_ROUTER_OPNSENSE || proof->facts->cells_stand_in ||
+      proof->router_outside == LW_BDD_FALSE)
+    return;
+  LwBdd ports = lw_bdd_and(pool, lw_packets_number(pool, LW_HEADER_SPORT, 67, 67),
+                           lw_packets_number(pool, LW_HEADER_DPORT, 68, 68));
+  proof->tolerated =
+      lw_bdd_and(pool, lw_bdd_and(pool, ports, lw_packets_number(pool, LW_HEADER_PROTO, UDP, UDP)),
+                 proof->router_outside);
+  g_ptr_array_add(
+      proof->unknowns,
+      g_strdup("not a violation: an OPNsense lets UDP from port 67 to port 68 in to its own WAN address by "
+               "a rule of its own, whoever sends it; nothing but its DHCP client listens there"));
+}
+
 LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *facts,
                           const LwResourceSet *world) {
   LwStatic *proof = g_new0(LwStatic, 1);
@@ -282,6 +300,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
                              .host = address_of(world, "", lab->host.bridge)};
   p.basis = lw_intent_basis(proof->pool, lab, facts, &outside);
   proof->router_outside = p.basis.router_outside;
+  tolerate(proof);
   p.far = lw_static_far_destinations(proof->pool);
   p.host_sources = host_sources(&p);
   lw_static_add_rows(&p);

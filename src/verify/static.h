@@ -31,7 +31,8 @@ typedef struct {
   GPtrArray *intended; /* of LwIntended* */
   GPtrArray *reached;  /* of LwReached* */
   LwBdd by_bridge;     /* of a port: what gets anywhere when it is sent to the bridge itself */
-  LwBddStored *stored; /* the sets of the three above while nobody looks at them; NULL: they are in the pool */
+  LwBddStored
+      *stored; /* the sets of the three above while nobody looks at them; NULL: they are in the pool */
 } LwStaticRow;
 
 typedef enum {
@@ -69,7 +70,9 @@ struct LwStatic {
   LwBdd machines;        /* destinations that are machines' */
   gboolean *has_link;    /* network behind the host -> something leads to it */
   LwBdd router_outside;  /* destination: the router's own address in the home LAN; FALSE: not known */
-  GPtrArray *unknowns;   /* of char*: what could not be understood, taken in the safe direction */
+  LwBdd
+      tolerated; /* what an OPNsense lets in to that address by a rule of its own that no setting takes out */
+  GPtrArray *unknowns; /* of char*: what could not be understood, taken in the safe direction */
 };
 
 /* Wanted resources with what only WAN's lease brings, by the facts: for a proof before anything is there.

@@ -35,8 +35,8 @@ static gboolean six_passes(const LwStatic *proof, const LwStaticRow *row) {
 
 /* What does not come from a segment and does not get into the lab is not lanward's. */
 static gboolean is_beyond(const LwStaticRow *row, const LwPlace *place) {
-  return row->zone.kind != LW_ZONE_SEGMENT && (place->elsewhere || place->zone.kind == LW_ZONE_INTERNET ||
-                                               place->zone.kind == LW_ZONE_NETWORK);
+  return row->zone.kind != LW_ZONE_SEGMENT &&
+         (place->elsewhere || place->zone.kind == LW_ZONE_INTERNET || place->zone.kind == LW_ZONE_NETWORK);
 }
 
 static gboolean passes_anywhere(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet) {
@@ -54,7 +54,8 @@ static gboolean row_lets_pass(const LwStatic *proof, const LwStaticRow *row, con
   LwHeader packet = cell->generated ? cell->packet : lw_static_header(&cell->question);
   LwZone to = cell->question.to;
   if (cell->by_bridge) {
-    LwBdd asked = cell->family == 6 && !cell->generated ? lw_packets_family(proof->pool, 6) : lw_packets_of(proof->pool, &packet);
+    LwBdd asked = cell->family == 6 && !cell->generated ? lw_packets_family(proof->pool, 6)
+                                                        : lw_packets_of(proof->pool, &packet);
     return lw_bdd_intersects(proof->pool, row->by_bridge, asked);
   }
   if (cell->family == 6 && !cell->generated)

@@ -37,7 +37,8 @@ char *lw_static_pieces_text(LwBddPool *pool, LwBdd set) {
   return g_string_free(text, FALSE);
 }
 
-/* IPv6 addresses that a host can have: the first of a range is nobody's, or the router's own to any of them. */
+/* IPv6 addresses that a host can have: the first of a range is nobody's, or the router's own to any of them.
+ */
 static void make_plain6(LwBddPool *pool, LwBdd set, LwHeader *packet) {
   LwHeader plain = *packet;
   if (packet->source.family != 6)
@@ -242,6 +243,8 @@ void lw_static_judge_arrivals(const Prove *p, LwStaticRow *row, const GPtrArray 
     if (!is_judged(row, &place))
       continue;
     LwBdd may = lw_static_may_arrive(row, &place, &arrival->rewrite, pool);
+    if (!place.elsewhere && place.zone.kind == LW_ZONE_ROUTER)
+      may = lw_bdd_or(pool, may, p->proof->tolerated);
     lw_static_judge(p, row, LW_STATIC_OPEN, &place, lw_bdd_minus(pool, arrival->packets, may));
     if (leaves_unmasked(p, row, &place, &arrival->rewrite))
       lw_static_judge(p, row, LW_STATIC_UNMASKED, &place, lw_bdd_and(pool, arrival->packets, may));

@@ -111,7 +111,8 @@ static gboolean read_routes(LwNetCopy *copy, LwRtnl *from, GError **error) {
 }
 
 /* --- links
- * ----------------------------------------------------------------------------------------------------------- */
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static gboolean change_link(const char *name, unsigned long what, struct ifreq *request, GError **error) {
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -130,9 +131,10 @@ static gboolean set_flags(const char *name, gboolean up, GError **error) {
   return change_link(name, SIOCSIFFLAGS, &request, error);
 }
 
-/* In the namespace that we are in. index 0: any. It outlives its descriptor: all go at once with the namespace,
- * which is much quicker than one by one, and behind our back. */
-static End *end_new(const char *name, int index, const LwMac *mac /* nullable: packets alone */, GError **error) {
+/* In the namespace that we are in. index 0: any. It outlives its descriptor: all go at once with the
+ * namespace, which is much quicker than one by one, and behind our back. */
+static End *end_new(const char *name, int index, const LwMac *mac /* nullable: packets alone */,
+                    GError **error) {
   End *end = g_new0(End, 1);
   struct ifreq request = {.ifr_flags = (short)((mac ? IFF_TAP : IFF_TUN) | IFF_NO_PI)};
   g_strlcpy(end->name, name, sizeof end->name);
@@ -188,7 +190,8 @@ static gboolean add_links(LwNetCopy *copy, const LwLinks *links, GError **error)
 /* --- the rest
  * -------------------------------------------------------------------------------------------------------- */
 
-static void queue_all(LwNetCopy *copy, const GPtrArray *messages, const char *verb, LwRtnlTolerance tolerance) {
+static void queue_all(LwNetCopy *copy, const GPtrArray *messages, const char *verb,
+                      LwRtnlTolerance tolerance) {
   for (guint i = 0; i < messages->len; i++)
     lw_rtnl_queue(copy->rtnl, messages->pdata[i], verb, NULL, tolerance);
 }
@@ -294,7 +297,8 @@ LwNetCopy *lw_net_copy_new(const char *ns, GError **error) {
 }
 
 /* --- changes
- * --------------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 gboolean lw_net_copy_add_link(LwNetCopy *copy, const char *name, GError **error) {
   int previous = lw_net_copy_enter(copy, error);
@@ -341,7 +345,8 @@ gboolean lw_net_copy_catch(LwNetCopy *copy, const char *link, gboolean on, GErro
 }
 
 /* --- packets
- * --------------------------------------------------------------------------------------------------------- */
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 gboolean lw_net_copy_send(LwNetCopy *copy, const char *link, const guint8 *packet, gsize length) {
   static const guint8 sender[6] = {0x52, 0x54, 0, 0x6c, 0x77, 1};

@@ -1,5 +1,5 @@
 /* A conversation with NetworkManager: libnm's asynchronous calls on a main context of its own, each awaited.
- * Only in a child of lw_nm_apart(). */
+ * Only in a child of lw_apart("NetworkManager", ). */
 #pragma once
 
 #include <NetworkManager.h>

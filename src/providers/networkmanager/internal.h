@@ -1,4 +1,4 @@
-/* Shared by the I/O half; all of it runs in a child of lw_nm_apart(). */
+/* Shared by the I/O half; all of it runs in a child of lw_apart("NetworkManager", ). */
 #pragma once
 
 #include "providers/networkmanager/client.h"

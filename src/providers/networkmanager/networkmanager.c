@@ -1,7 +1,7 @@
 #include "providers/networkmanager/networkmanager.h"
 
 #include "base/error.h"
-#include "providers/networkmanager/apart.h"
+#include "base/apart.h"
 #include "providers/networkmanager/internal.h"
 #include "providers/networkmanager/translate.h"
 
@@ -95,7 +95,7 @@ static gboolean look(const LwResourceSet *wanted, const LwResourceSet *owned, gu
   if (asked->len == 0)
     return TRUE;
   Observation observation = {asked, wait_ms};
-  g_autofree char *answer = lw_nm_apart(observe_apart, &observation, LOOK_SECONDS, error);
+  g_autofree char *answer = lw_apart("NetworkManager", observe_apart, &observation, LOOK_SECONDS, error);
   return answer && read_set(answer, seen, error);
 }
 
@@ -115,7 +115,7 @@ static gboolean profiles_apart(gpointer data, GString *answer, GError **error) {
 }
 
 LwResourceSet *lw_nm_profiles(GError **error) {
-  g_autofree char *answer = lw_nm_apart(profiles_apart, NULL, LOOK_SECONDS, error);
+  g_autofree char *answer = lw_apart("NetworkManager", profiles_apart, NULL, LOOK_SECONDS, error);
   g_autoptr(LwResourceSet) seen = lw_resource_set_new();
   return answer && read_set(answer, seen, error) ? g_steal_pointer(&seen) : NULL;
 }
@@ -141,7 +141,7 @@ static gboolean do_work(const GPtrArray *changes, guint wait_ms, guint seconds,
   if (changes->len == 0)
     return TRUE;
   Work work = {changes, wait_ms, body};
-  g_autofree char *answer = lw_nm_apart(work_apart, &work, seconds, error);
+  g_autofree char *answer = lw_apart("NetworkManager", work_apart, &work, seconds, error);
   return answer != NULL;
 }
 
@@ -163,7 +163,7 @@ static gboolean wait_apart(gpointer data, GString *answer, GError **error) {
 }
 
 static gboolean undo(LwProvider *self, GBytes *bytes, GError **error) {
-  g_autofree char *there = lw_nm_apart(wait_apart, NULL, LOOK_SECONDS, error);
+  g_autofree char *there = lw_apart("NetworkManager", wait_apart, NULL, LOOK_SECONDS, error);
   g_autoptr(GPtrArray) pending = there ? lw_undo_pending(self, bytes, error) : NULL;
   return pending && apply(self, pending, error);
 }

@@ -1,6 +1,6 @@
 /* The host's uplink, as NetworkManager sees it. */
 #include "base/error.h"
-#include "providers/networkmanager/apart.h"
+#include "base/apart.h"
 #include "providers/networkmanager/internal.h"
 #include "providers/networkmanager/translate.h"
 
@@ -135,7 +135,7 @@ static char **texts_of(JsonObject *json, const char *name) {
 
 gboolean lw_nm_look(const char *name, LwMac mac, LwNmUplink *out, GError **error) {
   Asked asked = {name, mac};
-  g_autofree char *answer = lw_nm_apart(look_apart, &asked, LOOK_SECONDS, error);
+  g_autofree char *answer = lw_apart("NetworkManager", look_apart, &asked, LOOK_SECONDS, error);
   g_autoptr(JsonNode) root = answer ? json_from_string(answer, error) : NULL;
   if (!root)
     return FALSE;

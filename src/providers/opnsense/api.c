@@ -1,6 +1,8 @@
 #include "providers/opnsense/api.h"
 
+#include "base/apart.h"
 #include "base/error.h"
+#include "base/secret.h"
 
 #include <libsoup/soup.h>
 #include <string.h>
@@ -8,7 +10,9 @@
 struct LwOpnApi {
   SoupSession *session;
   char *url, *authorization, *pin;
-  guint tries, pause_ms;
+  guint timeout, tries, pause_ms, ended;
+  gboolean apart;     /* each request is made in a child process (base/apart.h) */
+  gboolean unreached; /* the last request brought no answer */
 };
 
 LwOpnApi *lw_opn_api_new(const char *url, const LwOpnKey *key, const char *pin) {
@@ -20,14 +24,25 @@ LwOpnApi *lw_opn_api_new(const char *url, const LwOpnKey *key, const char *pin) 
   api->authorization = g_strdup_printf("Basic %s", encoded);
   explicit_bzero(both, strlen(both));
   explicit_bzero(encoded, strlen(encoded));
-  api->session = soup_session_new_with_options("timeout", 15, "max-conns", 1, NULL);
-  soup_session_set_proxy_resolver(api->session, NULL); /* the router is next to us */
-  /* with a pin nobody else's word counts: without authorities every certificate comes to our own check */
-  if (pin)
-    soup_session_set_tls_database(api->session, NULL);
+  api->timeout = 15;
   api->tries = 12;
   api->pause_ms = 2000;
   return api;
+}
+
+void lw_opn_api_set_apart(LwOpnApi *api) {
+  api->apart = TRUE;
+}
+
+static SoupSession *session_of(LwOpnApi *api) {
+  if (api->session)
+    return api->session;
+  api->session = soup_session_new_with_options("timeout", api->timeout, "max-conns", 1, NULL);
+  soup_session_set_proxy_resolver(api->session, NULL); /* the router is next to us */
+  /* with a pin nobody else's word counts: without authorities every certificate comes to our own check */
+  if (api->pin)
+    soup_session_set_tls_database(api->session, NULL);
+  return api->session;
 }
 
 void lw_opn_api_free(LwOpnApi *api) {
@@ -37,12 +52,12 @@ void lw_opn_api_free(LwOpnApi *api) {
   g_free(api->authorization);
   g_free(api->url);
   g_free(api->pin);
-  g_object_unref(api->session);
+  g_clear_object(&api->session);
   g_free(api);
 }
 
 void lw_opn_api_set_patience(LwOpnApi *api, guint timeout_seconds, guint tries, guint pause_ms) {
-  soup_session_set_timeout(api->session, timeout_seconds);
+  api->timeout = timeout_seconds;
   api->tries = tries;
   api->pause_ms = pause_ms;
 }
@@ -127,14 +142,15 @@ static gboolean check_result(JsonNode *node, const char *path, GError **error) {
 }
 
 /* The answer's bytes. */
-static GBytes *fetch(LwOpnApi *api, const char *path, JsonObject *body, GError **error) {
+static GBytes *fetch_here(LwOpnApi *api, const char *path, JsonObject *body, GError **error) {
   g_autoptr(SoupMessage) message = make_message(api, path, body);
   if (!message) {
     g_set_error(error, LW_ERROR, LW_ERROR_SPEC, "“%s” is no address of an API", api->url);
     return NULL;
   }
   g_autoptr(GError) inner = NULL;
-  g_autoptr(GBytes) bytes = soup_session_send_and_read(api->session, message, NULL, &inner);
+  g_autoptr(GBytes) bytes = soup_session_send_and_read(session_of(api), message, NULL, &inner);
+  api->unreached = !bytes;
   if (!bytes) {
     gboolean tls = inner->domain == G_TLS_ERROR;
     g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "OPNsense, %s: %s%s", path, inner->message,
@@ -142,6 +158,48 @@ static GBytes *fetch(LwOpnApi *api, const char *path, JsonObject *body, GError *
     return NULL;
   }
   return check_status(message, path, error) ? g_steal_pointer(&bytes) : NULL;
+}
+
+typedef struct {
+  LwOpnApi *api;
+  const char *path;
+  JsonObject *body;
+} Request;
+
+/* "=BYTES", or "?MESSAGE" when no answer came at all. */
+static gboolean request_apart(gpointer data, GString *answer, GError **error) {
+  const Request *request = data;
+  g_autoptr(GError) inner = NULL;
+  g_autoptr(GBytes) bytes = fetch_here(request->api, request->path, request->body, &inner);
+  if (!bytes && !request->api->unreached) {
+    g_propagate_error(error, g_steal_pointer(&inner));
+    return FALSE;
+  }
+  gsize length = 0;
+  const char *text = bytes ? g_bytes_get_data(bytes, &length) : NULL;
+  g_string_append_c(answer, bytes ? '=' : '?');
+  g_string_append_len(answer, bytes ? text : inner->message, bytes ? (gssize)length : -1);
+  return TRUE;
+}
+
+static GBytes *fetch(LwOpnApi *api, const char *path, JsonObject *body, GError **error) {
+  if (!api->apart)
+    return fetch_here(api, path, body, error);
+  Request request = {api, path, body};
+  api->unreached = TRUE;
+  g_autoptr(GError) inner = NULL;
+  char *answer = lw_apart("OPNsense", request_apart, &request, api->timeout + 5, &inner);
+  if (!answer) {
+    api->unreached = strstr(inner->message, "did not answer") != NULL;
+    g_propagate_error(error, g_steal_pointer(&inner));
+    return NULL;
+  }
+  api->unreached = *answer == '?';
+  if (api->unreached)
+    g_set_error_literal(error, LW_ERROR, LW_ERROR_FAILED, answer + 1);
+  GBytes *bytes = api->unreached ? NULL : g_bytes_new(answer + 1, strlen(answer + 1));
+  lw_secret_clear(answer);
+  return bytes;
 }
 
 JsonNode *lw_opn_api_call(LwOpnApi *api, const char *path, JsonObject *body, GError **error) {
@@ -364,39 +422,66 @@ static void clear_before(gpointer data) {
   g_clear_pointer(&before->fields, json_object_unref);
 }
 
+/* Unless it was called already. */
+static gboolean call_once(LwOpnApi *api, GPtrArray *called, const char *path, GError **error) {
+  if (g_ptr_array_find_with_equal_func(called, path, g_str_equal, NULL))
+    return TRUE;
+  g_ptr_array_add(called, (gpointer)path);
+  g_autoptr(JsonObject) empty = json_object_new();
+  g_autoptr(JsonNode) answer = lw_opn_api_call(api, path, empty, error);
+  return answer != NULL;
+}
+
 /* Each once, in order. */
 static gboolean put_into_force(LwOpnApi *api, const GArray *done, GError **error) {
   g_autoptr(GPtrArray) called = g_ptr_array_new();
-  g_autoptr(JsonObject) empty = json_object_new();
-  for (guint i = 0; i < done->len; i++) {
-    const char *path = g_array_index(done, Before, i).kind->apply;
-    if (g_ptr_array_find_with_equal_func(called, path, g_str_equal, NULL))
-      continue;
-    g_ptr_array_add(called, (gpointer)path);
-    g_autoptr(JsonNode) answer = lw_opn_api_call(api, path, empty, error);
-    if (!answer)
+  for (guint i = 0; i < done->len; i++)
+    if (!call_once(api, called, g_array_index(done, Before, i).kind->apply, error))
       return FALSE;
-  }
   return TRUE;
+}
+
+gboolean lw_opn_api_end(LwOpnApi *api, const char *network, GError **error) {
+  g_autoptr(JsonObject) body = json_object_new();
+  json_object_set_string_member(body, "filter", network);
+  g_autoptr(JsonNode) answer = lw_opn_api_call(api, "diagnostics/firewall/kill_states", body, error);
+  JsonNode *dropped = answer && JSON_NODE_HOLDS_OBJECT(answer)
+                          ? json_object_get_member(json_node_get_object(answer), "dropped_states")
+                          : NULL;
+  if (dropped && JSON_NODE_HOLDS_VALUE(dropped) && json_node_get_value_type(dropped) == G_TYPE_INT64)
+    api->ended += (guint)CLAMP(json_node_get_int(dropped), 0, G_MAXINT);
+  return answer != NULL;
+}
+
+guint lw_opn_api_ended(const LwOpnApi *api) {
+  return api->ended;
 }
 
 static gboolean kill_states(LwOpnApi *api, const GPtrArray *networks, GError **error) {
-  for (guint i = 0; i < networks->len; i++) {
-    g_autoptr(JsonObject) body = json_object_new();
-    json_object_set_string_member(body, "filter", networks->pdata[i]);
-    g_autoptr(JsonNode) answer = lw_opn_api_call(api, "diagnostics/firewall/kill_states", body, error);
-    if (!answer)
+  for (guint i = 0; i < networks->len; i++)
+    if (!lw_opn_api_end(api, networks->pdata[i], error))
       return FALSE;
-  }
   return TRUE;
 }
 
-/* The last change first. What cannot be undone is left, and the rest undone all the same. */
+gboolean lw_opn_api_enforce(LwOpnApi *api, const GPtrArray *changes, const GPtrArray *networks,
+                            GError **error) {
+  g_autoptr(GPtrArray) called = g_ptr_array_new();
+  for (guint i = 0; i < changes->len; i++)
+    if (!call_once(api, called, ((const LwOpnChange *)changes->pdata[i])->kind->apply, error))
+      return FALSE;
+  return kill_states(api, networks, error);
+}
+
+/* The last change first. What cannot be undone is left, and the rest undone all the same; but of a router
+ * that does not answer each request takes its whole time, so there the journal's undo comes later. */
 static gboolean undo(LwOpnApi *api, const GArray *done, const GPtrArray *networks, GError **error) {
   gboolean good = TRUE;
   for (guint i = done->len; i > 0; i--) {
     const Before *before = &g_array_index(done, Before, i - 1);
     good = put(api, before->kind, before->uuid, before->fields, good ? error : NULL) && good;
+    if (!good && api->unreached)
+      return FALSE;
   }
   good = put_into_force(api, done, good ? error : NULL) && good;
   return kill_states(api, networks, good ? error : NULL) && good;

@@ -21,6 +21,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwOpnApi, lw_opn_api_free)
 /* Defaults: 15 s for an answer; 12 further tries, 2 s apart, of what a cache refuses. */
 void lw_opn_api_set_patience(LwOpnApi *api, guint timeout_seconds, guint tries, guint pause_ms);
 
+/* From now on each request is made in a child process: for a program that forks, which must not do so once it
+ * has the threads of a connection. */
+void lw_opn_api_set_apart(LwOpnApi *api);
+
 /* One request: POST, or GET where body is NULL. Transfer full; NULL and error: not reached, refused (with the
  * fields that it refuses), not what OPNsense answers. Errors hold no value that was sent. */
 JsonNode *lw_opn_api_call(LwOpnApi *api, const char *path, JsonObject *body /* nullable */, GError **error);
@@ -30,6 +34,11 @@ char *lw_opn_api_download(LwOpnApi *api, GError **error);
 char *lw_opn_api_version(LwOpnApi *api, GError **error);
 /* Whether lanward knows a version: changes nothing on one that it does not. */
 gboolean lw_opn_version_known(const char *version);
+
+/* Ends the flows of an address or a network. */
+gboolean lw_opn_api_end(LwOpnApi *api, const char *network, GError **error);
+/* How many flows have been ended by now, as OPNsense counts them. */
+guint lw_opn_api_ended(const LwOpnApi *api);
 
 /* The fields of an item as get answers it, in the words that set takes: pure. NULL: it is not there. Transfer
  * full. */
@@ -48,3 +57,7 @@ typedef gboolean (*LwOpnKeep)(const LwOpnKind *kind, const char *uuid, JsonObjec
  * LW_ERROR_FAILED). */
 gboolean lw_opn_api_apply(LwOpnApi *api, const GPtrArray *changes, const GPtrArray *networks, LwOpnKeep keep,
                           gpointer data, GError **error);
+/* Puts into force what there is of such items, and kills states, without changing any: for whoever finds them
+ * changed and does not know whether they were loaded. */
+gboolean lw_opn_api_enforce(LwOpnApi *api, const GPtrArray *changes, const GPtrArray *networks,
+                            GError **error);

@@ -17,6 +17,8 @@ static const LwOpnKind kinds[] = {
     {"gateway", "OPNsense/Gateways", "gateway_item", "routing/settings/set_gateway",
      "routing/settings/del_gateway", "routing/settings/get_gateway", "gateway_item",
      "routing/settings/reconfigure", TRUE},
+    {"route", "staticroutes", "route", "routes/routes/setroute", "routes/routes/delroute",
+     "routes/routes/getroute", "route", "routes/routes/reconfigure", TRUE},
     {"alias", "OPNsense/Firewall/Alias/aliases", "alias", "firewall/alias/set_item",
      "firewall/alias/del_item", "firewall/alias/get_item", "alias", "firewall/alias/reconfigure", TRUE},
     {"host", "dnsmasq", "hosts", "dnsmasq/settings/set_host", "dnsmasq/settings/del_host",
@@ -171,8 +173,15 @@ static void compare_by_hand(xmlNode *before, xmlNode *after, GPtrArray *by_hand)
                {"system/ssh", "SSH's settings"},
                {"system/skip_rules_gw_down", "what becomes of rules whose gateway is gone"},
                {"ntpd", "NTP"},
-               {"staticroutes", "static routes"},
-               {"nat/outbound", "the mode of outbound NAT"}};
+               {"system/ipv6allow", "whether IPv6 passes"},
+               {"OPNsense/Interfaces/settings/disableipv6", "whether IPv6 is on"},
+               {"OPNsense/wireguard/general", "whether WireGuard is on"},
+               {"dnsmasq/enable", "whether Dnsmasq runs"},
+               {"dnsmasq/port", "Dnsmasq's port"},
+               {"dnsmasq/no_resolv", "whom Dnsmasq asks"},
+               {"dnsmasq/interface", "Dnsmasq's interfaces"},
+               {"dnsmasq/dhcp", "Dnsmasq's DHCP settings"},
+               {"nat/outbound/mode", "the mode of outbound NAT"}};
   for (guint i = 0; i < G_N_ELEMENTS(parts); i++) {
     xmlNode *old = lw_xml_find(before, parts[i].path), *new = lw_xml_find(after, parts[i].path);
     g_autoptr(JsonObject) was = old ? fields_of(old) : json_object_new();

@@ -11,7 +11,8 @@
 #include <json-glib/json-glib.h>
 
 typedef struct {
-  const char *name; /* rule, source-nat, forward, alias, host, range, option, peer, instance, gateway */
+  const char
+      *name; /* rule, source-nat, forward, alias, host, range, option, peer, instance, gateway, route */
   const char *container, *item; /* in config.xml: the path of the parent, the element */
   const char *set, *del, *get;  /* "firewall/filter/set_rule" … ; a UUID follows */
   const char *key;              /* the body's */

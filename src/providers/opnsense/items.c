@@ -87,14 +87,14 @@ static gboolean is_ours(JsonObject *fields) {
          g_str_has_prefix(text_in(fields, "descr"), "lanward");
 }
 
-static LwResource *item_of(const LwOpnChange *item, const LwResourceSet *like) {
+static LwResource *item_of(const LwOpnChange *item, const LwResourceSet *like, gboolean all) {
   g_autofree char *name = g_strdup_printf("%s/%s", item->kind->name, item->uuid);
   LwResource *made = lw_resource_new(LW_RES_ROUTER_ITEM, NULL, name);
   g_autofree char *key = lw_resource_key(made);
   const LwResource *known = like ? lw_resource_set_find(like, key) : NULL;
   g_autoptr(JsonObject) names = known ? object_of(known->value, NULL) : NULL;
   g_autoptr(JsonObject) fields = names ? narrowed(item->after, names) : json_object_ref(item->after);
-  if (!known && !is_ours(item->after)) {
+  if (!known && !all && !is_ours(item->after)) {
     lw_resource_unref(made);
     return NULL;
   }
@@ -107,18 +107,27 @@ static LwResource *item_of(const LwOpnChange *item, const LwResourceSet *like) {
   return made;
 }
 
-LwResourceSet *lw_opn_items(const char *config, const LwResourceSet *like, GError **error) {
+static LwResourceSet *items_of(const char *config, const LwResourceSet *like, gboolean whole,
+                               GError **error) {
   g_autoptr(GPtrArray) by_hand = g_ptr_array_new_with_free_func(g_free);
   g_autoptr(GPtrArray) all = lw_opn_changes(EMPTY_CONFIG, config, by_hand, error);
   if (!all)
     return NULL;
   LwResourceSet *out = lw_resource_set_new();
   for (guint i = 0; i < all->len; i++) {
-    LwResource *item = item_of(all->pdata[i], like);
+    LwResource *item = item_of(all->pdata[i], like, whole);
     if (item)
       lw_resource_set_add(out, item);
   }
   return out;
+}
+
+LwResourceSet *lw_opn_items(const char *config, const LwResourceSet *like, GError **error) {
+  return items_of(config, like, FALSE, error);
+}
+
+LwResourceSet *lw_opn_all_items(const char *config, GError **error) {
+  return items_of(config, NULL, TRUE, error);
 }
 
 /* ---- and back ---- */
@@ -148,13 +157,57 @@ static LwOpnChange *change_of(const LwChange *change, GError **error) {
   return made;
 }
 
-/* What rules name is set before them and deleted after. */
+/* The API changes one item at a time, and OPNsense may load what there is at any of them (an interface that
+ * comes up, another administrator). So what tightens comes before what loosens: rules that pass go from the
+ * last to the first, rules that block come; then what is changed in place; then rules that block go, and
+ * rules that pass come from the first to the last. What rules name is set before them, and deleted after. */
+typedef enum {
+  RANK_PASS_GOES,
+  RANK_NAMED,
+  RANK_BLOCK_COMES,
+  RANK_CHANGES,
+  RANK_BLOCK_GOES,
+  RANK_LEADS,
+  RANK_PASS_COMES,
+  RANK_GOES
+} Rank;
+
+static gboolean blocks(JsonObject *rule) {
+  const char *action = text_in(rule, "action");
+  return g_str_equal(action, "block") || g_str_equal(action, "reject");
+}
+
+static Rank rank_of(const LwOpnChange *change) {
+  if (!g_str_equal(change->kind->name, "rule")) {
+    if (!change->after)
+      return RANK_GOES;
+    return g_str_equal(change->kind->name, "forward") ? RANK_LEADS : RANK_NAMED;
+  }
+  if (change->before && change->after)
+    return RANK_CHANGES;
+  gboolean block = blocks(change->after ? change->after : change->before);
+  if (change->after)
+    return block ? RANK_BLOCK_COMES : RANK_PASS_COMES;
+  return block ? RANK_BLOCK_GOES : RANK_PASS_GOES;
+}
+
+static gint64 sequence_of(const LwOpnChange *change) {
+  return g_ascii_strtoll(text_in(change->after ? change->after : change->before, "sequence"), NULL, 10);
+}
+
 static gint by_order(gconstpointer a, gconstpointer b) {
   const LwOpnChange *x = *(LwOpnChange *const *)a, *y = *(LwOpnChange *const *)b;
-  if (!x->after != !y->after)
-    return x->after ? -1 : 1;
+  Rank rank = rank_of(x);
+  if (rank != rank_of(y))
+    return rank < rank_of(y) ? -1 : 1;
   gint order = x->kind < y->kind ? -1 : x->kind > y->kind;
-  return x->after ? order : -order;
+  if (order)
+    return rank == RANK_GOES ? -order : order;
+  gint64 p = sequence_of(x), q = sequence_of(y);
+  order = p < q ? -1 : p > q;
+  if (order)
+    return rank == RANK_PASS_GOES ? -order : order;
+  return strcmp(x->uuid, y->uuid);
 }
 
 GPtrArray *lw_opn_item_changes(const GPtrArray *changes, GError **error) {

@@ -224,6 +224,7 @@ static void take_out_rules(const Merge *merge, const char *path, gboolean transl
       remove_node(each);
     } else if (is_of_lab(merge, interface) && !floating) {
       name_rule(merge->notes->goes, each, interface);
+      merge->notes->legacy += g_str_equal(path, "filter");
       remove_node(each);
     } else if (!translations) {
       name_rule(merge->notes->stays, each, interface);

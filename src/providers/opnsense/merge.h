@@ -11,6 +11,7 @@
 typedef struct {
   GPtrArray *goes;  /* of char*: rules that are taken out */
   GPtrArray *stays; /* of char*: rules that are kept and are asked before lanward's (floating, of groups) */
+  guint legacy;     /* how many of those that go are of the old page, which no API deletes one by one */
 } LwOpnMergeNotes;
 
 /* existing: the router's; made: by lw_opn_config. Transfer full; NULL and error (LW_ERROR_SPEC). The text

@@ -28,8 +28,8 @@ static void answer(SoupServerMessage *message, guint status, const char *text) {
 
 /* By the request's path: what is asked of which kind. */
 static const LwOpnKind *kind_of(const char *path, const char **verb, char **uuid) {
-  static const char *const names[] = {"rule",  "source-nat", "forward", "alias",    "host",
-                                      "range", "option",     "peer",    "instance", "gateway"};
+  static const char *const names[] = {"rule",   "source-nat", "forward",  "alias",   "host", "range",
+                                      "option", "peer",       "instance", "gateway", "route"};
   for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
     const LwOpnKind *kind = lw_opn_kind(names[i]);
     const char *paths[] = {kind->set, kind->del, kind->get}, *verbs[] = {"set", "del", "get"};
@@ -220,6 +220,7 @@ static void dispatch(Fake *fake, SoupServerMessage *message, const char *path, g
   static const char *const services[] = {"firewall/filter/apply",
                                          "dnsmasq/service/reconfigure",
                                          "routing/settings/reconfigure",
+                                         "routes/routes/reconfigure",
                                          "wireguard/service/reconfigure",
                                          "firewall/alias/reconfigure",
                                          "diagnostics/firewall/kill_states",

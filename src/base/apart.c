@@ -1,4 +1,4 @@
-#include "providers/networkmanager/apart.h"
+#include "base/apart.h"
 
 #include "base/error.h"
 
@@ -22,7 +22,7 @@ static gboolean write_all(int fd, const char *text, gsize length) {
 }
 
 /* "+ANSWER", or "-CODE MESSAGE". */
-static void answer(int fd, LwNmBody body, gpointer data, guint seconds) {
+static void answer(int fd, LwApartBody body, gpointer data, guint seconds) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GString) text = g_string_new("+");
   signal(SIGALRM, SIG_DFL);
@@ -34,7 +34,7 @@ static void answer(int fd, LwNmBody body, gpointer data, guint seconds) {
   _exit(write_all(fd, text->str, text->len) ? 0 : 1);
 }
 
-static char *read_back(int fd, GError **error) {
+static char *read_back(const char *who, int fd, GError **error) {
   struct stat info;
   gsize size = fstat(fd, &info) == 0 ? (gsize)info.st_size : 0;
   g_autofree char *text = g_malloc(size + 1);
@@ -50,14 +50,16 @@ static char *read_back(int fd, GError **error) {
     return g_strdup(text + 1);
   char *message = NULL;
   long code = *text == '-' ? strtol(text + 1, &message, 10) : LW_ERROR_FAILED;
-  g_set_error(error, LW_ERROR, (int)code, "%s",
-              message ? g_strchug(message)
-                      : "NetworkManager: the process that talks to it ended without a word");
+  if (message)
+    g_set_error_literal(error, LW_ERROR, (int)code, g_strchug(message));
+  else
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s: the process that talks to it ended without a word",
+                who);
   return NULL;
 }
 
-char *lw_nm_apart(LwNmBody body, gpointer data, guint seconds, GError **error) {
-  int fd = memfd_create("networkmanager", MFD_CLOEXEC);
+char *lw_apart(const char *who, LwApartBody body, gpointer data, guint seconds, GError **error) {
+  int fd = memfd_create("answer", MFD_CLOEXEC);
   if (fd < 0) {
     lw_error_set_errno(error, "cannot make a file in memory");
     return NULL;
@@ -72,12 +74,12 @@ char *lw_nm_apart(LwNmBody body, gpointer data, guint seconds, GError **error) {
   if (child < 0)
     lw_error_set_errno(error, "cannot start a process");
   else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "NetworkManager did not answer within %u s", seconds);
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s did not answer within %u s", who, seconds);
   else if (WIFSIGNALED(status))
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED,
-                "NetworkManager: the process that talks to it ended with signal %d", WTERMSIG(status));
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s: the process that talks to it ended with signal %d",
+                who, WTERMSIG(status));
   else
-    text = read_back(fd, error);
+    text = read_back(who, fd, error);
   close(fd);
   return text;
 }

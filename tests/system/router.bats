@@ -1,0 +1,308 @@
+#!/usr/bin/env bats
+# The same verbs on a lab whose router is an OPNsense: against a server that keeps a config.xml and answers as its API does.
+# Runs as root: skipped otherwise.
+load common
+
+setup_file() {
+  [ "$(id -u)" = 0 ] || return 0
+  command -v openssl >/dev/null || return 0
+  export WORLD="router-$$"
+  "$BATS_TEST_DIRNAME/../tools/host_world" start "$WORLD" --owner "$PPID" --lanward "$lanward" >/dev/null
+  on_host mkdir -p -m 700 "$there"
+  on_host sh -c "cd $there && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=router -keyout tls.key -out tls.pem 2>/dev/null
+    umask 077; printf 'key=testkey\nsecret=very-secret\n' >/etc/lanward/api.key"
+  write_lab 1
+  host opnsense "$file" -q -o "$there/clean.xml"
+  on_host cp "$there/clean.xml" "$there/config.xml"
+  start_router 26.7.4
+  host apply -q "$file" --no-wait
+  host confirm -q
+}
+
+teardown_file() {
+  [ -z "${WORLD:-}" ] || "$BATS_TEST_DIRNAME/../tools/host_world" stop "$WORLD"
+}
+
+setup() {
+  [ "$(id -u)" = 0 ] || skip "not root: the host target is tried in namespaces that root makes"
+  command -v openssl >/dev/null || skip "openssl is missing"
+}
+
+there=/run/opnsense
+file=/etc/lanward/router.yaml
+on_host() { "$tools/host_world" exec "$WORLD" -- "$@" </dev/null; }
+host() { on_host "$lanward" "$@"; }
+
+# write_lab PORT [sed script]: homelab with that router.
+write_lab() {
+  on_host sh -c "pin=\$(openssl x509 -in $there/tls.pem -noout -fingerprint -sha256 | cut -d= -f2)
+    sed \"s|^router: .*|router: {kind: opnsense, adopt: replace, api: {url: \\\"https://127.0.0.1:$1\\\", key-file: api.key, certificate: \\\"\$pin\\\"}}|\" \
+      /etc/lanward/lab.yaml >$file"
+}
+
+start_router() {
+  on_host sh -c "cd $there && { setsid python3 $tools/opnsense_api.py tls.pem tls.key config.xml $1 requests fault >port 2>log 3>&- & echo \$! >server; }"
+  listens() { [ -n "$(on_host cat "$there/port")" ]; }
+  within 10 listens
+  write_lab "$(on_host cat "$there/port")"
+}
+
+stop_router() { on_host sh -c "kill \$(cat $there/server); : >$there/port"; }
+
+# What the router has, whatever the order and the white space.
+content() {
+  on_host python3 -c '
+import sys, xml.etree.ElementTree as tree
+def form(node): return node.tag, node.get("uuid"), (node.text or "").strip(), sorted(repr(form(each)) for each in node)
+print(form(tree.parse(sys.argv[1]).getroot()))' "${1:-$there/config.xml}" | sha256sum
+}
+
+requests() { on_host cat "$there/requests" | grep -E 'POST|killed|in force'; }
+forget() { on_host truncate -s 0 "$there/requests"; }
+
+# Puts a lab's variant into force.
+vary() { on_host sh -c "sed '$1' $file >/etc/lanward/varied.yaml"; }
+
+settled() {
+  run host status
+  [[ $output == *"all as the file says"* ]] || { echo "$output"; false; }
+}
+
+@test "what the router has is what the file says: nothing is to do, and it is proved" {
+  run host plan "$file"
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"OPNsense 26.7.4"*"nothing to do"* ]]
+  run host verify
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *" 0 violations"* && $output == *"not probed: what passes the router"* ]]
+  run host verify --live
+  [ "$status" -eq 1 ]
+}
+
+@test "explain walks pf's rules" {
+  run host explain 'lan30/roamer -> internet tcp/443'
+  [[ $output == *"lanward: lan30: egress of the rest"*'"wg-se"'*"leaves router by wg-se"*"The file allows it"* ]]
+}
+
+@test "switch: the requests, the rules loaded once, the states killed after; and back" {
+  local before
+  before=$(content)
+  forget
+  host switch lan30 de
+  requests
+  [ "$(requests | grep -c set_)" -eq 5 ]
+  [ "$(requests | grep -c 'in force')" -eq 1 ]
+  [[ $(requests) == *"in force"*"killed 192.168.30.0/24"* ]]
+  settled
+  host switch -q lan30 se
+  [ "$(content)" = "$before" ]
+}
+
+@test "a reservation and a forward: what the plan says is what is asked, and rollback takes it back" {
+  local before
+  before=$(content)
+  vary 's|^  vault: |  newbie: {cell: true, segment: lan50, address: .26}\n&|; s|forward: \[{port: tcp+udp/51413, to: seedbox}\]|forward: [{port: tcp+udp/51413, to: seedbox}, {port: tcp/8443, to: seedbox, to-port: 443}]|'
+  run host plan /etc/lanward/varied.yaml
+  echo "$output"
+  [ "$status" -eq 2 ]
+  [[ $output == *"+ OPNsense's host “newbie”"*"+ OPNsense's forward “lanward: lan20: tcp/8443 to seedbox”"*"opens  internet/ovpn -> lan20"*"proved: none of the"* ]]
+  forget
+  host apply /etc/lanward/varied.yaml --confirm 60s --no-wait
+  requests
+  [[ $(requests) == *"set_host"*"d_nat/set_rule"*"filter/set_rule"*"dnsmasq/service/reconfigure"*"filter/apply"* ]]
+  run host status
+  [[ $output == *"waits to be confirmed"*"all as the file says"* ]]
+  [ "$(on_host stat -c %a /var/lib/lanward/opnsense/first.xml /var/lib/lanward/opnsense/last.xml | sort -u)" = 600 ]
+  [ "$(content /var/lib/lanward/opnsense/first.xml)" = "$(content "$there/clean.xml")" ]
+  host rollback -q
+  settled
+  [ "$(content)" = "$before" ]
+}
+
+@test "an apply that nobody confirms is taken back at the router, too" {
+  local before
+  before=$(content)
+  vary 's|allow: \[host/ping from .0/26, host/samba from .1-.50\]|allow: [host/ping]|'
+  host apply -q /etc/lanward/varied.yaml --confirm 1s --no-wait
+  [ "$(content)" != "$before" ]
+  back() { [ "$(content)" = "$before" ]; }
+  within 20 back
+  settled
+}
+
+@test "a request that fails in the middle: all is put back, whatever the failure" {
+  local before
+  before=$(content)
+  for fault in "1 500" "3 refuse" "5 half" "7 close"; do
+    on_host sh -c "echo $fault >$there/fault"
+    forget
+    run host switch lan30 de
+    echo "$fault: $output"
+    requests
+    [ "$status" -eq 4 ]
+    [[ $output == *"put back"* && $output != *very-secret* ]]
+    [ "$(content)" = "$before" ]
+  done
+  settled
+}
+
+@test "killed in the middle: recover brings it back, and loads it" {
+  local before
+  before=$(content)
+  for at in 2 7; do
+    on_host sh -c "echo $at kill $there/pid >$there/fault"
+    run on_host sh -c "echo \$\$ >$there/pid; exec $lanward switch lan30 de"
+    [ "$status" -ne 0 ]
+    [ "$(content)" != "$before" ]
+    forget
+    run host recover
+    echo "$at: $output"
+    requests
+    [[ $output == *"was cut short"*"undone"* ]]
+    [ "$(content)" = "$before" ]
+    [[ $(requests) == *"filter/apply"*"killed 192.168.30.0/24"* ]]
+  done
+  settled
+}
+
+@test "a boot with the router away comes up; what is left is undone when it is there" {
+  local before
+  before=$(content)
+  on_host sh -c "echo 3 kill $there/pid >$there/fault"
+  run on_host sh -c "echo \$\$ >$there/pid; exec $lanward switch lan30 de"
+  forget
+  run host boot
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"but for the OPNsense"*": up"* ]]
+  [ -z "$(requests)" ]
+  [ "$(content)" != "$before" ]
+  settled
+  [ "$(content)" = "$before" ]
+  stop_router
+  run host switch lan30 de
+  [ "$status" -eq 1 ]
+  [[ $output == *"the router at https://127.0.0.1"* ]]
+  run host status
+  [ "$status" -eq 0 ]
+  [[ $output == *"router"*"Could not connect"* ]]
+  start_router 26.7.4
+  host apply -q "$file" --confirm 60s --no-wait
+  host confirm -q
+  settled
+}
+
+@test "drift at the router is seen, is a violation where it opens something, and is put right" {
+  on_host sed -i '0,/<destination_net>lanward_special/s//<destination_net>192.0.2.77/' "$there/config.xml"
+  run host status
+  echo "$output"
+  [[ $output == *"~ OPNsense's rule “lanward: lan10: special-purpose addresses are not internet” (live: destination_net 192.0.2.77 -> lanward_special)"* ]]
+  run host verify
+  [ "$status" -eq 3 ]
+  [[ $output == *"lan10 -> wan"*"passes, and must not"*"egress of the rest"* ]]
+  run host plan "$file"
+  [[ $output == *"closes lan10 -> wan"* ]]
+  host apply -q "$file" --confirm 60s --no-wait
+  host confirm -q
+  [ "$(content)" = "$(content "$there/clean.xml")" ]
+}
+
+add_foreign_rules() {
+  on_host python3 -c '
+import xml.etree.ElementTree as tree
+path = "'"$there"'/config.xml"
+doc = tree.parse(path)
+rules = doc.getroot().find("OPNsense/Firewall/Filter/rules")
+def add(number, **fields):
+    rule = tree.SubElement(rules, "rule", uuid=f"11111111-2222-4333-8444-55555555555{number}")
+    for name, text in fields.items():
+        tree.SubElement(rule, name).text = text
+same = dict(enabled="1", sequence="1", quick="1", direction="in", ipprotocol="inet", source_net="any")
+add(1, interface="opt1", action="pass", protocol="any", destination_net="opt3", description="by hand: lan10 to lan30", **same)
+add(2, interface="opt1,opt2", action="block", protocol="TCP", destination_net="any", destination_port="25", description="by hand: no mail", **same)
+doc.write(path)'
+}
+
+@test "rules of somebody's: refused, observed without a write, or taken over, each named" {
+  add_foreign_rules
+  local foreign
+  foreign=$(content)
+  forget
+  vary 's/ adopt: replace,//'
+  run host plan /etc/lanward/varied.yaml
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"configured by hand"*"by hand: lan10 to lan30"*"adopt: replace"* ]]
+  vary 's/adopt: replace/adopt: observe/'
+  run host plan /etc/lanward/varied.yaml
+  [[ $output == *"adopt: observe"*"nothing is written"*"goes:   opt1: by hand: lan10 to lan30"* ]]
+  host apply -q /etc/lanward/varied.yaml --confirm 60s --no-wait
+  host confirm -q
+  run host status
+  [[ $output == *"nothing is written"*"not the file's: opt1: by hand: lan10 to lan30"* ]]
+  run host switch lan30 de
+  [ "$status" -eq 1 ]
+  run host verify
+  [ "$status" -eq 3 ]
+  [[ $output == *"lan10 -> lan30"*"by hand: lan10 to lan30"* ]]
+  [ -z "$(requests)" ]
+  [ "$(content)" = "$foreign" ]
+  run host plan "$file"
+  echo "$output"
+  [ "$status" -eq 2 ]
+  [[ $output == *"goes:   opt1: by hand: lan10 to lan30"*"saved by apply, to go back to"*"- OPNsense's rule “by hand: lan10 to lan30”"*"closes lan10 -> lan30"* ]]
+  host apply -q "$file" --confirm 60s --no-wait
+  host confirm -q
+  [ "$(content)" = "$(content "$there/clean.xml")" ]
+}
+
+@test "what no API does: the steps, the file to restore, and until then nothing is written" {
+  vary 's|^machines:|  lan60: {subnet: 192.168.60.0/24, dhcp: .200-.240, egress: direct}\n&|'
+  forget
+  run host plan /etc/lanward/varied.yaml
+  echo "$output"
+  [ "$status" -eq 2 ]
+  [[ $output == *"Backups: Download"*"Restore"*"new.xml"*"! OPNsense, by hand (restart): interface lan60 is missing"* ]]
+  host apply -q /etc/lanward/varied.yaml --confirm 60s --no-wait
+  host confirm -q
+  on_host ip link show virbr-lan60 >/dev/null
+  run host switch lan30 de
+  [ "$status" -eq 1 ]
+  [[ $output == *"has to be restored first"* ]]
+  [ -z "$(requests)" ]
+  [ "$(on_host stat -c %a /var/lib/lanward/opnsense/new.xml)" = 600 ]
+  on_host cp /var/lib/lanward/opnsense/new.xml "$there/config.xml"
+  settled
+  run host verify -q
+  [ "$status" -eq 0 ]
+  host switch -q lan30 de
+  host switch -q lan30 se
+}
+
+@test "a version that is not known is read, and nothing is written to it" {
+  stop_router
+  start_router 27.1
+  forget
+  run host plan "$file"
+  echo "$output"
+  [[ $output == *"27.1 is not a version that this lanward knows"*"nothing is written"* ]]
+  run host switch lan30 de
+  [ "$status" -eq 1 ]
+  run host verify
+  [[ $output == *"violations"* ]]
+  [ -z "$(requests)" ]
+}
+
+@test "down takes lanward's items away, and says nothing of the key to anybody" {
+  stop_router
+  start_router 26.7.4
+  host apply -q "$file" --confirm 60s --no-wait
+  host confirm -q
+  host down -q
+  run on_host grep -c 'lanward: ' "$there/config.xml"
+  [ "$output" = 0 ]
+  run on_host grep -rl very-secret /var/lib/lanward /run/lanward
+  [ -z "$output" ]
+}
