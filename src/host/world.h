@@ -34,7 +34,8 @@ typedef struct {
   LwResourceSet *taken; /* the uplink's own IPv4 addresses and routes, by its own name: what the bridge takes
                            over from it, and what it gets back in the end; NOBODY only */
 
-  /* firewalls of the host's own that stop what the file allows; looked for only where the file allows anything */
+  /* firewalls of the host's own that stop what the file allows; looked for only where the file allows
+   * anything */
   gboolean ufw;         /* active */
   gboolean docker;      /* DOCKER-USER is in the way of what is forwarded */
   char *firewalld;      /* nullable: it runs; the management bridge's zone, as it lists it */
