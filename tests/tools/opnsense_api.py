@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """An OPNsense's API, as far as lanward uses it, over a config.xml that it keeps in a file. By TLS; prints its port.
 
-opnsense_api.py CERT.pem KEY.pem CONFIG.xml VERSION LOG [FAULTS]
+opnsense_api.py CERT.pem KEY.pem CONFIG.xml VERSION LOG [FAULTS [PORT]]
 
 It answers as OPNsense is known to: an upsert by UUID, a refusal with status 200, choices shown as objects, keys that it
 does not know ignored, an empty body refused, a 404 for what this version lacks. What is set is in CONFIG.xml at once, in
@@ -215,7 +215,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[7]) if len(sys.argv) > 7 else 0), Handler)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(certificate, key)
 server.socket = context.wrap_socket(server.socket, server_side=True)
