@@ -38,6 +38,23 @@ static void learn_nics(LwSession *session, guint machine, const LwLibvirtDomain 
   }
 }
 
+/* The legs of a router that is a virtual machine, by the bridges that they are plugged into now: one that somebody
+ * else made has ports of libvirt's names. */
+static void learn_router_ports(LwSession *session, const LwLibvirtDomain *router) {
+  for (guint n = 0; n < router->ports->len; n++) {
+    const char *port = router->ports->pdata[n];
+    g_autofree char *path = g_strdup_printf("/sys/class/net/%s/master", port);
+    g_autofree char *link = *port ? g_file_read_link(path, NULL) : NULL;
+    g_autofree char *bridge = link ? g_path_get_basename(link) : NULL;
+    for (guint i = 0; bridge && i < session->lab->segments->len; i++) {
+      const LwSegment *segment = lw_lab_segment(session->lab, i);
+      g_autofree char *named = lw_name_router_port(segment);
+      if (g_str_equal(segment->bridge, bridge) && !g_str_equal(named, port))
+        g_hash_table_replace(session->facts->router_ports, g_steal_pointer(&bridge), g_strdup(port));
+    }
+  }
+}
+
 static gboolean is_our_bridge(const LwLab *lab, const char *bridge) {
   for (guint i = 0; bridge && i < lab->segments->len; i++)
     if (g_str_equal(lw_lab_segment(lab, i)->bridge, bridge))
@@ -81,6 +98,10 @@ gboolean lw_domains_learn(LwSession *session, GError **error) {
     if (domain)
       learn_nics(session, m, domain);
   }
+  const char *vm = session->lab->router.kind == LW_ROUTER_OPNSENSE ? session->lab->router.vm : NULL;
+  const LwLibvirtDomain *router = vm ? find(domains, vm) : NULL;
+  if (router)
+    learn_router_ports(session, router);
   return TRUE;
 }
 
