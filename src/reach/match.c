@@ -332,7 +332,7 @@ static gboolean span_of(LwField field, const LwValue *value, LwSpan *span) {
   return FALSE;
 }
 
-/* What routing says of an address: "local" is known exactly, and of broadcasts those of its own networks. */
+/* What routing says of an address: only "local" and the like are known exactly. */
 static Held type_set(const At *at, LwField field, const LwValue *value) {
   LwBddPool *pool = at->reach->pool;
   gboolean source = field == LW_FIELD_SADDR_TYPE;
@@ -342,8 +342,6 @@ static Held type_set(const At *at, LwField field, const LwValue *value) {
     held = (Held){own, own};
   if (value->first != LW_ADDR_LOCAL || value->last != LW_ADDR_LOCAL)
     held.may = lw_bdd_or(pool, held.may, lw_bdd_not(pool, own));
-  if (!source && value->first <= LW_ADDR_BROADCAST && LW_ADDR_BROADCAST <= value->last)
-    held.must = lw_bdd_or(pool, held.must, lw_bdd_minus(pool, at->ns->broadcasts, own));
   return held;
 }
 

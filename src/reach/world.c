@@ -187,7 +187,6 @@ static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
   LwBdd broadcast = lw_packets_addr(reach->pool, LW_HEADER_DADDR, &range.last);
   if (link)
     or_into(reach, &link->broadcast, broadcast);
-  or_into(reach, &ns->broadcasts, broadcast);
   /* sent on to where it is broadcast, when the kernel is told to; else everybody's broadcast is for it */
   if (!is_one(lw_reach_sysctl(ns, "net/ipv4/conf/all/bc_forwarding")))
     or_into(reach, &ns->local, broadcast);
@@ -343,9 +342,8 @@ static void add_resource(LwReach *reach, const LwResource *resource, gboolean fi
 }
 
 static void sets_of(Ns *ns, GPtrArray *sets) {
-  LwBdd *const own[] = {
-      &ns->local,   &ns->owned,  &ns->owned_source, &ns->broadcasts, &ns->martian_destination,
-      &ns->martian, &ns->bridged};
+  LwBdd *const own[] = {&ns->local,   &ns->owned,  &ns->owned_source, &ns->martian_destination,
+                        &ns->martian, &ns->bridged};
   for (guint i = 0; i < G_N_ELEMENTS(own); i++)
     g_ptr_array_add(sets, own[i]);
   for (guint i = 0; i < ns->links->len; i++) {
