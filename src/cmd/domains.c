@@ -38,8 +38,8 @@ static void learn_nics(LwSession *session, guint machine, const LwLibvirtDomain 
   }
 }
 
-/* The legs of a router that is a virtual machine, by the bridges that they are plugged into now: one that somebody
- * else made has ports of libvirt's names. */
+/* The legs of a router that is a virtual machine, by the bridges that they are plugged into now: one that
+ * somebody else made has ports of libvirt's names. */
 static void learn_router_ports(LwSession *session, const LwLibvirtDomain *router) {
   for (guint n = 0; n < router->ports->len; n++) {
     const char *port = router->ports->pdata[n];
