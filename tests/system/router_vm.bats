@@ -89,7 +89,7 @@ nothing_left() {
 }
 
 @test "a console that never asks: the error shows its screen, and everything is undone" {
-  run on_host env LANWARD_ROUTER_PATIENCE=25 "$lanward" apply -q --no-wait /etc/lanward/hostile.yaml
+  run on_host env LANWARD_ROUTER_PATIENCE=45 "$lanward" apply -q --no-wait /etc/lanward/hostile.yaml
   echo "$output"
   [ "$status" -eq 4 ]
   [[ $output == *"the importer's offer did not come in time; last on its screen:"*"configuration importer? login"* ]]
