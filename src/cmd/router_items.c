@@ -1,4 +1,5 @@
 #include "cmd/router_items.h"
+#include "cmd/router_vm.h"
 
 #include "audit/audit.h"
 #include "base/error.h"
@@ -95,7 +96,9 @@ static gboolean ask(const LwSession *session, LwRouterSeen *seen, GError **error
     return FALSE;
   }
   g_autofree char *key_file = key_file_of(router);
-  LwOpnTarget target = {router->api_url, key_file, router->api_certificate};
+  /* of one that the file makes, its own console told it */
+  g_autofree char *told = router->api_certificate ? NULL : lw_router_vm_certificate(session);
+  LwOpnTarget target = {router->api_url, key_file, told ? told : router->api_certificate};
   if (!lw_opnsense_provider_connect(session->router, &target, error))
     return FALSE;
   LwOpnApi *api = lw_opnsense_provider_api(session->router);
