@@ -82,6 +82,8 @@ static const char *not_yet(const LwSession *session) {
     return NULL;
   if (!session->facts->domains || !g_hash_table_contains(session->facts->domains, router->vm))
     return "it is not made yet";
+  if (g_str_equal(session->invocation->verb, "down"))
+    return "it goes with its virtual machine";
   return router->api_url ? NULL : "the file names no API for it: it stays as it was made";
 }
 
