@@ -1,4 +1,5 @@
 #include "cmd/router_items.h"
+#include "cmd/router_vm.h"
 
 #include "audit/audit.h"
 #include "base/error.h"
@@ -92,6 +93,8 @@ static const char *not_yet(const LwSession *session) {
     return NULL;
   if (!session->facts->domains || !g_hash_table_contains(session->facts->domains, router->vm))
     return "it is not made yet";
+  if (g_str_equal(session->invocation->verb, "down"))
+    return "it goes with its virtual machine";
   return router->api_url ? NULL : "the file names no API for it: it stays as it was made";
 }
 
@@ -106,7 +109,9 @@ static gboolean ask(const LwSession *session, LwRouterSeen *seen, GError **error
     return FALSE;
   }
   g_autofree char *key_file = key_file_of(router);
-  LwOpnTarget target = {router->api_url, key_file, router->api_certificate};
+  /* of one that the file makes, its own console told it */
+  g_autofree char *told = router->api_certificate ? NULL : lw_router_vm_certificate(session);
+  LwOpnTarget target = {router->api_url, key_file, told ? told : router->api_certificate};
   if (!lw_opnsense_provider_connect(session->router, &target, error))
     return FALSE;
   LwOpnApi *api = lw_opnsense_provider_api(session->router);

@@ -123,6 +123,11 @@ GPtrArray *lw_router_vm_notes(const LwSession *session) {
   return notes;
 }
 
+char *lw_router_vm_certificate(const LwSession *session) {
+  g_autofree char *path = g_build_filename(session->context.run_dir, LW_ROUTER_CERTIFICATE, NULL);
+  return session->lab->router.create ? lw_file_read(path, CERTIFICATE_MAX, NULL, NULL) : NULL;
+}
+
 char *lw_router_vm_certificate_note(const LwSession *session) {
   const LwRouter *router = &session->lab->router;
   g_autofree char *path = g_build_filename(session->context.run_dir, LW_ROUTER_CERTIFICATE, NULL);

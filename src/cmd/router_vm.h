@@ -11,5 +11,7 @@ GPtrArray *lw_router_vm_notes(const LwSession *session);
 /* After it was made: what its console named as its certificate, where the file does not have it. NULL:
  * nothing to tell. Transfer full. */
 char *lw_router_vm_certificate_note(const LwSession *session);
+/* That certificate, 64 hexadecimal digits; NULL: its console told none since the boot. Transfer full. */
+char *lw_router_vm_certificate(const LwSession *session);
 /* The key file's entry for a config.xml, or NULL without error: the file names none. Transfer full. */
 char *lw_router_key_entry(const LwLab *lab, const char *folder, GError **error);

@@ -89,7 +89,7 @@ nothing_left() {
 }
 
 @test "a console that never asks: the error shows its screen, and everything is undone" {
-  run on_host env LANWARD_ROUTER_PATIENCE=25 "$lanward" apply -q --no-wait /etc/lanward/hostile.yaml
+  run on_host env LANWARD_ROUTER_PATIENCE=45 "$lanward" apply -q --no-wait /etc/lanward/hostile.yaml
   echo "$output"
   [ "$status" -eq 4 ]
   [[ $output == *"the importer's offer did not come in time; last on its screen:"*"configuration importer? login"* ]]
@@ -107,6 +107,7 @@ nothing_left() {
 
 @test "made, booted into the lab's configuration, and waited for until it is ready" {
   on_host sh -c "'$tools/opnsense_guest.py' api '$BATS_FILE_TMPDIR/cert.pem' '$BATS_FILE_TMPDIR/key.pem' 8443 /run/api.log >/run/api.out 2>&1 &"
+  host opnsense /etc/lanward/importer.yaml -q -o /run/expected.xml
   run host apply -v --no-wait /etc/lanward/importer.yaml
   echo "$output"
   [ "$status" -eq 0 ]
@@ -118,7 +119,6 @@ nothing_left() {
   [ "$(on_host grep -c "dnsmasq/service/status 200" /run/api.log)" -ge 3 ]
   [ "$(on_host grep -c "wireguard/service/show 200" /run/api.log)" -ge 3 ]
   # what it imported is what the file comes to, and its cards are in the order that it names them by
-  host opnsense /etc/lanward/importer.yaml -q -o /run/expected.xml
   on_host sh -c "qemu-img convert -U -O raw $images/opnsense.qcow2 /run/disk.raw && dd if=/run/disk.raw bs=1M skip=3072 count=1 2>/dev/null | tr -d '\000' >/run/kept; rm /run/disk.raw"
   on_host sh -c 'head -c "$(stat -c %s /run/expected.xml)" /run/kept | diff /run/expected.xml -'
   diff <(on_host tail -n 5 /run/kept | grep :) <(virsh domiflist opnsense | awk '{ print $5 }')

@@ -31,6 +31,7 @@ MODULES = guests.MODULES[:6] + ["drivers/block/virtio_blk"] + guests.MODULES[6:]
 APPLETS = ("sh", "mount", "umount", "insmod", "ip", "sed", "mkdir", "sleep", "usleep", "echo", "cat", "dd", "timeout",
            "stty", "ln", "cp", "head", "grep", "tr", "cut", "printf")
 PLACE = 3072  # MiB
+CONFIG = "/run/expected.xml"  # what the API says that it has
 INIT = r"""#!/bin/sh
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 for m in /modules/*.ko; do insmod $m; done
@@ -153,6 +154,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         }
         good = self.headers.get("Authorization") == self.allowed and path in answers
         body = json.dumps(answers.get(path, {}) if good else {}).encode()
+        if path == "core/backup/download/this" and os.path.exists(CONFIG):
+            good, body = True, guests.read(CONFIG)
         with open(sys.argv[5], "a", encoding="ascii") as log:
             log.write(f"{path} {200 if good else 401}\n")
         self.send_response(200 if good else 401)
