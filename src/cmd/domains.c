@@ -91,7 +91,8 @@ gboolean lw_domains_learn(LwSession *session, GError **error) {
   LwFacts *facts = session->facts;
   facts->domains = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   for (guint i = 0; i < domains->len; i++)
-    g_hash_table_add(facts->domains, g_strdup(((const LwLibvirtDomain *)domains->pdata[i])->name));
+    g_hash_table_insert(facts->domains, g_strdup(((const LwLibvirtDomain *)domains->pdata[i])->name),
+                        GUINT_TO_POINTER(((const LwLibvirtDomain *)domains->pdata[i])->created));
   for (guint m = 0; m < session->lab->machines->len; m++) {
     const LwMachine *machine = lw_lab_machine(session->lab, m);
     const LwLibvirtDomain *domain = machine->kind == LW_MACHINE_VM ? find(domains, machine->object) : NULL;

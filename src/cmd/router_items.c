@@ -91,7 +91,7 @@ static const char *not_yet(const LwSession *session) {
   const LwRouter *router = &session->lab->router;
   if (!router->create)
     return NULL;
-  if (!session->facts->domains || !g_hash_table_contains(session->facts->domains, router->vm))
+  if (!session->facts->domains || !g_hash_table_lookup(session->facts->domains, router->vm))
     return "it is not made yet";
   if (g_str_equal(session->invocation->verb, "down"))
     return "it goes with its virtual machine";

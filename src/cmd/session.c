@@ -559,12 +559,26 @@ static gboolean return_with(LwSession *beside, const LwGeneration *generation, c
   return lw_session_carry_out(beside, plan, wanted, error) && lw_generation_clear(beside, wanted, error);
 }
 
+/* What a router that the file made has in it goes with its virtual machine: nothing of it is asked to be
+ * deleted. */
+static gboolean leave_made_router(LwSession *session, const LwLab *lab, LwResourceSet *wanted,
+                                  GError **error) {
+  g_autoptr(LwResourceSet) owned = lab->router.create ? lw_engine_owned(session->engine, error) : NULL;
+  if (lab->router.create && !owned)
+    return FALSE;
+  for (guint i = 0; owned && i < owned->list->len; i++)
+    if (((const LwResource *)owned->list->pdata[i])->kind == LW_RES_ROUTER_ITEM)
+      lw_resource_set_add(wanted, lw_resource_ref(owned->list->pdata[i]));
+  return TRUE;
+}
+
 gboolean lw_session_take_down(LwSession *session, guint *changes, GError **error) {
   LwSession *in_force = session_in_force(session, error);
   if (!in_force)
     return FALSE;
   g_autoptr(LwResourceSet) wanted = lw_host_without_lab(in_force->host);
-  g_autoptr(LwPlan) plan = lw_engine_plan(session->engine, wanted, error);
+  gboolean ready = leave_made_router(session, in_force->lab, wanted, error);
+  g_autoptr(LwPlan) plan = ready ? lw_engine_plan(session->engine, wanted, error) : NULL;
   describe(session, in_force->lab);
   if (changes)
     *changes = plan ? plan->changes->len : 0;

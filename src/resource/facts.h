@@ -18,7 +18,8 @@ typedef struct {
   GArray *wan_resolvers;     /* of LwAddr: what WAN's lease names; may be empty */
 
   /* libvirt, as it is now. A machine's NIC: "MACHINE/INDEX" */
-  GHashTable *domains;  /* set of the names of its domains; NULL: nobody looked, or nobody answered */
+  GHashTable *domains;  /* name of each domain -> whether lanward made it (GUINT_TO_POINTER); NULL: nobody
+                           looked, or nobody  answered */
   GHashTable *networks; /* bridge that a network of libvirt's own makes -> LwResource*, kind NETWORK */
   GHashTable *bridges;  /* set of segments' bridges that somebody else made, and the file names: used, never
                            removed */

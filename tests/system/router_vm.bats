@@ -56,7 +56,7 @@ END
 
 # Nothing of a router is left; libvirt's networks of the lab neither.
 nothing_left() {
-  [ -z "$(virsh list --all --name | grep opnsense)" ] && [ -z "$(on_host ls $images)" ] &&
+  [[ $(virsh list --all --name) != *opnsense* ]] && [ -z "$(on_host ls $images)" ] &&
     [ -z "$(virsh net-list --all --name)" ] && [ ! -e "/sys/class/net/lw-wan" ]
 }
 
@@ -157,12 +157,12 @@ nothing_left() {
   echo "$output"
   [ "$status" -eq 4 ]
   [[ $output == *"has booted and is not ready: its API does not answer"* ]]
-  [ -z "$(virsh list --all --name | grep opnsense)" ]
+  [[ $(virsh list --all --name) != *opnsense* ]]
 }
 
 @test "made again it boots from the disk that is there, without an import" {
   [ "$(on_host ls $images)" = opnsense.qcow2 ]
-  [ -z "$(virsh list --all --name | grep opnsense)" ]
+  [[ $(virsh list --all --name) != *opnsense* ]]
   on_host sh -c ": >/run/api.log"
   host apply -q --no-wait /etc/lanward/importer.yaml
   host confirm -q

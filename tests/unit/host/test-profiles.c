@@ -86,9 +86,11 @@ static void test_priority(Fixture *f, gconstpointer data) {
 
 /* A bridge that is there already, and not lanward's, is used. */
 static void test_bridged(Fixture *f, gconstpointer data) {
+  g_autoptr(GError) error = NULL;
   f->world.keeper = LW_UPLINK_BRIDGED;
   f->world.management = TRUE;
-  add(f);
+  g_assert_true(lw_host_add(&f->world, f->lab, f->facts, f->wanted, &error));
+  g_assert_no_error(error);
   g_assert_null(find(f, "profile:lanward-br0"));
   g_assert_null(find(f, "profile:lanward-br-mgmt"));
   g_assert_true(find(f, "link:/br-mgmt")->observed);
