@@ -657,6 +657,22 @@ static gboolean passes_by(const At *at, const Hooked *hooked, const State *state
          (source ? state->snat_settled : state->dnat_settled);
 }
 
+/* Packets that a nat chain may never see: nothing that is known needs connection tracking, and without it the
+ * chain is not asked. Perhaps something unknown does. */
+static LwBdd perhaps_unseen(const At *at, const Hooked *hooked, LwBdd set) {
+  LwBddPool *pool = at->reach->pool;
+  gboolean idle = hooked->chain->rules->len == 0 && !hooked->chain->drop;
+  if (!hooked->chain->nat || idle || hooked->ruleset->stateful || at->bridge_family ||
+      (at->ns->tracked4 && at->ns->tracked6))
+    return LW_BDD_FALSE;
+  LwBdd untracked = LW_BDD_FALSE;
+  if (!at->ns->tracked4)
+    untracked = lw_bdd_or(pool, untracked, lw_packets_family(pool, 4));
+  if (!at->ns->tracked6)
+    untracked = lw_bdd_or(pool, untracked, lw_packets_family(pool, 6));
+  return lw_bdd_and(pool, set, untracked);
+}
+
 static void walk_base(At *at, const Hooked *hooked, const GArray *in, GArray *out) {
   LwBddPool *pool = at->reach->pool;
   at->ruleset = hooked->ruleset;
@@ -676,6 +692,15 @@ static void walk_base(At *at, const Hooked *hooked, const GArray *in, GArray *ou
     }
     if (branch.set == LW_BDD_FALSE)
       continue;
+    LwBdd unseen = perhaps_unseen(at, hooked, branch.set);
+    if (unseen != LW_BDD_FALSE) {
+      note_unknown(&w,
+                   "a nat chain in a namespace where no rule needs connection tracking: it may not be asked");
+      if (is_must(&w))
+        branch.set = lw_bdd_minus(pool, branch.set, unseen);
+      else
+        put(out, pool, unseen, &branch.state);
+    }
     g_autoptr(GArray) returned = branches_new();
     walk_chain(&w, hooked->chain, 0, &branch, returned);
     for (guint r = 0; r < returned->len; r++) {

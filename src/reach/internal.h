@@ -76,8 +76,9 @@ struct Ns {
   LwBdd martian_destination; /* destinations that no packet from a wire may have */
   LwBdd martian;             /* sources that no packet from a wire may have */
   gboolean forward6;
-  LwBdd bridged;       /* families that br_netfilter shows the IP tables on bridges too */
-  GHashTable *sysctls; /* name -> value */
+  gboolean tracked4, tracked6; /* some rule needs connection tracking: it runs, for that family */
+  LwBdd bridged;               /* families that br_netfilter shows the IP tables on bridges too */
+  GHashTable *sysctls;         /* name -> value */
 };
 
 /* What is the same for all packets of a branch. */

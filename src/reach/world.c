@@ -283,7 +283,60 @@ static gint by_chain_priority(gconstpointer a, gconstpointer b) {
   return 0;
 }
 
+static gboolean needs_tracking(const GArray *fields) {
+  static const LwField tracked[] = {LW_FIELD_CT_STATE,      LW_FIELD_CT_DIRECTION,   LW_FIELD_CT_DNAT,
+                                    LW_FIELD_CT_SNAT,       LW_FIELD_CT_MARK,        LW_FIELD_CT_ORIG_SADDR,
+                                    LW_FIELD_CT_ORIG_DADDR, LW_FIELD_CT_ORIG_SADDR6, LW_FIELD_CT_ORIG_DADDR6,
+                                    LW_FIELD_CT_ORIG_SPORT, LW_FIELD_CT_ORIG_DPORT};
+  for (guint i = 0; fields && i < fields->len; i++)
+    for (guint t = 0; t < G_N_ELEMENTS(tracked); t++)
+      if (g_array_index(fields, LwField, i) == tracked[t])
+        return TRUE;
+  return FALSE;
+}
+
+static gboolean rule_tracks(const LwRule *rule) {
+  for (guint i = 0; i < rule->matches->len; i++)
+    if (needs_tracking(((const LwMatch *)rule->matches->pdata[i])->fields))
+      return TRUE;
+  for (guint i = 0; i < rule->actions->len; i++) {
+    const LwAction *action = rule->actions->pdata[i];
+    if (action->kind == LW_ACTION_DNAT || action->kind == LW_ACTION_SNAT ||
+        action->kind == LW_ACTION_REDIRECT || action->kind == LW_ACTION_MASQUERADE ||
+        action->kind == LW_ACTION_SET_CT_MARK || action->kind == LW_ACTION_CT_FROM_MARK ||
+        action->kind == LW_ACTION_MARK_FROM_CT || needs_tracking(action->fields))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+static gboolean ruleset_tracks(const LwRuleset *ruleset) {
+  for (guint c = 0; c < ruleset->chains->len; c++) {
+    const LwChain *chain = ruleset->chains->pdata[c];
+    for (guint i = 0; i < chain->rules->len; i++)
+      if (rule_tracks(chain->rules->pdata[i]))
+        return TRUE;
+  }
+  return ruleset->stateful;
+}
+
+/* A namespace tracks flows of a family for as long as some rule of its needs that (nf_ct_netns_get()); a nat
+ * chain alone does not, and is not asked for anything without (nf_nat_inet_fn()). */
+static void find_tracking(Ns *ns) {
+  ns->tracked4 = ns->tracked6 = FALSE;
+  for (guint i = 0; i < ns->rulesets->len; i++) {
+    const LwRuleset *ruleset = ns->rulesets->pdata[i];
+    gboolean ip = ruleset->family == LW_FAMILY_IP || ruleset->family == LW_FAMILY_INET;
+    gboolean ip6 = ruleset->family == LW_FAMILY_IP6 || ruleset->family == LW_FAMILY_INET;
+    if ((ip || ip6) && ruleset_tracks(ruleset)) {
+      ns->tracked4 |= ip;
+      ns->tracked6 |= ip6;
+    }
+  }
+}
+
 void lw_reach_hook_rulesets(Ns *ns) {
+  find_tracking(ns);
   for (guint h = 0; h < HOOKS; h++) {
     g_array_set_size(ns->hooks[h], 0);
     g_array_set_size(ns->bridge_hooks[h], 0);
