@@ -6,8 +6,11 @@ load common
 setup_file() {
   [ "$(id -u)" = 0 ] || return 0
   command -v openssl >/dev/null || return 0
-  export WORLD="router-$$"
-  "$BATS_TEST_DIRNAME/../tools/host_world" start "$WORLD" --owner "$PPID" --lanward "$lanward" >/dev/null
+  export WORLD="router-$$" LACKS
+  LACKS=$("$BATS_TEST_DIRNAME/../tools/libvirt_world.py" missing)
+  local -a libvirt=(--libvirt)
+  [ -z "$LACKS" ] || libvirt=()
+  "$BATS_TEST_DIRNAME/../tools/host_world" start "$WORLD" "${libvirt[@]}" --owner "$PPID" --lanward "$lanward" >/dev/null
   on_host mkdir -p -m 700 "$there"
   on_host sh -c "cd $there && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=router -keyout tls.key -out tls.pem 2>/dev/null
     umask 077; printf 'key=testkey\nsecret=very-secret\n' >/etc/lanward/api.key"
@@ -298,6 +301,22 @@ doc.write(path)'
   run host verify
   [[ $output == *"violations"* ]]
   [ -z "$(requests)" ]
+}
+
+@test "the legs of a virtual machine that is adopted are known by the bridges that they are plugged into" {
+  [ -z "$LACKS" ] || skip "$LACKS"
+  virsh() { on_host virsh -q -c qemu:///system "$@"; }
+  ports() { on_host nft list set bridge lanward_guard router_ports; }
+  on_host sh -c "$tools/libvirt_world.py domain opnsense /run/guests /bridge/br0 /bridge/br-mgmt /bridge/virbr-lan10 >/run/router.xml"
+  virsh define /run/router.xml
+  virsh start opnsense
+  port=$(virsh domiflist opnsense | awk '$3 == "virbr-lan10" { print $1 }')
+  [[ $(ports) == *'"lw-lan10"'* && $(ports) != *"\"$port\""* ]]
+  host apply -q "$file" --no-wait
+  [[ $(ports) != *'"lw-lan10"'* && $(ports) == *"\"$port\""* ]]
+  virsh destroy opnsense
+  virsh undefine opnsense
+  host apply -q "$file" --no-wait
 }
 
 @test "down takes lanward's items away, and says nothing of the key to anybody" {
