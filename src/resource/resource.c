@@ -493,13 +493,14 @@ LwResource *lw_resource_ref(LwResource *resource) {
 
 /* Members that are not the kind's are freed, too: somebody may have set them all the same. */
 static void free_all_members(LwResource *resource) {
-  char *strings[] = {resource->ns,       resource->name,      resource->link,        resource->peer_ns,
-                     resource->peer,     resource->master,    resource->alias,       resource->iif,
-                     resource->oif,      resource->value,     resource->domain,      resource->home_lan_set,
-                     resource->model,    resource->cdrom,     resource->firmware,    resource->seed,
-                     resource->seed_iso, resource->kind_name, resource->unknown,     resource->method,
-                     resource->before,   resource->client_id, resource->private_key, resource->process,
-                     resource->object,   resource->file};
+  char *strings[] = {resource->ns,       resource->name,      resource->link,         resource->peer_ns,
+                     resource->peer,     resource->master,    resource->alias,        resource->iif,
+                     resource->oif,      resource->value,     resource->domain,       resource->home_lan_set,
+                     resource->model,    resource->cdrom,     resource->firmware,     resource->seed,
+                     resource->seed_iso, resource->kind_name, resource->unknown,      resource->method,
+                     resource->before,   resource->client_id, resource->private_key,  resource->process,
+                     resource->object,   resource->file,      resource->xml,          resource->medium,
+                     resource->config,   resource->api_url,   resource->api_key_file, resource->certificate};
   GPtrArray *lists[] = {resource->peers,     resource->links, resource->ranges,    resource->hosts,
                         resource->names,     resource->argv,  resource->upstreams, resource->nics,
                         resource->listeners, resource->disks, resource->devices,   resource->routes};

@@ -492,9 +492,10 @@ static void test_disk_stays(Fixture *f, gconstpointer real) {
   g_assert_cmpint(info.st_mode & 0777, ==, 0600);
   undo(f, bytes);
   assert_gone(f, wanted);
-  g_assert_true(g_file_test(disk->path, G_FILE_TEST_EXISTS));
+  g_assert_false(g_file_test(disk->path, G_FILE_TEST_EXISTS)); /* what was made is undone */
   g_assert_true(g_file_set_contents(disk->path, "the user's", -1, NULL));
   g_autoptr(GBytes) again = bring(f, wanted, NULL); /* what is there already is used as it is */
+  undo(f, again);                                   /* and stays */
   g_autofree char *text = NULL;
   g_assert_true(g_file_get_contents(disk->path, &text, NULL, NULL));
   g_assert_cmpstr(text, ==, "the user's");

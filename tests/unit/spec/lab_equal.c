@@ -189,10 +189,10 @@ static char *create_difference(const LwCreate *a, const LwCreate *b) {
 static char *machine_difference(const LwMachine *a, const LwMachine *b) {
   if (!a->start != !b->start)
     return g_strdup("one is started");
-  if (a->start &&
-      (a->start->delay != b->start->delay || a->start->timeout != b->start->timeout ||
-       a->start->after->len != b->start->after->len ||
-       memcmp(a->start->after->data, b->start->after->data, a->start->after->len * sizeof(guint)) != 0))
+  if (a->start && (a->start->delay != b->start->delay || a->start->timeout != b->start->timeout ||
+                   a->start->after->len != b->start->after->len ||
+                   (a->start->after->len && memcmp(a->start->after->data, b->start->after->data,
+                                                   a->start->after->len * sizeof(guint)) != 0)))
     return g_strdup("start differs");
   if (!a->create != !b->create)
     return g_strdup("one is created");
