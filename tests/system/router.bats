@@ -234,6 +234,22 @@ add(2, interface="opt1,opt2", action="block", protocol="TCP", destination_net="a
 doc.write(path)'
 }
 
+@test "the legs of a virtual machine that is adopted are known by the bridges that they are plugged into" {
+  [ -z "$LACKS" ] || skip "$LACKS"
+  virsh() { on_host virsh -q -c qemu:///system "$@"; }
+  ports() { on_host nft list set bridge lanward_guard router_ports; }
+  on_host sh -c "$tools/libvirt_world.py domain opnsense /run/guests /bridge/br0 /bridge/br-mgmt /bridge/virbr-lan10 >/run/router.xml"
+  virsh define /run/router.xml
+  virsh start opnsense
+  port=$(virsh domiflist opnsense | awk '$3 == "virbr-lan10" { print $1 }')
+  [[ $(ports) == *'"lw-lan10"'* && $(ports) != *"\"$port\""* ]]
+  host apply -q "$file" --no-wait
+  [[ $(ports) != *'"lw-lan10"'* && $(ports) == *"\"$port\""* ]]
+  virsh destroy opnsense
+  virsh undefine opnsense
+  host apply -q "$file" --no-wait
+}
+
 @test "rules of somebody's: refused, observed without a write, or taken over, each named" {
   add_foreign_rules
   local foreign
@@ -301,22 +317,6 @@ doc.write(path)'
   run host verify
   [[ $output == *"violations"* ]]
   [ -z "$(requests)" ]
-}
-
-@test "the legs of a virtual machine that is adopted are known by the bridges that they are plugged into" {
-  [ -z "$LACKS" ] || skip "$LACKS"
-  virsh() { on_host virsh -q -c qemu:///system "$@"; }
-  ports() { on_host nft list set bridge lanward_guard router_ports; }
-  on_host sh -c "$tools/libvirt_world.py domain opnsense /run/guests /bridge/br0 /bridge/br-mgmt /bridge/virbr-lan10 >/run/router.xml"
-  virsh define /run/router.xml
-  virsh start opnsense
-  port=$(virsh domiflist opnsense | awk '$3 == "virbr-lan10" { print $1 }')
-  [[ $(ports) == *'"lw-lan10"'* && $(ports) != *"\"$port\""* ]]
-  host apply -q "$file" --no-wait
-  [[ $(ports) != *'"lw-lan10"'* && $(ports) == *"\"$port\""* ]]
-  virsh destroy opnsense
-  virsh undefine opnsense
-  host apply -q "$file" --no-wait
 }
 
 @test "down takes lanward's items away, and says nothing of the key to anybody" {
