@@ -277,7 +277,7 @@ void lw_bdd_scratch_end(LwBddPool *pool, LwBdd *const *sets, guint count) {
     LwBdd high = node.high < mark ? node.high : becomes[node.high - mark];
     becomes[n - mark] = lw_bdd_node(pool, node.variable, low, high);
   }
-  for (guint i = 0; i < count; i++)
+  for (guint i = 0; becomes && i < count; i++)
     if (*sets[i] >= mark)
       *sets[i] = becomes[*sets[i] - mark];
 }

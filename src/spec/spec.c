@@ -72,10 +72,11 @@ static LwLab *spec_finish(LwSpec *spec, GPtrArray *diagnostics) {
 /* The file, or what it is to hold. */
 static char *read_file(const LwSpec *spec, const char *path, gsize *length, GError **error) {
   g_autofree char *whole = g_canonicalize_filename(path, NULL);
-  if (g_strcmp0(whole, spec->changed) != 0)
+  const char *text = g_strcmp0(whole, spec->changed) == 0 ? spec->changed_text : NULL;
+  if (!text)
     return lw_file_read(path, FILE_MAX, length, error);
-  *length = strlen(spec->changed_text);
-  return g_strdup(spec->changed_text);
+  *length = strlen(text);
+  return g_strndup(text, *length);
 }
 
 /* Includes */
@@ -185,7 +186,8 @@ static void include_file(LwSpec *spec, LwYaml *main, const LwYaml *node) {
   gsize length;
   g_autofree char *text = read_file(spec, path, &length, &error);
   if (!text) {
-    lw_spec_error(spec->diagnostics, node->origin, "cannot include “%s”: %s", node->text, error->message);
+    lw_spec_error(spec->diagnostics, node->origin, "cannot include “%s”: %s", node->text,
+                  error ? error->message : "it is empty");
     return;
   }
   g_autofree char *parent = g_path_get_dirname(relative);
