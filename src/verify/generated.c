@@ -412,6 +412,15 @@ static gboolean answers(const LwFlow *flow, const LwHeader *h, const LwProbePlac
   return own && echo && proto_of(h->proto) != LW_PROTO_ANY && flow->via != LW_VIA_LEG;
 }
 
+/* Without ports, one address for all of them lets just one source through at a time. NULL: there are ports,
+ * or nothing is translated. Transfer full. */
+static char *shared_key(const LwHeader *h, const LwZone *to, guint exit) {
+  if ((to->kind != LW_ZONE_INTERNET && to->kind != LW_ZONE_HOME_LAN) || proto_of(h->proto) != LW_PROTO_ANY)
+    return NULL;
+  g_autofree char *destination = lw_addr_format(&h->destination);
+  return g_strdup_printf("%u %s %u", to->kind == LW_ZONE_INTERNET ? exit : LW_NONE, destination, h->proto);
+}
+
 static void add_flow(const Make *m, const LwHeader *h, const LwWay *way, const LwIntended *must,
                      gboolean differs) {
   LwFlow *flow = lw_verify_flow_new(m->lab, m->facts, m->world, way, proto_of(h->proto), h->dport);
@@ -435,11 +444,10 @@ static void add_flow(const Make *m, const LwHeader *h, const LwWay *way, const L
   flow->cannot_answer |= !answers(flow, h, place_at(m, way->place));
   Count *count = count_of(m, cell->from, cell->to);
   g_autofree char *key = key_of(flow, h);
-  if (expect && way->to.kind == LW_ZONE_INTERNET && proto_of(h->proto) == LW_PROTO_ANY) {
-    /* without ports, one address for all of them lets just one source through at a time */
+  char *shared = expect ? shared_key(h, &way->to, flow->exit) : NULL;
+  if (shared) {
     g_free(key);
-    g_autofree char *destination = lw_addr_format(&h->destination);
-    key = g_strdup_printf("%u %s %u", flow->exit, destination, h->proto);
+    key = shared;
   }
   gboolean known = g_hash_table_contains(m->known, key);
   gboolean over = differs ? count->differing >= DIFFERENCE_MOST : count->tried >= CELL_MOST;
@@ -498,6 +506,8 @@ static void add_point(const Make *m, const LwHeader *h, gboolean differs) {
   if (!is_judged(m, &way) || !can_be_received(m, &way, must))
     return;
   gboolean neighbour = way.to.kind == LW_ZONE_SEGMENT && way.to.index == m->row->zone.index;
+  if (neighbour && h->source.family == 6)
+    return; /* nobody on the wire has such an address, nor a MAC for it */
   if (m->row->machine != LW_NONE && neighbour && way.receiver != LW_NONE)
     way.via = LW_VIA_LINK;
   if (way.receiver != LW_NONE && way.receiver == way.place && way.via != LW_VIA_LEG)
@@ -601,7 +611,10 @@ void lw_verify_generate(const LwLab *lab, const LwFacts *facts, const LwVerifyWo
   for (guint i = 0; i < flows->len; i++) {
     const LwFlow *flow = flows->pdata[i];
     LwHeader h = header_of(flow->cell);
+    char *shared = flow->cell->expect ? shared_key(&h, &flow->cell->question.to, flow->exit) : NULL;
     g_hash_table_add(m.known, key_of(flow, &h));
+    if (shared)
+      g_hash_table_add(m.known, shared);
   }
   add_differences(&m);
   for (guint i = 0; i < proof->rows->len; i++)
