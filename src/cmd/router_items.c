@@ -373,16 +373,28 @@ static gboolean compare(const LwSession *session, LwRouterPlan *plan, const char
   return TRUE;
 }
 
-static gboolean add_items(LwRouterPlan *plan, const char *there, const char *made, LwResourceSet *wanted,
-                          GError **error) {
+/* While a person has to restore something first, what lanward made there stays as it is, and stays lanward's:
+ * given up, it would be nobody's to take away any more. */
+static gboolean keep_owned(const LwSession *session, const LwResourceSet *now, LwResourceSet *wanted,
+                           GError **error) {
+  g_autoptr(LwResourceSet) owned = lw_engine_owned(session->engine, error);
+  for (guint i = 0; owned && i < now->list->len; i++)
+    if (has(owned, now->list->pdata[i]))
+      lw_resource_set_add(wanted, lw_resource_ref(now->list->pdata[i]));
+  return owned != NULL;
+}
+
+static gboolean add_items(const LwSession *session, LwRouterPlan *plan, const char *there, const char *made,
+                          LwResourceSet *wanted, GError **error) {
   g_autoptr(LwResourceSet) ours = lw_opn_all_items(made, error);
   g_autoptr(LwResourceSet) merged = ours ? lw_opn_all_items(plan->merged, error) : NULL;
   g_autoptr(LwResourceSet) now = merged ? lw_opn_all_items(there, error) : NULL;
-  if (!now)
+  gboolean waits = plan->only_read && !reason_to_read(session);
+  if (!now || (waits && !keep_owned(session, now, wanted, error)))
     return FALSE;
   for (guint i = 0; i < merged->list->len; i++) {
     LwResource *r = merged->list->pdata[i];
-    if (!has(ours, r))
+    if (!has(ours, r) || has(wanted, r))
       continue;
     r->observed = plan->only_read != NULL;
     lw_resource_set_add(wanted, lw_resource_ref(r));
@@ -403,7 +415,7 @@ gboolean lw_router_add_items(LwSession *session, LwResourceSet *wanted, GError *
   LwRouterPlan *plan = session->router_plan = plan_new();
   plan->made = lw_opn_config(session->lab, session->facts, session->secrets, NULL, plan->notes, error);
   return plan->made && compare(session, plan, plan->made, wanted, error) &&
-         add_items(plan, session->router_seen->config, plan->made, wanted, error);
+         add_items(session, plan, session->router_seen->config, plan->made, wanted, error);
 }
 
 gboolean lw_router_writes(LwSession *session, GError **error) {

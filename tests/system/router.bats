@@ -320,7 +320,6 @@ doc.write(path)'
 }
 
 @test "down takes lanward's items away, and says nothing of the key to anybody" {
-  on_host cp "$there/clean.xml" "$there/config.xml" # one that lanward wrote: of a merged one its file's parts stay
   restart_router 26.7.4
   host apply -q "$file" --confirm 60s --no-wait
   run host confirm -q # there may be nothing to confirm
