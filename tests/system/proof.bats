@@ -110,7 +110,26 @@ real() {
   echo "$output" | grep -q 'homelab.yaml:45:'
   run twin explain 'lan10/gaming -> lan20/seedbox tcp/22'
   echo "$output" | grep -q 'does not pass'
-  echo "$output" | grep -q 'allow: \[lan20/seedbox:tcp/22\]'
+  grep -qF '+     allow: [host/ping, host/samba, "lan20/seedbox:tcp/22"]' <<<"$output"
+  grep -qF 'But the file asserts “deny lan10 -> lan20” (homelab.yaml:' <<<"$output"
+  run twin explain 'lan50/vault -> internet tcp/443'
+  grep -qF 'But the file asserts “deny lan50 -> internet”' <<<"$output"
+  run twin explain 'lan10/gaming -> internet udp/53'
+  grep -qF 'does not pass: the gateway answers instead' <<<"$output"
+}
+
+@test "what explain says to change opens the flow, or closes it" {
+  local lab=$BATS_TEST_TMPDIR/lab.yaml line
+  cp "$homelab" "$lab"
+  twin apply "$lab"
+  run twin explain 'lan10/gaming -> host tcp/22'
+  line=$(sed -n 's/^ *[0-9]* + //p' <<<"$output")
+  [ -n "$line" ]
+  sed -i "s|^$(sed -n 's/^ *[0-9]* - //p' <<<"$output" | sed 's/[][]/\\&/g')\$|$line|" "$lab"
+  twin apply "$lab"
+  run twin explain 'lan10/gaming -> host tcp/22'
+  grep -q 'tcp/22: passes' <<<"$output"
+  grep -qF 'To close it, take “host:tcp/22” (lab.yaml:' <<<"$output"
 }
 
 @test "the result as JUnit" {
