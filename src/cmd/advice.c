@@ -65,8 +65,9 @@ static void tell_broken(const Advice *a, const LwLab *before, const LwLab *after
     const LwBrokenAssert *broken = has->pdata[i];
     g_autofree char *text = broken_text(broken);
     if (!g_ptr_array_find_with_equal_func(known, broken->assert->text, g_str_equal, NULL))
-      g_string_append_printf(a->but,
-                             "But the file asserts %s: plan and apply refuse it as long as it does.\n", text);
+      g_string_append_printf(
+          a->but, "But the file asserts %s: plan and apply refuse the change as long as that line stands.\n",
+          text);
   }
 }
 
@@ -106,24 +107,35 @@ static char *path_in_force(const Advice *a) {
   return generation ? g_strdup(generation->path) : NULL;
 }
 
-/* Shows the line as a change of the file, when it opens the flow; else FALSE, and nothing said. */
+/* The segment that a line added at the end of its entry belongs to is not seen by the line alone. */
+static void put_change(const Advice *a, const LwSegment *owner, const char *what, const char *text,
+                       const char *changed) {
+  g_string_append_printf(a->out, "To %s it, change %s (%s, from line %u on) like this, then “%s apply”:\n",
+                         what, owner->origin.file, owner->name, owner->origin.line, lw_target_command());
+  put_difference(a->out, text, changed);
+}
+
+/* Shows a change of the user's file when it makes of the flow what it is meant to; else FALSE, and nothing
+ * said. line: one to add; NULL: the one that allows it goes. */
 static gboolean show_change(const Advice *a, const LwSegment *owner, gboolean by_host, const char *line) {
   g_autofree char *path = path_in_force(a);
   const char *file = owner->origin.file;
   g_autofree char *text = path && file ? lw_labfile_read(file, NULL) : NULL;
-  g_autofree char *changed = text ? lw_spec_edit_allow(text, file, owner->name, by_host, line, NULL) : NULL;
+  g_autofree char *changed =
+      !text  ? NULL
+      : line ? lw_spec_edit_allow(text, file, owner->name, by_host, line, NULL)
+             : lw_spec_edit_drop_allow(text, file, owner->name, by_host, &a->answer->origin, NULL);
   g_autoptr(LwLab) before = changed ? load(a, path, NULL, NULL) : NULL;
   g_autoptr(LwLab) after = before ? load(a, path, file, changed) : NULL;
   if (!after)
     return FALSE;
   LwFlowAnswer answer;
   lw_intent_answer(after, a->session->facts, a->q, &answer);
-  gboolean opens = answer.allow;
+  gboolean right = answer.allow == (line != NULL);
   lw_flow_answer_clear(&answer);
-  if (!opens)
+  if (!right)
     return FALSE;
-  g_string_append_printf(a->out, "To open it, change %s, then apply:\n", file);
-  put_difference(a->out, text, changed);
+  put_change(a, owner, line ? "open" : "close", text, changed);
   tell_broken(a, before, after);
   return TRUE;
 }
@@ -304,16 +316,32 @@ static const LwAllow *find_line(const GPtrArray *lines, const LwOrigin *origin) 
   return NULL;
 }
 
+/* "all of tcp/445, udp/445", where it is a service of the host that goes. */
+static char *ports_text(const Advice *a, const LwAllow *allow) {
+  GString *out = g_string_new(NULL);
+  if (allow->target.kind != LW_TARGET_HOST_SERVICE || allow->ports->len)
+    return g_string_free(out, FALSE);
+  const GArray *ports = lw_lab_service(a->session->lab, allow->target.index)->ports;
+  for (guint i = 0; i < ports->len; i++) {
+    g_autofree char *text = lw_ports_format(&g_array_index(ports, LwPorts, i));
+    g_string_append_printf(out, "%s%s", i ? ", " : " (", text);
+  }
+  g_string_append(out, ports->len ? ")" : "");
+  return g_string_free(out, FALSE);
+}
+
 static gboolean close_line(const Advice *a, const LwSegment *s, const GPtrArray *lines, const char *where) {
   const LwAllow *allow = find_line(lines, &a->answer->origin);
   if (!allow)
     return FALSE;
-  g_autofree char *text = lw_allow_format(a->session->lab, allow);
-  g_string_append_printf(
-      a->out, "To close it, take “%s” (%s) out, then apply: that closes all of it for %s.\n", text, where,
-      lines == s->host_allow ? "the host"
-      : allow->from->len     ? "everybody that it names"
-                             : s->name);
+  g_autofree char *text = lw_allow_format(a->session->lab, allow), *ports = ports_text(a, allow);
+  if (!show_change(a, s, lines == s->host_allow, NULL))
+    g_string_append_printf(a->out, "To close it, take “%s” (%s) out, then “%s apply”.\n", text, where,
+                           lw_target_command());
+  g_string_append_printf(a->out, "That closes all that “%s”%s opens, for %s.\n", text, ports,
+                         lines == s->host_allow ? "the host"
+                         : allow->from->len     ? "all of these addresses"
+                                                : s->name);
   return TRUE;
 }
 
@@ -365,7 +393,7 @@ static void advise_closing(const Advice *a) {
       said = TRUE;
     }
   }
-  g_autoptr(LwLab) before = said && path ? load(a, path, NULL, NULL) : NULL;
+  g_autoptr(LwLab) before = said && !a->but->len && path ? load(a, path, NULL, NULL) : NULL;
   g_autoptr(LwLab) after = before ? load(a, path, NULL, NULL) : NULL;
   if (after && without_line(after, origin))
     tell_broken(a, before, after);

@@ -299,17 +299,23 @@ static char *allow_in_segment(const Document *document, const LwYaml *segment, g
   return into->kind == LW_YAML_MAP ? put_in_map(document, into, entry) : NULL;
 }
 
+/* The segment's entry; NULL and error when there is none. */
+static const LwYaml *find_segment(const Document *document, const char *segment, GError **error) {
+  const LwYaml *segments = lw_yaml_get(document->root, "segments");
+  const LwYaml *entry = segments && segments->kind == LW_YAML_MAP ? lw_yaml_get(segments, segment) : NULL;
+  if (!entry)
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "%s has no segment “%s” (any more)", document->file,
+                segment);
+  return entry;
+}
+
 char *lw_spec_edit_allow(const char *text, const char *file, const char *segment, gboolean by_host,
                          const char *allow, GError **error) {
   g_auto(Document) document = {0};
-  if (!document_parse(&document, text, file, error))
+  const LwYaml *entry =
+      document_parse(&document, text, file, error) ? find_segment(&document, segment, error) : NULL;
+  if (!entry)
     return NULL;
-  const LwYaml *segments = lw_yaml_get(document.root, "segments");
-  const LwYaml *entry = segments && segments->kind == LW_YAML_MAP ? lw_yaml_get(segments, segment) : NULL;
-  if (!entry) {
-    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "%s has no segment “%s” (any more)", file, segment);
-    return NULL;
-  }
   g_autofree char *item = lw_spec_quoted(allow);
   char *out = entry->kind == LW_YAML_MAP ? allow_in_segment(&document, entry, by_host, item) : NULL;
   if (!out) {
@@ -318,4 +324,50 @@ char *lw_spec_edit_allow(const char *text, const char *file, const char *segment
     by_hand(error, &entry->origin, what);
   }
   return out;
+}
+
+/* An item and the comma that it leaves behind, or its whole line. NULL: written in a way that this does not
+ * know. */
+static char *drop_item(const Document *document, const LwYaml *list, guint index) {
+  const char *text = document->text;
+  gsize from, to;
+  if (!extent_of(document, list->items->pdata[index], &from, &to))
+    return NULL;
+  if (text[offset_of(text, &list->origin)] == '[') {
+    to += strspn(text + to, " ");
+    if (text[to] == ',')
+      to += 1 + strspn(text + to + 1, " ");
+    else
+      while (index > 0 && from > 0 && strchr(" ,", text[from - 1]))
+        from--;
+    return splice(text, from, to, "");
+  }
+  if (list->items->len == 1)
+    return NULL; /* its key would be left with nothing */
+  while (from > 0 && text[from - 1] != '\n')
+    from--;
+  to += strcspn(text + to, "\n");
+  return splice(text, from, text[to] ? to + 1 : to, "");
+}
+
+char *lw_spec_edit_drop_allow(const char *text, const char *file, const char *segment, gboolean by_host,
+                              const LwOrigin *allow, GError **error) {
+  g_auto(Document) document = {0};
+  const LwYaml *entry =
+      document_parse(&document, text, file, error) ? find_segment(&document, segment, error) : NULL;
+  if (!entry)
+    return NULL;
+  const LwYaml *owner = entry->kind == LW_YAML_MAP && by_host ? lw_yaml_get(entry, "host") : entry;
+  const LwYaml *list = owner && owner->kind == LW_YAML_MAP ? lw_yaml_get(owner, "allow") : NULL;
+  for (guint i = 0; list && list->kind == LW_YAML_LIST && i < list->items->len; i++) {
+    const LwYaml *item = list->items->pdata[i];
+    if (item->kind != LW_YAML_SCALAR || item->origin.line != allow->line ||
+        item->origin.column != allow->column)
+      continue;
+    char *out = drop_item(&document, list, i);
+    if (out)
+      return out;
+  }
+  by_hand(error, allow, "take that line out");
+  return NULL;
 }

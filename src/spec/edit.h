@@ -17,6 +17,10 @@ char *lw_spec_edit_place(const char *text, const char *file, const char *machine
 char *lw_spec_edit_allow(const char *text, const char *file, const char *segment, gboolean by_host,
                          const char *allow, GError **error);
 
+/* Takes the allow: line that stands at that place out again. */
+char *lw_spec_edit_drop_allow(const char *text, const char *file, const char *segment, gboolean by_host,
+                              const LwOrigin *allow, GError **error);
+
 /* Adds a machine behind those that there are: what it is, and of each card its segment (an index into lab)
  * and its address. Its MACs are the machine's own affair. */
 char *lw_spec_edit_add_machine(const char *text, const char *file, const LwLab *lab, const LwMachine *machine,

@@ -128,7 +128,7 @@ static guint segment_of_port(const LwStatic *proof, const LwStep *step) {
 static void put_enters(const LwStatic *proof, GString *out, const LwStep *step, guint hop) {
   guint machine = machine_of_port(proof, step), segment = segment_of_port(proof, step);
   if (machine != LW_NONE)
-    g_string_append_printf(out, "  %u. leaves %s by its port %s\n", hop,
+    g_string_append_printf(out, "  %u. leaves %s (its network card is %s here)\n", hop,
                            lw_lab_machine(proof->lab, machine)->name, step->link);
   else if (segment != LW_NONE)
     g_string_append_printf(out, "  %u. comes from the router to the bridge of %s (by %s)\n", hop,
@@ -140,7 +140,7 @@ static void put_enters(const LwStatic *proof, GString *out, const LwStep *step, 
 static void put_leaves(const LwStatic *proof, GString *out, const LwStep *step, guint hop) {
   guint machine = machine_of_port(proof, step);
   if (machine != LW_NONE)
-    g_string_append_printf(out, "  %u. reaches %s by its port %s\n", hop,
+    g_string_append_printf(out, "  %u. reaches %s (its network card is %s here)\n", hop,
                            lw_lab_machine(proof->lab, machine)->name, step->link);
   else
     g_string_append_printf(out, "  %u. leaves %s by %s\n", hop, place_of(step->ns), step->link);
@@ -164,7 +164,7 @@ static void put_step(const LwStatic *proof, GString *out, const LwStep *step, gu
     if (step->link && !*hop)
       g_string_append_printf(out, "  %u. %s sends it by %s\n", ++*hop, place_of(step->ns), step->link);
     else if (step->link)
-      g_string_append_printf(out, "     → goes on by %s\n", step->link);
+      g_string_append_printf(out, "     → on to %s\n", step->link);
     else
       g_string_append_printf(out, "     ✗ %s\n", step->text);
     break;
@@ -280,7 +280,7 @@ static const char *taken_by(const LwStatic *proof, const LwExplainQuestion *ques
 
 static char *end_text(const char *name, const LwAddr *address, gboolean any) {
   g_autofree char *text = lw_addr_format(address);
-  return g_strdup_printf("%s (%s%s)", name, any ? "for one " : "", text);
+  return g_strdup_printf("%s (%s%s)", name, any ? "e.g. " : "", text);
 }
 
 char *lw_explain_verdict(const LwStatic *proof, const LwExplainQuestion *question, const LwFlowAnswer *answer,
