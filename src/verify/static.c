@@ -18,6 +18,10 @@ static void row_free(gpointer data) {
   g_free(row);
 }
 
+static void array_unref(gpointer array) {
+  g_array_unref(array);
+}
+
 static void violation_free(gpointer data) {
   LwStaticViolation *violation = data;
   g_free(violation->from);
@@ -287,6 +291,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   proof->lab = lab;
   proof->facts = facts;
   proof->rows = g_ptr_array_new_with_free_func(row_free);
+  proof->by_zone = g_hash_table_new_full(NULL, NULL, NULL, array_unref);
   proof->violations = g_ptr_array_new_with_free_func(violation_free);
   proof->unknowns = g_ptr_array_new_with_free_func(g_free);
   const char *router = facts->router_ns ? facts->router_ns : "router";
@@ -324,6 +329,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
 void lw_static_free(LwStatic *proof) {
   if (!proof)
     return;
+  g_hash_table_unref(proof->by_zone);
   g_ptr_array_unref(proof->rows);
   g_ptr_array_unref(proof->violations);
   g_ptr_array_unref(proof->unknowns);
@@ -338,10 +344,10 @@ void lw_static_free(LwStatic *proof) {
 
 const LwStaticRow *lw_static_row(const LwStatic *proof, const LwZone *zone, const char *machine) {
   guint best = LW_NONE;
-  for (guint i = 0; i < proof->rows->len; i++) {
+  const GArray *rows = lw_static_rows_of(proof, zone);
+  for (guint r = 0; r < rows->len; r++) {
+    guint i = g_array_index(rows, guint, r);
     const LwStaticRow *row = proof->rows->pdata[i];
-    if (row->zone.kind != zone->kind || row->zone.index != zone->index)
-      continue;
     if (machine && row->machine != LW_NONE &&
         g_str_equal(lw_lab_machine(proof->lab, row->machine)->name, machine))
       return lw_static_look(proof, i);

@@ -66,6 +66,7 @@ struct LwStatic {
   const LwLab *lab;
   const LwFacts *facts;
   GPtrArray *rows;       /* of LwStaticRow* */
+  GHashTable *by_zone;   /* what lw_static_rows_of() finds: of GArray* */
   GPtrArray *violations; /* of LwStaticViolation* */
   LwBdd machines;        /* destinations that are machines' */
   gboolean *has_link;    /* network behind the host -> something leads to it */

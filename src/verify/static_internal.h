@@ -47,6 +47,8 @@ void lw_static_note_arrival(const Prove *p, LwStaticRow *row, const LwArrival *a
 
 /* --- static_rows.c */
 void lw_static_add_rows(const Prove *p);
+/* Numbers (guint) of the rows of that zone, in order; borrowed. */
+const GArray *lw_static_rows_of(const LwStatic *proof, const LwZone *zone);
 /* What may and must get where from the row, by the file alone: fills in `intended`. */
 void lw_static_intend(const Prove *p, LwStaticRow *row);
 /* Sources that the NIC has, or may claim. */
