@@ -302,6 +302,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   p.exit_addresses = lw_static_exit_addresses(&p);
   proof->world = add_vacant_ports(&p);
   proof->reach = lw_reach_new(proof->pool, proof->world, inside);
+  p.pairs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   p.told = g_array_new(FALSE, FALSE, sizeof(Told));
   LwIntentOutside outside = {.router = address_of(world, router, LW_ROUTER_WAN),
                              .host = address_of(world, "", lab->host.bridge)};
@@ -318,6 +319,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   }
   for (guint i = 0; i < proof->rows->len; i++)
     prove_row(&p, proof->rows->pdata[i]);
+  lw_static_judge_related(&p);
   lw_static_judge_lost_tunnels(&p);
   keep_unknowns(proof);
   g_hash_table_unref(p.nic_of_port);
@@ -325,6 +327,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   g_hash_table_unref(p.vacant);
   g_hash_table_unref(p.places);
   g_ptr_array_unref(p.exit_addresses);
+  g_hash_table_unref(p.pairs);
   g_array_unref(p.told);
   g_free(p.has_port);
   return proof;
@@ -436,6 +439,7 @@ char *lw_static_violation_format(const LwStaticViolation *v) {
       [LW_STATIC_UNMASKED] = "leaves under an address that is not its exit's",
       [LW_STATIC_LEAK] = "an open flow could go on by this exit, which is not its own",
       [LW_STATIC_STRAY] = "passes without belonging to a flow",
+      [LW_STATIC_RELATED] = "passes as an ICMP error of an open flow, and no flow of it can be there",
       [LW_STATIC_MUTE] = "passes, but its answer does not come back",
       [LW_STATIC_FALLBACK] = "goes out there when its tunnel is lost, and must not go anywhere then",
       [LW_STATIC_BARE] = "is refused by no route of its exit when the tunnel is lost",

@@ -156,6 +156,7 @@ void lw_static_intend(const Prove *p, LwStaticRow *row) {
     LwIntended *one = row->intended->pdata[i];
     one->must = lw_bdd_minus(p->proof->pool, one->must, p->host_sources);
   }
+  lw_static_note_pairs(p, row);
 }
 
 /* Ports of segments' bridges, but the router's legs: machines, or strangers. */
