@@ -42,6 +42,14 @@ char *lw_name_machine_ns(const LwFacts *facts, const LwMachine *machine) {
   return fact && fact->process && !fact->trouble ? lw_name_container_ns(machine, fact) : NULL;
 }
 
+LwMac lw_mac_of_wan(const LwLab *lab, const LwFacts *facts) {
+  if (lw_mac_is_set(&lab->router.wan_mac))
+    return lab->router.wan_mac;
+  g_autofree char *uplink = lw_mac_is_set(&facts->uplink_mac) ? lw_mac_format(&facts->uplink_mac) : NULL;
+  g_autofree char *seed = g_strconcat(lab->name, "/router/wan", uplink ? "/" : "", uplink, NULL);
+  return lw_mac_derive(seed);
+}
+
 char *lw_name_nic(guint nic) {
   return g_strdup_printf("eth%u", nic);
 }

@@ -26,6 +26,9 @@ char *lw_name_cell_ns(const LwMachine *machine); /* "cell-" + name */
 char *lw_name_container_ns(const LwMachine *machine, const LwContainerFact *fact);
 /* The namespace of a machine's NICs; NULL: it has none now (a container that does not run, a domain). */
 char *lw_name_machine_ns(const LwFacts *facts, const LwMachine *machine);
+/* The MAC of the router's WAN leg: the file's, else derived. It is seen on the home LAN, where another host
+ * may run the same file: so it follows this host's uplink, where that is known. */
+LwMac lw_mac_of_wan(const LwLab *lab, const LwFacts *facts);
 char *lw_name_nic(guint nic); /* inside a cell: "eth0" */
 guint32 lw_mark_of_exit(LwFacts *facts, const LwLab *lab, guint tunnel /* LW_NONE: direct */);
 guint32 lw_table_of_exit(LwFacts *facts, const LwLab *lab, guint tunnel);
