@@ -381,7 +381,9 @@ gboolean lw_static_led(const LwStatic *proof, const LwStaticRow *row, const LwHe
 
 gboolean lw_static_passes(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet,
                           const LwZone *to) {
-  if (lw_static_led(proof, row, packet)) /* it does not get where it was sent */
+  gboolean own_wire =
+      row->zone.kind == LW_ZONE_SEGMENT && to->kind == LW_ZONE_SEGMENT && to->index == row->zone.index;
+  if (!own_wire && lw_static_led(proof, row, packet)) /* it does not get where it was sent */
     return to->kind == LW_ZONE_ROUTER;
   for (guint i = 0; i < row->reached->len; i++) {
     const LwReached *reached = row->reached->pdata[i];
