@@ -73,6 +73,7 @@ struct Ns {
   LwBdd local;               /* destinations that are this namespace's own, whatever link they come in by */
   LwBdd owned;               /* the addresses it answers for on a wire */
   LwBdd owned_source;        /* the same as sources */
+  LwBdd broadcasts;          /* destinations that routing surely calls broadcast */
   LwBdd martian_destination; /* destinations that no packet from a wire may have */
   LwBdd martian;             /* sources that no packet from a wire may have */
   gboolean forward6;

@@ -217,6 +217,8 @@ static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
   LwBdd broadcast = lw_packets_addr(reach->pool, LW_HEADER_DADDR, &range.last);
   if (link)
     or_into(reach, &link->broadcast, broadcast);
+  if (link && link->up) /* the kernel makes such a route with each address of a link that is up */
+    or_into(reach, &ns->broadcasts, broadcast);
   /* sent on to where it is broadcast, when the kernel is told to; else everybody's broadcast is for it */
   if (!is_one(lw_reach_sysctl(ns, "net/ipv4/conf/all/bc_forwarding")))
     or_into(reach, &ns->local, broadcast);
@@ -238,6 +240,7 @@ static void add_well_known(LwReach *reach, Ns *ns) {
   or_prefix(reach, &ns->local, LW_HEADER_DADDR, "::1/128");
   or_prefix(reach, &ns->local, LW_HEADER_DADDR, "fe80::/10");
   or_prefix(reach, &ns->local, LW_HEADER_DADDR, "ff00::/8");
+  or_prefix(reach, &ns->broadcasts, LW_HEADER_DADDR, "255.255.255.255/32");
   or_prefix(reach, &ns->martian_destination, LW_HEADER_DADDR, "0.0.0.0/8");
   or_prefix(reach, &ns->martian_destination, LW_HEADER_DADDR, "127.0.0.0/8");
   or_prefix(reach, &ns->martian_destination, LW_HEADER_DADDR, "::1/128");
@@ -424,8 +427,9 @@ static void add_resource(LwReach *reach, const LwResource *resource, gboolean fi
 }
 
 static void sets_of(Ns *ns, GPtrArray *sets) {
-  LwBdd *const own[] = {&ns->local,   &ns->owned,  &ns->owned_source, &ns->martian_destination,
-                        &ns->martian, &ns->bridged};
+  LwBdd *const own[] = {
+      &ns->local,   &ns->owned,  &ns->owned_source, &ns->broadcasts, &ns->martian_destination,
+      &ns->martian, &ns->bridged};
   for (guint i = 0; i < G_N_ELEMENTS(own); i++)
     g_ptr_array_add(sets, own[i]);
   for (guint i = 0; i < ns->links->len; i++) {

@@ -18,6 +18,10 @@ static void row_free(gpointer data) {
   g_free(row);
 }
 
+static void array_unref(gpointer array) {
+  g_array_unref(array);
+}
+
 static void violation_free(gpointer data) {
   LwStaticViolation *violation = data;
   g_free(violation->from);
@@ -287,6 +291,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   proof->lab = lab;
   proof->facts = facts;
   proof->rows = g_ptr_array_new_with_free_func(row_free);
+  proof->by_zone = g_hash_table_new_full(NULL, NULL, NULL, array_unref);
   proof->violations = g_ptr_array_new_with_free_func(violation_free);
   proof->unknowns = g_ptr_array_new_with_free_func(g_free);
   const char *router = facts->router_ns ? facts->router_ns : "router";
@@ -297,6 +302,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   p.exit_addresses = lw_static_exit_addresses(&p);
   proof->world = add_vacant_ports(&p);
   proof->reach = lw_reach_new(proof->pool, proof->world, inside);
+  p.pairs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   p.told = g_array_new(FALSE, FALSE, sizeof(Told));
   LwIntentOutside outside = {.router = address_of(world, router, LW_ROUTER_WAN),
                              .host = address_of(world, "", lab->host.bridge)};
@@ -313,6 +319,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   }
   for (guint i = 0; i < proof->rows->len; i++)
     prove_row(&p, proof->rows->pdata[i]);
+  lw_static_judge_related(&p);
   lw_static_judge_lost_tunnels(&p);
   keep_unknowns(proof);
   g_hash_table_unref(p.nic_of_port);
@@ -320,6 +327,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   g_hash_table_unref(p.vacant);
   g_hash_table_unref(p.places);
   g_ptr_array_unref(p.exit_addresses);
+  g_hash_table_unref(p.pairs);
   g_array_unref(p.told);
   g_free(p.has_port);
   return proof;
@@ -328,6 +336,7 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
 void lw_static_free(LwStatic *proof) {
   if (!proof)
     return;
+  g_hash_table_unref(proof->by_zone);
   g_ptr_array_unref(proof->rows);
   g_ptr_array_unref(proof->violations);
   g_ptr_array_unref(proof->unknowns);
@@ -342,10 +351,10 @@ void lw_static_free(LwStatic *proof) {
 
 const LwStaticRow *lw_static_row(const LwStatic *proof, const LwZone *zone, const char *machine) {
   guint best = LW_NONE;
-  for (guint i = 0; i < proof->rows->len; i++) {
+  const GArray *rows = lw_static_rows_of(proof, zone);
+  for (guint r = 0; r < rows->len; r++) {
+    guint i = g_array_index(rows, guint, r);
     const LwStaticRow *row = proof->rows->pdata[i];
-    if (row->zone.kind != zone->kind || row->zone.index != zone->index)
-      continue;
     if (machine && row->machine != LW_NONE &&
         g_str_equal(lw_lab_machine(proof->lab, row->machine)->name, machine))
       return lw_static_look(proof, i);
@@ -372,7 +381,9 @@ gboolean lw_static_led(const LwStatic *proof, const LwStaticRow *row, const LwHe
 
 gboolean lw_static_passes(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet,
                           const LwZone *to) {
-  if (lw_static_led(proof, row, packet)) /* it does not get where it was sent */
+  gboolean own_wire =
+      row->zone.kind == LW_ZONE_SEGMENT && to->kind == LW_ZONE_SEGMENT && to->index == row->zone.index;
+  if (!own_wire && lw_static_led(proof, row, packet)) /* it does not get where it was sent */
     return to->kind == LW_ZONE_ROUTER;
   for (guint i = 0; i < row->reached->len; i++) {
     const LwReached *reached = row->reached->pdata[i];
@@ -430,6 +441,7 @@ char *lw_static_violation_format(const LwStaticViolation *v) {
       [LW_STATIC_UNMASKED] = "leaves under an address that is not its exit's",
       [LW_STATIC_LEAK] = "an open flow could go on by this exit, which is not its own",
       [LW_STATIC_STRAY] = "passes without belonging to a flow",
+      [LW_STATIC_RELATED] = "passes as an ICMP error of an open flow, and no flow of it can be there",
       [LW_STATIC_MUTE] = "passes, but its answer does not come back",
       [LW_STATIC_FALLBACK] = "goes out there when its tunnel is lost, and must not go anywhere then",
       [LW_STATIC_BARE] = "is refused by no route of its exit when the tunnel is lost",

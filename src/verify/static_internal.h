@@ -27,6 +27,7 @@ typedef struct {
   GHashTable *places;        /* of a link by its name, as lw_reach gives it (by address) -> LwPlace */
   GPtrArray *exit_addresses; /* of const LwResource*: on the router's exits */
   GArray *told;              /* of Told */
+  GHashTable *pairs;         /* of char*: zones that have flows with each other */
   guint rows_proved;
   guint told_before, violations_before; /* how many when scratch began */
 } Prove;
@@ -51,6 +52,8 @@ void lw_static_note_arrival(const Prove *p, LwStaticRow *row, const LwArrival *a
 
 /* --- static_rows.c */
 void lw_static_add_rows(const Prove *p);
+/* Numbers (guint) of the rows of that zone, in order; borrowed. */
+const GArray *lw_static_rows_of(const LwStatic *proof, const LwZone *zone);
 /* What may and must get where from the row, by the file alone: fills in `intended`. */
 void lw_static_intend(const Prove *p, LwStaticRow *row);
 /* Sources that the NIC has, or may claim. */
@@ -71,11 +74,22 @@ void lw_static_judge(const Prove *p, const LwStaticRow *row, LwStaticKind kind, 
 LwBdd lw_static_may_arrive(const LwStaticRow *row, const LwPlace *place, const LwRewrite *rewrite,
                            LwBddPool *pool);
 gboolean lw_static_stops(const LwStep *step);
+/* Whether what gets from the row to that place is lanward's affair. */
+gboolean lw_static_is_judged(const LwStaticRow *row, const LwPlace *place);
+/* By an exit: what may go there as part of some open flow of its source. */
+LwBdd lw_static_flow_sources(const Prove *p, const LwStaticRow *row, const LwPlace *exit);
 /* The first few pieces of a set, for people. Transfer full. */
 char *lw_static_pieces_text(LwBddPool *pool, LwBdd set);
 
 /* --- static_lost.c: each tunnel lost, one after the other */
 void lw_static_judge_lost_tunnels(Prove *p);
+
+/* --- static_related.c */
+/* The row's zone, and those that it has flows with: for all rows, before any is judged. */
+void lw_static_note_pairs(const Prove *p, const LwStaticRow *row);
+void lw_static_judge_related(Prove *p);
+/* ICMP and ICMPv6 errors: of what connection tracking asks whether it belongs to a flow. */
+LwBdd lw_static_errors(LwBddPool *pool);
 
 /* --- static.c */
 /* Begins scratch, with the sets of a row that were put aside; ends it, and puts them aside. */
