@@ -162,6 +162,10 @@ static void compile_segment_bridge(const Compile *c, const LwSegment *segment) {
     bridge->link_type = LW_LINK_EXTERNAL;
     bridge->up = TRUE;
   }
+  /* The guard's rules close the host's stack there for every protocol; these settings do it once more, and
+     are not worth changing what is not ours: nobody would put them back. */
+  if (anothers)
+    return;
   add_sysctl(c, "", "1", "net/ipv6/conf/%s/disable_ipv6", segment->bridge);
   /* the host answers ARP for none of its addresses on a segment's wire */
   add_sysctl(c, "", "8", "net/ipv4/conf/%s/arp_ignore", segment->bridge);

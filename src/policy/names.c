@@ -23,7 +23,7 @@ static char *nic_key(const LwLab *lab, guint machine, guint nic) {
 
 char *lw_name_nic_port(LwFacts *facts, const LwLab *lab, guint machine, guint nic) {
   g_autofree char *key = nic_key(lab, machine, nic);
-  return g_strdup_printf("lwm%u", lw_facts_number(facts, "nic", key));
+  return g_strdup_printf(LW_NIC_PORT_PREFIX "%u", lw_facts_number(facts, "nic", key));
 }
 
 char *lw_name_cell_ns(const LwMachine *machine) {

@@ -11,6 +11,7 @@
 #define LW_ROUTER_WAN "wan"
 #define LW_ROUTER_MGMT "mgmt"
 #define LW_MARK_DIRECT 0x4c01u
+#define LW_NIC_PORT_PREFIX "lwm"
 
 char *lw_name_router_leg(const LwSegment *segment);  /* inside the router: the segment's name */
 char *lw_name_router_port(const LwSegment *segment); /* on the host's bridge: "lw-" + the segment's name */

@@ -280,7 +280,8 @@ char *lw_reach_refusal(LwReach *reach, Ns *ns, const State *state, guint iif, Lw
         !lw_bdd_intersects(reach->pool, packet, lookup->selected))
       continue;
     if (lookup->refuse)
-      return g_strdup_printf("no exit takes it: routing rule %u refuses the rest", lookup->priority);
+      return g_strdup_printf("no exit is for it: what no egress sends anywhere is refused (routing rule %u)",
+                             lookup->priority);
     const Table *table = table_get(reach, ns, lookup->table);
     if (lw_bdd_intersects(reach->pool, packet,
                           lookup->suppress_default ? table->matched_more : table->matched))
