@@ -353,7 +353,7 @@ typedef struct {
   guint station;
 } Ear;
 
-static void note_sighting(LwProbe *probe, guint station, const LwSighting *sighting) {
+void lw_live_note_sighting(LwProbe *probe, guint station, const LwSighting *sighting) {
   if (!probe->seen)
     probe->seen = g_array_new(FALSE, FALSE, sizeof(LwSeenAt));
   for (guint i = 0; i < probe->seen->len; i++) {
@@ -361,7 +361,9 @@ static void note_sighting(LwProbe *probe, guint station, const LwSighting *sight
     if (known->station == station && known->how == sighting->how && known->link == sighting->link)
       return;
   }
-  LwSeenAt seen = {station, sighting->how, sighting->link, sighting->packet.source};
+  const LwPacket *packet = &sighting->packet;
+  LwSeenAt seen = {station,       sighting->how, sighting->link, packet->source, packet->destination,
+                   packet->sport, packet->dport};
   g_array_append_val(probe->seen, seen);
 }
 
@@ -396,7 +398,7 @@ static void hear_request(LwLive *live, guint station, const LwSighting *sighting
   gboolean router = lw_live_place(live, live->place_of[station])->zone.kind == LW_ZONE_ROUTER;
   if (router && sighting->how == LW_SEEN_WIRE)
     probe->at_router = TRUE;
-  note_sighting(probe, station, sighting);
+  lw_live_note_sighting(probe, station, sighting);
   if (udp && sighting->how == LW_SEEN_LOCAL)
     answer_udp(live, station, packet);
 }
@@ -417,6 +419,10 @@ static void hear(const LwSighting *sighting, gpointer data) {
   if (number >= live->probes->len)
     return; /* somebody else's, or of another run */
   LwProbe *probe = g_ptr_array_index(live->probes, number);
+  if (packet->role == LW_PACKET_ERROR) {
+    lw_live_hear_error(live, ear->station, sighting, probe);
+    return;
+  }
   if (sighting->how == LW_SEEN_LEFT && (packet->role != LW_PACKET_REQUEST || ear->station == probe->station))
     return; /* an answer, or how it was sent */
   if (packet->role == LW_PACKET_REQUEST)
@@ -514,7 +520,11 @@ static gboolean is_not_sentinel(const LwProbe *probe) {
   return probe->kind != LW_PROBE_SENTINEL;
 }
 
-static void run(LwLive *live) {
+static gboolean is_error(const LwProbe *probe) {
+  return probe->kind == LW_PROBE_RELATED;
+}
+
+static void run(LwLive *live, const LwStatic *proof) {
   g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(struct pollfd));
   for (guint i = 0; i < live->stations->len; i++)
     lw_station_poll(g_ptr_array_index(live->stations, i), fds);
@@ -529,6 +539,10 @@ static void run(LwLive *live) {
   }
   send_waiting(live, is_sentinel, TRUE);
   wait_for(live, fds, is_any, DECIDE_MS);
+  settle(live, fds);
+  lw_live_add_errors(live, proof);
+  send_waiting(live, is_error, TRUE);
+  wait_for(live, fds, is_error, DECIDE_MS);
   settle(live, fds);
 }
 
@@ -579,9 +593,10 @@ LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwV
   if (proof)
     lw_verify_generate(lab, facts, world, &live.around, proof, live.flows, live.report->left_out);
   add_probes(&live);
-  run(&live);
+  run(&live, proof);
   lw_live_judge(&live);
   lw_live_judge_asks(&live);
+  lw_live_judge_errors(&live);
   take_cells(&live);
   live.report->elapsed_ms = (g_get_monotonic_time() - start) / 1000;
   return g_steal_pointer(&live.report);

@@ -33,8 +33,14 @@ static gboolean is_followed(const LwStaticRow *row) {
 /* --- who has flows with whom
  * -------------------------------------------------------------------------------------------- */
 
+/* The host, and the networks behind it, are at one link of the router: no rule tells their errors apart. */
+static LwZone side_of(const LwZone *zone) {
+  return zone->kind == LW_ZONE_NETWORK ? (LwZone){LW_ZONE_HOST, LW_NONE} : *zone;
+}
+
 static char *pair_key(const LwZone *from, const LwZone *to) {
-  return g_strdup_printf("%u/%u %u/%u", from->kind, from->index, to->kind, to->index);
+  LwZone a = side_of(from), b = side_of(to);
+  return g_strdup_printf("%u/%u %u/%u", a.kind, a.index, b.kind, b.index);
 }
 
 void lw_static_note_pairs(const Prove *p, const LwStaticRow *row) {
@@ -91,8 +97,9 @@ static LwBdd may_get_there(const Prove *p, const LwStaticRow *row, const LwPlace
     return LW_BDD_TRUE; /* which has flows with everybody, and is told of them */
   if (place->zone.kind == LW_ZONE_INTERNET)
     return lw_static_flow_sources(p, row, place);
-  gboolean own_wire = place->zone.kind == row->zone.kind && place->zone.index == row->zone.index;
-  return own_wire || have_flows(p, &row->zone, &place->zone) ? LW_BDD_TRUE : LW_BDD_FALSE;
+  LwZone here = side_of(&row->zone), there = side_of(&place->zone);
+  gboolean own_side = here.kind == there.kind && here.index == there.index;
+  return own_side || have_flows(p, &row->zone, &place->zone) ? LW_BDD_TRUE : LW_BDD_FALSE;
 }
 
 /* A network behind the host is a place of its own. */
