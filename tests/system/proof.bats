@@ -105,9 +105,13 @@ real() {
 @test "ICMP errors of no flow let through, and those of open flows dropped" {
   in_router nft insert rule inet lanward forward ct state invalid icmp type destination-unreachable accept
   in_router nft insert rule inet lanward forward ct state related drop
+  in_router ip rule add priority 10 iif lan50 lookup "$((0x4c01))"
   found '✗ lan10 -> lan20: .* icmp type 3: passes without belonging to a flow'
+  grep -E '✗ lan50 -> wan: .*: passes without belonging to a flow' <<<"$output"
   real '✗ gaming -> seedbox .*: an ICMP error of no flow must not pass, but arrived at seedbox'
+  grep -E '✗ vault -> internet .*: an ICMP error of no flow must not pass, but arrived at' <<<"$output"
   grep -E '✗ .*internet.* -> gaming \(.*\): an ICMP error of its own open flow must come, and does not' <<<"$output"
+  in_router ip rule del priority 10
 }
 
 @test "plan says which flow the repair of a rule changed by hand closes" {
