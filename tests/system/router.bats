@@ -169,6 +169,50 @@ report() { python3 -c "import json, sys; r = json.load(sys.stdin); print($1)"; }
   [ "$(content)" = "$before" ]
 }
 
+reserved() { on_host python3 -c '
+import sys, xml.etree.ElementTree as tree
+hosts = tree.parse("'"$there"'/config.xml").getroot().find("dnsmasq").findall("hosts")
+print(" ".join(host.findtext("ip") for host in hosts if host.findtext("host") == sys.argv[1]))' "$1"; }
+
+plugged_into() { on_host ip -o link show type veth | grep -o "master virbr-[^ ]*" | sort | uniq -c; }
+
+@test "move: the reservation goes along, the old address's states are killed; back, cut and heal" {
+  local before
+  before=$(content)
+  [ "$(reserved vault)" = 192.168.50.25 ]
+  forget
+  run host move vault lan30
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == "vault: in lan30 now, its address there is $(reserved vault)" && $(reserved vault) == 192.168.30.* ]]
+  requests
+  [[ $(requests) == *"set_host"*"dnsmasq/service/reconfigure"*"in force"*"killed 192.168.50.25"* ]]
+  settled
+  host move -q vault lan50
+  [ "$(content)" = "$before" ]
+  host cut -q vault
+  settled
+  host heal -q vault
+  settled
+  [ "$(content)" = "$before" ]
+}
+
+@test "a move that fails or is killed in the middle: the router, the cable and the file's word are as before" {
+  local before ports
+  before=$(content)
+  ports=$(plugged_into)
+  for fault in "1 500" "2 close" "1 kill $there/pid" "2 kill $there/pid"; do
+    on_host sh -c "echo $fault >$there/fault"
+    run on_host sh -c "echo \$\$ >$there/pid; exec $lanward move vault lan30"
+    echo "$fault: $output"
+    [ "$status" -ne 0 ]
+    [[ $fault != *kill* ]] || host recover
+    [ "$(content)" = "$before" ]
+    [ "$(plugged_into)" = "$ports" ]
+    [[ $(host status) == *"vault        lan50              192.168.50.25"*"all as the file says"* ]]
+  done
+}
+
 @test "a reservation and a forward: what the plan says is what is asked, and rollback takes it back" {
   local before
   before=$(content)
