@@ -2,6 +2,7 @@
 
 #include "doctor/findings.h"
 #include "providers/nft/foreign.h"
+#include "providers/nft/tables.h"
 
 #include <unistd.h>
 
@@ -38,6 +39,8 @@ static void look_at_firewalls(const LwInvocation *invocation, LwSeen *seen) {
   g_autofree char *trap = lw_nft_bridge_trap();
   if (trap)
     seen->bridge_nf = seen->forward_drop = TRUE;
+  g_autoptr(GPtrArray) tables = lw_nft_tables(NULL, NULL); /* NULL: then it is not known to be there */
+  seen->guarded = tables && lw_nft_find_table(tables, LW_FAMILY_INET, "lanward_guard");
 }
 
 int lw_doctor_main(const LwInvocation *invocation) {

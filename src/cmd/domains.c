@@ -23,16 +23,30 @@ static const LwLibvirtDomain *find(const GPtrArray *domains, const char *name) {
   return NULL;
 }
 
+/* How the user plugged it in: by a bridge without a network, under a name of his own. A domain that lanward
+ * made has nothing of the kind. */
+static void learn_own(LwFacts *facts, const char *key, const LwResource *nic, const char *named) {
+  gboolean ours = !nic->link || !*nic->link || g_str_equal(nic->link, named) ||
+                  g_str_has_prefix(nic->link, LW_NIC_PORT_PREFIX);
+  if (nic->master && g_str_has_prefix(nic->master, "/bridge/"))
+    g_hash_table_replace(facts->places, g_strdup(key), g_strdup(nic->master));
+  if (!ours)
+    g_hash_table_replace(facts->own_ports, g_strdup(key), g_strdup(nic->link));
+}
+
 static void learn_nics(LwSession *session, guint machine, const LwLibvirtDomain *domain) {
   LwFacts *facts = session->facts;
   const LwMachine *m = lw_lab_machine(session->lab, machine);
   for (guint n = 0; n < m->nics->len && n < domain->nics->len; n++) {
     const LwResource *nic = domain->nics->pdata[n];
-    const char *port = domain->ports->pdata[n];
+    const char *live = domain->ports->pdata[n];
+    const char *port = *live || !nic->link ? live : nic->link;
     g_autofree char *key = g_strdup_printf("%s/%u", m->name, n);
     g_autofree char *named = lw_name_nic_port(facts, session->lab, machine, n);
     if (lw_mac_is_set(&nic->mac))
       g_hash_table_replace(facts->macs, g_strdup(key), g_memdup2(&nic->mac, sizeof nic->mac));
+    if (!domain->created)
+      learn_own(facts, key, nic, named);
     if (*port && !g_str_equal(port, named))
       g_hash_table_replace(facts->ports, g_strdup(key), g_strdup(port));
   }

@@ -283,7 +283,7 @@ static gboolean is_known_bridge(const LwSeen *seen, const LwSeenLink *link) {
 
 static void find_ipv6(const Doctor *d, const LwSegment *segment) {
   const LwSeenLink *link = lw_seen_link(d->seen, segment->bridge);
-  if (!link || !link->is_bridge || !link->ipv6 || !is_known_bridge(d->seen, link))
+  if (d->seen->guarded || !link || !link->is_bridge || !link->ipv6 || !is_known_bridge(d->seen, link))
     return;
   find(d, "ipv6", g_strdup_printf("/proc/sys/net/ipv6/conf/%s/disable_ipv6", segment->bridge),
        g_strdup_printf("the host speaks IPv6 on %s", segment->bridge),

@@ -87,6 +87,7 @@ typedef struct {
   gboolean libvirt_listens;                    /* a daemon of libvirt's */
   gboolean router_ns;                          /* a network namespace "router" */
   gboolean applied;                            /* there is a state of lanward's */
+  gboolean guarded;                            /* host-guard is in force */
   gboolean forwards;                           /* net.ipv4.ip_forward */
   gboolean systemd, unit_block, unit_lanward;  /* it runs; our units are enabled */
   gboolean ufw;                                /* it is on */

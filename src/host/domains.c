@@ -18,6 +18,13 @@ static const char *network_of(const LwSegment *segment, const LwFacts *facts) {
   return adopted ? adopted->name : segment->network;
 }
 
+/* A bridge needs no network: a NIC that is on the segment's already stays as it is plugged in. */
+static char *place_of(const LwSegment *segment, const LwFacts *facts, const char *nic) {
+  const char *place = g_hash_table_lookup(facts->places, nic);
+  g_autofree char *bridge = g_strconcat("/bridge/", segment->bridge, NULL);
+  return g_strdup(g_strcmp0(place, bridge) == 0 ? bridge : network_of(segment, facts));
+}
+
 /* One that is cut off stays where it is, without a link. */
 static void add_nic(const LwLab *lab, LwFacts *facts, guint machine, guint index, LwResourceSet *wanted) {
   const LwMachine *m = lw_lab_machine(lab, machine);
@@ -28,10 +35,12 @@ static void add_nic(const LwLab *lab, LwFacts *facts, guint machine, guint index
   nic->origin = declared->origin;
   nic->instance = index;
   nic->mac = lw_nic_mac_now(lab, facts, machine, index);
-  nic->master = g_strdup(network_of(segment, facts));
+  g_autofree char *key = g_strdup_printf("%s/%u", m->name, index);
+  const char *own = g_hash_table_lookup(facts->own_ports, key);
+  nic->master = place_of(segment, facts, key);
   nic->up = there != LW_NONE;
   nic->isolated = segment->isolate;
-  nic->link = lw_name_nic_port(facts, lab, machine, index);
+  nic->link = own ? g_strdup(own) : lw_name_nic_port(facts, lab, machine, index);
   lw_resource_set_add(wanted, nic);
 }
 

@@ -16,6 +16,11 @@ static const char *sign_of(LwChangeClass klass) {
   return "!";
 }
 
+/* An addition is felt as one, however it is carried out. */
+static LwChangeClass shown_class(const LwChange *change) {
+  return lw_change_is_addition(change) ? LW_CHANGE_CREATE : change->klass;
+}
+
 static const char *colour_of(LwChangeClass klass) {
   switch (klass) {
   case LW_CHANGE_CREATE:
@@ -33,11 +38,13 @@ static const char *colour_of(LwChangeClass klass) {
 
 static void format_change(GString *text, const LwChange *change, gboolean colour) {
   g_autofree char *what = lw_resource_describe(change->to ? change->to : change->from);
-  g_string_append_printf(text, "  %s%s %s%s", colour ? colour_of(change->klass) : "", sign_of(change->klass),
-                         what, colour ? "\033[0m" : "");
+  LwChangeClass shown = shown_class(change);
+  g_string_append_printf(text, "  %s%s %s%s", colour ? colour_of(shown) : "", sign_of(shown), what,
+                         colour ? "\033[0m" : "");
   if (change->from && change->to) {
     g_autofree char *difference = lw_resource_difference(change->from, change->to);
-    g_string_append_printf(text, " (%s: %s)", lw_change_class_name(change->klass),
+    g_string_append_printf(text, " (%s: %s)",
+                           shown == change->klass ? lw_change_class_name(shown) : "from its next start on",
                            difference ? difference : "");
   }
   g_string_append_c(text, '\n');
@@ -55,7 +62,7 @@ char *lw_plan_format(const LwPlan *plan, gboolean colour) {
   guint counts[LW_CHANGE_DELETE + 1] = {0};
   for (guint i = 0; i < plan->changes->len; i++) {
     const LwChange *change = plan->changes->pdata[i];
-    counts[change->klass]++;
+    counts[shown_class(change)]++;
     format_change(text, change, colour);
   }
   g_string_append_printf(text,
@@ -83,6 +90,8 @@ JsonNode *lw_plan_to_json(const LwPlan *plan) {
       g_autofree char *difference = lw_resource_difference(change->from, change->to);
       json_builder_set_member_name(builder, "difference");
       json_builder_add_string_value(builder, difference ? difference : "");
+      json_builder_set_member_name(builder, "addition"); /* takes nothing that somebody had set */
+      json_builder_add_boolean_value(builder, lw_change_is_addition(change));
     }
     json_builder_end_object(builder);
   }

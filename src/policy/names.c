@@ -28,7 +28,7 @@ static char *nic_key(const LwLab *lab, guint machine, guint nic) {
 
 char *lw_name_nic_port(LwFacts *facts, const LwLab *lab, guint machine, guint nic) {
   g_autofree char *key = nic_key(lab, machine, nic);
-  return g_strdup_printf("lwm%u", lw_facts_number(facts, "nic", key));
+  return g_strdup_printf(LW_NIC_PORT_PREFIX "%u", lw_facts_number(facts, "nic", key));
 }
 
 char *lw_name_cell_ns(const LwMachine *machine) {
@@ -45,6 +45,14 @@ char *lw_name_machine_ns(const LwFacts *facts, const LwMachine *machine) {
   const LwContainerFact *fact =
       machine->kind == LW_MACHINE_CONTAINER ? g_hash_table_lookup(facts->containers, machine->name) : NULL;
   return fact && fact->process && !fact->trouble ? lw_name_container_ns(machine, fact) : NULL;
+}
+
+LwMac lw_mac_of_wan(const LwLab *lab, const LwFacts *facts) {
+  if (lw_mac_is_set(&lab->router.wan_mac))
+    return lab->router.wan_mac;
+  g_autofree char *uplink = lw_mac_is_set(&facts->uplink_mac) ? lw_mac_format(&facts->uplink_mac) : NULL;
+  g_autofree char *seed = g_strconcat(lab->name, "/router/wan", uplink ? "/" : "", uplink, NULL);
+  return lw_mac_derive(seed);
 }
 
 char *lw_name_nic(guint nic) {

@@ -39,6 +39,8 @@ LwFacts *lw_facts_new(void) {
   facts->bridges = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   facts->macs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   facts->ports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  facts->places = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  facts->own_ports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   facts->router_ports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   facts->wan_resolvers = g_array_new(FALSE, FALSE, sizeof(LwAddr));
   facts->probes = g_ptr_array_new_with_free_func(probe_port_free);
@@ -62,6 +64,8 @@ void lw_facts_free(LwFacts *facts) {
   g_hash_table_unref(facts->bridges);
   g_hash_table_unref(facts->macs);
   g_hash_table_unref(facts->ports);
+  g_hash_table_unref(facts->places);
+  g_hash_table_unref(facts->own_ports);
   g_hash_table_unref(facts->router_ports);
   g_array_unref(facts->wan_resolvers);
   g_ptr_array_unref(facts->probes);

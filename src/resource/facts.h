@@ -25,6 +25,9 @@ typedef struct {
                            removed */
   GHashTable *macs;     /* NIC -> LwMac*: what a domain's NIC has */
   GHashTable *ports;    /* NIC -> char*: its interface, while that is not yet the one that lanward names */
+  GHashTable
+      *places; /* NIC -> char*: "/bridge/NAME", of one that is plugged into a bridge without a network */
+  GHashTable *own_ports; /* NIC -> char*: the name that its definition gives its interface; not lanward's */
   GHashTable *router_ports; /* a segment's bridge or the uplink's -> char*: the router's port there, where it
                                is a virtual machine and its port is not named by lanward */
 

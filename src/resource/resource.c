@@ -1171,6 +1171,14 @@ LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource 
   return LW_CHANGE_REPLACE;
 }
 
+gboolean lw_change_is_addition(const LwChange *change) {
+  const LwResource *from = change->from, *to = change->to;
+  if (change->klass == LW_CHANGE_CREATE)
+    return TRUE;
+  return change->klass == LW_CHANGE_LIVE && to->kind == LW_RES_DOMAIN_NIC && (!from->link || !*from->link) &&
+         !differs_beyond(from, to, "port");
+}
+
 LwChange *lw_change_new(LwChangeClass klass, LwResource *from, LwResource *to) {
   LwChange *change = g_new0(LwChange, 1);
   change->klass = klass;

@@ -326,6 +326,9 @@ typedef struct {
 const char *lw_change_class_name(LwChangeClass klass);
 /* How a difference between two resources of one key can be carried out. */
 LwChangeClass lw_resource_change_class(const LwResource *from, const LwResource *to);
+/* Nothing that somebody had set becomes something else: an object that was not there; and of an adopted
+ * domain's NIC, whose definition names no port, the name that it has from its next start on. */
+gboolean lw_change_is_addition(const LwChange *change);
 /* A router item that no API changes: a person does it. */
 gboolean lw_resource_is_by_hand(const LwResource *resource);
 /* The fields of a router item that differ: "gateway A -> B, log 0 -> 1". Transfer full; NULL: none, or no

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# A lab that somebody made by hand, with nmcli, virsh and ip: imported, it is a file whose plan adds and takes nothing away,
-# and which is applied while its guests talk. A real NetworkManager, a real libvirtd, two guests.
+# A lab that somebody made by hand, with nmcli, virsh and ip: imported, it is a file whose plan only adds, which is applied
+# while its guests talk, and taken down again. A real NetworkManager, a real libvirtd, two guests.
 # Runs as root: skipped otherwise.
 
 bats_require_minimum_version 1.5.0
@@ -62,8 +62,8 @@ print(len(asked), len([one for one in asked if one not in answered]))'
     mkdir -p /run/hand; ip netns exec hand dnsmasq --conf-file=/dev/null --user=root --port=0 --interface=eth0 --bind-interfaces --no-ping \
       --dhcp-range=192.168.10.200,192.168.10.240,12h --dhcp-host=52:54:00:77:00:01,192.168.10.200 \
       --dhcp-host=52:54:00:77:00:03,192.168.10.201 --dhcp-leasefile=/run/hand/leases --pid-file=/run/hand/pid'
-  # seedbox, which does not run, is on a bridge that nobody's profile has
-  on_host sh -c "sed -i 's#br-hand#br-lab20#' /run/guests/seedbox.xml
+  # seedbox, which does not run, is on a bridge that nobody's profile has, by a name that its owner gave
+  on_host sh -c "sed -i \"s#<source bridge='br-hand'/>#<source bridge='br-lab20'/><target dev='tap-seed'/>#\" /run/guests/seedbox.xml
     for name in gaming roamer seedbox; do virsh -q -c qemu:///system undefine \$name; done
     virsh -q -c qemu:///system define /run/guests/seedbox.xml"
   on_host sh -c "sed -i \"s#<interface type='bridge'>#<interface type='network'>#; s#<source bridge='br-hand'/>#<source network='switch-lan10'/>#; s#beacon=[0-9.]*#beacon=192.168.10.201#\" /run/guests/gaming.xml /run/guests/roamer.xml
@@ -73,7 +73,16 @@ print(len(asked), len([one for one in asked if one not in answered]))'
   within 60 leased roamer 192.168.10.201
 }
 
-@test "imported, it is a file that check takes and whose plan takes nothing away" {
+# What of it is its owner's: definitions of domains and networks, settings of bridges that he made.
+theirs() {
+  on_host sh -c 'for name in builder gaming roamer seedbox vault; do virsh -q -c qemu:///system dumpxml --inactive $name; done |
+      grep -v "<metadata/>" # libvirt leaves it where something was
+    virsh -q -c qemu:///system net-list --all --name
+    cd /proc/sys/net && grep -r . ipv4/conf/virbr-lan10 ipv4/conf/br-hand ipv4/conf/br-lab20 ipv6/conf/br-hand ipv6/conf/br-lab20 || true'
+}
+
+@test "imported, it is a file that check takes and whose plan holds additions alone" {
+  theirs >"$BATS_FILE_TMPDIR/theirs" 2>/dev/null
   run host import -o "$file"
   echo "$output"
   [ "$status" -eq 0 ]
@@ -81,12 +90,16 @@ print(len(asked), len([one for one in asked if one not in answered]))'
   host check "$file"
   run -2 host plan "$file"
   echo "$output"
-  [[ $output == *" 0 to restart, 0 to replace, 0 to delete"* ]]
+  [[ $output == *" to create, 0 to change live, 0 to restart, 0 to replace, 0 to delete"* ]]
+  not grep -vE '^ *(\+|[0-9]+ to create|proved)|^lanward: |^$' <<<"$output"
+  [[ $output == *"+ NIC 0 of domain gaming (from its next start on: port none -> lwm"* ]]
+  [[ $output != *"domain seedbox"* ]] # as it is, on its owner's bridge and under his name
 }
 
 @test "applied while the guests talk, none of their pings is lost, and they were not restarted" {
   ids() { for name in gaming roamer; do virsh domid "$name"; done; }
   ids >"$BATS_TEST_TMPDIR/before"
+  on_host ip netns exec hand busybox arping -c 2 -w 1 -I eth0 192.168.1.20 # the host answers, as Linux does
   on_host ip netns delete hand
   watch_pings "$(virsh domiflist gaming | awk '/switch/ { print $1 }')"
   run host apply -q --no-wait "$file"
@@ -103,4 +116,12 @@ print(len(asked), len([one for one in asked if one not in answered]))'
   [[ $output == *"all else as the file says"* ]] # br-mgmt has the MAC that it had
   run host apply "$file"
   [[ $output == *"nothing to do"* ]]
+  # the host's stack is closed on a bridge of the owner's by rules alone
+  not on_host ip netns exec router busybox arping -c 2 -w 1 -I lan10 192.168.1.20
+  not grep -q '"ipv6"' <(host doctor --json "$file")
+}
+
+@test "taken down, everything is as its owner had made it" {
+  host down -q 3>&-
+  theirs 2>/dev/null | diff "$BATS_FILE_TMPDIR/theirs" -
 }

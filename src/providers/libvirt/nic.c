@@ -15,6 +15,10 @@
 #define UNPLUG_TIMEOUT_US 8000000
 #define POLL_US 20000
 
+static gboolean same_text(const char *a, const char *b) {
+  return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
 static char *down_key(const char *domain, guint index) {
   return g_strdup_printf("%s/%u", domain, index);
 }
@@ -116,23 +120,25 @@ static gboolean forget_if_original(LwVirtMachine *machine, const LwResource *to,
   gboolean unchanged = !machine->live && g_strcmp0(element, text) == 0;
   if (!original ||
       (!unchanged && (g_strcmp0(original->master, to->master) != 0 || original->up != to->up ||
-                      original->isolated != to->isolated ||
-                      g_strcmp0(original->link ? original->link : "", to->link ? to->link : ""))))
+                      original->isolated != to->isolated || !same_text(original->link, to->link))))
     return TRUE;
   g_hash_table_remove(machine->kept, mac);
   return lw_virt_machine_keep(machine, error);
 }
 
-/* The element of the next start. What no edit can say ("/user") is what was kept, or nothing. */
+/* The element of the next start. What it was before is what was kept; what no edit can say ("/user") is that,
+ * or nothing. */
 static char *element_for(const LwVirtMachine *machine, guint index, const LwResource *now,
                          const LwResource *to, GError **error) {
   g_autofree char *mac = lw_mac_format(&now->mac);
   const char *place = to->master ? to->master : "";
   const char *text = g_hash_table_lookup(machine->kept, mac);
   g_autoptr(LwResource) original = text && *text ? lw_virt_nic_of_text(text, NULL) : NULL;
-  if (original && g_str_equal(original->master, place) && place[0] == '/')
+  gboolean plain = place[0] != '/' || g_str_has_prefix(place, "/bridge/");
+  if (original && g_str_equal(original->master, place) && place[0] == '/' &&
+      (!plain || same_text(original->link, to->link)))
     return g_strdup(text);
-  if (place[0] == '/' && !g_str_has_prefix(place, "/bridge/") && g_strcmp0(now->master, place) != 0) {
+  if (!plain && g_strcmp0(now->master, place) != 0) {
     g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "NIC %u of domain %s cannot be put back on “%s”", index,
                 virDomainGetName(machine->domain), place + 1);
     return NULL;

@@ -306,6 +306,34 @@ static void test_route_moves(void) {
   g_assert_cmpuint(plan->changes->len, ==, 3);
 }
 
+static LwResource *add_nic(LwResourceSet *set, const char *place, const char *port) {
+  LwResource *nic = lw_resource_new(LW_RES_DOMAIN_NIC, NULL, "desk");
+  nic->master = g_strdup(place);
+  nic->link = g_strdup(port);
+  nic->up = TRUE;
+  return lw_resource_set_add(set, nic);
+}
+
+/* A name for what had none is an addition; another name, or anything beside it, is a change. */
+static void test_additions(void) {
+  static const struct {
+    const char *place, *port, *text;
+  } cases[] = {
+      {"switch", NULL, "1 to create, 0 to change live,"},
+      {"switch", "tap", "0 to create, 1 to change live,"},
+      {"other", NULL, "0 to create, 1 to change live,"},
+  };
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autoptr(LwResourceSet) seen = lw_resource_set_new();
+    g_autoptr(LwResourceSet) wanted = lw_resource_set_new();
+    add_nic(seen, cases[i].place, cases[i].port);
+    add_nic(wanted, "switch", "lwm1");
+    g_autoptr(LwPlan) plan = lw_plan_diff(wanted, seen, seen);
+    g_autofree char *text = lw_plan_format(plan, FALSE);
+    g_assert_nonnull(strstr(text, cases[i].text));
+  }
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/plan/bound", test_bound);
@@ -321,5 +349,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/plan/route-with-its-address", test_route_with_its_address);
   g_test_add_func("/plan/lease-after-plug", test_lease_after_plug);
   g_test_add_func("/plan/route-moves", test_route_moves);
+  g_test_add_func("/plan/additions", test_additions);
   return g_test_run();
 }
