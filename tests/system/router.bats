@@ -14,8 +14,8 @@ setup_file() {
   on_host mkdir -p -m 700 "$there"
   on_host sh -c "cd $there && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=router -keyout tls.key -out tls.pem 2>/dev/null
     umask 077; printf 'key=testkey\nsecret=very-secret\n' >/etc/lanward/api.key"
-  save_rules
   write_lab 1
+  save_rules
   host opnsense "$file" -q -o "$there/clean.xml"
   on_host cp "$there/clean.xml" "$there/config.xml"
   start_router 26.7.4
@@ -45,6 +45,7 @@ save_rules() {
   has_lease() { on_host ip -n router route show table all | grep -q 'default via .* dev wan'; }
   within 20 has_lease
   on_host "$tools/standin_router" save router /run/rules.json
+  host plan "$file" >"$BATS_FILE_TMPDIR/to-opnsense" 2>&1 || true
   host down -q
 }
 
@@ -301,7 +302,14 @@ plugged_into() { on_host ip -o link show type veth | grep -o "master virbr-[^ ]*
   run host status
   [ "$status" -eq 0 ]
   [[ $output == *"router"*"Could not connect"* ]]
-  start_router 26.7.4 "$(on_host cat "$there/port.last")"
+  port=$(on_host cat "$there/port.last")
+  start_router 26.7.4
+  run host plan "$file" # its address is another one now, and the lab in force has the old one
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"has to answer at the old one, too"*"Virtual IPs"* ]]
+  stop_router
+  start_router 26.7.4 "$port"
   settled
 }
 
@@ -406,6 +414,37 @@ doc.write(path)'
   [ "$status" -eq 0 ]
   host switch -q lan30 de
   host switch -q lan30 se
+}
+
+@test "a file with the other kind of router is refused before anything, with what to do" {
+  cat "$BATS_FILE_TMPDIR/to-opnsense"
+  [[ $(cat "$BATS_FILE_TMPDIR/to-opnsense") == *"from the builtin one to an OPNsense"*"lanward down; virsh start opnsense; lanward apply $file" ]]
+  forget
+  run host apply /etc/lanward/lab.yaml --no-wait
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"from an OPNsense to the builtin one"*"lanward down; virsh shutdown opnsense; virsh autostart --disable opnsense; lanward apply /etc/lanward/lab.yaml" ]]
+  [ -z "$(requests)" ]
+  settled
+}
+
+@test "a tunnel's other preshared key is seen, by the file and at the router, and never shown" {
+  local secret conf=/etc/lanward/wireguard/se.conf
+  secret=$(on_host wg genpsk)
+  on_host sed -i "/^\[Peer\]/a PresharedKey = $secret" "$conf"
+  run host plan "$file"
+  echo "$output"
+  [ "$status" -eq 2 ]
+  [[ $output == *"by hand (restart): tunnel se has another preshared key than the file"* && $output != *"$secret"* ]]
+  on_host sed -i /PresharedKey/d "$conf"
+  run host plan "$file"
+  [ "$status" -eq 0 ]
+  on_host sed -i "0,/<client uuid[^>]*>/s//&<psk>${secret//\//\\/}<\/psk>/" "$there/config.xml"
+  run host status
+  echo "$output"
+  [[ $output == *"has another preshared key than the file"* && $output != *"$secret"* ]]
+  on_host sed -i 's/<psk>[^<]*<.psk>//' "$there/config.xml"
+  settled
 }
 
 @test "a version that is not known is read, and nothing is written to it" {
