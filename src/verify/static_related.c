@@ -33,8 +33,14 @@ static gboolean is_followed(const LwStaticRow *row) {
 /* --- who has flows with whom
  * -------------------------------------------------------------------------------------------- */
 
+/* What is behind the host comes by the host, which tells errors of its flows under its own address. */
+static LwZone by_way_of(const LwZone *zone) {
+  return zone->kind == LW_ZONE_NETWORK ? (LwZone){LW_ZONE_HOST, LW_NONE} : *zone;
+}
+
 static char *pair_key(const LwZone *from, const LwZone *to) {
-  return g_strdup_printf("%u/%u %u/%u", from->kind, from->index, to->kind, to->index);
+  LwZone one = by_way_of(from), other = by_way_of(to);
+  return g_strdup_printf("%u/%u %u/%u", one.kind, one.index, other.kind, other.index);
 }
 
 void lw_static_note_pairs(const Prove *p, const LwStaticRow *row) {
