@@ -428,7 +428,7 @@ static gboolean hear_at_port(const LwLive *live, guint station, const LwSighting
   if (leg && ours && sighting->how == LW_SEEN_LEFT)
     ((LwProbe *)live->probes->pdata[number])->at_router = TRUE;
   else if (leg && ours && sighting->how == LW_SEEN_CAME)
-    note_sighting(live->probes->pdata[number], station, sighting);
+    lw_live_note_sighting(live->probes->pdata[number], station, sighting);
   return leg || sighting->how == LW_SEEN_CAME;
 }
 
@@ -584,8 +584,9 @@ static gboolean is_error(const LwProbe *probe) {
 /* Errors of the flows that were seen to pass just now. */
 static void run_errors(LwLive *live, const LwStatic *proof, GArray *fds) {
   if (live->world->opaque_router) {
-    g_ptr_array_add(live->report->left_out,
-                    g_strdup("ICMP errors of open flows: which flows the router tracks is not seen from outside"));
+    g_ptr_array_add(
+        live->report->left_out,
+        g_strdup("ICMP errors of open flows: which flows the router tracks is not seen from outside"));
     return;
   }
   lw_live_add_errors(live, proof);

@@ -23,7 +23,7 @@ typedef enum {
   LW_PROBE_DNS,
   LW_PROBE_NEIGHBOUR, /* who has the leg's address? of a router that nobody sees into; comes back, like a
                          sentinel */
-  LW_PROBE_RELATED, /* an ICMP error */
+  LW_PROBE_RELATED,   /* an ICMP error */
 } LwProbeKind;
 
 typedef enum { LW_ASK_GATEWAY, LW_ASK_FOREIGN, LW_ASK_OTHER_GATEWAY } LwAskWhom;
