@@ -164,29 +164,40 @@ static gboolean is_kernels_own(const LwResource *r) {
          (r->table == 255 || r->prefix.addr.family == 6 || r->route_type == LW_ROUTE_MULTICAST);
 }
 
-static gboolean is_connected(const LwResource *r, const LwResourceSet *seen) {
-  for (guint i = 0; r->kind == LW_RES_ROUTE && i < seen->list->len; i++) {
+/* Names have neither spaces nor slashes. */
+static char *connected_key(const LwResource *r, const LwPrefix *network) {
+  g_autofree char *text = lw_prefix_format(network);
+  return g_strdup_printf("%s/%s %s", r->ns ? r->ns : "", r->link ? r->link : "", text);
+}
+
+/* The routes that the addresses bring: their keys. */
+static GHashTable *connected_routes(const LwResourceSet *seen) {
+  GHashTable *keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  for (guint i = 0; i < seen->list->len; i++) {
     const LwResource *address = seen->list->pdata[i];
-    if (address->kind != LW_RES_ADDRESS || g_strcmp0(address->ns, r->ns) != 0 ||
-        g_strcmp0(address->link, r->link) != 0)
+    if (address->kind != LW_RES_ADDRESS)
       continue;
     LwPrefix network = lw_prefix_network(&address->prefix);
-    if (lw_prefix_equal(&network, &r->prefix))
-      return TRUE;
+    g_hash_table_add(keys, connected_key(address, &network));
   }
-  return FALSE;
+  return keys;
+}
+
+static gboolean is_connected(const LwResource *r, GHashTable *connected) {
+  g_autofree char *key = r->kind == LW_RES_ROUTE ? connected_key(r, &r->prefix) : NULL;
+  return key && g_hash_table_contains(connected, key);
 }
 
 static gboolean is_placed(const LwResource *r) {
   return r->kind == LW_RES_ROUTE || r->kind == LW_RES_RULE || r->kind == LW_RES_ADDRESS;
 }
 
-static void compare_extra(const LwResource *r, const LwResourceSet *seen, const LwResourceSet *wanted,
+static void compare_extra(const LwResource *r, GHashTable *connected, const LwResourceSet *wanted,
                           GString *out) {
   gboolean local = r->link && g_str_equal(r->link, "lo");
   gboolean six = r->kind == LW_RES_ADDRESS && r->prefix.addr.family == 6;
-  if (!is_placed(r) || local || six || is_kernels_own(r) || is_connected(r, seen) ||
-      has_client(wanted, r->ns, r->link) || is_there(wanted, r))
+  if (!is_placed(r) || local || six || is_kernels_own(r) || is_there(wanted, r) ||
+      is_connected(r, connected) || has_client(wanted, r->ns, r->link))
     return;
   if (r->kind == LW_RES_ROUTE && r->table == 254) { /* wanted ones leave the main table out */
     g_autoptr(LwResource) same = lw_resource_new(LW_RES_ROUTE, r->ns, NULL);
@@ -209,6 +220,7 @@ static void compare_implied(const LwResourceSet *seen, const LwResourceSet *want
              setting_of(seen, r->name, "net/ipv4/ip_forward"))
       compare_first_rules(seen, r->name, out);
   }
+  g_autoptr(GHashTable) connected = connected_routes(seen);
   for (guint i = 0; i < seen->list->len; i++) {
     const LwResource *r = seen->list->pdata[i];
     if (!is_ours(wanted, r->ns))
@@ -216,7 +228,7 @@ static void compare_implied(const LwResourceSet *seen, const LwResourceSet *want
     if (r->kind == LW_RES_SYSCTL)
       compare_setting(r, wanted, out);
     else
-      compare_extra(r, seen, wanted, out);
+      compare_extra(r, connected, wanted, out);
   }
 }
 

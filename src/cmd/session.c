@@ -352,6 +352,30 @@ LwSession *lw_session_begin(const LwInvocation *invocation, LwSecretStore *loade
   return g_steal_pointer(&session);
 }
 
+/* Of the two kinds of router one takes the other's addresses on the lab's wires, and its place in the state:
+ * no plan leads from one to the other while both are there. */
+static gboolean keeps_router(const LwSession *session, const LwLab *given, GError **error) {
+  g_autoptr(LwLab) now = load_in_force(session->engine, session->secrets, NULL);
+  if (!now || now->router.kind == given->router.kind)
+    return TRUE;
+  gboolean to_opnsense = given->router.kind == LW_ROUTER_OPNSENSE;
+  const LwRouter *vm = to_opnsense ? &given->router : &now->router;
+  const char *name = vm->vm ? vm->vm : "opnsense";
+  g_autofree char *place = lw_origin_format(&given->router.origin);
+  g_autofree char *start = g_strdup_printf("; virsh start %s", name),
+                  *stop = g_strdup_printf("; virsh shutdown %s; virsh autostart --disable %s", name, name);
+  g_set_error(
+      error, LW_ERROR, LW_ERROR_CONFLICT,
+      "%s: the router would change from %s to %s, which have the same addresses on the lab's wires, and so "
+      "cannot take turns in one plan. Nothing was changed. In this order: lanward down%s; lanward apply %s",
+      place, to_opnsense ? "the builtin one" : "an OPNsense", to_opnsense ? "an OPNsense" : "the builtin one",
+      !to_opnsense ? stop
+      : vm->create ? ""
+                   : start,
+      given->router.origin.file);
+  return FALSE;
+}
+
 LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretStore *loaded_secrets,
                            gboolean read_only, GError **error) {
   g_autoptr(LwLab) given = lab;
@@ -359,6 +383,8 @@ LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretS
   if (!session)
     return NULL;
   session->in_force = !given;
+  if (given && !lw_target_is_twin() && !keeps_router(session, given, error))
+    return NULL;
   session->lab = given ? g_steal_pointer(&given) : load_in_force(session->engine, session->secrets, error);
   return session->lab && learn_facts(session, read_only, error) ? g_steal_pointer(&session) : NULL;
 }

@@ -2,20 +2,27 @@
 
 #include <string.h>
 
-/* Nodes live in one array and are found by open-addressing tables of their numbers; results of operations are
- * kept in direct-mapped caches that may forget. A pool has two layers of the last two: what stays, and what
- * is scratch. All grow with the number of nodes, so a small lab's proof stays small, and a run's scratch
- * stays within the processor's cache however much is kept: that is what most of the time goes by. */
+/* Nodes lie one behind the other in one array of units: a head, and its edges. A set's number is the place of
+ * its head. They are found by open-addressing tables; results of operations are kept in direct-mapped caches
+ * that may forget. A pool has two layers of the last two: what stays, and what is scratch. All grow with what
+ * is in them, so a small lab's proof stays small, and a run's scratch stays within the processor's cache
+ * however much is kept: that is what most of the time goes by. */
 
+#define UNITS_AT_FIRST 16384u
 #define NODES_AT_FIRST 4096u
 #define CACHE_AT_MOST (1u << 21)
-#define LEVEL_OF_CONSTANTS G_MAXUINT32
+#define LEVEL_OF_CONSTANTS LW_BDD_VARIABLES_MAX
 #define EXISTS_MAX 32u
+#define COUNT_BITS 24u
+#define COUNT_MASK ((1u << COUNT_BITS) - 1)
 
-typedef struct {
-  guint32 variable;
-  LwBdd low, high;
-} Node;
+typedef union {
+  struct {
+    guint32 hash;  /* of all edges and the variable */
+    guint32 shape; /* the variable, and below it the number of edges */
+  } head;
+  LwEdge edge;
+} Unit;
 
 typedef enum { OP_NONE, OP_AND, OP_OR, OP_MINUS, OP_EXISTS /* and more: by the variables */ } Op;
 
@@ -29,26 +36,47 @@ typedef struct {
 } Entry;
 
 typedef struct {
-  guint32 *table; /* 0: free; node 0 is a constant and never in it */
+  guint32 hash;
+  LwBdd number; /* 0: free; that is a constant and never in it */
+} Slot;
+
+typedef struct {
+  Slot *table;
   guint32 table_mask, count;
   Entry *cache;
   guint32 cache_mask;
 } Layer;
 
 struct LwBddPool {
-  Node *nodes;
-  guint count, room;
+  Unit *units;
+  guint32 used, room;
+  guint32 nodes;
   Layer kept, scratch, *now; /* now: one of the two */
-  guint mark;                /* numbers from here on are scratch; G_MAXUINT32 while there is none */
-  guint32 round;             /* of scratch, shifted above the operation: what an earlier one kept is void */
+  guint32 mark;              /* numbers from here on are scratch; G_MAXUINT32 while there is none */
+  guint32 nodes_at_mark;
+  guint32 round;   /* of scratch, shifted above the operation: what an earlier one kept is void */
+  LwEdge *pending; /* a stack: edges of the nodes that are being made */
+  guint32 pending_count, pending_room;
   struct {
     guint32 first, end;
   } exists[EXISTS_MAX];
   guint exists_count;
 };
 
+static inline guint level_of(const LwBddPool *pool, LwBdd a) {
+  return pool->units[a].head.shape >> COUNT_BITS;
+}
+
+static inline guint32 count_of(const LwBddPool *pool, LwBdd a) {
+  return pool->units[a].head.shape & COUNT_MASK;
+}
+
+static inline const LwEdge *edges_of(const LwBddPool *pool, LwBdd a) {
+  return &pool->units[a + 1].edge;
+}
+
 static void layer_init(Layer *layer, guint32 size /* of the table; a power of two */) {
-  *layer = (Layer){.table = g_new0(guint32, size),
+  *layer = (Layer){.table = g_new0(Slot, size),
                    .table_mask = size - 1,
                    .cache = g_new0(Entry, size / 2),
                    .cache_mask = size / 2 - 1};
@@ -60,15 +88,17 @@ static void layer_clear(Layer *layer) {
 }
 
 static void put_constants(LwBddPool *pool) {
-  pool->nodes[LW_BDD_FALSE] = (Node){LEVEL_OF_CONSTANTS, LW_BDD_FALSE, LW_BDD_FALSE};
-  pool->nodes[LW_BDD_TRUE] = (Node){LEVEL_OF_CONSTANTS, LW_BDD_TRUE, LW_BDD_TRUE};
-  pool->count = 2;
+  for (LwBdd constant = LW_BDD_FALSE; constant <= LW_BDD_TRUE; constant++)
+    pool->units[constant] = (Unit){.head = {0, LEVEL_OF_CONSTANTS << COUNT_BITS}};
+  pool->used = pool->nodes = 2;
 }
 
 LwBddPool *lw_bdd_pool_new(void) {
   LwBddPool *pool = g_new0(LwBddPool, 1);
-  pool->room = NODES_AT_FIRST;
-  pool->nodes = g_new(Node, pool->room);
+  pool->room = UNITS_AT_FIRST;
+  pool->units = g_new(Unit, pool->room);
+  pool->pending_room = 1024;
+  pool->pending = g_new(LwEdge, pool->pending_room);
   layer_init(&pool->kept, 2 * NODES_AT_FIRST);
   pool->now = &pool->kept;
   pool->mark = G_MAXUINT32;
@@ -79,7 +109,8 @@ LwBddPool *lw_bdd_pool_new(void) {
 void lw_bdd_pool_free(LwBddPool *pool) {
   if (!pool)
     return;
-  g_free(pool->nodes);
+  g_free(pool->units);
+  g_free(pool->pending);
   layer_clear(&pool->kept);
   layer_clear(&pool->scratch);
   g_free(pool);
@@ -109,95 +140,168 @@ static inline guint32 mix(guint32 a, guint32 b, guint32 c) {
   return (guint32)(h >> 32);
 }
 
-static inline guint32 hash_of(const Node *node) {
-  return mix(node->variable, node->low, node->high);
+static inline guint32 hash_of(guint32 shape, const LwEdge *edges, guint32 count) {
+  guint64 h = shape;
+  for (guint32 i = 0; i < count; i++) {
+    h = (h ^ (((guint64)edges[i].first << 32) | edges[i].to)) * 0x9e3779b97f4a7c15u;
+    h ^= h >> 29;
+  }
+  h *= 0xd6e8feb86659fd93u;
+  return (guint32)(h >> 32);
 }
 
-static void put_in_table(const LwBddPool *pool, Layer *layer, guint32 number) {
-  guint32 at = hash_of(&pool->nodes[number]) & layer->table_mask;
-  while (layer->table[at])
+static void put_slot(Layer *layer, Slot slot) {
+  guint32 at = slot.hash & layer->table_mask;
+  while (layer->table[at].number)
     at = (at + 1) & layer->table_mask;
-  layer->table[at] = number;
+  layer->table[at] = slot;
 }
 
-static void grow_table(LwBddPool *pool, Layer *layer) {
-  guint first = layer == &pool->scratch ? pool->mark : 2;
-  guint end = layer == &pool->scratch ? pool->count : MIN(pool->count, pool->mark);
-  g_free(layer->table);
-  layer->table_mask = 2 * layer->table_mask + 1;
-  layer->table = g_new0(guint32, layer->table_mask + 1ul);
-  for (guint32 i = first; i < end; i++)
-    put_in_table(pool, layer, i);
-  if (layer->cache_mask + 1 >= CACHE_AT_MOST)
-    return;
+static void grow_cache(Layer *layer) {
   guint32 mask = 2 * (layer->cache_mask + 1) - 1;
   Entry *cache = g_new0(Entry, mask + 1ul);
   for (guint32 i = 0; i <= layer->cache_mask; i++) {
     const Entry *entry = &layer->cache[i];
     if (entry->op)
-      cache[mix(entry->op, entry->a, entry->b) & mask] = *entry;
+      cache[mix(entry->op & OP_MASK, entry->a, entry->b) & mask] = *entry;
   }
   g_free(layer->cache);
   layer->cache = cache;
   layer->cache_mask = mask;
 }
 
-/* Where the node is, or the free place where it would be. */
-static inline guint32 place_of(const LwBddPool *pool, const Layer *layer, const Node *node) {
-  guint32 at = hash_of(node) & layer->table_mask;
-  for (guint32 found; (found = layer->table[at]); at = (at + 1) & layer->table_mask) {
-    const Node *known = &pool->nodes[found];
-    if (known->low == node->low && known->high == node->high && known->variable == node->variable)
-      break;
-  }
-  return at;
+static void grow_table(Layer *layer) {
+  g_autofree Slot *before = layer->table;
+  guint32 size = layer->table_mask + 1;
+  layer->table_mask = 2 * size - 1;
+  layer->table = g_new0(Slot, 2ul * size);
+  for (guint32 i = 0; i < size; i++)
+    if (before[i].number)
+      put_slot(layer, before[i]);
+  if (layer->cache_mask + 1 < CACHE_AT_MOST)
+    grow_cache(layer);
 }
 
-LwBdd lw_bdd_node(LwBddPool *pool, guint variable, LwBdd low, LwBdd high) {
-  if (low == high)
-    return low;
+static LwBdd find(const LwBddPool *pool, const Layer *layer, guint32 hash, guint32 shape,
+                  const LwEdge *edges) {
+  guint32 at = hash & layer->table_mask;
+  for (Slot slot; (slot = layer->table[at]).number; at = (at + 1) & layer->table_mask)
+    if (slot.hash == hash && pool->units[slot.number].head.shape == shape &&
+        memcmp(edges_of(pool, slot.number), edges, (shape & COUNT_MASK) * sizeof *edges) == 0)
+      return slot.number;
+  return 0;
+}
+
+static void make_room(LwBddPool *pool, guint32 units) {
+  g_assert(units < G_MAXUINT32 - pool->used); /* 32 GB */
+  if (pool->used + units <= pool->room)
+    return;
+  guint64 room = pool->room;
+  while (room < (guint64)pool->used + units)
+    room *= 2;
+  pool->room = (guint32)MIN(room, G_MAXUINT32);
+  pool->units = g_renew(Unit, pool->units, pool->room);
+}
+
+static inline void push(LwBddPool *pool, guint32 base, guint32 first, LwBdd to) {
+  if (pool->pending_count > base && pool->pending[pool->pending_count - 1].to == to)
+    return;
+  if (pool->pending_count == pool->pending_room) {
+    pool->pending_room *= 2;
+    pool->pending = g_renew(LwEdge, pool->pending, pool->pending_room);
+  }
+  pool->pending[pool->pending_count++] = (LwEdge){first, to};
+}
+
+static gboolean any_is_scratch(const LwBddPool *pool, const LwEdge *edges, guint32 count) {
+  for (guint32 i = 0; i < count; i++)
+    if (edges[i].to >= pool->mark)
+      return TRUE;
+  return FALSE;
+}
+
+/* The node of the edges that were pushed since `base`; they are taken off. */
+static LwBdd finish(LwBddPool *pool, guint variable, guint32 base) {
+  const LwEdge *edges = pool->pending + base;
+  guint32 count = pool->pending_count - base;
+  pool->pending_count = base;
+  if (count == 1)
+    return edges[0].to;
   Layer *layer = pool->now;
-  const Node node = {variable, low, high};
+  guint32 shape = (variable << COUNT_BITS) | count, hash = hash_of(shape, edges, count);
+  LwBdd number = 0;
   /* what stays knows nothing of scratch, so only a node without any below it can be there */
-  if (layer == &pool->scratch && low < pool->mark && high < pool->mark) {
-    guint32 kept = pool->kept.table[place_of(pool, &pool->kept, &node)];
-    if (kept)
-      return kept;
-  }
-  guint32 at = place_of(pool, layer, &node);
-  if (layer->table[at])
-    return layer->table[at];
-  if (2 * ++layer->count > layer->table_mask) {
-    grow_table(pool, layer);
-    at = place_of(pool, layer, &node);
-  }
-  if (pool->count == pool->room) {
-    pool->room *= 2;
-    pool->nodes = g_renew(Node, pool->nodes, pool->room);
-  }
-  guint32 number = pool->count++;
-  pool->nodes[number] = node;
-  layer->table[at] = number;
+  if (layer == &pool->scratch && !any_is_scratch(pool, edges, count))
+    number = find(pool, &pool->kept, hash, shape, edges);
+  if (!number)
+    number = find(pool, layer, hash, shape, edges);
+  if (number)
+    return number;
+  if (2 * ++layer->count > layer->table_mask)
+    grow_table(layer);
+  make_room(pool, count + 1);
+  number = pool->used;
+  pool->units[number] = (Unit){.head = {hash, shape}};
+  memcpy(&pool->units[number + 1], edges, count * sizeof *edges);
+  pool->used += count + 1;
+  pool->nodes++;
+  put_slot(layer, (Slot){hash, number});
   return number;
 }
 
-static inline gboolean recall_of(const Layer *layer, guint32 op, LwBdd a, LwBdd b, LwBdd *result) {
-  const Entry *entry = &layer->cache[mix(op, a, b) & layer->cache_mask];
-  if (entry->op != op || entry->a != a || entry->b != b)
+LwBdd lw_bdd_node(LwBddPool *pool, guint variable, const LwEdge *edges, guint count) {
+  guint32 base = pool->pending_count;
+  g_assert(count > 0 && edges[0].first == 0 && variable < LW_BDD_VARIABLES_MAX);
+  for (guint i = 0; i < count; i++)
+    push(pool, base, edges[i].first, edges[i].to);
+  return finish(pool, variable, base);
+}
+
+LwBdd lw_bdd_interval(LwBddPool *pool, guint variable, guint32 first, guint32 last, guint32 most,
+                      LwBdd then) {
+  guint32 base = pool->pending_count;
+  if (first > 0)
+    push(pool, base, 0, LW_BDD_FALSE);
+  push(pool, base, first, then);
+  if (last < most)
+    push(pool, base, last + 1, LW_BDD_FALSE);
+  return finish(pool, variable, base);
+}
+
+/* An operation with its operands, and where its result is remembered in either layer. */
+typedef struct {
+  guint32 op, hash;
+  LwBdd a, b;
+} Asked;
+
+static inline Asked asked(guint32 op, LwBdd a, LwBdd b) {
+  return (Asked){op, mix(op, a, b), a, b};
+}
+
+static inline gboolean recall_of(const Layer *layer, const Asked *asked, guint32 op, LwBdd *result) {
+  const Entry *entry = &layer->cache[asked->hash & layer->cache_mask];
+  if (entry->op != op || entry->a != asked->a || entry->b != asked->b)
     return FALSE;
   *result = entry->result;
   return TRUE;
 }
 
-/* Of sets that stay, what was found out while no scratch was in use holds too. */
-static gboolean recall(const LwBddPool *pool, guint32 op, LwBdd a, LwBdd b, LwBdd *result) {
-  return recall_of(pool->now, op, a, b, result) ||
-         (pool->now == &pool->scratch && a < pool->mark && b < pool->mark &&
-          recall_of(&pool->kept, op & OP_MASK, a, b, result));
+static inline guint32 in_round(const LwBddPool *pool, guint32 op) {
+  return pool->now == &pool->scratch ? op | (pool->round << OP_BITS) : op;
 }
 
-static LwBdd keep(LwBddPool *pool, guint32 op, LwBdd a, LwBdd b, LwBdd result) {
-  pool->now->cache[mix(op, a, b) & pool->now->cache_mask] = (Entry){op, a, b, result};
+/* Of sets that stay, what comes to one that stays holds for ever. */
+static inline gboolean recall(const LwBddPool *pool, const Asked *asked, LwBdd *result) {
+  return recall_of(pool->now, asked, in_round(pool, asked->op), result) ||
+         (pool->now == &pool->scratch && asked->a < pool->mark && asked->b < pool->mark &&
+          recall_of(&pool->kept, asked, asked->op, result));
+}
+
+static inline LwBdd keep(LwBddPool *pool, const Asked *asked, LwBdd result) {
+  gboolean stays = asked->a < pool->mark && asked->b < pool->mark && result < pool->mark;
+  Layer *layer = stays ? &pool->kept : pool->now;
+  guint32 op = stays ? asked->op : in_round(pool, asked->op);
+  layer->cache[asked->hash & layer->cache_mask] = (Entry){op, asked->a, asked->b, result};
   return result;
 }
 
@@ -212,25 +316,25 @@ void lw_bdd_scratch_begin(LwBddPool *pool) {
     pool->round = 1;
     empty_cache(&pool->scratch);
   }
-  pool->mark = pool->count;
+  pool->mark = pool->used;
+  pool->nodes_at_mark = pool->nodes;
   pool->now = &pool->scratch;
 }
 
-/* Of scratch nodes, what each becomes: 0: nothing asks for it. A node is younger than those below it. */
+static void need(const LwBddPool *pool, LwBdd a, guint32 *becomes) {
+  if (a < pool->mark || becomes[a - pool->mark])
+    return;
+  becomes[a - pool->mark] = 1;
+  const LwEdge *edges = edges_of(pool, a);
+  for (guint32 i = 0; i < count_of(pool, a); i++)
+    need(pool, edges[i].to, becomes);
+}
+
+/* Of scratch nodes, what each becomes: 0: nothing asks for it. */
 static guint32 *still_needed(const LwBddPool *pool, LwBdd *const *sets, guint count) {
-  guint32 *becomes = g_new0(guint32, pool->count - pool->mark + 1);
+  guint32 *becomes = g_new0(guint32, pool->used - pool->mark + 1);
   for (guint i = 0; i < count; i++)
-    if (*sets[i] >= pool->mark)
-      becomes[*sets[i] - pool->mark] = 1;
-  for (guint n = pool->count; n-- > pool->mark;) {
-    const Node *node = &pool->nodes[n];
-    if (!becomes[n - pool->mark])
-      continue;
-    if (node->low >= pool->mark)
-      becomes[node->low - pool->mark] = 1;
-    if (node->high >= pool->mark)
-      becomes[node->high - pool->mark] = 1;
-  }
+    need(pool, *sets[i], becomes);
   return becomes;
 }
 
@@ -241,10 +345,10 @@ static void forget_scratch(LwBddPool *pool) {
     return;
   }
   /* all of them go: each from where it should be to the next free place, its own on the way */
-  for (guint n = pool->mark; n < pool->count; n++) {
-    guint32 at = hash_of(&pool->nodes[n]) & scratch->table_mask;
-    for (; scratch->table[at]; at = (at + 1) & scratch->table_mask)
-      scratch->table[at] = 0;
+  for (LwBdd n = pool->mark; n < pool->used; n += count_of(pool, n) + 1) {
+    guint32 at = pool->units[n].head.hash & scratch->table_mask;
+    for (; scratch->table[at].number; at = (at + 1) & scratch->table_mask)
+      scratch->table[at].number = 0;
   }
   scratch->count = 0;
 }
@@ -260,22 +364,32 @@ static void fit_scratch(LwBddPool *pool, guint nodes) {
   layer_init(&pool->scratch, size);
 }
 
+/* A node again, of edges whose targets from `mark` on have become others. */
+static LwBdd remake(LwBddPool *pool, guint variable, const LwEdge *edges, guint32 count, guint32 mark,
+                    const guint32 *becomes) {
+  guint32 base = pool->pending_count;
+  for (guint32 i = 0; i < count; i++)
+    push(pool, base, edges[i].first, edges[i].to < mark ? edges[i].to : becomes[edges[i].to - mark]);
+  return finish(pool, variable, base);
+}
+
 void lw_bdd_scratch_end(LwBddPool *pool, LwBdd *const *sets, guint count) {
   g_assert(pool->now == &pool->scratch);
   g_autofree guint32 *becomes = count ? still_needed(pool, sets, count) : NULL;
-  guint mark = pool->mark, end = pool->count;
+  guint32 mark = pool->mark, end = pool->used, made = pool->nodes - pool->nodes_at_mark;
   forget_scratch(pool);
   pool->now = &pool->kept;
   pool->mark = G_MAXUINT32;
-  pool->count = mark;
-  fit_scratch(pool, end - mark);
-  for (guint n = mark; becomes && n < end; n++) {
-    if (!becomes[n - mark])
-      continue;
-    const Node node = pool->nodes[n]; /* no more are made than were read: none is written over before */
-    LwBdd low = node.low < mark ? node.low : becomes[node.low - mark];
-    LwBdd high = node.high < mark ? node.high : becomes[node.high - mark];
-    becomes[n - mark] = lw_bdd_node(pool, node.variable, low, high);
+  pool->used = mark;
+  pool->nodes = pool->nodes_at_mark;
+  fit_scratch(pool, made);
+  guint32 size;
+  for (LwBdd n = mark; becomes && n < end; n += size) {
+    guint32 edges = count_of(pool, n);
+    size = edges + 1;
+    /* no more is made than was read: nothing is written over before */
+    if (becomes[n - mark])
+      becomes[n - mark] = remake(pool, level_of(pool, n), edges_of(pool, n), edges, mark, becomes);
   }
   for (guint i = 0; becomes && i < count; i++)
     if (*sets[i] >= mark)
@@ -283,8 +397,8 @@ void lw_bdd_scratch_end(LwBddPool *pool, LwBdd *const *sets, guint count) {
 }
 
 struct LwBddStored {
-  guint mark, count, set_count;
-  Node *nodes; /* in order; numbers from mark on are of these */
+  guint32 mark, count, set_count;
+  Unit *units; /* nodes in order; numbers from mark on are of these */
   LwBdd *sets;
 };
 
@@ -294,19 +408,23 @@ LwBddStored *lw_bdd_store(const LwBddPool *pool, LwBdd *const *sets, guint count
   g_autofree guint32 *becomes = still_needed(pool, sets, count);
   stored->mark = pool->mark;
   stored->set_count = count;
-  for (guint n = pool->mark; n < pool->count; n++)
-    stored->count += becomes[n - pool->mark] != 0;
-  stored->nodes = g_new(Node, stored->count + 1);
+  for (LwBdd n = pool->mark; n < pool->used; n += count_of(pool, n) + 1)
+    if (becomes[n - pool->mark])
+      stored->count += count_of(pool, n) + 1;
+  stored->units = g_new(Unit, stored->count + 1);
   stored->sets = g_new(LwBdd, count + 1);
-  guint next = 0;
-  for (guint n = pool->mark; n < pool->count; n++) {
+  guint32 next = 0;
+  for (LwBdd n = pool->mark; n < pool->used; n += count_of(pool, n) + 1) {
     if (!becomes[n - pool->mark])
       continue;
-    Node *node = &stored->nodes[next];
-    *node = pool->nodes[n];
-    node->low = node->low < pool->mark ? node->low : becomes[node->low - pool->mark];
-    node->high = node->high < pool->mark ? node->high : becomes[node->high - pool->mark];
-    becomes[n - pool->mark] = pool->mark + next++;
+    guint32 edges = count_of(pool, n);
+    memcpy(&stored->units[next], &pool->units[n], (edges + 1) * sizeof(Unit));
+    for (guint32 i = 1; i <= edges; i++) {
+      LwEdge *edge = &stored->units[next + i].edge;
+      edge->to = edge->to < pool->mark ? edge->to : becomes[edge->to - pool->mark];
+    }
+    becomes[n - pool->mark] = pool->mark + next;
+    next += edges + 1;
   }
   for (guint i = 0; i < count; i++)
     stored->sets[i] = *sets[i] < pool->mark ? *sets[i] : becomes[*sets[i] - pool->mark];
@@ -315,11 +433,11 @@ LwBddStored *lw_bdd_store(const LwBddPool *pool, LwBdd *const *sets, guint count
 
 void lw_bdd_restore(LwBddPool *pool, const LwBddStored *stored, LwBdd *const *sets) {
   g_autofree LwBdd *becomes = g_new(LwBdd, stored->count + 1);
-  for (guint i = 0; i < stored->count; i++) {
-    const Node *node = &stored->nodes[i];
-    LwBdd low = node->low < stored->mark ? node->low : becomes[node->low - stored->mark];
-    LwBdd high = node->high < stored->mark ? node->high : becomes[node->high - stored->mark];
-    becomes[i] = lw_bdd_node(pool, node->variable, low, high);
+  guint32 edges;
+  for (guint32 n = 0; n < stored->count; n += edges + 1) {
+    guint32 shape = stored->units[n].head.shape;
+    edges = shape & COUNT_MASK;
+    becomes[n] = remake(pool, shape >> COUNT_BITS, &stored->units[n + 1].edge, edges, stored->mark, becomes);
   }
   for (guint i = 0; i < stored->set_count; i++)
     *sets[i] = stored->sets[i] < stored->mark ? stored->sets[i] : becomes[stored->sets[i] - stored->mark];
@@ -328,7 +446,7 @@ void lw_bdd_restore(LwBddPool *pool, const LwBddStored *stored, LwBdd *const *se
 void lw_bdd_stored_free(LwBddStored *stored) {
   if (!stored)
     return;
-  g_free(stored->nodes);
+  g_free(stored->units);
   g_free(stored->sets);
   g_free(stored);
 }
@@ -339,10 +457,6 @@ gboolean lw_bdd_is_scratch(const LwBddPool *pool, LwBdd a) {
 
 /* --- operations
  * ---------------------------------------------------------------------------------------------------- */
-
-static inline guint32 in_round(const LwBddPool *pool, guint32 op) {
-  return pool->now == &pool->scratch ? op | (pool->round << OP_BITS) : op;
-}
 
 /* The result where no recursion is needed. */
 static inline gboolean is_plain(Op op, LwBdd a, LwBdd b, LwBdd *result) {
@@ -382,6 +496,85 @@ static inline gboolean is_plain(Op op, LwBdd a, LwBdd b, LwBdd *result) {
   return FALSE;
 }
 
+/* What makes the result the same whatever the other side is. */
+static const struct {
+  LwBdd a, b, result;
+} rules_out[] = {[OP_AND] = {LW_BDD_FALSE, LW_BDD_FALSE, LW_BDD_FALSE},
+                 [OP_OR] = {LW_BDD_TRUE, LW_BDD_TRUE, LW_BDD_TRUE},
+                 [OP_MINUS] = {LW_BDD_FALSE, LW_BDD_TRUE, LW_BDD_FALSE}};
+
+/* What makes the result that of the other side. */
+static const struct {
+  LwBdd a, b;
+} leaves_as_is[] = {[OP_AND] = {LW_BDD_TRUE, LW_BDD_TRUE},
+                    [OP_OR] = {LW_BDD_FALSE, LW_BDD_FALSE},
+                    [OP_MINUS] = {G_MAXUINT32, LW_BDD_FALSE}};
+
+/* Two nodes side by side, from value to value where either changes. A node that does not test the variable is
+ * as one that always leads to itself. */
+typedef struct {
+  LwBdd node;
+  guint32 at, count; /* edges; at: the one that holds now */
+  gboolean tests;
+  LwBdd to;
+  guint32 next; /* from where on the one behind it holds; G_MAXUINT32: none */
+} Side;
+
+static inline void side_load(const LwBddPool *pool, Side *side) {
+  if (!side->tests) {
+    side->to = side->node;
+    side->next = G_MAXUINT32;
+    return;
+  }
+  const LwEdge *edges = edges_of(pool, side->node);
+  side->to = edges[side->at].to;
+  side->next = side->at + 1 < side->count ? edges[side->at + 1].first : G_MAXUINT32;
+}
+
+static inline Side side_of(const LwBddPool *pool, LwBdd node, guint variable) {
+  Side side = {.node = node, .tests = level_of(pool, node) == variable};
+  side.count = side.tests ? count_of(pool, node) : 1;
+  side_load(pool, &side);
+  return side;
+}
+
+/* On to the edge that holds at `value`, which lies behind the one that does now. */
+static inline void side_advance(const LwBddPool *pool, Side *side, guint32 value) {
+  if (side->next > value)
+    return;
+  const LwEdge *edges = edges_of(pool, side->node);
+  guint32 step = 1, low = side->at + 1;
+  while (low + step < side->count && edges[low + step].first <= value) {
+    low += step;
+    step *= 2;
+  }
+  guint32 end = MIN(low + step, side->count); /* edges[low] is not behind it, edges[end] is */
+  while (end - low > 1) {
+    guint32 middle = low + (end - low) / 2;
+    if (edges[middle].first <= value)
+      low = middle;
+    else
+      end = middle;
+  }
+  side->at = low;
+  side_load(pool, side);
+}
+
+/* The edges of one side from `value` up to `end`, as they are. */
+static void copy_run(LwBddPool *pool, guint32 base, Side *side, guint32 value, guint32 end) {
+  guint32 first = side->at + 1;
+  push(pool, base, value, side->to);
+  side_advance(pool, side, end - 1);
+  guint32 count = side->at + 1 - first;
+  while (pool->pending_count + count > pool->pending_room) {
+    pool->pending_room *= 2;
+    pool->pending = g_renew(LwEdge, pool->pending, pool->pending_room);
+  }
+  if (count) /* neighbours differ */
+    memcpy(pool->pending + pool->pending_count, edges_of(pool, side->node) + first, count * sizeof(LwEdge));
+  pool->pending_count += count;
+}
+
 static LwBdd apply(LwBddPool *pool, Op op, LwBdd a, LwBdd b) {
   LwBdd result;
   if (is_plain(op, a, b, &result))
@@ -391,16 +584,36 @@ static LwBdd apply(LwBddPool *pool, Op op, LwBdd a, LwBdd b) {
     a = b;
     b = swap;
   }
-  guint32 code = in_round(pool, op);
-  if (recall(pool, code, a, b, &result))
+  const Asked this = asked(op, a, b);
+  if (recall(pool, &this, &result))
     return result;
-  Node na = pool->nodes[a], nb = pool->nodes[b];
-  guint32 variable = MIN(na.variable, nb.variable);
-  LwBdd a0 = na.variable == variable ? na.low : a, a1 = na.variable == variable ? na.high : a;
-  LwBdd b0 = nb.variable == variable ? nb.low : b, b1 = nb.variable == variable ? nb.high : b;
-  LwBdd low = apply(pool, op, a0, b0);
-  LwBdd high = apply(pool, op, a1, b1);
-  return keep(pool, code, a, b, lw_bdd_node(pool, variable, low, high));
+  guint variable = MIN(level_of(pool, a), level_of(pool, b));
+  guint32 base = pool->pending_count;
+  Side one = side_of(pool, a, variable), other = side_of(pool, b, variable);
+  for (guint32 value = 0;;) {
+    guint32 next = MIN(one.next, other.next);
+    if (one.to == rules_out[op].a) {
+      push(pool, base, value, rules_out[op].result);
+      next = one.next;
+    } else if (other.to == rules_out[op].b) {
+      push(pool, base, value, rules_out[op].result);
+      next = other.next;
+    } else if (one.to == leaves_as_is[op].a) {
+      next = one.next;
+      copy_run(pool, base, &other, value, next);
+    } else if (other.to == leaves_as_is[op].b) {
+      next = other.next;
+      copy_run(pool, base, &one, value, next);
+    } else {
+      push(pool, base, value, apply(pool, op, one.to, other.to));
+    }
+    if (next == G_MAXUINT32)
+      break;
+    value = next;
+    side_advance(pool, &one, value);
+    side_advance(pool, &other, value);
+  }
+  return keep(pool, &this, finish(pool, variable, base));
 }
 
 LwBdd lw_bdd_and(LwBddPool *pool, LwBdd a, LwBdd b) {
@@ -433,17 +646,26 @@ LwBdd lw_bdd_or_all(LwBddPool *pool, LwBdd *sets, guint count) {
 }
 
 static LwBdd exists(LwBddPool *pool, LwBdd a, guint first, guint end, guint32 op) {
-  Node node = pool->nodes[a];
-  if (a <= LW_BDD_TRUE || node.variable >= end)
+  guint variable = level_of(pool, a);
+  if (a <= LW_BDD_TRUE || variable >= end)
     return a;
   LwBdd result;
-  if (recall(pool, op, a, a, &result))
+  const Asked this = asked(op, a, a);
+  if (recall(pool, &this, &result))
     return result;
-  LwBdd low = exists(pool, node.low, first, end, op);
-  LwBdd high = exists(pool, node.high, first, end, op);
-  result =
-      node.variable >= first ? apply(pool, OP_OR, low, high) : lw_bdd_node(pool, node.variable, low, high);
-  return keep(pool, op, a, a, result);
+  guint32 count = count_of(pool, a), base = pool->pending_count;
+  for (guint32 i = 0; i < count; i++) {
+    LwEdge edge = edges_of(pool, a)[i];
+    push(pool, base, edge.first, exists(pool, edge.to, first, end, op));
+  }
+  if (variable < first)
+    return keep(pool, &this, finish(pool, variable, base));
+  count = pool->pending_count - base;
+  g_autofree LwBdd *sets = g_new(LwBdd, count);
+  for (guint32 i = 0; i < count; i++)
+    sets[i] = pool->pending[base + i].to;
+  pool->pending_count = base;
+  return keep(pool, &this, lw_bdd_or_all(pool, sets, count));
 }
 
 LwBdd lw_bdd_exists(LwBddPool *pool, LwBdd a, guint first, guint count) {
@@ -455,73 +677,119 @@ LwBdd lw_bdd_exists(LwBddPool *pool, LwBdd a, guint first, guint count) {
     pool->exists[pool->exists_count].first = first;
     pool->exists[pool->exists_count++].end = end;
   }
-  return count ? exists(pool, a, first, end, in_round(pool, OP_EXISTS + i)) : a;
+  return count ? exists(pool, a, first, end, OP_EXISTS + i) : a;
+}
+
+/* Is the result the empty set? Known ones are looked up; only that it is empty is kept. */
+static gboolean is_nothing(LwBddPool *pool, Op op, LwBdd a, LwBdd b) {
+  LwBdd result;
+  if (is_plain(op, a, b, &result))
+    return result == LW_BDD_FALSE;
+  if (op != OP_MINUS && a > b) {
+    LwBdd swap = a;
+    a = b;
+    b = swap;
+  }
+  const Asked this = asked(op, a, b);
+  if (recall(pool, &this, &result))
+    return result == LW_BDD_FALSE;
+  guint variable = MIN(level_of(pool, a), level_of(pool, b));
+  Side one = side_of(pool, a, variable), other = side_of(pool, b, variable);
+  for (;;) {
+    guint32 next = MIN(one.next, other.next);
+    if (one.to == rules_out[op].a)
+      next = one.next;
+    else if (other.to == rules_out[op].b)
+      next = other.next;
+    else if (!is_nothing(pool, op, one.to, other.to))
+      return FALSE;
+    if (next == G_MAXUINT32)
+      break;
+    side_advance(pool, &one, next);
+    side_advance(pool, &other, next);
+  }
+  keep(pool, &this, LW_BDD_FALSE);
+  return TRUE;
 }
 
 gboolean lw_bdd_intersects(LwBddPool *pool, LwBdd a, LwBdd b) {
-  if (a == LW_BDD_FALSE || b == LW_BDD_FALSE)
-    return FALSE;
-  if (a == LW_BDD_TRUE || b == LW_BDD_TRUE || a == b)
-    return TRUE;
-  LwBdd result;
-  guint32 code = in_round(pool, OP_AND);
-  if (recall(pool, code, MIN(a, b), MAX(a, b), &result))
-    return result != LW_BDD_FALSE;
-  Node na = pool->nodes[a], nb = pool->nodes[b];
-  guint32 variable = MIN(na.variable, nb.variable);
-  if (lw_bdd_intersects(pool, na.variable == variable ? na.low : a, nb.variable == variable ? nb.low : b) ||
-      lw_bdd_intersects(pool, na.variable == variable ? na.high : a, nb.variable == variable ? nb.high : b))
-    return TRUE;
-  keep(pool, code, MIN(a, b), MAX(a, b), LW_BDD_FALSE);
-  return FALSE;
+  return !is_nothing(pool, OP_AND, a, b);
 }
 
 gboolean lw_bdd_is_subset(LwBddPool *pool, LwBdd a, LwBdd b) {
-  return apply(pool, OP_MINUS, a, b) == LW_BDD_FALSE;
+  return is_nothing(pool, OP_MINUS, a, b);
 }
+
+/* --- the structure
+ * ------------------------------------------------------------------------------------------------- */
 
 guint lw_bdd_variable(const LwBddPool *pool, LwBdd a) {
-  return pool->nodes[a].variable;
+  return level_of(pool, a);
 }
 
-LwBdd lw_bdd_low(const LwBddPool *pool, LwBdd a) {
-  return pool->nodes[a].low;
+const LwEdge *lw_bdd_edges(const LwBddPool *pool, LwBdd a, guint *count) {
+  *count = count_of(pool, a);
+  return edges_of(pool, a);
 }
 
-LwBdd lw_bdd_high(const LwBddPool *pool, LwBdd a) {
-  return pool->nodes[a].high;
-}
-
-static double count_below(LwBddPool *pool, LwBdd a, guint level, guint variables, GHashTable *known) {
-  if (a == LW_BDD_FALSE)
-    return 0;
-  guint variable = a == LW_BDD_TRUE ? variables : pool->nodes[a].variable;
-  double result = 1;
-  const double *found = a == LW_BDD_TRUE ? NULL : g_hash_table_lookup(known, GUINT_TO_POINTER(a));
-  if (found) {
-    result = *found;
-  } else if (a != LW_BDD_TRUE) {
-    result = count_below(pool, pool->nodes[a].low, variable + 1, variables, known) +
-             count_below(pool, pool->nodes[a].high, variable + 1, variables, known);
-    g_hash_table_insert(known, GUINT_TO_POINTER(a), g_memdup2(&result, sizeof result));
+LwBdd lw_bdd_follow(const LwBddPool *pool, LwBdd a, guint32 value) {
+  const LwEdge *edges = edges_of(pool, a);
+  guint32 low = 0, end = count_of(pool, a);
+  while (end - low > 1) {
+    guint32 middle = low + (end - low) / 2;
+    if (edges[middle].first <= value)
+      low = middle;
+    else
+      end = middle;
   }
-  for (guint i = level; i < variable; i++)
-    result *= 2;
+  return edges[low].to;
+}
+
+typedef struct {
+  LwBddPool *pool;
+  const guint8 *bits;
+  guint variables;
+  GHashTable *known;
+} Counting;
+
+static double values_of(const Counting *c, guint from, guint to) {
+  double result = 1;
+  for (guint v = from; v < to; v++)
+    result *= (double)(1ull << c->bits[v]);
   return result;
 }
 
-double lw_bdd_count(LwBddPool *pool, LwBdd a, guint variables) {
+static double count_below(const Counting *c, LwBdd a, guint level) {
+  if (a == LW_BDD_FALSE)
+    return 0;
+  if (a == LW_BDD_TRUE)
+    return values_of(c, level, c->variables);
+  guint variable = level_of(c->pool, a), edges;
+  const double *found = g_hash_table_lookup(c->known, GUINT_TO_POINTER(a));
+  double result = found ? *found : 0;
+  const LwEdge *edge = lw_bdd_edges(c->pool, a, &edges);
+  for (guint i = 0; !found && i < edges; i++) {
+    double end = i + 1 < edges ? edge[i + 1].first : (double)(1ull << c->bits[variable]);
+    result += (end - edge[i].first) * count_below(c, edge[i].to, variable + 1);
+  }
+  if (!found)
+    g_hash_table_insert(c->known, GUINT_TO_POINTER(a), g_memdup2(&result, sizeof result));
+  return result * values_of(c, level, variable);
+}
+
+double lw_bdd_count(LwBddPool *pool, LwBdd a, const guint8 *bits, guint variables) {
   g_autoptr(GHashTable) known = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-  return count_below(pool, a, 0, variables, known);
+  const Counting c = {pool, bits, variables, known};
+  return count_below(&c, a, 0);
 }
 
 guint lw_bdd_pool_nodes(const LwBddPool *pool) {
-  return pool->count;
+  return pool->nodes;
 }
 
 gsize lw_bdd_pool_bytes(const LwBddPool *pool) {
   const Layer *layers[] = {&pool->kept, &pool->scratch};
-  gsize bytes = pool->room * sizeof *pool->nodes;
+  gsize bytes = pool->room * sizeof *pool->units + pool->pending_room * sizeof *pool->pending;
   for (guint i = 0; i < G_N_ELEMENTS(layers); i++)
     if (layers[i]->table)
       bytes += (layers[i]->table_mask + 1ul) * sizeof *layers[i]->table +

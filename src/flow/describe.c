@@ -53,29 +53,63 @@ static void put_run(GArray *groups, LwBdd rest, const Run *run, guint bytes) {
     g_array_append_val(group->runs, *run);
 }
 
-/* In ascending order of the field's values, since low comes first. */
-static void split(LwBddPool *pool, LwBdd set, guint base, guint bits, guint i, Run *run, GArray *groups) {
+typedef struct {
+  LwBddPool *pool;
+  LwHeaderField field;
+  guint words;
+  GArray *groups;
+} Split;
+
+static void put_word(const Split *s, guint8 *bytes, guint word, guint32 value) {
+  if (lw_header_word_bits(s->field) == 16) {
+    bytes[2 * word] = (guint8)(value >> 8);
+    bytes[2 * word + 1] = (guint8)value;
+  } else if (lw_header_word_bits(s->field) == 8) {
+    bytes[word] = (guint8)value;
+  } else {
+    bytes[0] = (guint8)(value << 7);
+  }
+}
+
+/* Values of a word, and below it all there are. */
+static void put_whole(const Split *s, LwBdd rest, guint word, guint32 first, guint32 last, const Run *run) {
+  Run whole = *run;
+  guint32 most = (1u << lw_header_word_bits(s->field)) - 1;
+  for (guint w = word; w < s->words; w++) {
+    put_word(s, whole.first, w, w == word ? first : 0);
+    put_word(s, whole.last, w, w == word ? last : most);
+  }
+  put_run(s->groups, rest, &whole, (lw_header_word_bits(s->field) * s->words + 7) / 8);
+}
+
+/* In ascending order of the field's values, from a word on; run: the words before it. */
+static void split(const Split *s, LwBdd set, guint word, const Run *run) {
+  guint32 most = (1u << lw_header_word_bits(s->field)) - 1;
+  guint variable = lw_bdd_variable(s->pool, set), end = lw_header_first(s->field) + s->words, count = 1;
+  LwEdge alone = {0, set};
   if (set == LW_BDD_FALSE)
     return;
-  if (set == LW_BDD_TRUE || lw_bdd_variable(pool, set) >= base + bits) {
-    Run whole = *run;
-    for (guint b = i; b < bits; b++) {
-      whole.first[b / 8] &= (guint8) ~(1u << (7 - b % 8));
-      whole.last[b / 8] |= (guint8)(1u << (7 - b % 8));
-    }
-    put_run(groups, set, &whole, (bits + 7) / 8);
+  if (variable >= end) {
+    put_whole(s, set, word, 0, most, run);
     return;
   }
-  gboolean tests = lw_bdd_variable(pool, set) == base + i;
-  guint8 mask = (guint8)(1u << (7 - i % 8));
-  run->first[i / 8] &= (guint8)~mask;
-  run->last[i / 8] &= (guint8)~mask;
-  split(pool, tests ? lw_bdd_low(pool, set) : set, base, bits, i + 1, run, groups);
-  run->first[i / 8] |= mask;
-  run->last[i / 8] |= mask;
-  split(pool, tests ? lw_bdd_high(pool, set) : set, base, bits, i + 1, run, groups);
-  run->first[i / 8] &= (guint8)~mask;
-  run->last[i / 8] &= (guint8)~mask;
+  const LwEdge *edges =
+      variable == lw_header_first(s->field) + word ? lw_bdd_edges(s->pool, set, &count) : &alone;
+  for (guint i = 0; i < count; i++) {
+    guint32 first = edges[i].first, last = i + 1 < count ? edges[i + 1].first - 1 : most;
+    if (edges[i].to == LW_BDD_FALSE)
+      continue;
+    if (lw_bdd_variable(s->pool, edges[i].to) >= end) {
+      put_whole(s, edges[i].to, word, first, last, run);
+      continue;
+    }
+    for (guint32 value = first; value <= last; value++) {
+      Run inner = *run;
+      put_word(s, inner.first, word, value);
+      put_word(s, inner.last, word, value);
+      split(s, edges[i].to, word + 1, &inner);
+    }
+  }
 }
 
 static gboolean is_everything(const GArray *runs, guint bits) {
@@ -159,11 +193,11 @@ static void walk_field(Walk *walk, LwBdd set, guint which) {
   }
   LwHeaderField field = told[which];
   gboolean address = field == LW_HEADER_SADDR || field == LW_HEADER_DADDR;
-  guint bits = address && walk->family == 4 ? 32 : lw_header_bits(field);
   g_autoptr(GArray) groups = g_array_new(FALSE, FALSE, sizeof(Group));
   g_array_set_clear_func(groups, group_clear);
-  Run run = {0};
-  split(walk->pool, set, lw_header_first(field), bits, 0, &run, groups);
+  const Run run = {0};
+  const Split s = {walk->pool, field, address && walk->family == 4 ? 2 : lw_header_words(field), groups};
+  split(&s, set, 0, &run);
   for (guint i = 0; i < groups->len; i++) {
     const Group *group = &g_array_index(groups, Group, i);
     walk->chosen[field] = group->runs;

@@ -5,33 +5,61 @@
 #include <string.h>
 
 static const struct {
-  guint first, bits;
+  guint first, words, bits; /* bits: of each word */
 } layout[LW_HEADER_LAST] = {
-    [LW_HEADER_OIF] = {0, 16},        [LW_HEADER_FAMILY] = {16, 1},     [LW_HEADER_SADDR] = {17, 128},
-    [LW_HEADER_DADDR] = {145, 128},   [LW_HEADER_PROTO] = {273, 8},     [LW_HEADER_DPORT] = {281, 16},
-    [LW_HEADER_ICMP_TYPE] = {297, 8}, [LW_HEADER_ICMP_CODE] = {305, 8}, [LW_HEADER_TCP_FLAGS] = {313, 8},
-    [LW_HEADER_SPORT] = {321, 16},    [LW_HEADER_ETH_SRC] = {337, 48},
+    [LW_HEADER_OIF] = {0, 1, 16},       [LW_HEADER_FAMILY] = {1, 1, 1},
+    [LW_HEADER_SADDR] = {2, 8, 16},     [LW_HEADER_DADDR] = {10, 8, 16},
+    [LW_HEADER_PROTO] = {18, 1, 8},     [LW_HEADER_DPORT] = {19, 1, 16},
+    [LW_HEADER_ICMP_TYPE] = {20, 1, 8}, [LW_HEADER_ICMP_CODE] = {21, 1, 8},
+    [LW_HEADER_TCP_FLAGS] = {22, 1, 8}, [LW_HEADER_SPORT] = {23, 1, 16},
+    [LW_HEADER_ETH_SRC] = {24, 3, 16},
 };
 
 guint lw_header_first(LwHeaderField field) {
   return layout[field].first;
 }
 
-guint lw_header_bits(LwHeaderField field) {
+guint lw_header_words(LwHeaderField field) {
+  return layout[field].words;
+}
+
+guint lw_header_word_bits(LwHeaderField field) {
   return layout[field].bits;
+}
+
+guint lw_header_bits(LwHeaderField field) {
+  return layout[field].words * layout[field].bits;
+}
+
+guint32 lw_header_word(LwHeaderField field, const guint8 *bytes, guint word) {
+  switch (layout[field].bits) {
+  case 16:
+    return ((guint32)bytes[2 * word] << 8) | bytes[2 * word + 1];
+  case 8:
+    return bytes[word];
+  default: /* the family's one */
+    return bytes[0] >> 7;
+  }
+}
+
+static guint32 last_value(LwHeaderField field) {
+  return (1u << layout[field].bits) - 1;
 }
 
 static guint bit_of(const guint8 *bytes, guint index) {
   return (bytes[index / 8] >> (7 - index % 8)) & 1u;
 }
 
+static void put_number(guint8 *bytes, guint bits, guint64 number) {
+  number <<= (8 - bits % 8) % 8; /* at the front of its bytes */
+  for (guint i = (bits + 7) / 8; i-- > 0; number >>= 8)
+    bytes[i] = (guint8)number;
+}
+
 LwSpan lw_span_number(LwHeaderField field, guint64 first, guint64 last) {
-  LwSpan span = {.field = field, .bits = layout[field].bits};
-  for (guint i = 0; i < span.bits; i++) {
-    guint from_right = span.bits - 1 - i;
-    span.first[i / 8] |= (guint8)(((first >> from_right) & 1u) << (7 - i % 8));
-    span.last[i / 8] |= (guint8)(((last >> from_right) & 1u) << (7 - i % 8));
-  }
+  LwSpan span = {.field = field, .bits = lw_header_bits(field)};
+  put_number(span.first, span.bits, first);
+  put_number(span.last, span.bits, last);
   return span;
 }
 
@@ -58,18 +86,34 @@ LwSpan lw_span_mac(LwHeaderField field, const LwMac *mac) {
   return span;
 }
 
-/* What lies between the bounds, from bit `i` on, and then in `then`. A bound that no longer binds is NULL. */
-static LwBdd between(LwBddPool *pool, const LwSpan *span, guint i, const guint8 *first, const guint8 *last,
+/* What lies between the bounds, from a word on, and then in `then`. A bound that no longer binds is NULL. */
+static LwBdd between(LwBddPool *pool, const LwSpan *span, guint word, const guint8 *first, const guint8 *last,
                      LwBdd then) {
-  if (i == span->bits || (!first && !last))
+  guint bits = layout[span->field].bits, variable = layout[span->field].first + word;
+  guint32 most = last_value(span->field);
+  if (word * bits == span->bits || (!first && !last))
     return then;
-  guint f = first ? bit_of(first, i) : 0, l = last ? bit_of(last, i) : 1;
-  LwBdd low = LW_BDD_FALSE, high = LW_BDD_FALSE;
-  if (f == 0)
-    low = between(pool, span, i + 1, first, l == 0 ? last : NULL, then);
-  if (l == 1)
-    high = between(pool, span, i + 1, f == 1 ? first : NULL, last, then);
-  return lw_bdd_node(pool, layout[span->field].first + i, low, high);
+  guint32 f = first ? lw_header_word(span->field, first, word) : 0;
+  guint32 l = last ? lw_header_word(span->field, last, word) : most;
+  if (f > l)
+    return LW_BDD_FALSE;
+  if (f == l)
+    return lw_bdd_interval(pool, variable, f, f, most, between(pool, span, word + 1, first, last, then));
+  LwBdd at_first = between(pool, span, word + 1, first, NULL, then);
+  LwBdd at_last = between(pool, span, word + 1, NULL, last, then);
+  if (at_first == then && at_last == then)
+    return lw_bdd_interval(pool, variable, f, l, most, then);
+  const LwEdge edges[] = {
+      {0, LW_BDD_FALSE}, {f, at_first}, {f + 1, then}, {l, at_last}, {l + 1, LW_BDD_FALSE}};
+  LwEdge ascending[G_N_ELEMENTS(edges)];
+  guint count = 0;
+  for (guint i = 0; i < G_N_ELEMENTS(edges); i++) {
+    gboolean empty =
+        edges[i].first > most || (i + 1 < G_N_ELEMENTS(edges) && edges[i].first == edges[i + 1].first);
+    if (!empty)
+      ascending[count++] = edges[i];
+  }
+  return lw_bdd_node(pool, variable, ascending, count);
 }
 
 static gboolean is_address(const LwSpan *span) {
@@ -104,19 +148,36 @@ LwBdd lw_packets_box(LwBddPool *pool, const LwSpan *spans, guint count) {
 }
 
 LwBdd lw_packets_number(LwBddPool *pool, LwHeaderField field, guint64 first, guint64 last) {
+  guint32 most = last_value(field), from = (guint32)first & most, to = (guint32)last & most;
+  if (layout[field].words == 1)
+    return from > to ? LW_BDD_FALSE : lw_bdd_interval(pool, layout[field].first, from, to, most, LW_BDD_TRUE);
   LwSpan span = lw_span_number(field, first, last);
   return lw_packets_box(pool, &span, 1);
 }
 
+/* One word's: in runs of those that differ in the free bits below the mask's last one alone. */
+static LwBdd masked_word(LwBddPool *pool, guint variable, guint32 most, guint32 value, guint32 mask,
+                         LwBdd then) {
+  if (!mask)
+    return then;
+  g_autoptr(GArray) edges = g_array_new(FALSE, FALSE, sizeof(LwEdge));
+  guint32 run = mask & (~mask + 1);
+  for (guint32 first = 0; first <= most; first += run) {
+    LwEdge edge = {first, (first & mask) == value ? then : LW_BDD_FALSE};
+    g_array_append_val(edges, edge);
+  }
+  return lw_bdd_node(pool, variable, (const LwEdge *)(const void *)edges->data, edges->len);
+}
+
 LwBdd lw_packets_masked(LwBddPool *pool, LwHeaderField field, guint64 value, guint64 mask) {
   LwBdd result = LW_BDD_TRUE;
-  for (guint i = layout[field].bits; i-- > 0;) {
-    guint from_right = layout[field].bits - 1 - i;
-    if (!((mask >> from_right) & 1u))
-      continue;
-    gboolean high = (value >> from_right) & 1u;
-    result = lw_bdd_node(pool, layout[field].first + i, high ? LW_BDD_FALSE : result,
-                         high ? result : LW_BDD_FALSE);
+  guint bits = layout[field].bits, words = layout[field].words;
+  guint32 most = last_value(field);
+  for (guint w = words; w-- > 0;) {
+    guint shift = bits * (words - 1 - w);
+    guint32 wanted = (guint32)(mask >> shift) & most;
+    result =
+        masked_word(pool, layout[field].first + w, most, (guint32)(value >> shift) & wanted, wanted, result);
   }
   return result;
 }
@@ -157,7 +218,7 @@ LwBdd lw_packets_of(LwBddPool *pool, const LwHeader *header) {
 }
 
 LwBdd lw_packets_forget(LwBddPool *pool, LwBdd set, LwHeaderField field) {
-  return lw_bdd_exists(pool, set, layout[field].first, layout[field].bits);
+  return lw_bdd_exists(pool, set, layout[field].first, layout[field].words);
 }
 
 LwBdd lw_packets_write(LwBddPool *pool, LwBdd set, const LwSpan *span) {
@@ -165,81 +226,80 @@ LwBdd lw_packets_write(LwBddPool *pool, LwBdd set, const LwSpan *span) {
 }
 
 LwBdd lw_packets_by_oif(LwBddPool *pool, LwBdd set, guint oif) {
-  guint bits = layout[LW_HEADER_OIF].bits;
-  while (set > LW_BDD_TRUE && lw_bdd_variable(pool, set) < bits) {
-    guint bit = bits - 1 - lw_bdd_variable(pool, set);
-    set = ((oif >> bit) & 1u) ? lw_bdd_high(pool, set) : lw_bdd_low(pool, set);
-  }
-  return set;
+  gboolean tests = lw_bdd_variable(pool, set) == layout[LW_HEADER_OIF].first;
+  return tests ? lw_bdd_follow(pool, set, oif) : set;
 }
 
-/* Below `set` from OIF bit `i` on, the numbers starting with `prefix`: those that do not lead to `usual`. A
- * part that leads there whole is passed over at once. */
-static void collect_oifs(LwBddPool *pool, LwBdd set, guint i, guint prefix, LwBdd usual, GArray *out) {
-  guint bits = layout[LW_HEADER_OIF].bits;
-  if (set == usual)
-    return;
-  if (i == bits) {
-    g_array_append_val(out, prefix);
-    return;
-  }
-  gboolean tests = set > LW_BDD_TRUE && lw_bdd_variable(pool, set) == i;
-  collect_oifs(pool, tests ? lw_bdd_low(pool, set) : set, i + 1, prefix << 1, usual, out);
-  collect_oifs(pool, tests ? lw_bdd_high(pool, set) : set, i + 1, (prefix << 1) | 1u, usual, out);
+/* The values that an edge stands for. */
+static guint32 end_of(const LwEdge *edges, guint count, guint i, guint32 most) {
+  return i + 1 < count ? edges[i + 1].first : most + 1;
 }
 
 void lw_packets_oifs(LwBddPool *pool, LwBdd set, GArray *out) {
-  collect_oifs(pool, set, 0, 0, lw_packets_by_oif(pool, set, 0), out);
+  LwBdd usual = lw_packets_by_oif(pool, set, 0);
+  guint count;
+  if (set == usual)
+    return;
+  const LwEdge *edges = lw_bdd_edges(pool, set, &count);
+  for (guint i = 0; i < count; i++)
+    for (guint oif = edges[i].first;
+         edges[i].to != usual && oif < end_of(edges, count, i, last_value(LW_HEADER_OIF)); oif++)
+      g_array_append_val(out, oif);
 }
 
-static gboolean walk_to_true(LwBddPool *pool, LwBdd set, guint8 *bits /* of every variable */) {
+/* The first member. */
+static gboolean walk_to_true(LwBddPool *pool, LwBdd set, guint32 *values /* of every variable */) {
   if (set == LW_BDD_FALSE)
     return FALSE;
   while (set != LW_BDD_TRUE) {
-    guint variable = lw_bdd_variable(pool, set);
-    gboolean high = lw_bdd_low(pool, set) == LW_BDD_FALSE;
-    bits[variable] = high ? 1 : 0;
-    set = high ? lw_bdd_high(pool, set) : lw_bdd_low(pool, set);
+    guint count;
+    const LwEdge *edge = lw_bdd_edges(pool, set, &count);
+    if (edge->to == LW_BDD_FALSE)
+      edge++; /* neighbours differ */
+    values[lw_bdd_variable(pool, set)] = edge->first;
+    set = edge->to;
   }
   return TRUE;
 }
 
-static guint64 read_number(const guint8 *bits, LwHeaderField field) {
-  guint64 number = 0;
-  for (guint i = 0; i < layout[field].bits; i++)
-    number = (number << 1) | bits[layout[field].first + i];
-  return number;
+static guint32 read_number(const guint32 *values, LwHeaderField field) {
+  return values[layout[field].first];
 }
 
-static LwAddr read_addr(const guint8 *bits, LwHeaderField field, guint8 family) {
+static void read_words(const guint32 *values, LwHeaderField field, guint words, guint8 *bytes) {
+  for (guint i = 0; i < words; i++) {
+    bytes[2 * i] = (guint8)(values[layout[field].first + i] >> 8);
+    bytes[2 * i + 1] = (guint8)values[layout[field].first + i];
+  }
+}
+
+static LwAddr read_addr(const guint32 *values, LwHeaderField field, guint8 family) {
   LwAddr addr = {.family = family};
-  for (guint i = 0; i < (family == 6 ? 128u : 32u); i++)
-    addr.bytes[i / 8] |= (guint8)(bits[layout[field].first + i] << (7 - i % 8));
+  read_words(values, field, family == 6 ? 8 : 2, addr.bytes);
   return addr;
 }
 
 gboolean lw_packets_pick(LwBddPool *pool, LwBdd set, const LwBdd *wishes, guint count, LwHeader *out) {
-  guint8 bits[LW_HEADER_VARIABLES] = {0};
+  guint32 values[LW_HEADER_VARIABLES] = {0};
   for (guint i = 0; i < count; i++) {
     LwBdd narrowed = lw_bdd_and(pool, set, wishes[i]);
     if (narrowed != LW_BDD_FALSE)
       set = narrowed;
   }
-  if (!walk_to_true(pool, set, bits))
+  if (!walk_to_true(pool, set, values))
     return FALSE;
-  guint8 family = read_number(bits, LW_HEADER_FAMILY) ? 6 : 4;
+  guint8 family = read_number(values, LW_HEADER_FAMILY) ? 6 : 4;
   *out = (LwHeader){
-      .source = read_addr(bits, LW_HEADER_SADDR, family),
-      .destination = read_addr(bits, LW_HEADER_DADDR, family),
-      .proto = (guint8)read_number(bits, LW_HEADER_PROTO),
-      .icmp_type = (guint8)read_number(bits, LW_HEADER_ICMP_TYPE),
-      .sport = (guint16)read_number(bits, LW_HEADER_SPORT),
-      .dport = (guint16)read_number(bits, LW_HEADER_DPORT),
-      .icmp_code = (guint8)read_number(bits, LW_HEADER_ICMP_CODE),
-      .tcp_flags = (guint8)read_number(bits, LW_HEADER_TCP_FLAGS),
+      .source = read_addr(values, LW_HEADER_SADDR, family),
+      .destination = read_addr(values, LW_HEADER_DADDR, family),
+      .proto = (guint8)read_number(values, LW_HEADER_PROTO),
+      .icmp_type = (guint8)read_number(values, LW_HEADER_ICMP_TYPE),
+      .sport = (guint16)read_number(values, LW_HEADER_SPORT),
+      .dport = (guint16)read_number(values, LW_HEADER_DPORT),
+      .icmp_code = (guint8)read_number(values, LW_HEADER_ICMP_CODE),
+      .tcp_flags = (guint8)read_number(values, LW_HEADER_TCP_FLAGS),
   };
-  for (guint i = 0; i < 48; i++)
-    out->mac.bytes[i / 8] |= (guint8)(bits[layout[LW_HEADER_ETH_SRC].first + i] << (7 - i % 8));
+  read_words(values, LW_HEADER_ETH_SRC, layout[LW_HEADER_ETH_SRC].words, out->mac.bytes);
   return TRUE;
 }
 
@@ -251,22 +311,21 @@ static double power_of_two(guint exponent) {
 }
 
 double lw_packets_count(LwBddPool *pool, LwBdd set) {
+  guint8 bits[LW_HEADER_VARIABLES];
+  for (guint field = 0; field < LW_HEADER_LAST; field++)
+    for (guint w = 0; w < layout[field].words; w++)
+      bits[layout[field].first + w] = (guint8)layout[field].bits;
   set = lw_packets_forget(pool, lw_packets_forget(pool, set, LW_HEADER_OIF), LW_HEADER_ETH_SRC);
-  guint free_bits = layout[LW_HEADER_OIF].bits + layout[LW_HEADER_ETH_SRC].bits;
+  guint free_bits = lw_header_bits(LW_HEADER_OIF) + lw_header_bits(LW_HEADER_ETH_SRC);
   LwBdd four = lw_bdd_and(pool, set, lw_packets_family(pool, 4));
   LwBdd six = lw_bdd_minus(pool, set, four);
-  return lw_bdd_count(pool, four, LW_HEADER_VARIABLES) / power_of_two(free_bits + 192) +
-         lw_bdd_count(pool, six, LW_HEADER_VARIABLES) / power_of_two(free_bits);
+  return lw_bdd_count(pool, four, bits, LW_HEADER_VARIABLES) / power_of_two(free_bits + 192) +
+         lw_bdd_count(pool, six, bits, LW_HEADER_VARIABLES) / power_of_two(free_bits);
 }
 
 LwBdd lw_packets_leading_to(LwBddPool *pool, LwBdd destinations, guint number) {
-  LwBdd result = LW_BDD_TRUE;
-  for (guint i = LW_NUMBER_BITS; i-- > 0;) {
-    gboolean high = (number >> (LW_NUMBER_BITS - 1 - i)) & 1u;
-    result =
-        lw_bdd_node(pool, LW_NUMBER_FIRST + i, high ? LW_BDD_FALSE : result, high ? result : LW_BDD_FALSE);
-  }
-  return lw_bdd_and(pool, destinations, result);
+  return lw_bdd_and(pool, destinations,
+                    lw_bdd_interval(pool, LW_NUMBER_VARIABLE, number, number, LW_NUMBER_MAX, LW_BDD_TRUE));
 }
 
 typedef struct {
@@ -301,39 +360,41 @@ static gboolean is_news(Led *led, guint64 both) {
   return TRUE;
 }
 
-static void collect_numbers(Led *led, LwBdd map, guint bit, guint prefix) {
-  if (map == LW_BDD_FALSE)
-    return;
-  if (bit == LW_NUMBER_BITS) {
-    if (g_hash_table_add(led->found, GUINT_TO_POINTER(prefix + 1)))
-      g_array_append_val(led->out, prefix);
-    return;
-  }
-  gboolean tests = map != LW_BDD_TRUE && lw_bdd_variable(led->pool, map) == LW_NUMBER_FIRST + bit;
-  collect_numbers(led, tests ? lw_bdd_low(led->pool, map) : map, bit + 1, prefix << 1);
-  collect_numbers(led, tests ? lw_bdd_high(led->pool, map) : map, bit + 1, (prefix << 1) | 1u);
+static void collect_numbers(Led *led, LwBdd map) {
+  guint count;
+  if (map == LW_BDD_TRUE)
+    return; /* a map's sets name numbers */
+  const LwEdge *edges = lw_bdd_edges(led->pool, map, &count);
+  for (guint i = 0; i < count; i++)
+    for (guint number = edges[i].first;
+         edges[i].to != LW_BDD_FALSE && number < end_of(edges, count, i, LW_NUMBER_MAX); number++)
+      if (g_hash_table_add(led->found, GUINT_TO_POINTER(number + 1)))
+        g_array_append_val(led->out, number);
 }
 
 /* Both are walked at once; what the set tests behind its destination is not looked at. */
 static void lead(Led *led, LwBdd set, LwBdd map) {
-  guint after = layout[LW_HEADER_DADDR].first + layout[LW_HEADER_DADDR].bits;
+  guint after = layout[LW_HEADER_DADDR].first + layout[LW_HEADER_DADDR].words;
   if (set == LW_BDD_FALSE || map == LW_BDD_FALSE)
     return;
-  guint vs = set == LW_BDD_TRUE ? G_MAXUINT : lw_bdd_variable(led->pool, set);
-  guint vm = map == LW_BDD_TRUE ? G_MAXUINT : lw_bdd_variable(led->pool, map);
-  if (vm >= LW_NUMBER_FIRST && vs >= after) {
-    collect_numbers(led, map, 0, 0);
+  guint vs = lw_bdd_variable(led->pool, set), vm = lw_bdd_variable(led->pool, map);
+  if (vm >= LW_NUMBER_VARIABLE && vs >= after) {
+    collect_numbers(led, map);
     return;
   }
   if (!is_news(led, ((guint64)set << 32) | map))
     return;
-  guint variable = MIN(vs, vm);
-  if (vs >= after)
-    variable = vm;
-  lead(led, vs == variable ? lw_bdd_low(led->pool, set) : set,
-       vm == variable ? lw_bdd_low(led->pool, map) : map);
-  lead(led, vs == variable ? lw_bdd_high(led->pool, set) : set,
-       vm == variable ? lw_bdd_high(led->pool, map) : map);
+  guint variable = vs >= after ? vm : MIN(vs, vm), set_count = 1, map_count = 1;
+  const LwEdge alone[] = {{0, set}, {0, map}};
+  const LwEdge *sets = vs == variable ? lw_bdd_edges(led->pool, set, &set_count) : &alone[0];
+  const LwEdge *maps = vm == variable ? lw_bdd_edges(led->pool, map, &map_count) : &alone[1];
+  for (guint s = 0, m = 0; s < set_count && m < map_count;) {
+    lead(led, sets[s].to, maps[m].to);
+    guint32 next_set = end_of(sets, set_count, s, LW_NUMBER_MAX);
+    guint32 next_map = end_of(maps, map_count, m, LW_NUMBER_MAX);
+    s += next_set <= next_map;
+    m += next_map <= next_set;
+  }
 }
 
 void lw_packets_led_to(LwBddPool *pool, LwBdd set, LwBdd map, GArray *out) {

@@ -1,9 +1,9 @@
-/* Sets of packets: exact, as binary decision diagrams over the headers that rules look at.
+/* Sets of packets: exact, as decision diagrams over the headers that rules look at.
  *
  * A set is an LwBdd of a pool (flow/bdd.h); union, intersection and difference are those of bdd.h. IPv4 and
- * IPv6 share the address bits: an IPv4 address uses the first 32, and the rest are free (so a set never tests
- * them). Ports are bytes 0-1 and 2-3 of whatever follows the IP header, as nftables' "th" reads them; of
- * ICMP, ICMPv6 its type.
+ * IPv6 share the words of addresses: an IPv4 address uses the first two, and the rest are free (so a set
+ * never tests them). Ports are bytes 0-1 and 2-3 of whatever follows the IP header, as nftables' "th" reads
+ * them; of ICMP, ICMPv6 its type.
  */
 #pragma once
 

@@ -205,7 +205,7 @@ static void compile_router_base(const Compile *c) {
 static void compile_wan(const Compile *c) {
   const char *ns = c->facts->router_ns;
   guint32 table = lw_table_of_exit(c->facts, c->lab, LW_NONE);
-  add_cable(c, "lw-wan", c->lab->host.bridge, ns, LW_ROUTER_WAN, lw_mac_of_wan(c->lab, c->facts),
+  add_cable(c, LW_ROUTER_WAN_PORT, c->lab->host.bridge, ns, LW_ROUTER_WAN, lw_mac_of_wan(c->lab, c->facts),
             c->lab->router.origin);
   add_prohibit(c, table);
   LwResource *client = new_resource(LW_RES_DHCP_CLIENT, ns, NULL, c->lab->router.origin);

@@ -129,7 +129,7 @@ static LwRule *match_udp(LwRule *r, LwField field, guint32 port) {
 
 static void build_source_chain(LwRuleset *table) {
   LwChain *c = lw_ruleset_add_base_chain(table, "source", LW_HOOK_PREROUTING, PRIORITY_GUARD, FALSE, FALSE);
-  LwRule *r = guard_rule(c, "other bridges are not ours");
+  LwRule *r = guard_rule(c, "from the router or the host, not from a machine");
   lw_rule_match_set(r, "ports", TRUE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_rule_accept(r);
   r = guard_rule(c, "spoof: ok");
@@ -143,7 +143,7 @@ static void build_source_chain(LwRuleset *table) {
   lw_rule_match(r, LW_FIELD_ARP_IP, lw_value_addr(lw_addr_from_v4(0)));
   lw_rule_match_set(r, "macs", FALSE, LW_FIELD_IIF, LW_FIELD_ARP_MAC, LW_FIELD_LAST);
   lw_rule_accept(r);
-  r = guard_rule(c, "ARP: one's own address");
+  r = guard_rule(c, "ARP: sent under its own address, not a forged one");
   lw_rule_match(r, LW_FIELD_ETH_TYPE, lw_value_number(ETH_P_ARP));
   lw_rule_match_set(r, "claims", FALSE, LW_FIELD_IIF, LW_FIELD_ARP_MAC, LW_FIELD_ARP_IP, LW_FIELD_LAST);
   lw_rule_accept(r);
@@ -152,7 +152,7 @@ static void build_source_chain(LwRuleset *table) {
   r = match_udp(guard_rule(c, "DHCP client"), LW_FIELD_DPORT, 67);
   lw_rule_match(r, LW_FIELD_SADDR, lw_value_addr(lw_addr_from_v4(0)));
   lw_rule_accept(r);
-  r = guard_rule(c, "one's own address");
+  r = guard_rule(c, "sent under its own address, not a forged one");
   lw_rule_match(r, LW_FIELD_ETH_TYPE, lw_value_number(ETH_P_IP));
   lw_rule_match_set(r, "pinned", FALSE, LW_FIELD_IIF, LW_FIELD_ETH_SRC, LW_FIELD_SADDR, LW_FIELD_LAST);
   lw_rule_accept(r);

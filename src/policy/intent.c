@@ -286,7 +286,8 @@ static void segment_to_internet(const LwLab *lab, const LwFacts *facts, const Lw
     if (pin)
       say(answer, TRUE, &pin->origin, "%s: pin: this source uses %s", s->name, name);
     else
-      say(answer, TRUE, &s->egress_origin, "%s: egress: %s", s->name, name);
+      say(answer, TRUE, &s->egress_origin, "%s: egress: %s%s", s->name, name,
+          s->exits->len > 1 ? ", the active one" : "");
   } else if (!by_lines(lab, facts, s, s->allow, "allow", question, answer)) {
     say(answer, FALSE, &s->egress_origin, "%s: egress: none", s->name);
   }

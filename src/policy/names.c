@@ -13,6 +13,11 @@ char *lw_name_router_port_now(const LwFacts *facts, const LwSegment *segment) {
   return known ? g_strdup(known) : lw_name_router_port(segment);
 }
 
+char *lw_name_router_wan_port_now(const LwFacts *facts, const LwLab *lab) {
+  const char *known = g_hash_table_lookup(facts->router_ports, lab->host.bridge);
+  return g_strdup(known ? known : LW_ROUTER_WAN_PORT);
+}
+
 char *lw_name_tunnel(const LwTunnel *tunnel) {
   return g_strconcat("wg-", tunnel->name, NULL);
 }

@@ -10,6 +10,7 @@
 #define LW_OWNER "lanward"
 #define LW_ROUTER_WAN "wan"
 #define LW_ROUTER_MGMT "mgmt"
+#define LW_ROUTER_WAN_PORT "lw-wan" /* the host's end */
 #define LW_MARK_DIRECT 0x4c01u
 #define LW_NIC_PORT_PREFIX "lwm"
 
@@ -17,6 +18,7 @@ char *lw_name_router_leg(const LwSegment *segment);  /* inside the router: the s
 char *lw_name_router_port(const LwSegment *segment); /* on the host's bridge: "lw-" + the segment's name */
 /* The same, or what the router's port there is called, as far as the facts know. */
 char *lw_name_router_port_now(const LwFacts *facts, const LwSegment *segment);
+char *lw_name_router_wan_port_now(const LwFacts *facts, const LwLab *lab); /* on the uplink's bridge */
 char *lw_name_tunnel(const LwTunnel *tunnel); /* inside the router: "wg-" + the tunnel's name */
 char *lw_name_nic_port(LwFacts *facts, const LwLab *lab, guint machine,
                        guint nic);               /* host side: "lwm" + number */

@@ -649,7 +649,7 @@ static void build_forward_chain(const Build *b) {
   lw_rule_match(r, LW_FIELD_OIF, lw_value_name(LW_ROUTER_WAN));
   lw_rule_match_set(r, "home_lan", FALSE, LW_FIELD_DADDR, LW_FIELD_LAST);
   lw_rule_drop(r, "lanward home-lan");
-  r = rule(c, "private and special addresses are not the internet");
+  r = rule(c, "no line allows it");
   lw_rule_match_set(r, "not_internet", FALSE, LW_FIELD_DADDR, LW_FIELD_LAST);
   lw_rule_drop(r, "lanward not internet");
   r = rule(c, "egress: lines");

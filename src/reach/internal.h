@@ -160,6 +160,7 @@ struct LwReach {
   GPtrArray *trace; /* of LwStep*; NULL: not asked for */
   gboolean through; /* of a trace: nothing stops it */
   LwBdd *unrefused; /* NULL: not asked for */
+  GArray *gathered; /* parts of the index's sets, while it is made */
 };
 
 static inline void lw_reach_look_at(LwReach *reach, Link *link) {

@@ -240,3 +240,134 @@ char *lw_spec_edit_add_machine(const char *text, const char *file, const LwLab *
   }
   return g_steal_pointer(&out);
 }
+
+/* --- an allow: line more
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+/* "KEY: [ITEM]", or "[ITEM]" in a list that is begun. */
+static char *put_in_map(const Document *document, const LwYaml *map, const char *entry) {
+  gsize at = offset_of(document->text, &map->origin);
+  if (document->text[at] == '{') {
+    const LwYaml *last = map->items->len ? map->items->pdata[map->items->len - 1] : NULL;
+    g_autofree char *first = g_strdup_printf("%s%s", entry, last ? ", " : "");
+    return splice(document->text, at + 1, at + 1, first);
+  }
+  const LwYaml *last = map->keys->len ? map->keys->pdata[map->keys->len - 1] : NULL;
+  return last ? add_line(document->text, end_of_entry(document->text, last), last->origin.column - 1, entry)
+              : NULL;
+}
+
+/* One item more in a value that is an item, a list on one line or one item a line. NULL: written in a way
+ * that this does not know. */
+static char *put_in_items(const Document *document, const LwYaml *value, const char *item) {
+  const char *text = document->text;
+  gsize at = offset_of(text, &value->origin), from, to;
+  if (value->kind == LW_YAML_SCALAR) {
+    if (!extent_of(document, value, &from, &to))
+      return NULL;
+    g_autofree char *before = g_strndup(text + from, to - from);
+    g_autofree char *list = g_strdup_printf("[%s, %s]", before, item);
+    return splice(text, from, to, list);
+  }
+  if (value->kind != LW_YAML_LIST)
+    return NULL;
+  const LwYaml *last = value->items->len ? value->items->pdata[value->items->len - 1] : NULL;
+  if (text[at] == '[' && !last)
+    return splice(text, at + 1, at + 1, item);
+  if (!last || last->kind != LW_YAML_SCALAR || !extent_of(document, last, &from, &to))
+    return NULL;
+  g_autofree char *more = g_strconcat(", ", item, NULL);
+  if (text[at] == '[')
+    return splice(text, to, to, more);
+  LwOrigin start = {last->origin.file, last->origin.line, 1};
+  gsize line = offset_of(text, &start), dash = line + strspn(text + line, " ");
+  LwOrigin next = {last->origin.file, last->origin.line + 1, 1};
+  g_autofree char *entry = g_strconcat("- ", item, NULL);
+  return text[dash] == '-' ? add_line(text, offset_of(text, &next), (guint)(dash - line), entry) : NULL;
+}
+
+static char *allow_in_segment(const Document *document, const LwYaml *segment, gboolean by_host,
+                              const char *item) {
+  const LwYaml *host = by_host ? lw_yaml_get(segment, "host") : NULL;
+  const LwYaml *owner = by_host ? host : segment;
+  const LwYaml *value = owner && owner->kind == LW_YAML_MAP ? lw_yaml_get(owner, "allow") : NULL;
+  if (value)
+    return put_in_items(document, value, item);
+  g_autofree char *entry = g_strdup_printf(by_host && !host ? "host: {allow: [%s]}" : "allow: [%s]", item);
+  const LwYaml *into = by_host && host ? host : segment;
+  return into->kind == LW_YAML_MAP ? put_in_map(document, into, entry) : NULL;
+}
+
+/* The segment's entry; NULL and error when there is none. */
+static const LwYaml *find_segment(const Document *document, const char *segment, GError **error) {
+  const LwYaml *segments = lw_yaml_get(document->root, "segments");
+  const LwYaml *entry = segments && segments->kind == LW_YAML_MAP ? lw_yaml_get(segments, segment) : NULL;
+  if (!entry)
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "%s has no segment “%s” (any more)", document->file,
+                segment);
+  return entry;
+}
+
+char *lw_spec_edit_allow(const char *text, const char *file, const char *segment, gboolean by_host,
+                         const char *allow, GError **error) {
+  g_auto(Document) document = {0};
+  const LwYaml *entry =
+      document_parse(&document, text, file, error) ? find_segment(&document, segment, error) : NULL;
+  if (!entry)
+    return NULL;
+  g_autofree char *item = lw_spec_quoted(allow);
+  char *out = entry->kind == LW_YAML_MAP ? allow_in_segment(&document, entry, by_host, item) : NULL;
+  if (!out) {
+    g_autofree char *what =
+        g_strdup_printf("add “%s” to %s of %s", item, by_host ? "“host: {allow: …}”" : "“allow:”", segment);
+    by_hand(error, &entry->origin, what);
+  }
+  return out;
+}
+
+/* An item and the comma that it leaves behind, or its whole line. NULL: written in a way that this does not
+ * know. */
+static char *drop_item(const Document *document, const LwYaml *list, guint index) {
+  const char *text = document->text;
+  gsize from, to;
+  if (!extent_of(document, list->items->pdata[index], &from, &to))
+    return NULL;
+  if (text[offset_of(text, &list->origin)] == '[') {
+    to += strspn(text + to, " ");
+    if (text[to] == ',')
+      to += 1 + strspn(text + to + 1, " ");
+    else
+      while (index > 0 && from > 0 && strchr(" ,", text[from - 1]))
+        from--;
+    return splice(text, from, to, "");
+  }
+  if (list->items->len == 1)
+    return NULL; /* its key would be left with nothing */
+  while (from > 0 && text[from - 1] != '\n')
+    from--;
+  to += strcspn(text + to, "\n");
+  return splice(text, from, text[to] ? to + 1 : to, "");
+}
+
+char *lw_spec_edit_drop_allow(const char *text, const char *file, const char *segment, gboolean by_host,
+                              const LwOrigin *allow, GError **error) {
+  g_auto(Document) document = {0};
+  const LwYaml *entry =
+      document_parse(&document, text, file, error) ? find_segment(&document, segment, error) : NULL;
+  if (!entry)
+    return NULL;
+  const LwYaml *owner = entry->kind == LW_YAML_MAP && by_host ? lw_yaml_get(entry, "host") : entry;
+  const LwYaml *list = owner && owner->kind == LW_YAML_MAP ? lw_yaml_get(owner, "allow") : NULL;
+  for (guint i = 0; list && list->kind == LW_YAML_LIST && i < list->items->len; i++) {
+    const LwYaml *item = list->items->pdata[i];
+    if (item->kind != LW_YAML_SCALAR || item->origin.line != allow->line ||
+        item->origin.column != allow->column)
+      continue;
+    char *out = drop_item(&document, list, i);
+    if (out)
+      return out;
+  }
+  by_hand(error, allow, "take that line out");
+  return NULL;
+}

@@ -12,6 +12,15 @@
 char *lw_spec_edit_place(const char *text, const char *file, const char *machine, guint nic,
                          const char *segment, GError **error);
 
+/* Adds an allow: line ("host:tcp/22", as the file writes it) to those of a segment; by_host: to what the host
+ * may open into it. */
+char *lw_spec_edit_allow(const char *text, const char *file, const char *segment, gboolean by_host,
+                         const char *allow, GError **error);
+
+/* Takes the allow: line that stands at that place out again. */
+char *lw_spec_edit_drop_allow(const char *text, const char *file, const char *segment, gboolean by_host,
+                              const LwOrigin *allow, GError **error);
+
 /* Adds a machine behind those that there are: what it is, and of each card its segment (an index into lab)
  * and its address. Its MACs are the machine's own affair. */
 char *lw_spec_edit_add_machine(const char *text, const char *file, const LwLab *lab, const LwMachine *machine,

@@ -10,6 +10,7 @@ typedef struct {
   const LwVerifyWorld *world;
   const LwSurroundings *around;
   GPtrArray *flows;
+  GPtrArray *places; /* of GArray of guint: the places of each segment, in order */
 } Make;
 
 void lw_cell_free(LwCell *cell) {
@@ -408,15 +409,20 @@ static gboolean is_machine(const Make *m, const LwProbePlace *place) {
   return lw_lab_find_machine(m->lab, place->name) != LW_NONE;
 }
 
+static const GArray *places_in(const Make *m, guint segment) {
+  return g_ptr_array_index(m->places, segment);
+}
+
 /* The places of a segment to send to: its machines; a probe where it has none. */
 static GArray *receivers_in(const Make *m, guint segment, guint not_place) {
   GArray *list = g_array_new(FALSE, FALSE, sizeof(guint));
+  const GArray *there = places_in(m, segment);
   for (guint pass = 0; pass < 2 && list->len == 0; pass++)
-    for (guint i = 0; i < m->world->places->len && list->len < MACHINES_TRIED; i++) {
-      const LwProbePlace *place = place_at(m->world, i);
-      gboolean fits = place->zone.kind == LW_ZONE_SEGMENT && place->zone.index == segment && i != not_place;
-      if (fits && lw_addr_is_set(&place->address) && (pass || is_machine(m, place)))
-        g_array_append_val(list, i);
+    for (guint i = 0; i < there->len && list->len < MACHINES_TRIED; i++) {
+      guint index = g_array_index(there, guint, i);
+      const LwProbePlace *place = place_at(m->world, index);
+      if (index != not_place && lw_addr_is_set(&place->address) && (pass || is_machine(m, place)))
+        g_array_append_val(list, index);
       if (pass && list->len)
         break;
     }
@@ -570,12 +576,7 @@ static void by_false_sources(const Make *m, Way way) {
 }
 
 static gboolean is_first_of_segment(const Make *m, guint index) {
-  for (guint i = 0; i < index; i++) {
-    const LwProbePlace *place = place_at(m->world, i);
-    if (place->zone.kind == LW_ZONE_SEGMENT && place->zone.index == place_at(m->world, index)->zone.index)
-      return FALSE;
-  }
-  return TRUE;
+  return g_array_index(places_in(m, place_at(m->world, index)->zone.index), guint, 0) == index;
 }
 
 static void from_segment(const Make *m, guint index) {
@@ -706,9 +707,24 @@ static void from_tunnel(const Make *m, guint index) {
   to_entrance(m, way, tunnel_address(lw_lab_tunnel(m->lab, way.from.index)));
 }
 
+static void array_unref(gpointer array) {
+  g_array_unref(array);
+}
+
+static GPtrArray *places_by_segment(const LwLab *lab, const LwVerifyWorld *world) {
+  GPtrArray *segments = g_ptr_array_new_with_free_func(array_unref);
+  for (guint i = 0; i < lab->segments->len; i++)
+    g_ptr_array_add(segments, g_array_new(FALSE, FALSE, sizeof(guint)));
+  for (guint i = 0; i < world->places->len; i++)
+    if (place_at(world, i)->zone.kind == LW_ZONE_SEGMENT)
+      g_array_append_val((GArray *)segments->pdata[place_at(world, i)->zone.index], i);
+  return segments;
+}
+
 GPtrArray *lw_verify_flows(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
                            const LwSurroundings *surroundings) {
-  Make m = {lab, facts, world, surroundings, g_ptr_array_new_with_free_func(flow_free)};
+  g_autoptr(GPtrArray) places = places_by_segment(lab, world);
+  Make m = {lab, facts, world, surroundings, g_ptr_array_new_with_free_func(flow_free), places};
   gboolean home = FALSE;
   for (guint i = 0; i < world->places->len; i++) {
     const LwProbePlace *place = place_at(world, i);

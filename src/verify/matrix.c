@@ -20,51 +20,72 @@ static void append_clean(GString *out, const char *text) {
     g_string_append_c(out, (guchar)*c < 0x20 || *c == 0x7f ? '?' : *c);
 }
 
-static void add_unique(GPtrArray *names, const char *name) {
-  for (guint i = 0; i < names->len; i++)
-    if (g_str_equal(names->pdata[i], name))
-      return;
-  g_ptr_array_add(names, (gpointer)name);
+/* Names in an order, and where each is; borrowed strings. */
+typedef struct {
+  GPtrArray *list;
+  GHashTable *at; /* name -> its place + 1 */
+} Names;
+
+static Names names_new(void) {
+  return (Names){g_ptr_array_new(), g_hash_table_new(g_str_hash, g_str_equal)};
 }
 
-static gboolean has_name(const LwVerifyReport *report, const char *name, gboolean source) {
-  for (guint i = 0; i < report->cells->len; i++) {
-    const LwCell *cell = report->cells->pdata[i];
-    if (g_str_equal(source ? cell->from : cell->to, name))
-      return TRUE;
-  }
-  return FALSE;
+static void names_clear(Names *names) {
+  g_ptr_array_unref(names->list);
+  g_hash_table_unref(names->at);
 }
 
-static void add_if_used(const LwVerifyReport *report, GPtrArray *names, const char *name, gboolean source) {
-  if (has_name(report, name, source))
+static void add_unique(Names *names, const char *name) {
+  if (g_hash_table_contains(names->at, name))
+    return;
+  g_ptr_array_add(names->list, (gpointer)name);
+  g_hash_table_insert(names->at, (gpointer)name, GUINT_TO_POINTER(names->list->len));
+}
+
+static guint place_of(const Names *names, const char *name) {
+  return GPOINTER_TO_UINT(g_hash_table_lookup(names->at, name)) - 1;
+}
+
+static void add_if_used(GHashTable *used, Names *names, const char *name) {
+  if (g_hash_table_contains(used, name))
     add_unique(names, name);
 }
 
-/* In the file's order; whatever else the cells name after that. Borrowed strings. */
-static GPtrArray *sources_of(const LwVerifyReport *report, const LwLab *lab) {
-  GPtrArray *names = g_ptr_array_new();
+static GHashTable *used_by(const LwVerifyReport *report, gboolean source) {
+  GHashTable *used = g_hash_table_new(g_str_hash, g_str_equal);
+  for (guint i = 0; i < report->cells->len; i++) {
+    const LwCell *cell = report->cells->pdata[i];
+    g_hash_table_add(used, source ? cell->from : cell->to);
+  }
+  return used;
+}
+
+/* In the file's order; whatever else the cells name after that. */
+static Names sources_of(const LwVerifyReport *report, const LwLab *lab) {
+  static const char *const then[] = {"host", "home-lan", "internet"};
+  Names names = names_new();
+  g_autoptr(GHashTable) used = used_by(report, TRUE);
   for (guint i = 0; i < lab->segments->len; i++)
-    add_if_used(report, names, lw_lab_segment(lab, i)->name, TRUE);
-  add_if_used(report, names, "host", TRUE);
-  add_if_used(report, names, "home-lan", TRUE);
-  add_if_used(report, names, "internet", TRUE);
+    add_if_used(used, &names, lw_lab_segment(lab, i)->name);
+  for (guint i = 0; i < G_N_ELEMENTS(then); i++)
+    add_if_used(used, &names, then[i]);
   for (guint i = 0; i < report->cells->len; i++)
-    add_unique(names, ((LwCell *)report->cells->pdata[i])->from);
+    add_unique(&names, ((LwCell *)report->cells->pdata[i])->from);
   return names;
 }
 
-static GPtrArray *destinations_of(const LwVerifyReport *report, const LwLab *lab) {
+static Names destinations_of(const LwVerifyReport *report, const LwLab *lab) {
   static const char *const first[] = {"internet", "home-lan", "private", "host", "router"};
-  GPtrArray *names = g_ptr_array_new();
+  Names names = names_new();
+  g_autoptr(GHashTable) used = used_by(report, FALSE);
   for (guint i = 0; i < G_N_ELEMENTS(first); i++)
-    add_if_used(report, names, first[i], FALSE);
+    add_if_used(used, &names, first[i]);
   for (guint i = 0; i < lab->segments->len; i++)
-    add_if_used(report, names, lw_lab_segment(lab, i)->name, FALSE);
+    add_if_used(used, &names, lw_lab_segment(lab, i)->name);
   for (guint i = 0; i < lab->host.networks->len; i++)
-    add_if_used(report, names, lw_lab_network(lab, i)->name, FALSE);
+    add_if_used(used, &names, lw_lab_network(lab, i)->name);
   for (guint i = 0; i < report->cells->len; i++)
-    add_unique(names, ((LwCell *)report->cells->pdata[i])->to);
+    add_unique(&names, ((LwCell *)report->cells->pdata[i])->to);
   return names;
 }
 
@@ -79,39 +100,57 @@ static char *short_service(const LwCell *cell) {
                                               : g_strdup(cell->service);
 }
 
+/* One square: of all cells between two places. */
 typedef struct {
   guint allowed, denied, bad, untested;
   gboolean named;      /* a flow of the file's own services is allowed */
-  GPtrArray *services; /* of char*: those allowed, or those that are bad */
+  GPtrArray *services; /* of char*: those allowed, or those that are bad; NULL: none */
 } Tally;
 
-static void add_service(GPtrArray *services, char *service /* transfer full */) {
-  for (guint i = 0; i < services->len; i++)
-    if (g_str_equal(services->pdata[i], service)) {
-      g_free(service);
-      return;
-    }
-  g_ptr_array_add(services, service);
+static void tally_clear(gpointer data) {
+  g_clear_pointer(&((Tally *)data)->services, g_ptr_array_unref);
 }
 
-static void tally(const LwVerifyReport *report, const char *from, const char *to, Tally *t) {
+static void add_service(Tally *t, char *service /* transfer full */) {
+  if (!t->services)
+    t->services = g_ptr_array_new_with_free_func(g_free);
+  if (g_ptr_array_find_with_equal_func(t->services, service, g_str_equal, NULL))
+    g_free(service);
+  else
+    g_ptr_array_add(t->services, service);
+}
+
+static void count(Tally *t, const LwCell *cell) {
+  t->bad += is_bad(cell);
+  t->untested += cell->live == LW_CELL_UNTESTED && cell->statically == LW_CELL_UNTESTED;
+  t->allowed += cell->expect;
+  t->named |= cell->expect && !cell->generated;
+  t->denied += !cell->expect;
+}
+
+static Tally *square_of(GArray *squares, const Names *sources, const Names *destinations,
+                        const LwCell *cell) {
+  guint at = place_of(sources, cell->from) * destinations->list->len + place_of(destinations, cell->to);
+  return &g_array_index(squares, Tally, at);
+}
+
+/* Of Tally: a row of all destinations for each source. */
+static GArray *tally(const LwVerifyReport *report, const Names *sources, const Names *destinations) {
+  GArray *squares = g_array_new(FALSE, TRUE, sizeof(Tally));
+  g_array_set_clear_func(squares, tally_clear);
+  g_array_set_size(squares, sources->list->len * destinations->list->len);
   for (guint i = 0; i < report->cells->len; i++) {
     const LwCell *cell = report->cells->pdata[i];
-    if (!g_str_equal(cell->from, from) || !g_str_equal(cell->to, to))
-      continue;
-    t->bad += is_bad(cell);
-    t->untested += cell->live == LW_CELL_UNTESTED && cell->statically == LW_CELL_UNTESTED;
-    t->allowed += cell->expect;
-    t->named |= cell->expect && !cell->generated;
-    t->denied += !cell->expect;
+    count(square_of(squares, sources, destinations, cell), cell);
   }
   for (guint i = 0; i < report->cells->len; i++) {
     const LwCell *cell = report->cells->pdata[i];
+    Tally *t = square_of(squares, sources, destinations, cell);
     /* what is allowed is named by the file's own services, not by every edge of their ports */
-    gboolean shown = t->bad ? is_bad(cell) : cell->expect && !(cell->generated && t->named);
-    if (g_str_equal(cell->from, from) && g_str_equal(cell->to, to) && shown)
-      add_service(t->services, short_service(cell));
+    if (t->bad ? is_bad(cell) : cell->expect && !(cell->generated && t->named))
+      add_service(t, short_service(cell));
   }
+  return squares;
 }
 
 static Mark mark_of(const Tally *t) {
@@ -126,19 +165,15 @@ static Mark mark_of(const Tally *t) {
   return t->denied ? MARK_PART : MARK_ALL;
 }
 
-static char *cell_text(const LwVerifyReport *report, const char *from, const char *to, Mark *mark) {
-  Tally t = {.services = g_ptr_array_new_with_free_func(g_free)};
-  tally(report, from, to, &t);
-  *mark = mark_of(&t);
-  GString *out = g_string_new(mark_text[*mark]);
-  for (guint i = 0; (*mark == MARK_PART || *mark == MARK_BAD) && i < MIN(t.services->len, SERVICES_SHOWN);
-       i++) {
+static char *square_text(const Tally *t, Mark mark) {
+  GString *out = g_string_new(mark_text[mark]);
+  guint services = t->services && (mark == MARK_PART || mark == MARK_BAD) ? t->services->len : 0;
+  for (guint i = 0; i < MIN(services, SERVICES_SHOWN); i++) {
     g_string_append(out, i ? "," : " ");
-    append_clean(out, t.services->pdata[i]);
+    append_clean(out, t->services->pdata[i]);
   }
-  if ((*mark == MARK_PART || *mark == MARK_BAD) && t.services->len > SERVICES_SHOWN)
-    g_string_append_printf(out, "+%u", t.services->len - SERVICES_SHOWN);
-  g_ptr_array_unref(t.services);
+  if (services > SERVICES_SHOWN)
+    g_string_append_printf(out, "+%u", services - SERVICES_SHOWN);
   return g_string_free(out, FALSE);
 }
 
@@ -170,44 +205,41 @@ static void end_line(const Paper *p) {
   g_string_append_c(p->out, '\n');
 }
 
-typedef struct {
-  char *text;
-  Mark mark;
-} Square;
-
-static void square_clear(gpointer data) {
-  g_free(((Square *)data)->text);
+/* The text of the square of that number. */
+static char *text_at(const GArray *squares, guint at, Mark *mark) {
+  const Tally *t = &g_array_index(squares, Tally, at);
+  *mark = mark_of(t);
+  return square_text(t, *mark);
 }
 
 static void put_matrix(const Paper *p, const LwVerifyReport *report, const LwLab *lab) {
-  g_autoptr(GPtrArray) sources = sources_of(report, lab), destinations = destinations_of(report, lab);
-  g_autoptr(GArray) squares = g_array_new(FALSE, TRUE, sizeof(Square));
-  g_array_set_clear_func(squares, square_clear);
-  g_autofree guint *widths = g_new0(guint, destinations->len + 1);
-  guint first = 0;
-  for (guint j = 0; j < destinations->len; j++)
-    widths[j] = width_of(destinations->pdata[j]);
-  for (guint i = 0; i < sources->len; i++) {
-    first = MAX(first, width_of(sources->pdata[i]));
-    for (guint j = 0; j < destinations->len; j++) {
-      Square square;
-      square.text = cell_text(report, sources->pdata[i], destinations->pdata[j], &square.mark);
-      widths[j] = MAX(widths[j], width_of(square.text));
-      g_array_append_val(squares, square);
-    }
+  Names sources = sources_of(report, lab), destinations = destinations_of(report, lab);
+  g_autoptr(GArray) squares = tally(report, &sources, &destinations);
+  guint rows = sources.list->len, columns = destinations.list->len, first = 0;
+  g_autofree guint *widths = g_new0(guint, columns + 1);
+  Mark mark;
+  for (guint j = 0; j < columns; j++)
+    widths[j] = width_of(destinations.list->pdata[j]);
+  for (guint i = 0; i < rows; i++)
+    first = MAX(first, width_of(sources.list->pdata[i]));
+  for (guint i = 0; i < rows * columns; i++) {
+    g_autofree char *text = text_at(squares, i, &mark);
+    widths[i % columns] = MAX(widths[i % columns], width_of(text));
   }
   put(p, "", first + 2, "");
-  for (guint j = 0; j < destinations->len; j++)
-    put(p, destinations->pdata[j], widths[j] + 2, "");
+  for (guint j = 0; j < columns; j++)
+    put(p, destinations.list->pdata[j], widths[j] + 2, "");
   end_line(p);
-  for (guint i = 0; i < sources->len; i++) {
-    put(p, sources->pdata[i], first + 2, "");
-    for (guint j = 0; j < destinations->len; j++) {
-      const Square *square = &g_array_index(squares, Square, i * destinations->len + j);
-      put(p, square->text, widths[j] + 2, mark_colour[square->mark]);
+  for (guint i = 0; i < rows; i++) {
+    put(p, sources.list->pdata[i], first + 2, "");
+    for (guint j = 0; j < columns; j++) {
+      g_autofree char *text = text_at(squares, i * columns + j, &mark);
+      put(p, text, widths[j] + 2, mark_colour[mark]);
     }
     end_line(p);
   }
+  names_clear(&sources);
+  names_clear(&destinations);
 }
 
 static gboolean same_way(const LwExitCheck *a, const LwExitCheck *b) {
@@ -309,6 +341,8 @@ char *lw_verify_format(const LwVerifyReport *report, const LwLab *lab, gboolean 
     put(&p, report->left_out->pdata[i], 0, "");
     g_string_append_c(p.out, '\n');
   }
+  if (report->errors)
+    g_string_append_printf(p.out, "\n%u ICMP errors sent, of open flows and of none\n", report->errors);
   if (report->lost_tunnels)
     g_string_append_printf(p.out, "\n%u tunnel%s lost, one after the other, in a copy of the router\n",
                            report->lost_tunnels, report->lost_tunnels == 1 ? "" : "s");

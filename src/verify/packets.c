@@ -15,6 +15,8 @@
 #define PROTO_UDP 17
 #define PROTO_ICMP6 58
 #define ECHO_REQUEST 8
+#define UNREACHABLE 3
+#define NO_PORT 3
 #define ECHO_REQUEST6 128
 #define ECHO_REPLY6 129
 #define TCP_SYN 0x02
@@ -162,6 +164,32 @@ static gsize build_transport(const LwPacket *packet, guint8 *at) {
   return OTHER_HEADER + put_mark(at + OTHER_HEADER, packet->role, packet->cookie);
 }
 
+static void put_header(guint8 *out, const LwAddr *source, const LwAddr *destination, guint8 protocol,
+                       guint32 cookie, gsize length) {
+  out[0] = 0x45;
+  put16(out + 2, (guint)length);
+  put16(out + 4, cookie & 0xffff);
+  out[8] = 64;
+  out[9] = protocol;
+  memcpy(out + 12, source->bytes, 4);
+  memcpy(out + 16, destination->bytes, 4);
+  put16(out + 10, fold(sum_of(out, IP_HEADER, 0)));
+}
+
+gsize lw_packet_build_error(const LwAddr *source, const LwAddr *destination, guint32 cookie,
+                            const guint8 *about, guint8 out[LW_PACKET_MAX]) {
+  guint8 *at = out + IP_HEADER;
+  memset(out, 0, LW_PACKET_MAX);
+  at[0] = UNREACHABLE;
+  at[1] = NO_PORT;
+  memcpy(at + ICMP_HEADER, about, LW_PACKET_ABOUT);
+  gsize length = ICMP_HEADER + LW_PACKET_ABOUT;
+  length += put_mark(at + length, LW_PACKET_REQUEST, cookie);
+  put16(at + 2, fold(sum_of(at, length, 0)));
+  put_header(out, source, destination, PROTO_ICMP, cookie, IP_HEADER + length);
+  return IP_HEADER + length;
+}
+
 gsize lw_packet_build(const LwPacket *packet, guint8 out[LW_PACKET_MAX]) {
   memset(out, 0, LW_PACKET_MAX);
   if (packet->source.family == 6) {
@@ -175,14 +203,7 @@ gsize lw_packet_build(const LwPacket *packet, guint8 out[LW_PACKET_MAX]) {
     return IP6_HEADER + inner;
   }
   gsize length = IP_HEADER + build_transport(packet, out + IP_HEADER);
-  out[0] = 0x45;
-  put16(out + 2, (guint)length);
-  put16(out + 4, packet->cookie & 0xffff);
-  out[8] = 64;
-  out[9] = protocol_of(packet);
-  memcpy(out + 12, packet->source.bytes, 4);
-  memcpy(out + 16, packet->destination.bytes, 4);
-  put16(out + 10, fold(sum_of(out, IP_HEADER, 0)));
+  put_header(out, &packet->source, &packet->destination, protocol_of(packet), packet->cookie, length);
   return length;
 }
 
@@ -198,6 +219,7 @@ static gboolean parse_tcp(const guint8 *at, gsize length, LwPacket *out) {
     out->cookie = get32(at + 4);
   } else if (flags == (TCP_SYN | TCP_ACK) || flags == (TCP_RST | TCP_ACK)) {
     out->role = LW_PACKET_REPLY;
+    out->reset = (flags & TCP_RST) != 0;
     out->cookie = get32(at + 8) - 1;
   }
   return TRUE;
@@ -224,6 +246,13 @@ static gboolean parse_icmp(const guint8 *at, gsize length, LwPacket *out) {
   out->proto = LW_PROTO_ICMP;
   LwPacketRole mark;
   gboolean reply = at[0] == 0;
+  gsize whole = ICMP_HEADER + LW_PACKET_ABOUT + MARK_LENGTH;
+  if (at[0] == UNREACHABLE && length == whole &&
+      get_mark(at + length - MARK_LENGTH, MARK_LENGTH, &mark, &out->cookie)) {
+    out->role = LW_PACKET_ERROR;
+    out->icmp_type = at[0];
+    return TRUE;
+  }
   if (get_mark(at + ICMP_HEADER, length - ICMP_HEADER, &mark, &out->cookie)) {
     out->role = reply ? LW_PACKET_REPLY : LW_PACKET_REQUEST;
     out->icmp_type = reply ? 0 : at[0];
@@ -306,4 +335,34 @@ LwAddr lw_packet_link_local(const LwMac *mac) {
   return (LwAddr){
       .family = 6,
       .bytes = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]}};
+}
+
+/* --- ARP (RFC 826)
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+#define ARP_LENGTH 28
+#define ARP_REQUEST 1
+#define ARP_REPLY 2
+
+/* Hardware type Ethernet, protocol IPv4, the lengths of their addresses. */
+static const guint8 arp_kind[] = {0, 1, 8, 0, 6, 4};
+
+gsize lw_packet_build_arp(const LwMac *own, const LwAddr *source, const LwAddr *target,
+                          guint8 out[LW_PACKET_MAX]) {
+  memset(out, 0, ARP_LENGTH);
+  memcpy(out, arp_kind, sizeof arp_kind);
+  put16(out + 6, ARP_REQUEST);
+  memcpy(out + 8, own->bytes, 6);
+  memcpy(out + 14, source->bytes, 4);
+  memcpy(out + 24, target->bytes, 4);
+  return ARP_LENGTH;
+}
+
+gboolean lw_packet_parse_arp(const guint8 *bytes, gsize length, LwAddr *address, LwMac *mac) {
+  if (length < ARP_LENGTH || memcmp(bytes, arp_kind, sizeof arp_kind) != 0 || get16(bytes + 6) != ARP_REPLY)
+    return FALSE;
+  memcpy(mac->bytes, bytes + 8, 6);
+  *address = lw_addr_from_v4(get32(bytes + 14));
+  return TRUE;
 }

@@ -41,6 +41,7 @@ typedef enum {
   LW_STATIC_UNMASKED, /* leaves under an address that is not its exit's */
   LW_STATIC_LEAK,     /* an open flow of it could go on by an exit that is not its own */
   LW_STATIC_STRAY,    /* passes though it belongs to no flow */
+  LW_STATIC_RELATED,  /* an ICMP error of an open flow could go there, where no flow of it can be */
   LW_STATIC_MUTE,     /* passes, and its answer does not come back */
   LW_STATIC_FALLBACK, /* goes another way when the tunnel that is its exit is lost */
   LW_STATIC_BARE,     /* then no route refuses it: one line of the kill switch is gone */
@@ -66,6 +67,7 @@ struct LwStatic {
   const LwLab *lab;
   const LwFacts *facts;
   GPtrArray *rows;       /* of LwStaticRow* */
+  GHashTable *by_zone;   /* what lw_static_rows_of() finds: of GArray* */
   GPtrArray *violations; /* of LwStaticViolation* */
   LwBdd machines;        /* destinations that are machines' */
   gboolean *has_link;    /* network behind the host -> something leads to it */

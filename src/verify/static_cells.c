@@ -3,12 +3,14 @@
 
 #include <string.h>
 
-static gboolean is_source_of(const LwCell *cell, const LwStatic *proof, const LwStaticRow *row) {
+static const GArray *rows_of_source(const LwStatic *proof, const LwCell *cell) {
   LwZone from = cell->question.from;
   if (from.kind == LW_ZONE_HOME_LAN)
     from = (LwZone){LW_ZONE_INTERNET, LW_NONE};
-  if (row->zone.kind != from.kind || row->zone.index != from.index)
-    return FALSE;
+  return lw_static_rows_of(proof, &from);
+}
+
+static gboolean is_source_of(const LwCell *cell, const LwStatic *proof, const LwStaticRow *row) {
   if (row->machine == LW_NONE)
     return TRUE;
   const char *machine = lw_lab_machine(proof->lab, row->machine)->name;
@@ -115,7 +117,9 @@ void lw_static_fill(const LwStatic *proof, const LwVerifyReport *report) {
   for (guint i = 0; i < report->cells->len; i++) {
     LwCell *cell = report->cells->pdata[i];
     gboolean any = FALSE, passes = FALSE;
-    for (guint r = 0; r < proof->rows->len; r++) {
+    const GArray *rows = rows_of_source(proof, cell);
+    for (guint k = 0; k < rows->len; k++) {
+      guint r = g_array_index(rows, guint, k);
       const LwStaticRow *row = proof->rows->pdata[r];
       if (!is_source_of(cell, proof, row) || is_beside(cell, row) || is_of_another(proof, cell, row) ||
           (needs_port(cell) && row->machine == LW_NONE))

@@ -17,14 +17,17 @@ typedef struct {
   const char *router;
   LwBdd opening;
   LwIntentBasis basis;
-  LwBdd far;               /* destinations that are public */
-  LwBdd machine_sources;   /* addresses in use */
-  LwBdd host_sources;      /* the host's own addresses, as sources */
-  GHashTable *nic_of_port; /* the host's port -> guint[2]: machine, nic */
-  GHashTable *plugged;     /* machine * 64 + nic, where its port is there */
-  gboolean *has_port;      /* segment -> somebody is plugged in, or could be: see add_vacant_ports() */
-  GHashTable *vacant;      /* a port that nobody has yet (char*) -> segment */
-  GArray *told;            /* of Told */
+  LwBdd far;                 /* destinations that are public */
+  LwBdd machine_sources;     /* addresses in use */
+  LwBdd host_sources;        /* the host's own addresses, as sources */
+  GHashTable *nic_of_port;   /* the host's port -> guint[2]: machine, nic */
+  GHashTable *plugged;       /* machine * 64 + nic, where its port is there */
+  gboolean *has_port;        /* segment -> somebody is plugged in, or could be: see add_vacant_ports() */
+  GHashTable *vacant;        /* a port that nobody has yet (char*) -> segment */
+  GHashTable *places;        /* of a link by its name, as lw_reach gives it (by address) -> LwPlace */
+  GPtrArray *exit_addresses; /* of const LwResource*: on the router's exits */
+  GArray *told;              /* of Told */
+  GHashTable *pairs;         /* of char*: zones that have flows with each other */
   guint rows_proved;
   guint told_before, violations_before; /* how many when scratch began */
 } Prove;
@@ -38,6 +41,8 @@ const LwResource *lw_static_link(const Prove *p, const char *ns, const char *nam
 gboolean lw_static_nic_of_port(const Prove *p, const char *port, guint *machine, guint *nic);
 guint lw_static_segment_of_bridge(const LwLab *lab, const char *bridge /* nullable */);
 LwPlace lw_static_place_of(const Prove *p, const LwArrival *arrival);
+/* Those of the router's exits. Of const LwResource*. */
+GPtrArray *lw_static_exit_addresses(const Prove *p);
 gboolean lw_static_place_equal(const LwPlace *a, const LwPlace *b);
 char *lw_static_place_name(const LwLab *lab, const LwPlace *place); /* transfer full */
 /* A network behind the host is a place of its own, told apart by the destination. */
@@ -47,6 +52,8 @@ void lw_static_note_arrival(const Prove *p, LwStaticRow *row, const LwArrival *a
 
 /* --- static_rows.c */
 void lw_static_add_rows(const Prove *p);
+/* Numbers (guint) of the rows of that zone, in order; borrowed. */
+const GArray *lw_static_rows_of(const LwStatic *proof, const LwZone *zone);
 /* What may and must get where from the row, by the file alone: fills in `intended`. */
 void lw_static_intend(const Prove *p, LwStaticRow *row);
 /* Sources that the NIC has, or may claim. */
@@ -67,14 +74,27 @@ void lw_static_judge(const Prove *p, const LwStaticRow *row, LwStaticKind kind, 
 LwBdd lw_static_may_arrive(const LwStaticRow *row, const LwPlace *place, const LwRewrite *rewrite,
                            LwBddPool *pool);
 gboolean lw_static_stops(const LwStep *step);
+/* Whether what gets from the row to that place is lanward's affair. */
+gboolean lw_static_is_judged(const LwStaticRow *row, const LwPlace *place);
+/* By an exit: what may go there as part of some open flow of its source. */
+LwBdd lw_static_flow_sources(const Prove *p, const LwStaticRow *row, const LwPlace *exit);
 /* The first few pieces of a set, for people. Transfer full. */
 char *lw_static_pieces_text(LwBddPool *pool, LwBdd set);
 
 /* --- static_lost.c: each tunnel lost, one after the other */
 void lw_static_judge_lost_tunnels(Prove *p);
 
+/* --- static_related.c */
+/* The row's zone, and those that it has flows with: for all rows, before any is judged. */
+void lw_static_note_pairs(const Prove *p, const LwStaticRow *row);
+void lw_static_judge_related(Prove *p);
+/* ICMP and ICMPv6 errors: of what connection tracking asks whether it belongs to a flow. */
+LwBdd lw_static_errors(LwBddPool *pool);
+
 /* --- static.c */
-/* Begins scratch, with the sets of a row that were put aside; ends it, and puts them aside (again). */
+/* Begins scratch, with the sets of a row that were put aside; ends it, and puts them aside. */
 void lw_static_row_begin(Prove *p, LwStaticRow *row);
 void lw_static_row_end(Prove *p, LwStaticRow *row);
+/* Ends it where they were put aside before, and none has changed. */
+void lw_static_row_leave(Prove *p, LwStaticRow *row);
 LwBdd lw_static_far_destinations(LwBddPool *pool);

@@ -120,8 +120,9 @@ static guint weight(const LwStep *step) {
 }
 
 /* The step that let it through, or the last that stopped it. */
-static char *deciding_text(const Prove *p, const LwStart *start, const LwHeader *packet, gboolean passed) {
-  g_autoptr(GPtrArray) trace = lw_reach_trace(p->proof->reach, start, packet, LW_CT_NEW, FALSE);
+static char *deciding_text(const Prove *p, const LwStart *start, const LwHeader *packet, LwCtState state,
+                           gboolean passed) {
+  g_autoptr(GPtrArray) trace = lw_reach_trace(p->proof->reach, start, packet, state, FALSE);
   const LwStep *best = NULL;
   for (guint i = 0; i < trace->len; i++) {
     const LwStep *step = trace->pdata[i];
@@ -143,16 +144,19 @@ static void violate(const Prove *p, const LwStaticRow *row, LwStaticKind kind, c
   v->proto = proto_of(v->packet.proto);
   v->set = lw_static_pieces_text(p->proof->pool, set);
   ask_file(p, row, place, v);
-  if (kind == LW_STATIC_OPEN || kind == LW_STATIC_CLOSED || kind == LW_STATIC_UNMASKED ||
-      kind == LW_STATIC_FALLBACK)
-    v->decided = deciding_text(p, &row->start, &v->packet, kind != LW_STATIC_CLOSED);
+  LwCtState state = kind == LW_STATIC_RELATED ? LW_CT_RELATED
+                    : kind == LW_STATIC_LEAK  ? LW_CT_ESTABLISHED
+                    : kind == LW_STATIC_STRAY ? LW_CT_INVALID
+                                              : LW_CT_NEW;
+  if (kind != LW_STATIC_MUTE && kind != LW_STATIC_BARE) /* they say themselves what is in the way */
+    v->decided = deciding_text(p, &row->start, &v->packet, state, kind != LW_STATIC_CLOSED);
   g_ptr_array_add(p->proof->violations, v);
 }
 
 /* --- the comparison
  * ------------------------------------------------------------------------------------------------ */
 
-static gboolean is_judged(const LwStaticRow *row, const LwPlace *place) {
+gboolean lw_static_is_judged(const LwStaticRow *row, const LwPlace *place) {
   if (row->zone.kind == LW_ZONE_SEGMENT)
     return TRUE;
   gboolean lab = place->zone.kind == LW_ZONE_SEGMENT || place->zone.kind == LW_ZONE_ROUTER;
@@ -188,9 +192,9 @@ static gboolean is_of_exit(const Prove *p, const LwPlace *exit, const LwAddr *so
                               ? g_strdup(LW_ROUTER_WAN)
                               : lw_name_tunnel(lw_lab_tunnel(p->proof->lab, exit->zone.index));
   gboolean any = FALSE;
-  for (guint i = 0; i < p->world->list->len; i++) {
-    const LwResource *r = p->world->list->pdata[i];
-    if (r->kind != LW_RES_ADDRESS || g_strcmp0(r->ns, p->router) != 0 || g_strcmp0(r->link, link) != 0)
+  for (guint i = 0; i < p->exit_addresses->len; i++) {
+    const LwResource *r = p->exit_addresses->pdata[i];
+    if (g_strcmp0(r->link, link) != 0)
       continue;
     any = TRUE;
     if (lw_addr_equal(&r->prefix.addr, source))
@@ -240,7 +244,7 @@ void lw_static_judge_arrivals(const Prove *p, LwStaticRow *row, const GPtrArray 
     LwPlace place = lw_static_place_of(p, arrival);
     if (lw_static_is_behind_host(&place))
       continue; /* judged by what was reached */
-    if (!is_judged(row, &place))
+    if (!lw_static_is_judged(row, &place))
       continue;
     LwBdd may = lw_static_may_arrive(row, &place, &arrival->rewrite, pool);
     if (!place.elsewhere && place.zone.kind == LW_ZONE_ROUTER)
@@ -253,7 +257,7 @@ void lw_static_judge_arrivals(const Prove *p, LwStaticRow *row, const GPtrArray 
     const LwReached *reached = row->reached->pdata[i];
     gboolean network = !reached->place.elsewhere && reached->place.zone.kind == LW_ZONE_NETWORK;
     LwRewrite plain = {0};
-    if ((network || lw_static_is_behind_host(&reached->place)) && is_judged(row, &reached->place))
+    if ((network || lw_static_is_behind_host(&reached->place)) && lw_static_is_judged(row, &reached->place))
       lw_static_judge(
           p, row, LW_STATIC_OPEN, &reached->place,
           lw_bdd_minus(pool, reached->may, lw_static_may_arrive(row, &reached->place, &plain, pool)));
@@ -347,6 +351,16 @@ void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrA
   }
 }
 
+/* ICMPv6 within IPv4 is nothing: where any protocol may go it may. (Connection tracking opens no flow for
+ * it.)
+ */
+static LwBdd misplaced_icmp(LwBddPool *pool, LwBdd may) {
+  LwBdd any = lw_bdd_and(pool, may, lw_packets_number(pool, LW_HEADER_PROTO, 253, 253));
+  any = lw_bdd_and(pool, any, lw_packets_family(pool, 4));
+  return lw_bdd_and(pool, lw_packets_forget(pool, any, LW_HEADER_PROTO),
+                    lw_packets_number(pool, LW_HEADER_PROTO, 58, 58));
+}
+
 /* All destinations of the internet for a source that has any of them there, else just those that it has. */
 static LwBdd flow_sources(const Prove *p, LwBdd may) {
   LwBddPool *pool = p->proof->pool;
@@ -364,14 +378,18 @@ static LwBdd going_on(const LwStaticRow *row, const LwPlace *place) {
   return wanted ? wanted->going_on : LW_BDD_FALSE;
 }
 
-/* ICMPv6 within IPv4 is nothing: where any protocol may go it may. (Connection tracking opens no flow for
- * it.)
- */
-static LwBdd misplaced_icmp(LwBddPool *pool, LwBdd may) {
-  LwBdd any = lw_bdd_and(pool, may, lw_packets_number(pool, LW_HEADER_PROTO, 253, 253));
-  any = lw_bdd_and(pool, any, lw_packets_family(pool, 4));
-  return lw_bdd_and(pool, lw_packets_forget(pool, any, LW_HEADER_PROTO),
-                    lw_packets_number(pool, LW_HEADER_PROTO, 58, 58));
+static LwBdd may_in_any_state(const LwStaticRow *row, const LwPlace *place, const LwRewrite *rewrite,
+                              LwBddPool *pool) {
+  LwBdd may = lw_static_may_arrive(row, place, rewrite, pool);
+  may = lw_packets_forget(pool, lw_packets_forget(pool, may, LW_HEADER_TCP_FLAGS), LW_HEADER_ICMP_TYPE);
+  return lw_bdd_or(pool, may, misplaced_icmp(pool, may));
+}
+
+LwBdd lw_static_flow_sources(const Prove *p, const LwStaticRow *row, const LwPlace *exit) {
+  static const LwRewrite as_sent = {0};
+  LwBddPool *pool = p->proof->pool;
+  LwBdd may = may_in_any_state(row, exit, &as_sent, pool);
+  return flow_sources(p, lw_bdd_or(pool, may, going_on(row, exit)));
 }
 
 /* Packets of no new flow: an open one that goes on (established), or none at all (invalid). By an exit may go
@@ -392,9 +410,7 @@ void lw_static_judge_others(const Prove *p, LwStaticRow *row) {
       gboolean to_lab = !place.elsewhere && place.zone.kind == LW_ZONE_SEGMENT;
       if (!exit && !(to_lab && runs[r].state == LW_CT_INVALID))
         continue;
-      LwBdd may = lw_static_may_arrive(row, &place, &arrival->rewrite, pool);
-      may = lw_packets_forget(pool, lw_packets_forget(pool, may, LW_HEADER_TCP_FLAGS), LW_HEADER_ICMP_TYPE);
-      may = lw_bdd_or(pool, may, misplaced_icmp(pool, may));
+      LwBdd may = may_in_any_state(row, &place, &arrival->rewrite, pool);
       if (exit)
         may = flow_sources(p, lw_bdd_or(pool, may, going_on(row, &place)));
       lw_static_judge(p, row, runs[r].kind, &place, lw_bdd_minus(pool, arrival->packets, may));

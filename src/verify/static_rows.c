@@ -10,6 +10,27 @@
  * ---------------------------------------------------------------------------------------------------------
  */
 
+/* A cell of the matrix asks for the rows of its source: with a thousand segments there are a million cells.
+ */
+static gpointer key_of(const LwZone *zone) {
+  return GSIZE_TO_POINTER((gsize)zone->kind << 32 | zone->index);
+}
+
+const GArray *lw_static_rows_of(const LwStatic *proof, const LwZone *zone) {
+  static const GArray none = {0};
+  const GArray *rows = g_hash_table_lookup(proof->by_zone, key_of(zone));
+  return rows ? rows : &none;
+}
+
+static void index_row(const LwStatic *proof, const LwZone *zone) {
+  GArray *rows = g_hash_table_lookup(proof->by_zone, key_of(zone));
+  if (!rows) {
+    rows = g_array_new(FALSE, FALSE, sizeof(guint));
+    g_hash_table_insert(proof->by_zone, key_of(zone), rows);
+  }
+  g_array_append_val(rows, proof->rows->len);
+}
+
 static LwStaticRow *add_row(const Prove *p, char *name /* transfer full */, LwZone zone, LwStart start) {
   LwStaticRow *row = g_new0(LwStaticRow, 1);
   row->name = name;
@@ -18,6 +39,7 @@ static LwStaticRow *add_row(const Prove *p, char *name /* transfer full */, LwZo
   row->machine = row->nic = LW_NONE;
   row->packets = p->opening;
   row->reached = g_ptr_array_new_with_free_func(g_free);
+  index_row(p->proof, &zone);
   g_ptr_array_add(p->proof->rows, row);
   return row;
 }
@@ -134,6 +156,7 @@ void lw_static_intend(const Prove *p, LwStaticRow *row) {
     LwIntended *one = row->intended->pdata[i];
     one->must = lw_bdd_minus(p->proof->pool, one->must, p->host_sources);
   }
+  lw_static_note_pairs(p, row);
 }
 
 /* Ports of segments' bridges, but the router's legs: machines, or strangers. */

@@ -51,6 +51,7 @@ typedef struct {
   /* of char*, nullable: boundaries of the static proof's sets that no packet was sent for, and why */
   GPtrArray *left_out;
   guint packets;
+  guint errors;       /* ICMP errors of open flows that were tried, both those that must come and others */
   guint lost_tunnels; /* tried in a copy of the router (verify/lost.h) */
   gint64 elapsed_ms;
 } LwVerifyReport;
@@ -78,6 +79,10 @@ typedef struct {
      the last link that is, past every rule; and what comes in from there is played by the host, in the home
      LAN. */
   gboolean ends_at_exits;
+  /* The router is a machine of its own and no place: nothing inside of it is seen, only what goes in by its
+     ports, which are the host's links, and what comes out of them. */
+  gboolean opaque_router;
+  LwAddr router_wan; /* opaque_router: its address there, asked of itself; unset: not known */
   GPtrArray *places; /* of LwProbePlace*: machines' namespaces, probes, host, router, home router, internet,
                         each tunnel's far end */
   LwAddr echo;       /* UDP 7 answers with the address it saw, as text */

@@ -31,6 +31,7 @@ real() {
   echo "$output"
   [ "$status" -eq 0 ]
   grep -q '^4 tunnels lost, one after the other, in a copy of the router' <<<"$output"
+  grep -qE '^[0-9]{2,} ICMP errors sent, of open flows and of none' <<<"$output"
   grep -q '^not tried: .*lan30 -> internet (' <<<"$output"
 }
 
@@ -95,6 +96,24 @@ real() {
   real '✗ lan50 \(192\.168\.50\.99\) -> lan20/.*must not pass, but arrived at cell-'
 }
 
+@test "a rule for ICMP errors of open flows alone" {
+  in_router nft insert rule inet lanward forward iifname lan10 oifname lan20 ct state related accept
+  found '✗ lan10 -> lan20: .* icmp type 3: passes as an ICMP error of an open flow, and no flow of it can be there \(rule'
+  real '✗ .* -> seedbox \(192\.168\.20\.5\): an ICMP error of a flow of somebody with whom no line lets it talk must not pass, but arrived at seedbox'
+}
+
+@test "ICMP errors of no flow let through, and those of open flows dropped" {
+  in_router nft insert rule inet lanward forward ct state invalid icmp type destination-unreachable accept
+  in_router nft insert rule inet lanward forward ct state related drop
+  in_router ip rule add priority 10 iif lan50 lookup "$((0x4c01))"
+  found '✗ lan10 -> lan20: .* icmp type 3: passes without belonging to a flow'
+  grep -E '✗ lan50 -> wan: .*: passes without belonging to a flow' <<<"$output"
+  real '✗ gaming -> seedbox .*: an ICMP error of no flow must not pass, but arrived at seedbox'
+  grep -E '✗ vault -> internet .*: an ICMP error of no flow must not pass, but arrived at' <<<"$output"
+  grep -E '✗ .*internet.* -> gaming \(.*\): an ICMP error of its own open flow must come, and does not' <<<"$output"
+  in_router ip rule del priority 10
+}
+
 @test "plan says which flow the repair of a rule changed by hand closes" {
   in_router nft insert rule inet lanward forward iifname lan50 oifname wan accept
   run twin plan "$homelab"
@@ -110,7 +129,36 @@ real() {
   echo "$output" | grep -q 'homelab.yaml:45:'
   run twin explain 'lan10/gaming -> lan20/seedbox tcp/22'
   echo "$output" | grep -q 'does not pass'
-  echo "$output" | grep -q 'allow: \[lan20/seedbox:tcp/22\]'
+  grep -qF '+     allow: [host/ping, host/samba, "lan20/seedbox:tcp/22"]' <<<"$output"
+  grep -qF 'But the file asserts “deny lan10 -> lan20” (homelab.yaml:' <<<"$output"
+  run twin explain 'lan50/vault -> internet tcp/443'
+  grep -qF 'But the file asserts “deny lan50 -> internet”' <<<"$output"
+  run twin explain 'lan10/gaming -> internet udp/53'
+  grep -qF 'does not pass: the gateway answers instead' <<<"$output"
+}
+
+# does FLOW: writes into the file what explain says of that flow.
+does() {
+  local old new
+  run twin explain "$1"
+  old=$(sed -n 's/^ *[0-9]* - //p' <<<"$output" | sed 's/[][]/\\&/g')
+  new=$(sed -n 's/^ *[0-9]* + //p' <<<"$output")
+  [ -n "$new" ]
+  sed -i "s|^$old\$|$new|" "$lab"
+  twin apply "$lab"
+}
+
+@test "what explain says to change opens the flow, and closes it again" {
+  local lab=$BATS_TEST_TMPDIR/lab.yaml
+  cp "$homelab" "$lab"
+  twin apply "$lab"
+  does 'lan10/gaming -> host tcp/22'
+  run twin explain 'lan10/gaming -> host tcp/22'
+  grep -q 'tcp/22: passes' <<<"$output"
+  does 'lan10/gaming -> host tcp/22'
+  run twin explain 'lan10/gaming -> host tcp/22'
+  grep -q 'tcp/22: does not pass' <<<"$output"
+  cmp "$homelab" "$lab"
 }
 
 @test "the result as JUnit" {

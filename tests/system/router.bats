@@ -15,11 +15,13 @@ setup_file() {
   on_host sh -c "cd $there && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=router -keyout tls.key -out tls.pem 2>/dev/null
     umask 077; printf 'key=testkey\nsecret=very-secret\n' >/etc/lanward/api.key"
   write_lab 1
+  save_rules
   host opnsense "$file" -q -o "$there/clean.xml"
   on_host cp "$there/clean.xml" "$there/config.xml"
   start_router 26.7.4
   host apply -q "$file" --no-wait
   host confirm -q
+  on_host sh -c "$tools/standin_router start /run/rules.json $there/config.xml >$there/config.xml.wan"
 }
 
 teardown_file() {
@@ -35,6 +37,17 @@ there=/run/opnsense
 file=/etc/lanward/router.yaml
 on_host() { "$tools/host_world" exec "$WORLD" -- "$@" </dev/null; }
 host() { on_host "$lanward" "$@"; }
+
+# What the builtin router of the same lab has, once WAN has its lease: a stand-in forwards by it.
+save_rules() {
+  host apply -q /etc/lanward/lab.yaml --no-wait
+  host confirm -q
+  has_lease() { on_host ip -n router route show table all | grep -q 'default via .* dev wan'; }
+  within 20 has_lease
+  on_host "$tools/standin_router" save router /run/rules.json
+  host plan "$file" >"$BATS_FILE_TMPDIR/to-opnsense" 2>&1 || true
+  host down -q
+}
 
 # write_lab PORT [sed script]: homelab with that router.
 write_lab() {
@@ -79,7 +92,12 @@ settled() {
   [[ $output == *"all as the file says"* ]] || { echo "$output"; false; }
 }
 
-@test "what the router has is what the file says: nothing is to do, and it is proved" {
+inside() { on_host "$tools/standin_router" exec -- "$@"; }
+
+# report EXPRESSION: of a report as JSON on standard input, called `r`.
+report() { python3 -c "import json, sys; r = json.load(sys.stdin); print($1)"; }
+
+@test "what the router has is what the file says: nothing is to do, and it is proved, by its rules and by packets" {
   run host plan "$file"
   echo "$output"
   [ "$status" -eq 0 ]
@@ -87,9 +105,50 @@ settled() {
   run host verify
   echo "$output"
   [ "$status" -eq 0 ]
-  [[ $output == *" 0 violations"* && $output == *"not probed: what passes the router"* ]]
+  [[ $output == *" 0 violations"* && $output == *"whether a tunnel carried it is not seen"* ]]
+  host verify --live --json >"$BATS_TEST_TMPDIR/report"
+  count() { report "sum(c['live'] == '$1' and c['expect'] == '$2' for c in r['cells'])" <"$BATS_TEST_TMPDIR/report"; }
+  [ "$(count deny deny)" -gt 500 ]
+  [ "$(count allow allow)" -gt 150 ]
+  [ "$(count allow deny)" -eq 0 ]
+  [ "$(count deny allow)" -eq 0 ]
+  # what is not tried says why, each; all of it together, too
+  [ "$(report "sum(c['live'] == 'untested' and not c.get('note') for c in r['cells'])" <"$BATS_TEST_TMPDIR/report")" -eq 0 ]
+  [ "$(report "sum('tunnel' in line for line in r['not_tried'])" <"$BATS_TEST_TMPDIR/report")" -ge 2 ]
+}
+
+@test "a router that does not do what its API shows: packets find each, and the two proofs disagree" {
+  inside nft insert rule inet lanward forward iifname lan10 oifname lan30 accept
+  inside nft insert rule inet lanward input iifname lan50 tcp dport 22 accept
+  inside nft insert rule inet lanward forward iifname lan40 ip daddr 192.168.99.15 tcp dport 7080 drop
+  inside sh -c 'ip rule add priority 50 from 192.168.20.0/24 to 9.9.9.9 lookup 19457
+    nft insert rule inet lanward forward iifname lan20 oifname wan accept
+    nft insert rule inet lanward forward iifname wan oifname lan20 accept'
+  inside sh -c 'exec setsid python3 -c "import socket; s = socket.create_server((\"\", 22)); s.accept()" >/dev/null 2>&1 3>&- & echo $! >/run/listener'
+  run host verify
+  echo "$output"
+  [ "$status" -eq 3 ]
+  [[ $output == *"lan10 ("*") -> lan30/"*"must not pass, but arrived"* ]]
+  [[ $output == *"lan50 ("*") -> router "*"tcp/22: must not pass, but was answered"* ]]
+  [[ $output == *"lan40 ("*") -> host "*"tcp/7080: must pass, but did not arrive"* ]]
+  [[ $output == *"lan20 ("*") -> internet 9.9.9.9 "*"must pass, but arrived at lw-wan, out of the router by WAN instead"* ]]
+  [[ $output == *"the two proofs disagree"* && $output != *"its address there is not known"* ]]
+  run host verify --static
+  [ "$status" -eq 0 ]
+  inside sh -c 'kill $(cat /run/listener)'
+}
+
+@test "without the router on the lab's wires nothing can be sent, and that is said" {
+  on_host "$tools/standin_router" stop
+  on_host rm "$there/config.xml.wan"
   run host verify --live
+  echo "$output"
   [ "$status" -eq 1 ]
+  [[ $output == *"no packet was sent: the router answers (ARP) on none of the segments' wires"* ]]
+  run host verify
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == *"WAN's address is assumed"*"no packet was sent"*" 0 violations"* ]]
 }
 
 @test "explain walks pf's rules" {
@@ -109,6 +168,50 @@ settled() {
   settled
   host switch -q lan30 se
   [ "$(content)" = "$before" ]
+}
+
+reserved() { on_host python3 -c '
+import sys, xml.etree.ElementTree as tree
+hosts = tree.parse("'"$there"'/config.xml").getroot().find("dnsmasq").findall("hosts")
+print(" ".join(host.findtext("ip") for host in hosts if host.findtext("host") == sys.argv[1]))' "$1"; }
+
+plugged_into() { on_host ip -o link show type veth | grep -o "master virbr-[^ ]*" | sort | uniq -c; }
+
+@test "move: the reservation goes along, the old address's states are killed; back, cut and heal" {
+  local before
+  before=$(content)
+  [ "$(reserved vault)" = 192.168.50.25 ]
+  forget
+  run host move vault lan30
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == "vault: in lan30 now, its address there is $(reserved vault)" && $(reserved vault) == 192.168.30.* ]]
+  requests
+  [[ $(requests) == *"set_host"*"dnsmasq/service/reconfigure"*"in force"*"killed 192.168.50.25"* ]]
+  settled
+  host move -q vault lan50
+  [ "$(content)" = "$before" ]
+  host cut -q vault
+  settled
+  host heal -q vault
+  settled
+  [ "$(content)" = "$before" ]
+}
+
+@test "a move that fails or is killed in the middle: the router, the cable and the file's word are as before" {
+  local before ports
+  before=$(content)
+  ports=$(plugged_into)
+  for fault in "1 500" "2 close" "1 kill $there/pid" "2 kill $there/pid"; do
+    on_host sh -c "echo $fault >$there/fault"
+    run on_host sh -c "echo \$\$ >$there/pid; exec $lanward move vault lan30"
+    echo "$fault: $output"
+    [ "$status" -ne 0 ]
+    [[ $fault != *kill* ]] || host recover
+    [ "$(content)" = "$before" ]
+    [ "$(plugged_into)" = "$ports" ]
+    [[ $(host status) == *"vault        lan50              192.168.50.25"*"all as the file says"* ]]
+  done
 }
 
 @test "a reservation and a forward: what the plan says is what is asked, and rollback takes it back" {
@@ -199,7 +302,14 @@ settled() {
   run host status
   [ "$status" -eq 0 ]
   [[ $output == *"router"*"Could not connect"* ]]
-  start_router 26.7.4 "$(on_host cat "$there/port.last")"
+  port=$(on_host cat "$there/port.last")
+  start_router 26.7.4
+  run host plan "$file" # its address is another one now, and the lab in force has the old one
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"has to answer at the old one, too"*"Virtual IPs"* ]]
+  stop_router
+  start_router 26.7.4 "$port"
   settled
 }
 
@@ -208,7 +318,7 @@ settled() {
   run host status
   echo "$output"
   [[ $output == *"~ OPNsense's rule “lanward: lan10: special-purpose addresses are not internet” (live: destination_net 192.0.2.77 -> lanward_special)"* ]]
-  run host verify
+  run host verify --static
   [ "$status" -eq 3 ]
   [[ $output == *"lan10 -> wan"*"passes, and must not"*"egress of the rest"* ]]
   run host plan "$file"
@@ -269,7 +379,7 @@ doc.write(path)'
   [[ $output == *"nothing is written"*"not the file's: opt1: by hand: lan10 to lan30"* ]]
   run host switch lan30 de
   [ "$status" -eq 1 ]
-  run host verify
+  run host verify --static
   [ "$status" -eq 3 ]
   [[ $output == *"lan10 -> lan30"*"by hand: lan10 to lan30"* ]]
   [ -z "$(requests)" ]
@@ -300,10 +410,41 @@ doc.write(path)'
   [ "$(on_host stat -c %a /var/lib/lanward/opnsense/new.xml)" = 600 ]
   on_host cp /var/lib/lanward/opnsense/new.xml "$there/config.xml"
   settled
-  run host verify -q
+  run host verify --static -q
   [ "$status" -eq 0 ]
   host switch -q lan30 de
   host switch -q lan30 se
+}
+
+@test "a file with the other kind of router is refused before anything, with what to do" {
+  cat "$BATS_FILE_TMPDIR/to-opnsense"
+  [[ $(cat "$BATS_FILE_TMPDIR/to-opnsense") == *"from the builtin one to an OPNsense"*"lanward down; virsh start opnsense; lanward apply $file" ]]
+  forget
+  run host apply /etc/lanward/lab.yaml --no-wait
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"from an OPNsense to the builtin one"*"lanward down; virsh shutdown opnsense; virsh autostart --disable opnsense; lanward apply /etc/lanward/lab.yaml" ]]
+  [ -z "$(requests)" ]
+  settled
+}
+
+@test "a tunnel's other preshared key is seen, by the file and at the router, and never shown" {
+  local secret conf=/etc/lanward/wireguard/se.conf
+  secret=$(on_host wg genpsk)
+  on_host sed -i "/^\[Peer\]/a PresharedKey = $secret" "$conf"
+  run host plan "$file"
+  echo "$output"
+  [ "$status" -eq 2 ]
+  [[ $output == *"by hand (restart): tunnel se has another preshared key than the file"* && $output != *"$secret"* ]]
+  on_host sed -i /PresharedKey/d "$conf"
+  run host plan "$file"
+  [ "$status" -eq 0 ]
+  on_host sed -i "0,/<client uuid[^>]*>/s//&<psk>${secret//\//\\/}<\/psk>/" "$there/config.xml"
+  run host status
+  echo "$output"
+  [[ $output == *"has another preshared key than the file"* && $output != *"$secret"* ]]
+  on_host sed -i 's/<psk>[^<]*<.psk>//' "$there/config.xml"
+  settled
 }
 
 @test "a version that is not known is read, and nothing is written to it" {
@@ -314,7 +455,7 @@ doc.write(path)'
   [[ $output == *"27.1 is not a version that this lanward knows"*"nothing is written"* ]]
   run host switch lan30 de
   [ "$status" -eq 1 ]
-  run host verify
+  run host verify --static
   [[ $output == *"violations"* ]]
   [ -z "$(requests)" ]
 }

@@ -228,13 +228,13 @@ static void put_link_settings(const Place *place, LwResourceSet *out) {
     lw_resource_set_add(out, settings->pdata[i]);
 }
 
-/* Several of one key are numbered. */
-static void put(LwResourceSet *out, LwResource *resource) {
-  for (;; resource->instance++) {
-    g_autofree char *key = lw_resource_key(resource);
-    if (!lw_resource_set_find(out, key))
-      break;
-  }
+/* Several of one key are numbered. Every link has the same two or three IPv6 routes: they are counted, so
+ * that a place of a thousand links is not a million looks. */
+static void put(LwResourceSet *out, GHashTable *counts, LwResource *resource) {
+  char *first = lw_resource_key(resource);
+  guint count = GPOINTER_TO_UINT(g_hash_table_lookup(counts, first));
+  resource->instance = count;
+  g_hash_table_replace(counts, first, GUINT_TO_POINTER(count + 1));
   lw_resource_set_add(out, lw_resource_ref(resource));
 }
 
@@ -245,8 +245,9 @@ static gboolean put_place(Place *place, const GPtrArray *places, LwResourceSet *
   for (guint i = 0; i < place->links->len; i++)
     put_link(place, near, place->links->pdata[i], out);
   put_link_settings(place, out);
+  g_autoptr(GHashTable) counts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   for (guint i = 0; i < place->seen->len; i++)
-    put(out, place->seen->pdata[i]);
+    put(out, counts, place->seen->pdata[i]);
   return TRUE;
 }
 

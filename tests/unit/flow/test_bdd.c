@@ -1,25 +1,43 @@
 /* Decision diagrams against bit sets: every operation on random sets of a universe small enough to list. */
 #include "flow/bdd.h"
 
-#define VARIABLES 6
-#define UNIVERSE (1u << VARIABLES)
+#include <stdlib.h>
+
+#define VARIABLES 3
+#define UNIVERSE 64u
 #define ROUNDS 400
 
-/* Bit i of a Truth table: is the vector i (its first variable the highest bit) a member? */
+static const guint8 bits[VARIABLES] = {1, 3, 2};
+
+static guint values_of(guint variable) {
+  return 1u << bits[variable];
+}
+
+/* How many vectors differ in later variables alone. */
+static guint below(guint variable) {
+  guint count = 1;
+  for (guint v = variable + 1; v < VARIABLES; v++)
+    count *= values_of(v);
+  return count;
+}
+
+/* Bit i of a Truth table: is the vector i (its first variable the highest bits) a member? */
 typedef guint64 Table;
 
 static LwBdd from_table(LwBddPool *pool, Table table, guint variable, guint vector) {
   if (variable == VARIABLES)
     return (table >> vector) & 1u ? LW_BDD_TRUE : LW_BDD_FALSE;
-  LwBdd low = from_table(pool, table, variable + 1, vector << 1);
-  LwBdd high = from_table(pool, table, variable + 1, (vector << 1) | 1u);
-  return lw_bdd_node(pool, variable, low, high);
+  LwEdge edges[8];
+  for (guint value = 0; value < values_of(variable); value++)
+    edges[value] = (LwEdge){value, from_table(pool, table, variable + 1, (vector << bits[variable]) | value)};
+  return lw_bdd_node(pool, variable, edges, values_of(variable));
 }
 
 static gboolean contains(LwBddPool *pool, LwBdd set, guint vector) {
-  while (set > LW_BDD_TRUE)
-    set = (vector >> (VARIABLES - 1 - lw_bdd_variable(pool, set))) & 1u ? lw_bdd_high(pool, set)
-                                                                        : lw_bdd_low(pool, set);
+  while (set > LW_BDD_TRUE) {
+    guint variable = lw_bdd_variable(pool, set);
+    set = lw_bdd_follow(pool, set, vector / below(variable) % values_of(variable));
+  }
   return set == LW_BDD_TRUE;
 }
 
@@ -48,12 +66,29 @@ static Table forget(Table table, guint first, guint count) {
   Table out = 0;
   guint mask = 0;
   for (guint v = first; v < first + count; v++)
-    mask |= 1u << (VARIABLES - 1 - v);
+    mask |= (values_of(v) - 1) * below(v);
   for (guint i = 0; i < UNIVERSE; i++)
     for (guint j = 0; j < UNIVERSE; j++)
       if ((i & ~mask) == (j & ~mask) && ((table >> j) & 1u))
         out |= (Table)1 << i;
   return out;
+}
+
+/* Every node: at least two edges, from 0 on, ascending, neighbours that differ, later variables below. */
+static void check_shape(LwBddPool *pool, LwBdd set) {
+  guint count;
+  if (set <= LW_BDD_TRUE)
+    return;
+  const LwEdge *edges = lw_bdd_edges(pool, set, &count);
+  g_assert_cmpuint(count, >, 1);
+  g_assert_cmpuint(edges[0].first, ==, 0);
+  for (guint i = 0; i < count; i++) {
+    g_assert_cmpuint(edges[i].first, <, values_of(lw_bdd_variable(pool, set)));
+    g_assert_true(i == 0 || (edges[i].first > edges[i - 1].first && edges[i].to != edges[i - 1].to));
+    g_assert_true(edges[i].to <= LW_BDD_TRUE ||
+                  lw_bdd_variable(pool, edges[i].to) > lw_bdd_variable(pool, set));
+    check_shape(pool, edges[i].to);
+  }
 }
 
 static void test_against_tables(void) {
@@ -68,7 +103,8 @@ static void test_against_tables(void) {
     g_assert_cmpuint(to_table(pool, lw_bdd_not(pool, a)), ==, ~ta);
     g_assert_true(lw_bdd_intersects(pool, a, b) == ((ta & tb) != 0));
     g_assert_true(lw_bdd_is_subset(pool, a, b) == ((ta & ~tb) == 0));
-    g_assert_cmpuint((guint)lw_bdd_count(pool, a, VARIABLES), ==, ones(ta));
+    g_assert_cmpuint((guint)lw_bdd_count(pool, a, bits, VARIABLES), ==, ones(ta));
+    check_shape(pool, lw_bdd_or(pool, a, lw_bdd_not(pool, b)));
     guint first = (guint)g_test_rand_int_range(0, VARIABLES);
     guint count = (guint)g_test_rand_int_range(0, VARIABLES - (gint)first + 1);
     g_assert_cmpuint(to_table(pool, lw_bdd_exists(pool, a, first, count)), ==, forget(ta, first, count));
@@ -92,6 +128,82 @@ static void test_canonical(void) {
   g_assert_cmpuint(lw_bdd_or_all(pool, NULL, 0), ==, LW_BDD_FALSE);
 }
 
+/* An interval is the node with its edges. */
+static void test_interval(void) {
+  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  LwBdd then = lw_bdd_interval(pool, 2, 1, 2, 3, LW_BDD_TRUE);
+  for (guint first = 0; first < 8; first++)
+    for (guint last = first; last < 8; last++) {
+      LwEdge edges[8];
+      for (guint value = 0; value < 8; value++)
+        edges[value] = (LwEdge){value, first <= value && value <= last ? then : LW_BDD_FALSE};
+      g_assert_cmpuint(lw_bdd_interval(pool, 1, first, last, 7, then), ==, lw_bdd_node(pool, 1, edges, 8));
+    }
+  g_assert_cmpuint(lw_bdd_interval(pool, 1, 0, 7, 7, then), ==, then);
+}
+
+static gint ascending(gconstpointer a, gconstpointer b) {
+  guint32 one = *(const guint32 *)a, other = *(const guint32 *)b;
+  return one < other ? -1 : one > other;
+}
+
+/* Nodes with thousands of edges, where a step goes by leaps: against lists of the values. */
+static void test_many_edges(void) {
+  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  const guint8 word[] = {16};
+  for (guint round = 0; round < 60; round++) {
+    g_autofree guint8 *members = g_new0(guint8, 2 * 65536);
+    guint8 *const member[2] = {members, members + 65536};
+    LwBdd sets[2];
+    for (guint s = 0; s < 2; s++) {
+      g_autoptr(GArray) edges = g_array_new(FALSE, FALSE, sizeof(LwEdge));
+      guint count = s ? 3000 : 1 + round % 5; /* few and many side by side */
+      g_autofree guint32 *at = g_new0(guint32, count);
+      for (guint i = 1; i < count; i++)
+        at[i] = (guint32)g_test_rand_int_range(0, 65536);
+      qsort(at, count, sizeof *at, ascending);
+      for (guint i = 0; i < count; i++) {
+        LwEdge edge = {at[i], (guint32)g_test_rand_int_range(0, 2)};
+        for (guint v = at[i]; v < (i + 1 < count ? at[i + 1] : 65536); v++)
+          member[s][v] = (guint8)edge.to;
+        if (i == 0 || at[i] != at[i - 1])
+          g_array_append_val(edges, edge);
+        else
+          g_array_index(edges, LwEdge, edges->len - 1) = edge;
+      }
+      sets[s] = lw_bdd_node(pool, 0, (const LwEdge *)(const void *)edges->data, edges->len);
+    }
+    LwBdd both = lw_bdd_and(pool, sets[0], sets[1]), any = lw_bdd_or(pool, sets[0], sets[1]);
+    LwBdd only = lw_bdd_minus(pool, sets[1], sets[0]);
+    guint counts[3] = {0};
+    for (guint v = 0; v < 65536; v++) {
+      counts[0] += member[0][v] && member[1][v];
+      counts[1] += member[0][v] || member[1][v];
+      counts[2] += member[1][v] && !member[0][v];
+      g_assert_true(both <= LW_BDD_TRUE ||
+                    lw_bdd_follow(pool, both, v) == (LwBdd)(member[0][v] && member[1][v]));
+      g_assert_true(any <= LW_BDD_TRUE ||
+                    lw_bdd_follow(pool, any, v) == (LwBdd)(member[0][v] || member[1][v]));
+      g_assert_true(only <= LW_BDD_TRUE ||
+                    lw_bdd_follow(pool, only, v) == (LwBdd)(member[1][v] && !member[0][v]));
+    }
+    g_assert_cmpuint((guint)lw_bdd_count(pool, both, word, 1), ==, counts[0]);
+    g_assert_cmpuint((guint)lw_bdd_count(pool, any, word, 1), ==, counts[1]);
+    g_assert_cmpuint((guint)lw_bdd_count(pool, only, word, 1), ==, counts[2]);
+    g_assert_true(lw_bdd_intersects(pool, sets[0], sets[1]) == (counts[0] > 0));
+    g_assert_true(lw_bdd_is_subset(pool, sets[1], sets[0]) == (counts[2] == 0));
+  }
+}
+
+/* One vector of 48 bits, as six variables. */
+static LwBdd one_vector(LwBddPool *pool, guint64 number, LwBdd then) {
+  for (guint v = 6; v-- > 0;) {
+    guint32 value = (guint32)(number >> (8 * v)) & 0xff;
+    then = lw_bdd_interval(pool, v, value, value, 255, then);
+  }
+  return then;
+}
+
 /* The pool grows many times here, and forgets results: nothing may change by it. */
 static void test_growth(void) {
   g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
@@ -101,10 +213,7 @@ static void test_growth(void) {
     numbers[i] = ((guint64)g_test_rand_int() << 20) ^ (guint32)g_test_rand_int();
   for (guint pass = 0; pass < 2; pass++)
     for (guint i = 0; i < 3000; i++) {
-      LwBdd one = LW_BDD_TRUE;
-      guint64 n = numbers[pass ? 2999 - i : i];
-      for (guint v = 48; v-- > 0;)
-        one = lw_bdd_node(pool, v, (n >> v) & 1u ? LW_BDD_FALSE : one, (n >> v) & 1u ? one : LW_BDD_FALSE);
+      LwBdd one = one_vector(pool, numbers[pass ? 2999 - i : i], LW_BDD_TRUE);
       if (pass)
         again = lw_bdd_or(pool, again, one);
       else
@@ -135,7 +244,10 @@ static void test_scratch(void) {
       LwBdd made = from_table(pool, other, 0, 0);
       kept[i] = i == 1 ? lw_bdd_or(pool, sets[round % 8], made) : lw_bdd_minus(pool, sets[round % 8], made);
       g_assert_true(to_table(pool, kept[i]) == kept_tables[i]);
-      g_assert_true(lw_bdd_is_scratch(pool, kept[i]) == (kept[i] >= before));
+      if (lw_bdd_is_scratch(pool, kept[i]))
+        g_assert_cmpuint(lw_bdd_pool_nodes(pool), >, before);
+      for (guint j = 0; j < 8; j++)
+        g_assert_true(kept[i] != sets[j] || !lw_bdd_is_scratch(pool, kept[i]));
     }
     LwBdd *const aside[] = {&kept[0], &kept[1]}, *const stay[] = {&kept[2]};
     LwBddStored *stored = lw_bdd_store(pool, aside, 2);
@@ -144,7 +256,7 @@ static void test_scratch(void) {
       g_assert_true(to_table(pool, kept[2]) == kept_tables[2]);
     else
       g_assert_cmpuint(lw_bdd_pool_nodes(pool), ==, before);
-    g_assert_false(lw_bdd_is_scratch(pool, lw_bdd_pool_nodes(pool)));
+    g_assert_false(round % 2 && lw_bdd_is_scratch(pool, kept[2]));
     lw_bdd_restore(pool, stored, aside);
     lw_bdd_stored_free(stored);
     for (guint i = 0; i < 2; i++) {
@@ -163,19 +275,16 @@ static void test_scratch(void) {
 /* More than the tables have room for at first, in one round, and small ones behind it. */
 static void test_large_scratch(void) {
   g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
-  LwBdd stays = lw_bdd_node(pool, 40, LW_BDD_FALSE, LW_BDD_TRUE), large = LW_BDD_FALSE;
+  const guint8 sizes[] = {8, 8, 8, 8, 8, 8, 1};
+  LwBdd stays = lw_bdd_interval(pool, 6, 1, 1, 1, LW_BDD_TRUE), large = LW_BDD_FALSE;
   lw_bdd_scratch_begin(pool);
-  for (guint i = 0; i < 3000; i++) {
-    LwBdd one = stays;
-    for (guint v = 20; v-- > 0;)
-      one = (i * 2654435761u) >> (v + 5) & 1u ? lw_bdd_node(pool, v, LW_BDD_FALSE, one)
-                                              : lw_bdd_node(pool, v, one, LW_BDD_FALSE);
-    large = lw_bdd_or(pool, large, one);
-  }
-  double count = lw_bdd_count(pool, large, 41);
+  for (guint i = 0; i < 3000; i++)
+    large = lw_bdd_or(pool, large, one_vector(pool, i * G_GUINT64_CONSTANT(0x9e3779b97f4a7c15), stays));
+  double count = lw_bdd_count(pool, large, sizes, 7);
+  g_assert_cmpfloat(count, ==, 3000);
   LwBdd *const keep[] = {&large};
   lw_bdd_scratch_end(pool, keep, 1);
-  g_assert_true(lw_bdd_count(pool, large, 41) == count);
+  g_assert_true(lw_bdd_count(pool, large, sizes, 7) == count);
   guint nodes = lw_bdd_pool_nodes(pool);
   for (guint round = 0; round < 3; round++) {
     lw_bdd_scratch_begin(pool);
@@ -190,6 +299,8 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/flow/bdd/against-tables", test_against_tables);
   g_test_add_func("/flow/bdd/canonical", test_canonical);
+  g_test_add_func("/flow/bdd/interval", test_interval);
+  g_test_add_func("/flow/bdd/many-edges", test_many_edges);
   g_test_add_func("/flow/bdd/growth", test_growth);
   g_test_add_func("/flow/bdd/scratch", test_scratch);
   g_test_add_func("/flow/bdd/large-scratch", test_large_scratch);

@@ -200,6 +200,213 @@ static void test_contain(void) {
   g_assert_cmpuint(members, >, 100);
 }
 
+/* --- random boxes and masks against plain comparison, as one packet has it */
+
+#define CONDITIONS 3
+
+/* A box, and for one of its numbers a mask instead of a span. */
+typedef struct {
+  LwRange source, destination;
+  guint8 first_proto, last_proto, flags, flags_mask;
+  guint16 first_port, last_port, sport, sport_mask;
+  LwMac mac, mac_mask;
+  gboolean by_source, by_mac, by_flags, by_sport;
+} Condition;
+
+static LwAddr random_addr(guint8 family) {
+  LwAddr out = {.family = family};
+  for (guint i = 0; i < (family == 6 ? 16u : 4u); i++) /* near each other, in few bits of some words */
+    out.bytes[i] = (guint8)(g_test_rand_int_range(0, 3) ? (i % 2 ? 7 : 0xfd) : g_test_rand_int_range(0, 256));
+  return out;
+}
+
+static LwRange random_range(guint8 family) {
+  LwAddr a = random_addr(family), b = random_addr(family);
+  gboolean ordered = memcmp(a.bytes, b.bytes, sizeof a.bytes) <= 0;
+  return ordered ? (LwRange){a, b} : (LwRange){b, a};
+}
+
+static Condition random_condition(guint8 family) {
+  Condition c = {.source = random_range(family), .destination = random_range(family)};
+  guint16 a = (guint16)g_test_rand_int_range(0, 9), b = (guint16)g_test_rand_int_range(0, 65536);
+  c.first_port = MIN(a, b);
+  c.last_port = MAX(a, b);
+  c.first_proto = (guint8)g_test_rand_int_range(0, 20);
+  c.last_proto = (guint8)g_test_rand_int_range(c.first_proto, 256);
+  c.flags_mask = (guint8)g_test_rand_int_range(0, 256);
+  c.flags = (guint8)g_test_rand_int_range(0, 256) & c.flags_mask;
+  c.sport_mask = (guint16)(g_test_rand_int_range(0, 65536) & g_test_rand_int_range(0, 65536));
+  c.sport = (guint16)g_test_rand_int_range(0, 65536) & c.sport_mask;
+  for (guint i = 0; i < 6; i++) {
+    c.mac_mask.bytes[i] = (guint8)(g_test_rand_bit() ? 0 : 1u << g_test_rand_int_range(0, 8));
+    c.mac.bytes[i] = (guint8)g_test_rand_int_range(0, 256) & c.mac_mask.bytes[i];
+  }
+  c.by_source = g_test_rand_bit();
+  c.by_mac = g_test_rand_bit();
+  c.by_flags = g_test_rand_bit();
+  c.by_sport = g_test_rand_bit();
+  return c;
+}
+
+static guint64 mac_number(const LwMac *mac) {
+  guint64 number = 0;
+  for (guint i = 0; i < 6; i++)
+    number = (number << 8) | mac->bytes[i];
+  return number;
+}
+
+static LwBdd set_of(LwBddPool *pool, const Condition *c) {
+  LwSpan spans[4] = {lw_span_range(LW_HEADER_DADDR, &c->destination),
+                     lw_span_number(LW_HEADER_PROTO, c->first_proto, c->last_proto),
+                     lw_span_number(LW_HEADER_DPORT, c->first_port, c->last_port)};
+  guint count = 3;
+  if (c->by_source)
+    spans[count++] = lw_span_range(LW_HEADER_SADDR, &c->source);
+  LwBdd set = lw_packets_box(pool, spans, count);
+  if (c->by_flags)
+    set = lw_bdd_and(pool, set, lw_packets_masked(pool, LW_HEADER_TCP_FLAGS, c->flags, c->flags_mask));
+  if (c->by_sport)
+    set = lw_bdd_and(pool, set, lw_packets_masked(pool, LW_HEADER_SPORT, c->sport, c->sport_mask));
+  if (c->by_mac)
+    set = lw_bdd_and(
+        pool, set, lw_packets_masked(pool, LW_HEADER_ETH_SRC, mac_number(&c->mac), mac_number(&c->mac_mask)));
+  return set;
+}
+
+static gboolean holds(const Condition *c, const LwHeader *h) {
+  return lw_range_contains(&c->destination, &h->destination) && c->first_proto <= h->proto &&
+         h->proto <= c->last_proto && c->first_port <= h->dport && h->dport <= c->last_port &&
+         (!c->by_source || lw_range_contains(&c->source, &h->source)) &&
+         (!c->by_flags || (h->tcp_flags & c->flags_mask) == c->flags) &&
+         (!c->by_sport || (h->sport & c->sport_mask) == c->sport) &&
+         (!c->by_mac || (mac_number(&h->mac) & mac_number(&c->mac_mask)) == mac_number(&c->mac));
+}
+
+/* At an edge of one of the ranges, on either side of it, or anywhere. */
+static LwAddr tried_addr(const LwRange *ranges, guint count, guint8 family) {
+  const LwRange *range = &ranges[g_test_rand_int_range(0, (gint)count)];
+  LwAddr at = g_test_rand_bit() ? range->first : range->last;
+  gint step = g_test_rand_int_range(-1, 3);
+  if (at.family != family || step == 2)
+    return random_addr(family);
+  for (guint i = family == 6 ? 16 : 4; step && i-- > 0;) {
+    at.bytes[i] = (guint8)(at.bytes[i] + step);
+    if (at.bytes[i] != (step > 0 ? 0 : 0xff))
+      break;
+  }
+  return at;
+}
+
+static LwHeader tried_packet(const Condition *c, guint8 family) {
+  LwRange sources[CONDITIONS], destinations[CONDITIONS];
+  for (guint i = 0; i < CONDITIONS; i++) {
+    sources[i] = c[i].source;
+    destinations[i] = c[i].destination;
+  }
+  const Condition *near = &c[g_test_rand_int_range(0, CONDITIONS)];
+  LwHeader h = {.source = tried_addr(sources, CONDITIONS, family),
+                .destination = tried_addr(destinations, CONDITIONS, family),
+                .proto = (guint8)(near->last_proto + g_test_rand_int_range(-1, 2)),
+                .dport = (guint16)(near->last_port + g_test_rand_int_range(-1, 2)),
+                .sport = (guint16)(near->sport | (g_test_rand_int_range(0, 65536) & ~near->sport_mask)),
+                .tcp_flags = (guint8)(near->flags | (g_test_rand_int_range(0, 256) & ~near->flags_mask)),
+                .icmp_type = (guint8)g_test_rand_int_range(0, 256)};
+  for (guint i = 0; i < 6; i++)
+    h.mac.bytes[i] =
+        (guint8)(near->mac.bytes[i] | (g_test_rand_int_range(0, 256) & ~near->mac_mask.bytes[i]));
+  h.mac.bytes[0] |= g_test_rand_int_range(0, 8) ? 0 : 1; /* off the mask now and then */
+  if (!lw_mac_is_set(&h.mac))
+    h.mac.bytes[5] = 1;
+  return h;
+}
+
+static void test_brute_force(void) {
+  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  guint members = 0, tried = 0;
+  for (guint round = 0; round < 300; round++) {
+    guint8 family = round % 2 ? 6 : 4;
+    Condition c[CONDITIONS];
+    LwBdd set[CONDITIONS];
+    for (guint i = 0; i < CONDITIONS; i++) {
+      c[i] = random_condition(i == 2 && round % 3 == 0 ? (guint8)(10 - family) : family);
+      set[i] = set_of(pool, &c[i]);
+    }
+    LwBdd all[] = {set[0], set[1], set[2]};
+    const LwBdd made[] = {lw_bdd_or_all(pool, all, 3), lw_bdd_and(pool, set[0], set[1]),
+                          lw_bdd_minus(pool, lw_bdd_or(pool, set[0], set[1]), set[2]),
+                          lw_bdd_not(pool, lw_bdd_or(pool, set[0], set[2]))};
+    for (guint t = 0; t < 60; t++) {
+      LwHeader h = tried_packet(c, family);
+      gboolean in[CONDITIONS];
+      for (guint i = 0; i < CONDITIONS; i++)
+        in[i] = holds(&c[i], &h);
+      const gboolean wanted[] = {in[0] || in[1] || in[2], in[0] && in[1], (in[0] || in[1]) && !in[2],
+                                 !(in[0] || in[2])};
+      for (guint i = 0; i < CONDITIONS; i++)
+        g_assert_cmpint(lw_packets_contain(pool, set[i], &h), ==, in[i]);
+      for (guint i = 0; i < G_N_ELEMENTS(made); i++) {
+        g_assert_cmpint(lw_packets_contain(pool, made[i], &h), ==, wanted[i]);
+        g_assert_cmpint(has(pool, made[i], &h), ==, wanted[i]);
+      }
+      members += wanted[0];
+      tried++;
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(made); i++) {
+      LwHeader picked;
+      g_assert_cmpint(lw_packets_pick(pool, made[i], NULL, 0, &picked), ==, made[i] != LW_BDD_FALSE);
+      if (made[i] != LW_BDD_FALSE && lw_mac_is_set(&picked.mac))
+        g_assert_true(lw_packets_contain(pool, made[i], &picked));
+    }
+  }
+  g_assert_cmpuint(members, >, tried / 20); /* both answers are asked for */
+  g_assert_cmpuint(members, <, tried - tried / 20);
+}
+
+/* A map as routes are: which numbers lead there, against looking each destination up. */
+static void test_led_to(void) {
+  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  for (guint round = 0; round < 40; round++) {
+    LwRange ranges[12];
+    LwBdd map = LW_BDD_FALSE, taken = LW_BDD_FALSE;
+    for (guint i = 0; i < G_N_ELEMENTS(ranges); i++) {
+      ranges[i] = random_range(i % 4 ? 4 : 6);
+      LwBdd there = lw_packets_range(pool, LW_HEADER_DADDR, &ranges[i]);
+      map = lw_bdd_or(pool, map, lw_packets_leading_to(pool, lw_bdd_minus(pool, there, taken), i + 1));
+      taken = lw_bdd_or(pool, taken, there);
+    }
+    for (guint t = 0; t < 40; t++) {
+      guint8 family = t % 4 ? 4 : 6;
+      LwHeader h = {.source = random_addr(family), .destination = tried_addr(ranges, 12, family), .proto = 6};
+      guint expected = 0;
+      for (guint i = 0; i < G_N_ELEMENTS(ranges) && !expected; i++)
+        expected = lw_range_contains(&ranges[i], &h.destination) ? i + 1 : 0;
+      g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
+      lw_packets_led_to(pool, lw_packets_of(pool, &h), map, numbers);
+      g_assert_cmpuint(numbers->len, ==, expected != 0);
+      if (expected)
+        g_assert_cmpuint(g_array_index(numbers, guint, 0), ==, expected);
+    }
+    g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(guint));
+    lw_packets_led_to(pool, LW_BDD_TRUE, map, all);
+    for (guint i = 0; i < all->len; i++)
+      g_assert_cmpuint(g_array_index(all, guint, i), <=, G_N_ELEMENTS(ranges));
+    g_assert_cmpuint(all->len, >, 1);
+  }
+}
+
+/* IPv6 ranges that begin and end in different words are told as they are. */
+static void test_pieces_of_six(void) {
+  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  LwRange range = {addr("fd00:1::ff"), addr("fd00:1::1:3")};
+  gboolean whole;
+  g_autoptr(GPtrArray) pieces =
+      lw_packets_pieces(pool, lw_packets_range(pool, LW_HEADER_DADDR, &range), 4, &whole);
+  g_assert_true(whole);
+  g_assert_cmpuint(pieces->len, ==, 1);
+  g_autofree char *text = lw_piece_format(pieces->pdata[0]);
+  g_assert_cmpstr(text, ==, "any IPv6 -> fd00:1::ff-fd00:1::1:3 any protocol");
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/flow/packets/ranges", test_ranges);
@@ -212,5 +419,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/flow/packets/oifs", test_oifs);
   g_test_add_func("/flow/packets/pieces", test_pieces);
   g_test_add_func("/flow/packets/contain", test_contain);
+  g_test_add_func("/flow/packets/brute-force", test_brute_force);
+  g_test_add_func("/flow/packets/led-to", test_led_to);
+  g_test_add_func("/flow/packets/pieces-of-six", test_pieces_of_six);
   return g_test_run();
 }

@@ -51,6 +51,60 @@ static void test_place_refused(void) {
   check_refused("[", "a", 0, "lanward check");
 }
 
+static void check_allow(const char *segment, gboolean by_host, const char *allow, const char *before,
+                        const char *after) {
+  const char *head = "lab: t\nhost: {uplink: eth0}\nsegments:\n";
+  g_autofree char *text = g_strconcat(head, before, NULL);
+  g_autofree char *expected = after ? g_strconcat(head, after, NULL) : NULL;
+  g_autoptr(GError) error = NULL;
+  g_autofree char *out = lw_spec_edit_allow(text, "lab.yaml", segment, by_host, allow, &error);
+  g_assert_cmpstr(out, ==, expected);
+  g_assert_true((error == NULL) == (after != NULL));
+}
+
+/* A line more among those that there are, however they are written, and a first one. */
+static void test_allow(void) {
+  check_allow("a", FALSE, "host/ping", "  a: {subnet: x, allow: [b, \"c:tcp/1\"]} # kept\n",
+              "  a: {subnet: x, allow: [b, \"c:tcp/1\", host/ping]} # kept\n");
+  check_allow("a", FALSE, "c:tcp/1", "  a:\n    allow: []\n    dns: x\n",
+              "  a:\n    allow: [\"c:tcp/1\"]\n    dns: x\n");
+  check_allow("a", FALSE, "d", "  a:\n    allow: 'b'\n", "  a:\n    allow: ['b', d]\n");
+  check_allow("a", FALSE, "d", "  a:\n    allow:\n      - b\n      - c  # why\n  e: {}\n",
+              "  a:\n    allow:\n      - b\n      - c  # why\n      - d\n  e: {}\n");
+  check_allow("a", FALSE, "d", "  a:\n    subnet: x\n    dns:\n      - y\n\n  # of e\n  e: {}\n",
+              "  a:\n    subnet: x\n    dns:\n      - y\n    allow: [d]\n\n  # of e\n  e: {}\n");
+  check_allow("a", FALSE, "d", "  a: {subnet: x}\n", "  a: {allow: [d], subnet: x}\n");
+  check_allow("a", TRUE, "d", "  a: {subnet: x}\n", "  a: {host: {allow: [d]}, subnet: x}\n");
+  check_allow("a", TRUE, "d", "  a:\n    host: {allow: [b]}\n", "  a:\n    host: {allow: [b, d]}\n");
+  check_allow("a", TRUE, "d", "  a:\n    host:\n      allow: [b]\n",
+              "  a:\n    host:\n      allow: [b, d]\n");
+  check_allow("b", FALSE, "d", "  a: {}\n", NULL);
+  check_allow("a", FALSE, "d", "  a: {allow: {b: c}}\n", NULL);
+  check_allow("a", FALSE, "d", "  a: {allow: [\"\\x62\"]}\n", NULL);
+}
+
+static void check_drop(guint line, guint column, const char *before, const char *after) {
+  const char *head = "lab: t\nhost: {uplink: eth0}\nsegments:\n";
+  g_autofree char *text = g_strconcat(head, before, NULL);
+  g_autofree char *expected = after ? g_strconcat(head, after, NULL) : NULL;
+  g_autoptr(GError) error = NULL;
+  LwOrigin origin = {"lab.yaml", line, column};
+  g_autofree char *out = lw_spec_edit_drop_allow(text, "lab.yaml", "a", FALSE, &origin, &error);
+  g_assert_cmpstr(out, ==, expected);
+  g_assert_true((error == NULL) == (after != NULL));
+}
+
+static void test_drop_allow(void) {
+  check_drop(4, 15, "  a: {allow: [b, c, d]}\n", "  a: {allow: [c, d]}\n");
+  check_drop(4, 18, "  a: {allow: [b, c, d]}\n", "  a: {allow: [b, d]}\n");
+  check_drop(4, 18, "  a: {allow: [b, 'c' ]} # kept\n", "  a: {allow: [b]} # kept\n");
+  check_drop(4, 15, "  a: {allow: [b]}\n", "  a: {allow: []}\n");
+  check_drop(6, 9, "  a:\n    allow:\n      - b # why\n      - c\n", "  a:\n    allow:\n      - c\n");
+  check_drop(7, 9, "  a:\n    allow:\n      - b\n      - c", "  a:\n    allow:\n      - b\n");
+  check_drop(6, 9, "  a:\n    allow:\n      - b\n", NULL);
+  check_drop(4, 16, "  a: {allow: [b]}\n", NULL);
+}
+
 static LwMachine *new_machine(LwMachineKind kind, const char *object, const char *address) {
   LwMachine *machine = lw_machine_new();
   LwNic *nic = lw_nic_new();
@@ -151,6 +205,8 @@ static void test_load_changed(void) {
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/spec/edit/place", test_place);
+  g_test_add_func("/spec/edit/allow", test_allow);
+  g_test_add_func("/spec/edit/drop-allow", test_drop_allow);
   g_test_add_func("/spec/edit/place-refused", test_place_refused);
   g_test_add_func("/spec/edit/add", test_add);
   g_test_add_func("/spec/edit/add-several-cards", test_add_several_cards);

@@ -406,6 +406,41 @@ static void test_established_leak(void) {
   fixture_free(f);
 }
 
+/* A rule for ICMP errors of open flows alone, before the kill switch and the pairs: it opens nothing to a new
+ * flow, nor to one that is open. */
+static void test_related_alone(void) {
+  Fixture *f = homelab();
+  LwRule *rule = first_rule(chain_of(f, "forward"));
+  lw_rule_match(rule, LW_FIELD_CT_STATE, lw_value_number(LW_CT_RELATED));
+  lw_rule_verdict(rule, LW_VERDICT_ACCEPT, NULL);
+  prove(f);
+  const LwStaticViolation *v = found(f, LW_STATIC_RELATED, "lan20", "wan");
+  g_assert_true(is_in(&v->packet.source, "192.168.20.0/24"));
+  g_assert_true(v->packet.proto == 1 || v->packet.proto == 58);
+  g_assert_nonnull(strstr(v->decided, "by hand"));
+  found(f, LW_STATIC_RELATED, "lan10", "lan50");
+  found(f, LW_STATIC_RELATED, "lan50", "wan");
+  found(f, LW_STATIC_RELATED, "internet/ovpn", "lan10");
+  for (guint i = 0; i < f->proof->violations->len; i++)
+    g_assert_cmpuint(((LwStaticViolation *)f->proof->violations->pdata[i])->kind, ==, LW_STATIC_RELATED);
+  fixture_free(f);
+}
+
+/* The same between two segments alone: one violation. */
+static void test_related_between_two(void) {
+  Fixture *f = homelab();
+  LwRule *rule = first_rule(chain_of(f, "forward"));
+  lw_rule_match(rule, LW_FIELD_CT_STATE, lw_value_number(LW_CT_RELATED));
+  lw_rule_match(rule, LW_FIELD_IIF, lw_value_name("lan10"));
+  lw_rule_match(rule, LW_FIELD_OIF, lw_value_name("lan20"));
+  lw_rule_verdict(rule, LW_VERDICT_ACCEPT, NULL);
+  prove(f);
+  const LwStaticViolation *v = found(f, LW_STATIC_RELATED, "lan10", "lan20");
+  g_assert_true(is_in(&v->packet.destination, "192.168.20.0/24"));
+  g_assert_cmpuint(f->proof->violations->len, ==, 1);
+  fixture_free(f);
+}
+
 /* Answers of flows that are open are let back by one rule. */
 static void test_no_answers(void) {
   Fixture *f = homelab();
@@ -637,6 +672,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/verify/static/way-by-wan-when-lost", test_way_by_wan_when_lost);
   g_test_add_func("/verify/static/bridged-frames-shown", test_bridged_frames_shown);
   g_test_add_func("/verify/static/established-leak", test_established_leak);
+  g_test_add_func("/verify/static/related-alone", test_related_alone);
+  g_test_add_func("/verify/static/related-between-two", test_related_between_two);
   g_test_add_func("/verify/static/no-answers", test_no_answers);
   g_test_add_func("/verify/static/guard-removed", test_guard_removed);
   g_test_add_func("/verify/static/forward-to-another-machine", test_forward_to_another_machine);

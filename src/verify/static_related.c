@@ -1,0 +1,144 @@
+/* ICMP errors that belong to an open flow: connection tracking takes them for related, whoever sends them, as
+ * long as they are addressed to one of the flow's two ends. So they may go between places that have some flow
+ * with each other, in either direction, and by an exit only for sources that have a flow by it.
+ *
+ * Whose flow it is cannot be seen in a set of packets: between two places that may talk a rule for related
+ * lets an error in about any flow of whom it is addressed to. Held against the file by places, then. */
+#include "verify/static_internal.h"
+
+#define ICMP 1
+#define ICMP6 58
+#define LAST_ERROR6 127
+
+LwBdd lw_static_errors(LwBddPool *pool) {
+  static const guint8 types[] = {3, 4, 5, 11, 12}; /* icmp_is_err() of the kernel */
+  LwBdd set = LW_BDD_FALSE;
+  for (guint i = 0; i < G_N_ELEMENTS(types); i++)
+    set = lw_bdd_or(pool, set, lw_packets_number(pool, LW_HEADER_ICMP_TYPE, types[i], types[i]));
+  set = lw_bdd_and(pool, set, lw_packets_number(pool, LW_HEADER_PROTO, ICMP, ICMP));
+  set = lw_bdd_and(pool, set, lw_packets_family(pool, 4));
+  LwBdd six = lw_bdd_and(pool, lw_packets_number(pool, LW_HEADER_ICMP_TYPE, 1, LAST_ERROR6),
+                         lw_packets_number(pool, LW_HEADER_PROTO, ICMP6, ICMP6));
+  return lw_bdd_or(pool, set, lw_bdd_and(pool, six, lw_packets_family(pool, 6)));
+}
+
+/* Those of the router's links and of the host; a port's may what its segment may, and host-guard's rules know
+ * no states. */
+static gboolean is_followed(const LwStaticRow *row) {
+  if (row->zone.kind == LW_ZONE_SEGMENT || row->zone.kind == LW_ZONE_INTERNET)
+    return row->machine == LW_NONE && *row->start.ns != '\0';
+  return TRUE;
+}
+
+/* --- who has flows with whom
+ * -------------------------------------------------------------------------------------------- */
+
+/* The host, and the networks behind it, are at one link of the router: no rule tells their errors apart. */
+static LwZone side_of(const LwZone *zone) {
+  return zone->kind == LW_ZONE_NETWORK ? (LwZone){LW_ZONE_HOST, LW_NONE} : *zone;
+}
+
+static char *pair_key(const LwZone *from, const LwZone *to) {
+  LwZone a = side_of(from), b = side_of(to);
+  return g_strdup_printf("%u/%u %u/%u", a.kind, a.index, b.kind, b.index);
+}
+
+void lw_static_note_pairs(const Prove *p, const LwStaticRow *row) {
+  if (!is_followed(row))
+    return;
+  for (guint i = 0; i < row->intended->len; i++) {
+    const LwIntended *one = row->intended->pdata[i];
+    if (one->may == LW_BDD_FALSE && one->going_on == LW_BDD_FALSE)
+      continue;
+    g_hash_table_add(p->pairs, pair_key(&row->zone, &one->to));
+    g_hash_table_add(p->pairs, pair_key(&one->to, &row->zone)); /* its answers */
+  }
+}
+
+static gboolean have_flows(const Prove *p, const LwZone *from, const LwZone *to) {
+  g_autofree char *key = pair_key(from, to);
+  return g_hash_table_contains(p->pairs, key);
+}
+
+/* --- the rows
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+/* Anything, from the sources that the row has: followed as a whole, which is much less work than errors
+ * alone. */
+static LwBdd anything_of(const Prove *p, const LwStaticRow *row) {
+  static const LwHeaderField others[] = {LW_HEADER_DADDR,     LW_HEADER_PROTO,     LW_HEADER_DPORT,
+                                         LW_HEADER_ICMP_TYPE, LW_HEADER_ICMP_CODE, LW_HEADER_TCP_FLAGS,
+                                         LW_HEADER_SPORT};
+  LwBdd set = row->packets;
+  for (guint i = 0; i < G_N_ELEMENTS(others); i++)
+    set = lw_packets_forget(p->proof->pool, set, others[i]);
+  return set;
+}
+
+/* What answers of open flows get there, too: more than those can a rule for related open. */
+static LwBdd answers_at(const Prove *p, const LwStaticRow *row, const LwPlace *place, LwBdd set) {
+  g_autoptr(GPtrArray) arrivals =
+      lw_reach_from(p->proof->reach, &row->start, set, LW_CT_ESTABLISHED, LW_REACH_MAY);
+  LwBdd answers = LW_BDD_FALSE;
+  for (guint i = 0; i < arrivals->len; i++) {
+    const LwArrival *arrival = arrivals->pdata[i];
+    LwPlace there = lw_static_place_of(p, arrival);
+    if (lw_static_place_equal(&there, place))
+      answers = lw_bdd_or(p->proof->pool, answers, arrival->packets);
+  }
+  return answers;
+}
+
+static LwBdd may_get_there(const Prove *p, const LwStaticRow *row, const LwPlace *place, LwBdd set) {
+  if (place->elsewhere) /* behind the host, somebody else's rules may let answers pass: no flow leads there */
+    return answers_at(p, row, place, set);
+  if (place->zone.kind == LW_ZONE_ROUTER)
+    return LW_BDD_TRUE; /* which has flows with everybody, and is told of them */
+  if (place->zone.kind == LW_ZONE_INTERNET)
+    return lw_static_flow_sources(p, row, place);
+  LwZone here = side_of(&row->zone), there = side_of(&place->zone);
+  gboolean own_side = here.kind == there.kind && here.index == there.index;
+  return own_side || have_flows(p, &row->zone, &place->zone) ? LW_BDD_TRUE : LW_BDD_FALSE;
+}
+
+/* A network behind the host is a place of its own. */
+static void judge_at(const Prove *p, const LwStaticRow *row, LwPlace place, LwBdd set) {
+  LwBddPool *pool = p->proof->pool;
+  const LwLab *lab = p->proof->lab;
+  for (guint i = 0; lw_static_is_behind_host(&place) && i < lab->host.networks->len; i++) {
+    LwBdd network = lw_packets_prefix(pool, LW_HEADER_DADDR, &lw_lab_network(lab, i)->prefix);
+    LwPlace behind = {.zone = {LW_ZONE_NETWORK, i}};
+    LwBdd part = lw_bdd_and(pool, set, network);
+    if (part != LW_BDD_FALSE)
+      lw_static_judge(p, row, LW_STATIC_RELATED, &behind,
+                      lw_bdd_minus(pool, part, may_get_there(p, row, &behind, part)));
+    set = lw_bdd_minus(pool, set, network);
+  }
+  if (set != LW_BDD_FALSE && lw_static_is_judged(row, &place))
+    lw_static_judge(p, row, LW_STATIC_RELATED, &place,
+                    lw_bdd_minus(pool, set, may_get_there(p, row, &place, set)));
+}
+
+static void judge_row(Prove *p, LwStaticRow *row) {
+  LwReach *reach = p->proof->reach;
+  gboolean scratch = row->stored != NULL; /* of the first rows all is kept, for the others */
+  if (scratch)
+    lw_static_row_begin(p, row);
+  g_autoptr(GPtrArray) arrivals =
+      lw_reach_from(reach, &row->start, anything_of(p, row), LW_CT_RELATED, LW_REACH_MAY);
+  for (guint i = 0; i < arrivals->len; i++) {
+    const LwArrival *arrival = arrivals->pdata[i];
+    LwBdd errors = lw_bdd_and(p->proof->pool, arrival->packets, lw_static_errors(p->proof->pool));
+    judge_at(p, row, lw_static_place_of(p, arrival), errors);
+  }
+  if (scratch)
+    lw_static_row_end(p, row);
+}
+
+void lw_static_judge_related(Prove *p) {
+  const GPtrArray *rows = p->proof->rows;
+  for (guint i = 0; i < rows->len; i++)
+    if (is_followed(rows->pdata[i]))
+      judge_row(p, rows->pdata[i]);
+}
