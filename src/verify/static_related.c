@@ -96,7 +96,9 @@ static LwBdd may_get_there(const Prove *p, const LwStaticRow *row, const LwPlace
     return LW_BDD_TRUE; /* which has flows with everybody, and is told of them */
   if (place->zone.kind == LW_ZONE_INTERNET)
     return lw_static_flow_sources(p, row, place);
-  gboolean own_wire = place->zone.kind == row->zone.kind && place->zone.index == row->zone.index;
+  /* what passes between the host and a network behind it, or two of them, never comes to the lab */
+  LwZone from = by_way_of(&row->zone), to = by_way_of(&place->zone);
+  gboolean own_wire = from.kind == to.kind && from.index == to.index;
   return own_wire || have_flows(p, &row->zone, &place->zone) ? LW_BDD_TRUE : LW_BDD_FALSE;
 }
 
