@@ -5,6 +5,7 @@
 #include "base/netns.h"
 #include "cmd/confirm.h"
 #include "cmd/domains.h"
+#include "cmd/ending.h"
 #include "cmd/flows.h"
 #include "cmd/generations.h"
 #include "cmd/guard.h"
@@ -582,7 +583,8 @@ static gboolean return_with(LwSession *beside, const LwGeneration *generation, c
   if (!plan || !lw_generation_keep_again(beside->engine, generation, why, &number, error))
     return FALSE;
   lw_confirm_forget(beside->engine);
-  return lw_session_carry_out(beside, plan, wanted, error) && lw_generation_clear(beside, wanted, error);
+  return lw_ending_of_domains(beside, beside->lab, plan, LW_ENDING_NOW, error) &&
+         lw_session_carry_out(beside, plan, wanted, error) && lw_generation_clear(beside, wanted, error);
 }
 
 /* What a router that the file made has in it goes with its virtual machine: nothing of it is asked to be
@@ -598,7 +600,7 @@ static gboolean leave_made_router(LwSession *session, const LwLab *lab, LwResour
   return TRUE;
 }
 
-gboolean lw_session_take_down(LwSession *session, guint *changes, GError **error) {
+gboolean lw_session_take_down(LwSession *session, LwEnding how, guint *changes, GError **error) {
   LwSession *in_force = session_in_force(session, error);
   if (!in_force)
     return FALSE;
@@ -613,7 +615,8 @@ gboolean lw_session_take_down(LwSession *session, guint *changes, GError **error
     lw_engine_keep(session->engine, forgotten[i], NULL);
   lw_confirm_forget(session->engine);
   lw_generation_leave(session->engine);
-  gboolean ok = plan && lw_engine_apply(session->engine, plan, wanted, in_force->facts, NULL, NULL, error) &&
+  gboolean ok = plan && lw_ending_of_domains(session, in_force->lab, plan, how, error) &&
+                lw_engine_apply(session->engine, plan, wanted, in_force->facts, NULL, NULL, error) &&
                 lw_engine_disown(session->engine, error);
   beside_free(in_force);
   return ok;
@@ -621,7 +624,7 @@ gboolean lw_session_take_down(LwSession *session, guint *changes, GError **error
 
 gboolean lw_session_return_to(LwSession *session, guint number, const char *why, GError **error) {
   if (number == 0)
-    return lw_session_take_down(session, NULL, error);
+    return lw_session_take_down(session, LW_ENDING_NOW, NULL, error);
   g_autoptr(LwGeneration) generation = lw_generation_read(session->engine, number, error);
   LwLab *lab = generation ? lw_generation_lab(generation, session->secrets, error) : NULL;
   LwSession *beside = lab ? session_beside(session, lab, error) : NULL;
