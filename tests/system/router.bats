@@ -426,6 +426,7 @@ doc.write(path)'
   [[ $output == *"has another preshared key than the file"* && $output != *"$secret"* ]]
   on_host sed -i /PresharedKey/d "$conf"
   on_host cp "$there/clean.xml" "$there/config.xml"
+  host apply -q "$file" --no-wait
   settled
 }
 
