@@ -168,9 +168,9 @@ gboolean lw_proof_difference(LwSession *session, const LwPlan *plan, const LwRes
         error, g_steal_pointer(&none),
         "what opens and closes is measured against the lab in force, and that cannot be "
         "read%s: ",
-        session->router_seen ? " (a router with a new address has to answer at the old one, too, "
-                               "until the new file is applied: Interfaces: Virtual IPs)"
-                             : "");
+        session->router_seen
+            ? " (a router with a new address: apply the file with nothing but that changed first)"
+            : "");
     return FALSE;
   }
   *opens = g_ptr_array_new_with_free_func(g_free);

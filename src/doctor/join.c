@@ -12,7 +12,8 @@ typedef struct {
   const LwSeen *seen;
   const LwSeenDomain *router; /* nullable */
   GPtrArray *notes;
-  GHashTable *names; /* of machines: a set */
+  GHashTable *names;   /* of machines: a set */
+  GHashTable *claimed; /* LwMachine* -> the name of the domain that it is */
 } Join;
 
 static void set_text(char **member, const char *text) {
@@ -138,16 +139,16 @@ static guint machine_of(const Join *join, const LwMac *mac, guint *nic) {
   return LW_NONE;
 }
 
-/* Lines that name NIC 0 of `from` name the last NIC of `to` then; machines behind `from` move up. */
-static void renumber(const LwLab *lab, guint from, guint to) {
-  guint nic = lw_lab_machine(lab, to)->nics->len - 1;
+/* Lines that name NIC 0 of `from` name the NIC `first` of `to` then, and so on; machines behind `from` move
+ * up. */
+static void renumber(const LwLab *lab, guint from, guint to, guint first) {
   for (guint s = 0; s < lab->segments->len; s++) {
     const LwSegment *segment = lw_lab_segment(lab, s);
     for (guint i = 0; i < segment->forwards->len; i++) {
       LwForward *forward = segment->forwards->pdata[i];
       if (forward->machine == from) {
         forward->machine = to;
-        forward->nic = nic;
+        forward->nic += first;
       }
       forward->machine -= forward->machine > from ? 1 : 0;
     }
@@ -167,8 +168,10 @@ static void renumber(const LwLab *lab, guint from, guint to) {
 /* Two reservations of one domain are one machine. Returns where `to` is then. */
 static guint merge_machines(const Join *join, guint from, guint to) {
   LwMachine *gone = lw_lab_machine(join->lab, from);
-  g_ptr_array_add(lw_lab_machine(join->lab, to)->nics, g_ptr_array_steal_index(gone->nics, 0));
-  renumber(join->lab, from, to);
+  guint first = lw_lab_machine(join->lab, to)->nics->len;
+  while (gone->nics->len)
+    g_ptr_array_add(lw_lab_machine(join->lab, to)->nics, g_ptr_array_steal_index(gone->nics, 0));
+  renumber(join->lab, from, to, first);
   g_hash_table_remove(join->names, gone->name);
   g_ptr_array_remove_index(join->lab->machines, from);
   return to > from ? to - 1 : to;
@@ -218,8 +221,24 @@ static void order_nics(LwMachine *machine, const LwSeenDomain *domain) {
       }
 }
 
+/* Another domain that has one of its MACs and was there first; NULL. */
+static const char *claimed_by(const Join *join, const LwSeenDomain *domain) {
+  const char *other = NULL;
+  for (guint i = 0; !other && i < domain->nics->len; i++) {
+    guint nic, machine = machine_of(join, &((const LwSeenNic *)domain->nics->pdata[i])->mac, &nic);
+    if (machine != LW_NONE)
+      other = g_hash_table_lookup(join->claimed, lw_lab_machine(join->lab, machine));
+  }
+  return other;
+}
+
 static void join_domain(const Join *join, const LwSeenDomain *domain) {
   guint inside = 0;
+  const char *other = claimed_by(join, domain);
+  if (other) {
+    note(join, "%s is left out: a NIC of it has the MAC of one of %s", domain->name, other);
+    return;
+  }
   for (guint i = 0; i < domain->nics->len; i++)
     inside += segment_of(join, domain->nics->pdata[i]) != LW_NONE;
   if (inside == 0 || inside != domain->nics->len) {
@@ -238,6 +257,7 @@ static void join_domain(const Join *join, const LwSeenDomain *domain) {
   }
   LwMachine *joined = lw_lab_machine(join->lab, machine);
   joined->kind = LW_MACHINE_VM;
+  g_hash_table_insert(join->claimed, joined, domain->name);
   set_text(&joined->object, domain->name);
   if (joined->nics->len == domain->nics->len)
     order_nics(joined, domain);
@@ -278,7 +298,9 @@ gboolean lw_first_join(LwLab *lab, const LwFirstCards *cards, const LwSeen *seen
   g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   for (guint m = 0; m < lab->machines->len; m++)
     g_hash_table_add(names, g_strdup(lw_lab_machine(lab, m)->name));
+  g_autoptr(GHashTable) claimed = g_hash_table_new(NULL, NULL);
   join.names = names;
+  join.claimed = claimed;
   join.router = find_router(&join);
   if (join.router)
     set_text(&lab->router.vm, join.router->name);

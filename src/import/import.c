@@ -298,18 +298,39 @@ static gboolean is_of_tunnel(const Importing *in, const char *resolver) {
   return FALSE;
 }
 
-/* The resolver that queries of a segment are led to. */
-static void put_dns(const Importing *in, guint zone) {
+/* Whom a rule leads queries of the zone to; NULL: it does not, or to the router or a tunnel's own resolver.
+ */
+static const char *resolver_of(const Importing *in, const LwAuditRule *rdr, guint zone) {
+  LwAddr to = LW_ADDR_NONE;
+  gboolean leads = rdr->on[zone] && rdr->rule->forward && is_dns(rdr->rule) && rdr->rule->target &&
+                   lw_addr_parse(rdr->rule->target, &to) &&
+                   !lw_ip_set_contains(in->world->self, lw_ip_of(&to)) &&
+                   !is_of_tunnel(in, rdr->rule->target);
+  return leads ? rdr->rule->target : NULL;
+}
+
+/* The resolver that queries of a segment are led to. A rule names one: what else a file may have named is
+ * lost there. */
+static void put_dns(const Importing *in, guint zone, const char *segment) {
+  const char *first = NULL;
   for (guint i = 0; i < in->world->rdr->len; i++) {
-    const LwAuditRule *rdr = in->world->rdr->pdata[i];
-    LwAddr to = LW_ADDR_NONE;
-    if (!rdr->on[zone] || !rdr->rule->forward || !is_dns(rdr->rule) || !rdr->rule->target ||
-        !lw_addr_parse(rdr->rule->target, &to) || lw_ip_set_contains(in->world->self, lw_ip_of(&to)) ||
-        is_of_tunnel(in, rdr->rule->target))
+    const char *resolver = resolver_of(in, in->world->rdr->pdata[i], zone);
+    if (!resolver || g_strcmp0(resolver, first) == 0)
       continue;
-    g_string_append_printf(in->yaml, "    dns: %s\n", rdr->rule->target);
-    return;
+    if (first) {
+      lw_import_note(in,
+                     "%s: some queries are led to %s, others to %s: the file says the first for all of them",
+                     segment, first, resolver);
+      return;
+    }
+    first = resolver;
   }
+  if (!first)
+    return;
+  g_string_append_printf(in->yaml, "    dns: %s\n", first);
+  lw_import_note(
+      in, "%s: dns: %s is all that the configuration names: a rule leads queries to one resolver alone",
+      segment, first);
 }
 
 /* The exit's port to a machine's, as far as a line can say it. */
@@ -351,7 +372,7 @@ static guint put_segments(Importing *in) {
     g_string_append_printf(in->yaml, "  %s:\n    subnet: %s\n    router: %s\n", (char *)in->names->pdata[z],
                            prefix, router);
     put_dhcp(in, zone);
-    put_dns(in, z);
+    put_dns(in, z, in->names->pdata[z]);
     lw_import_flows(in, z);
     put_forwards(in, z);
     count++;

@@ -116,6 +116,7 @@ PY
   "$lanward" opnsense "$lab" -q -o "$BATS_TEST_TMPDIR/config.xml"
   mkdir "$BATS_TEST_TMPDIR/imported"
   run "$lanward" import --config "$BATS_TEST_TMPDIR/config.xml" -o "$BATS_TEST_TMPDIR/imported/lab.yaml"
+  [[ $output == *"note: lan10: dns: 8.8.8.8 is all that the configuration names"* ]]
   printf '%s\n' "$output"
   [ "$status" -eq 0 ]
   [[ $output == *"host.uplink"* ]]

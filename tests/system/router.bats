@@ -153,7 +153,8 @@ report() { python3 -c "import json, sys; r = json.load(sys.stdin); print($1)"; }
 
 @test "explain walks pf's rules" {
   run host explain 'lan30/roamer -> internet tcp/443'
-  [[ $output == *"lanward: lan30: egress of the rest"*'"wg-se"'*"leaves router by wg-se"*"The file allows it"* ]]
+  echo "$output"
+  [[ $output == *"The file allows it"*"lanward: lan30: egress of the rest"*"leaves router by wg-se"* ]]
 }
 
 @test "switch: the requests, the rules loaded once, the states killed after; and back" {
@@ -302,14 +303,15 @@ plugged_into() { on_host ip -o link show type veth | grep -o "master virbr-[^ ]*
   run host status
   [ "$status" -eq 0 ]
   [[ $output == *"router"*"Could not connect"* ]]
-  port=$(on_host cat "$there/port.last")
-  start_router 26.7.4
-  run host plan "$file" # its address is another one now, and the lab in force has the old one
+  start_router 26.7.4 # at another address
+  vary 's|allow: \[host/ping from .0/26, host/samba from .1-.50\]|allow: [host/ping]|'
+  run host plan /etc/lanward/varied.yaml
   echo "$output"
   [ "$status" -eq 1 ]
-  [[ $output == *"has to answer at the old one, too"*"Virtual IPs"* ]]
-  stop_router
-  start_router 26.7.4 "$port"
+  [[ $output == *"apply the file with nothing but that changed first"*"Could not connect"* ]]
+  host apply -q "$file" --no-wait
+  run host plan /etc/lanward/varied.yaml
+  [ "$status" -eq 2 ]
   settled
 }
 
@@ -393,6 +395,41 @@ doc.write(path)'
   [ "$(content)" = "$(content "$there/clean.xml")" ]
 }
 
+@test "a file with the other kind of router is refused before anything, with what to do" {
+  cat "$BATS_FILE_TMPDIR/to-opnsense"
+  [[ $(cat "$BATS_FILE_TMPDIR/to-opnsense") == *"from the builtin one to an OPNsense"*"lanward down; virsh start opnsense; lanward apply $file" ]]
+  forget
+  run host apply /etc/lanward/lab.yaml --no-wait
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"from an OPNsense to the builtin one"*"lanward down; virsh shutdown opnsense; virsh autostart --disable opnsense; lanward apply /etc/lanward/lab.yaml" ]]
+  [ -z "$(requests)" ]
+  settled
+}
+
+@test "a tunnel's other preshared key is seen, by the file and at the router, and never shown" {
+  local secret conf=/etc/lanward/wireguard/se.conf new=/var/lib/lanward/opnsense/new.xml
+  secret=$(on_host wg genpsk)
+  on_host sed -i "/^\[Peer\]/a PresharedKey = $secret" "$conf"
+  run host plan "$file"
+  echo "$output"
+  [[ $output == *"by hand (restart): tunnel se has another preshared key than the file"* && $output != *"$secret"* ]]
+  host apply -q "$file" --no-wait
+  run host switch lan30 de
+  [[ $output == *"has to be restored first"* ]]
+  [ "$(on_host grep -c "$secret" "$new")" = 1 ]
+  on_host cp "$new" "$there/config.xml"
+  settled
+  on_host sed -i "s|$secret|$(on_host wg genpsk)|" "$there/config.xml" # by somebody else
+  run host status
+  echo "$output"
+  [[ $output == *"has another preshared key than the file"* && $output != *"$secret"* ]]
+  on_host sed -i /PresharedKey/d "$conf"
+  on_host cp "$there/clean.xml" "$there/config.xml"
+  host apply -q "$file" --no-wait
+  settled
+}
+
 @test "what no API does: the steps, the file to restore, and until then nothing is written" {
   vary 's|^machines:|  lan60: {subnet: 192.168.60.0/24, dhcp: .200-.240, egress: direct}\n&|'
   forget
@@ -414,37 +451,6 @@ doc.write(path)'
   [ "$status" -eq 0 ]
   host switch -q lan30 de
   host switch -q lan30 se
-}
-
-@test "a file with the other kind of router is refused before anything, with what to do" {
-  cat "$BATS_FILE_TMPDIR/to-opnsense"
-  [[ $(cat "$BATS_FILE_TMPDIR/to-opnsense") == *"from the builtin one to an OPNsense"*"lanward down; virsh start opnsense; lanward apply $file" ]]
-  forget
-  run host apply /etc/lanward/lab.yaml --no-wait
-  echo "$output"
-  [ "$status" -eq 1 ]
-  [[ $output == *"from an OPNsense to the builtin one"*"lanward down; virsh shutdown opnsense; virsh autostart --disable opnsense; lanward apply /etc/lanward/lab.yaml" ]]
-  [ -z "$(requests)" ]
-  settled
-}
-
-@test "a tunnel's other preshared key is seen, by the file and at the router, and never shown" {
-  local secret conf=/etc/lanward/wireguard/se.conf
-  secret=$(on_host wg genpsk)
-  on_host sed -i "/^\[Peer\]/a PresharedKey = $secret" "$conf"
-  run host plan "$file"
-  echo "$output"
-  [ "$status" -eq 2 ]
-  [[ $output == *"by hand (restart): tunnel se has another preshared key than the file"* && $output != *"$secret"* ]]
-  on_host sed -i /PresharedKey/d "$conf"
-  run host plan "$file"
-  [ "$status" -eq 0 ]
-  on_host sed -i "0,/<client uuid[^>]*>/s//&<psk>${secret//\//\\/}<\/psk>/" "$there/config.xml"
-  run host status
-  echo "$output"
-  [[ $output == *"has another preshared key than the file"* && $output != *"$secret"* ]]
-  on_host sed -i 's/<psk>[^<]*<.psk>//' "$there/config.xml"
-  settled
 }
 
 @test "a version that is not known is read, and nothing is written to it" {

@@ -119,6 +119,27 @@ static GPtrArray *get_list(LwOpn *opn, xmlNode *node, const char *path, const ch
   return out;
 }
 
+/* A member that is a field's text, or whether it is switched on. */
+typedef struct {
+  const char *path;
+  gsize offset;
+  gboolean truth;
+} Field;
+
+#define TEXT(type, member, path)                                                                             \
+  { path, G_STRUCT_OFFSET(type, member), FALSE }
+#define TRUTH(type, member, path)                                                                            \
+  { path, G_STRUCT_OFFSET(type, member), TRUE }
+
+static void read_fields(LwOpn *opn, xmlNode *node, gpointer into, const Field *fields, guint count) {
+  for (guint i = 0; i < count; i++) {
+    if (fields[i].truth)
+      G_STRUCT_MEMBER(gboolean, into, fields[i].offset) = is_true(node, fields[i].path);
+    else
+      G_STRUCT_MEMBER(const char *, into, fields[i].offset) = get(opn, node, fields[i].path);
+  }
+}
+
 /* ---- system ---- */
 
 static void read_logging(LwOpn *opn, xmlNode *root) {
@@ -138,57 +159,59 @@ static gboolean read_ipv6(xmlNode *root) {
 }
 
 static void read_system(LwOpn *opn, xmlNode *root) {
+  static const Field fields[] = {TEXT(LwOpn, hostname, "hostname"),
+                                 TEXT(LwOpn, domain, "domain"),
+                                 TRUTH(LwOpn, no_reply_to, "disablereplyto"),
+                                 TRUTH(LwOpn, skip_rules_gw_down, "skip_rules_gw_down"),
+                                 TRUTH(LwOpn, no_force_gw, "pf_disable_force_gw"),
+                                 TRUTH(LwOpn, no_port0_block, "no_port0_block"),
+                                 TRUTH(LwOpn, no_ssh_lockout, "no_sshlockout"),
+                                 TRUTH(LwOpn, no_virusprot, "no_virusprot"),
+                                 TRUTH(LwOpn, no_rfc4890, "no_ipv6_rfc4890_req"),
+                                 TEXT(LwOpn, web.port, "webgui/port"),
+                                 TEXT(LwOpn, web.interfaces, "webgui/interfaces"),
+                                 TRUTH(LwOpn, ssh.root, "ssh/permitrootlogin"),
+                                 TRUTH(LwOpn, ssh.password, "ssh/passwordauth"),
+                                 TEXT(LwOpn, ssh.port, "ssh/port"),
+                                 TEXT(LwOpn, ssh.interfaces, "ssh/interfaces")};
   xmlNode *system = lw_xml_find(root, "system");
-  opn->hostname = get(opn, system, "hostname");
-  opn->domain = get(opn, system, "domain");
+  read_fields(opn, system, opn, fields, G_N_ELEMENTS(fields));
   opn->ipv6_allowed = read_ipv6(root);
-  opn->no_reply_to = is_true(system, "disablereplyto");
-  opn->skip_rules_gw_down = is_true(system, "skip_rules_gw_down");
-  opn->no_force_gw = is_true(system, "pf_disable_force_gw");
-  opn->no_port0_block = is_true(system, "no_port0_block");
-  opn->no_ssh_lockout = is_true(system, "no_sshlockout");
-  opn->no_virusprot = is_true(system, "no_virusprot");
-  opn->no_rfc4890 = is_true(system, "no_ipv6_rfc4890_req");
   opn->reflection = !is_true(system, "disablenatreflection");
   opn->filter_disabled = is_there(system, "disablefilter");
   opn->web.protocol = get_lower(opn, system, "webgui/protocol");
-  opn->web.port = get(opn, system, "webgui/port");
-  opn->web.interfaces = get(opn, system, "webgui/interfaces");
   opn->web.no_anti_lockout = is_there(system, "webgui/noantilockout");
   opn->web.no_http_redirect = is_there(system, "webgui/disablehttpredirect");
   opn->ssh.enabled = is_there(system, "ssh/enabled");
-  opn->ssh.root = is_true(system, "ssh/permitrootlogin");
-  opn->ssh.password = is_true(system, "ssh/passwordauth");
-  opn->ssh.port = get(opn, system, "ssh/port");
-  opn->ssh.interfaces = get(opn, system, "ssh/interfaces");
   read_logging(opn, root);
 }
 
 /* ---- interfaces and routing ---- */
 
 static void read_interface(LwOpn *opn, xmlNode *node) {
+  static const Field fields[] = {TEXT(LwOpnInterface, device, "if"),
+                                 TEXT(LwOpnInterface, descr, "descr"),
+                                 TRUTH(LwOpnInterface, is_virtual, "virtual"),
+                                 TRUTH(LwOpnInterface, locked, "lock"),
+                                 TEXT(LwOpnInterface, ipaddr, "ipaddr"),
+                                 TEXT(LwOpnInterface, ipaddrv6, "ipaddrv6"),
+                                 TEXT(LwOpnInterface, gateway, "gateway"),
+                                 TEXT(LwOpnInterface, gatewayv6, "gatewayv6"),
+                                 TRUTH(LwOpnInterface, gateway_interface, "gateway_interface"),
+                                 TRUTH(LwOpnInterface, block_private, "blockpriv"),
+                                 TRUTH(LwOpnInterface, block_bogons, "blockbogons")};
   LwOpnInterface *made = g_new0(LwOpnInterface, 1);
   made->key = keep(opn, (const char *)node->name);
-  made->device = get(opn, node, "if");
-  made->descr = get(opn, node, "descr");
+  read_fields(opn, node, made, fields, G_N_ELEMENTS(fields));
   if (!made->descr) {
     g_autofree char *upper = g_ascii_strup(made->key, -1);
     made->descr = keep(opn, upper);
   }
   made->enabled = is_there(node, "enable");
-  made->is_virtual = is_true(node, "virtual");
-  made->locked = is_true(node, "lock");
   const char *type = get(opn, node, "type");
   made->group = type && g_str_equal(type, "group");
-  made->ipaddr = get(opn, node, "ipaddr");
-  made->ipaddrv6 = get(opn, node, "ipaddrv6");
   made->subnet = get_length(node, "subnet");
   made->subnetv6 = get_length(node, "subnetv6");
-  made->gateway = get(opn, node, "gateway");
-  made->gatewayv6 = get(opn, node, "gatewayv6");
-  made->gateway_interface = is_true(node, "gateway_interface");
-  made->block_private = is_true(node, "blockpriv");
-  made->block_bogons = is_true(node, "blockbogons");
   g_ptr_array_add(opn->interfaces, made);
 }
 
@@ -279,30 +302,28 @@ static void read_routing(LwOpn *opn, xmlNode *root) {
 
 /* ---- aliases and groups ---- */
 
+static void read_alias(LwOpn *opn, xmlNode *node, gboolean enabled, const char *content,
+                       const char *separators) {
+  LwOpnAlias *made = g_new0(LwOpnAlias, 1);
+  made->name = get(opn, node, "name");
+  made->type = get(opn, node, "type");
+  made->enabled = enabled;
+  made->content = get_list(opn, node, content, separators);
+  if (made->name && made->type)
+    g_ptr_array_add(opn->aliases, made);
+  else
+    free_alias(made);
+}
+
 static void read_aliases(LwOpn *opn, xmlNode *root) {
   xmlNode *aliases = lw_xml_find(root, "OPNsense/Firewall/Alias/aliases");
-  LW_XML_EACH(node, aliases, "alias") {
-    LwOpnAlias *made = g_new0(LwOpnAlias, 1);
-    made->name = get(opn, node, "name");
-    made->type = get(opn, node, "type");
-    made->enabled = is_true(node, "enabled") || !is_there(node, "enabled");
-    made->content = get_list(opn, node, "content", "\r\n,");
-    if (made->name && made->type)
-      g_ptr_array_add(opn->aliases, made);
-    else
-      free_alias(made);
-  }
+  LW_XML_EACH(node, aliases, "alias")
+  read_alias(opn, node, is_true(node, "enabled") || !is_there(node, "enabled"), "content", "\r\n,");
   xmlNode *old = lw_xml_find(root, "aliases"); /* before 20.1 */
   LW_XML_EACH(node, old, "alias") {
-    LwOpnAlias *made = g_new0(LwOpnAlias, 1);
-    made->name = get(opn, node, "name");
-    made->type = get(opn, node, "type");
-    made->enabled = TRUE;
-    made->content = get_list(opn, node, "address", " ");
-    if (made->name && made->type && !lw_opn_alias(opn, made->name))
-      g_ptr_array_add(opn->aliases, made);
-    else
-      free_alias(made);
+    const char *name = get(opn, node, "name");
+    if (name && !lw_opn_alias(opn, name))
+      read_alias(opn, node, TRUE, "address", " ");
   }
   xmlNode *groups = lw_xml_find(root, "ifgroups");
   LW_XML_EACH(node, groups, "ifgroupentry") {
@@ -382,23 +403,24 @@ static const char *protocol_of(LwOpn *opn, xmlNode *node) {
 }
 
 static LwOpnRule *rule_common(LwOpn *opn, xmlNode *node) {
+  static const Field fields[] = {TEXT(LwOpnRule, family, "ipprotocol"),
+                                 TEXT(LwOpnRule, interface, "interface"),
+                                 TRUTH(LwOpnRule, interface_not, "interfacenot"),
+                                 TEXT(LwOpnRule, direction, "direction"),
+                                 TEXT(LwOpnRule, icmp_types, "icmptype"),
+                                 TEXT(LwOpnRule, icmp6_types, "icmp6type"),
+                                 TEXT(LwOpnRule, gateway, "gateway"),
+                                 TRUTH(LwOpnRule, no_reply_to, "disablereplyto"),
+                                 TRUTH(LwOpnRule, log, "log"),
+                                 TRUTH(LwOpnRule, allow_options, "allowopts"),
+                                 TEXT(LwOpnRule, state, "statetype"),
+                                 TEXT(LwOpnRule, schedule, "sched"),
+                                 TEXT(LwOpnRule, tag, "tag"),
+                                 TEXT(LwOpnRule, tagged, "tagged")};
   LwOpnRule *made = g_new0(LwOpnRule, 1);
+  read_fields(opn, node, made, fields, G_N_ELEMENTS(fields));
   made->protocol = protocol_of(opn, node);
-  made->family = get(opn, node, "ipprotocol");
-  made->interface = get(opn, node, "interface");
-  made->interface_not = is_true(node, "interfacenot");
-  made->direction = get(opn, node, "direction");
-  made->icmp_types = get(opn, node, "icmptype");
-  made->icmp6_types = get(opn, node, "icmp6type");
-  made->gateway = get(opn, node, "gateway");
-  made->no_reply_to = is_true(node, "disablereplyto");
-  made->log = is_true(node, "log");
-  made->allow_options = is_true(node, "allowopts");
-  made->state = get(opn, node, "statetype");
   made->flags = tcp_flags(opn, node, made->protocol);
-  made->schedule = get(opn, node, "sched");
-  made->tag = get(opn, node, "tag");
-  made->tagged = get(opn, node, "tagged");
   made->narrows = read_narrowing(opn, node);
   xmlChar *uuid = xmlGetProp(node, (const xmlChar *)"uuid");
   g_autofree char *valid = uuid ? g_utf8_make_valid((const char *)uuid, -1) : NULL;
@@ -744,63 +766,4 @@ LwOpn *lw_opn_parse(const char *text, gsize length, GError **error) {
   note_unread(opn, root);
   xmlFreeDoc(doc);
   return opn;
-}
-
-const LwOpnInterface *lw_opn_interface(const LwOpn *opn, const char *key) {
-  for (guint i = 0; key && i < opn->interfaces->len; i++) {
-    const LwOpnInterface *each = opn->interfaces->pdata[i];
-    if (g_str_equal(each->key, key))
-      return each;
-  }
-  return NULL;
-}
-
-const LwOpnInterface *lw_opn_interface_of_device(const LwOpn *opn, const char *device) {
-  for (guint i = 0; device && i < opn->interfaces->len; i++) {
-    const LwOpnInterface *each = opn->interfaces->pdata[i];
-    if (each->device && g_str_equal(each->device, device))
-      return each;
-  }
-  return NULL;
-}
-
-const LwOpnAlias *lw_opn_alias(const LwOpn *opn, const char *name) {
-  for (guint i = 0; name && i < opn->aliases->len; i++) {
-    const LwOpnAlias *each = opn->aliases->pdata[i];
-    if (g_str_equal(each->name, name))
-      return each;
-  }
-  return NULL;
-}
-
-char *lw_opn_rule_name(const LwOpnRule *rule) {
-  if (*rule->descr)
-    return g_strdup(rule->descr);
-  if (rule->automatic)
-    return g_strdup("an automatic rule");
-  return g_strdup_printf("rule %u of %s", rule->number, rule->legacy ? "Rules (old page)" : "Rules");
-}
-
-int lw_opn_natural_cmp(const char *a, const char *b) {
-  while (*a && *b) {
-    if (g_ascii_isdigit(*a) && g_ascii_isdigit(*b)) {
-      while (*a == '0' && g_ascii_isdigit(a[1]))
-        a++;
-      while (*b == '0' && g_ascii_isdigit(b[1]))
-        b++;
-      gsize digits_a = strspn(a, "0123456789"), digits_b = strspn(b, "0123456789");
-      if (digits_a != digits_b)
-        return digits_a < digits_b ? -1 : 1;
-      int order = strncmp(a, b, digits_a);
-      if (order)
-        return order;
-      a += digits_a;
-      b += digits_b;
-    } else if (*a != *b) {
-      return (guchar)*a < (guchar)*b ? -1 : 1;
-    } else {
-      a++, b++;
-    }
-  }
-  return *a ? 1 : *b ? -1 : 0;
 }

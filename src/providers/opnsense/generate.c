@@ -515,6 +515,12 @@ static void add_source_nat(LwOpnMaker *maker) {
     }
 }
 
+/* A field that has a value; without one it is not in the file. */
+static void add_known(xmlNode *node, const char *name, const char *value) {
+  if (value)
+    lw_opn_add(node, name, value);
+}
+
 static void set_or(xmlNode *node, const char *name, const char *text, const char *missing) {
   lw_opn_add(node, name, text ? text : missing);
 }
@@ -538,22 +544,16 @@ static void add_rule(LwOpnMaker *maker, const LwOpnNewRule *rule, const char *de
   lw_opn_add(node, "direction", "in");
   lw_opn_add(node, "ipprotocol", "inet");
   set_or(node, "protocol", rule->protocol, "any");
-  if (rule->icmp)
-    lw_opn_add(node, "icmptype", rule->icmp);
+  add_known(node, "icmptype", rule->icmp);
   set_or(node, "source_net", rule->source, "any");
   lw_opn_add(node, "source_not", "0");
-  if (rule->source_port)
-    lw_opn_add(node, "source_port", rule->source_port);
+  add_known(node, "source_port", rule->source_port);
   set_or(node, "destination_net", rule->destination, "any");
   lw_opn_add(node, "destination_not", "0");
-  if (rule->port)
-    lw_opn_add(node, "destination_port", rule->port);
-  if (rule->gateway)
-    lw_opn_add(node, "gateway", rule->gateway);
-  if (rule->reply_to)
-    lw_opn_add(node, "replyto", rule->reply_to);
-  if (rule->tagged)
-    lw_opn_add(node, "tagged", rule->tagged);
+  add_known(node, "destination_port", rule->port);
+  add_known(node, "gateway", rule->gateway);
+  add_known(node, "replyto", rule->reply_to);
+  add_known(node, "tagged", rule->tagged);
   lw_opn_add(node, "log", rule->log ? "1" : "0");
   lw_opn_add(node, "description", descr);
 }
@@ -586,19 +586,15 @@ static void add_forward(LwOpnMaker *maker, const LwOpnNewForward *forward, const
   lw_opn_add(node, "protocol", forward->protocol);
   xmlNode *source = lw_opn_add(node, "source", NULL);
   set_or(source, "network", forward->source, "any");
-  if (forward->source_port)
-    lw_opn_add(source, "port", forward->source_port);
+  add_known(source, "port", forward->source_port);
   xmlNode *destination = lw_opn_add(node, "destination", NULL);
   if (forward->destination_not)
     lw_opn_add(destination, "not", "1");
   set_or(destination, "network", forward->destination, "any");
   lw_opn_add(destination, "port", forward->port);
-  if (forward->target)
-    lw_opn_add(node, "target", forward->target);
-  if (forward->local_port)
-    lw_opn_add(node, "local-port", forward->local_port);
-  if (forward->tag)
-    lw_opn_add(node, "tag", forward->tag);
+  add_known(node, "target", forward->target);
+  add_known(node, "local-port", forward->local_port);
+  add_known(node, "tag", forward->tag);
   lw_opn_add(node, "natreflection", "disable");
   lw_opn_add(node, "descr", descr);
 }

@@ -43,91 +43,85 @@ static void description(GString *out, const LwPfRule *rule) {
   word(out, "# %s", line);
 }
 
-static void tags(GString *out, const LwPfRule *rule) {
-  if (rule->tag)
-    word(out, "tag %s", rule->tag);
-  if (rule->tagged)
-    word(out, "tagged %s", rule->tagged);
+/* "HEAD VALUE", where there is one. */
+static void maybe(GString *out, const char *head, const char *value) {
+  if (value)
+    word(out, "%s %s", head, value);
 }
 
-static void filter_text(GString *out, const LwPfRule *rule) {
-  word(out, "%s", g_str_equal(rule->action, "reject") ? "block return" : rule->action);
-  if (!rule->in || !rule->out)
-    word(out, "%s", rule->in ? "in" : "out");
-  if (rule->log)
-    word(out, "log");
-  if (rule->quick)
-    word(out, "quick");
-  interface(out, rule);
-  if (rule->gateway)
-    word(out, "route-to %s", rule->gateway->route);
-  if (rule->reply)
-    word(out, "reply-to %s", rule->reply);
-  family(out, rule);
-  protocol(out, rule);
+static void flag(GString *out, gboolean set, const char *text) {
+  if (set)
+    word(out, "%s", text);
+}
+
+static void tags(GString *out, const LwPfRule *rule) {
+  maybe(out, "tag", rule->tag);
+  maybe(out, "tagged", rule->tagged);
+}
+
+static void ends(GString *out, const LwPfRule *rule) {
   curly(out, "from", rule->from);
   curly(out, "port", rule->from_port);
   curly(out, "to", rule->to);
   curly(out, "port", rule->to_port);
+}
+
+static void target(GString *out, const LwPfRule *rule) {
+  maybe(out, "->", rule->target);
+  maybe(out, "port", rule->target_port);
+  flag(out, rule->pool != NULL, rule->pool);
+}
+
+static void filter_text(GString *out, const LwPfRule *rule) {
+  word(out, "%s", g_str_equal(rule->action, "reject") ? "block return" : rule->action);
+  flag(out, !rule->in || !rule->out, rule->in ? "in" : "out");
+  flag(out, rule->log, "log");
+  flag(out, rule->quick, "quick");
+  interface(out, rule);
+  maybe(out, "route-to", rule->gateway ? rule->gateway->route : NULL);
+  maybe(out, "reply-to", rule->reply);
+  family(out, rule);
+  protocol(out, rule);
+  ends(out, rule);
   if (rule->icmp_types)
     word(out, "icmp-type {%s}", rule->icmp_types);
   if (rule->icmp6_types)
     word(out, "icmp6-type {%s}", rule->icmp6_types);
-  if (rule->flags)
-    word(out, "flags %s", rule->flags);
-  if (rule->state)
-    word(out, "%s", rule->state);
+  maybe(out, "flags", rule->flags);
+  flag(out, rule->state != NULL, rule->state);
   tags(out, rule);
-  if (rule->allow_options)
-    word(out, "allow-opts");
+  flag(out, rule->allow_options, "allow-opts");
   if (rule->label)
     word(out, "label \"%.63s\"", rule->label);
 }
 
 static void rdr_text(GString *out, const LwPfRule *rule) {
   word(out, "%s", rule->negative ? "no rdr" : "rdr");
-  if (rule->pass)
-    word(out, "pass");
-  if (rule->log)
-    word(out, "log");
+  flag(out, rule->pass, "pass");
+  flag(out, rule->log, "log");
   interface(out, rule);
   family(out, rule);
   protocol(out, rule);
-  if (!g_str_equal(rule->from, "any") || rule->forward)
-    curly(out, "from", rule->from);
-  curly(out, "port", rule->from_port);
-  curly(out, "to", rule->to);
-  curly(out, "port", rule->to_port);
+  LwPfRule shown = *rule; /* "from any" is not said of what OPNsense makes itself */
+  if (!rule->forward && g_str_equal(rule->from, "any"))
+    shown.from = NULL;
+  ends(out, &shown);
   tags(out, rule);
-  if (rule->target)
-    word(out, "-> %s", rule->target);
-  if (rule->target_port)
-    word(out, "port %s", rule->target_port);
-  if (rule->pool)
-    word(out, "%s", rule->pool);
+  target(out, rule);
 }
 
 static void nat_text(GString *out, const LwPfRule *rule) {
   word(out, "%s", rule->negative ? "no nat" : "nat");
-  if (rule->log)
-    word(out, "log");
+  flag(out, rule->log, "log");
   interface(out, rule);
   family(out, rule);
   protocol(out, rule);
-  word(out, "from %s", rule->from);
-  if (rule->from_port)
-    word(out, "port %s", rule->from_port);
-  word(out, "to %s", rule->to);
-  if (rule->to_port)
-    word(out, "port %s", rule->to_port);
-  if (rule->target)
-    word(out, "-> %s", rule->target);
-  if (rule->target_port)
-    word(out, "port %s", rule->target_port);
-  if (rule->pool)
-    word(out, "%s", rule->pool);
-  if (rule->static_port)
-    word(out, "static-port");
+  maybe(out, "from", rule->from);
+  maybe(out, "port", rule->from_port);
+  maybe(out, "to", rule->to);
+  maybe(out, "port", rule->to_port);
+  target(out, rule);
+  flag(out, rule->static_port, "static-port");
 }
 
 char *lw_pf_rule_text(const LwPfRule *rule) {

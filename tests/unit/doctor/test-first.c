@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "doctor/first.h"
+#include "doctor/join.h"
 #include "spec/spec.h"
 #include "tests/unit/doctor/tree.h"
 
@@ -200,6 +201,63 @@ static void test_names(void) {
   }
 }
 
+static void write_domain(const char *root, const char *name, const char *nics) {
+  g_autofree char *path = g_strdup_printf("/etc/libvirt/qemu/%s.xml", name);
+  g_autofree char *xml =
+      g_strdup_printf("<domain type='kvm'><name>%s</name><devices>%s</devices></domain>", name, nics);
+  tree_write(root, path, xml);
+}
+
+#define CARD(mac, network)                                                                                   \
+  "<interface type='network'><mac address='52:54:00:00:00:" mac "'/><source network='" network               \
+  "'/></interface>"
+
+/* Two reservations of one domain are one machine, and lines that name them go along; another domain with the
+ * same MAC takes nothing of it. */
+static void test_join(void) {
+  static const char yaml[] = "lab: homelab\n"
+                             "host: {uplink: enp1s0, services: {ping: icmp}}\n"
+                             "router: {kind: opnsense}\n"
+                             "segments:\n"
+                             "  lan10:\n"
+                             "    subnet: 192.168.10.0/24\n"
+                             "    egress: direct\n"
+                             "    forward: [{port: tcp/8443, to: web}]\n"
+                             "  lan20: {subnet: 192.168.20.0/24, allow: [\"lan10/web:tcp/80\"]}\n"
+                             "machines:\n"
+                             "  web: {segment: lan10, address: .5, mac: \"52:54:00:00:00:05\"}\n"
+                             "  two: {segment: lan20, address: .6, mac: \"52:54:00:00:00:06\"}\n"
+                             "  three: {segment: lan20, address: .7, mac: \"52:54:00:00:00:07\"}\n";
+  g_autofree char *root = g_dir_make_tmp("lanward-join-XXXXXX", NULL);
+  write_domain(root, "a", CARD("06", "switch-lan20") CARD("05", "switch-lan10"));
+  write_domain(root, "b", CARD("07", "switch-lan20") CARD("05", "switch-lan10"));
+  tree_write(root, "/sys/class/net/enp1s0/address", "52:54:00:00:00:01\n");
+  g_autoptr(LwSeen) seen = lw_seen_look(root);
+  g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func((GDestroyNotify)lw_diagnostic_free);
+  g_autoptr(LwSecretStore) secrets = lw_secret_store_new(NULL);
+  g_autoptr(LwLab) lab =
+      lw_spec_parse(yaml, strlen(yaml), "lab.yaml", NULL, LW_SPEC_TWIN, secrets, diagnostics);
+  g_assert_nonnull(lab);
+  g_autoptr(GHashTable) segments = g_hash_table_new(g_str_hash, g_str_equal);
+  LwFirstCards cards = {LW_NONE, segments};
+  LwFirstAnswers answers = {.uplink = "enp1s0"};
+  g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GError) error = NULL;
+  g_assert_true(lw_first_join(lab, &cards, seen, &answers, notes, &error));
+  g_autofree char *text = checked(lab);
+  g_assert_cmpuint(lab->machines->len, ==, 2);
+  const LwMachine *two = lw_lab_machine(lab, 0), *three = lw_lab_machine(lab, 1);
+  g_assert_cmpstr(two->name, ==, "two");
+  g_assert_cmpstr(two->object, ==, "a");
+  g_assert_cmpuint(two->nics->len, ==, 2);
+  g_assert_cmpuint(three->nics->len, ==, 1);
+  const LwForward *forward = lw_lab_segment(lab, 0)->forwards->pdata[0];
+  g_assert_cmpuint(forward->machine, ==, 0);
+  g_assert_cmpuint(forward->nic, ==, 1);
+  g_assert_true(noted(notes, "b is left out: a NIC of it has the MAC of one of a"));
+  g_assert_true(lw_tree_remove(root, NULL));
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/first/init", test_init);
@@ -208,5 +266,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/first/import", test_import);
   g_test_add_func("/first/import-nothing", test_import_nothing);
   g_test_add_func("/first/names", test_names);
+  g_test_add_func("/doctor/first/join", test_join);
   return g_test_run();
 }

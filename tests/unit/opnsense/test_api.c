@@ -6,6 +6,7 @@
 #include "providers/opnsense/api.h"
 #include "providers/opnsense/generate.h"
 #include "providers/opnsense/lease.h"
+#include "providers/opnsense/opnsense.h"
 #include "spec/spec.h"
 
 #include <gio/gio.h>
@@ -375,6 +376,57 @@ static void end_idle_threads(void) {
   }
 }
 
+/* The requests made in the file, one after the other, lead to the file that is wanted, and nowhere else on
+ * the way: the others' items stay what they were. */
+static void test_patch(gconstpointer data) {
+  const Case *each = data;
+  Scene scene;
+  g_autoptr(GError) error = NULL;
+  each->open(&scene);
+  for (guint i = 0; i <= scene.changes->len; i++) {
+    g_autoptr(GPtrArray) some = g_ptr_array_new(), by_hand = g_ptr_array_new_with_free_func(g_free);
+    for (guint c = 0; c < i; c++)
+      g_ptr_array_add(some, scene.changes->pdata[c]);
+    g_autofree char *patched = lw_opn_with_changes(scene.before, some, &error);
+    g_assert_no_error(error);
+    g_autoptr(GPtrArray) left = lw_opn_changes(patched, scene.after, by_hand, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(left->len, ==, scene.changes->len - i);
+    g_assert_cmpuint(by_hand->len, ==, scene.by_hand->len);
+  }
+  close_scene(&scene);
+}
+
+/* Requests for a list of items come in an order of their own: what is named before what names it, what blocks
+ * before what passes, and rules that pass from the first to the last. */
+static void test_order(void) {
+  g_autofree char *config = config_with("lab: homelab", "lab: homelab");
+  g_autoptr(LwResourceSet) items = lw_opn_all_items(config, NULL);
+  g_autoptr(GPtrArray) changes = lw_changes_new();
+  for (guint i = items->list->len; i > 0; i--)
+    g_ptr_array_add(changes, lw_change_new(LW_CHANGE_CREATE, NULL, items->list->pdata[i - 1]));
+  g_autoptr(GPtrArray) requests = lw_opn_item_changes(changes, NULL);
+  g_assert_cmpuint(requests->len, ==, items->list->len);
+  gboolean rules = FALSE, passes = FALSE;
+  gint64 last = 0;
+  for (guint i = 0; i < requests->len; i++) {
+    const LwOpnChange *request = requests->pdata[i];
+    gboolean rule = g_str_equal(request->kind->name, "rule");
+    gboolean pass = rule && g_str_equal(json_object_get_string_member(request->after, "action"), "pass");
+    g_assert_false(passes && !pass);
+    g_assert_true(rule || !rules || g_str_equal(request->kind->name, "forward"));
+    gint64 sequence =
+        pass ? g_ascii_strtoll(json_object_get_string_member(request->after, "sequence"), NULL, 10) : 0;
+    g_assert_true(!passes || sequence >= last);
+    last = sequence;
+    rules |= rule;
+    passes |= pass;
+    for (guint s = 0; s < 2; s++) /* secrets are in no item */
+      g_assert_false(json_object_has_member(request->after, s ? "psk" : "privkey"));
+  }
+  g_assert_true(passes);
+}
+
 /* What a lease is, of what OPNsense's overview of interfaces tells. */
 static void test_lease(void) {
   static const struct {
@@ -408,6 +460,8 @@ int main(int argc, char **argv) {
   for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
     g_autofree char *apply = g_strdup_printf("/opnsense/api/apply/%s", cases[i].name);
     g_autofree char *faults = g_strdup_printf("/opnsense/api/faults/%s", cases[i].name);
+    g_autofree char *patch = g_strdup_printf("/opnsense/api/patch/%s", cases[i].name);
+    g_test_add_data_func(patch, &cases[i], test_patch);
     g_test_add_data_func(apply, &cases[i], test_apply);
     g_test_add_data_func(faults, &cases[i], test_faults);
   }
@@ -417,6 +471,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/opnsense/api/by-hand", test_by_hand);
   g_test_add_func("/opnsense/api/pin", test_pin);
   g_test_add_func("/opnsense/api/lease", test_lease);
+  g_test_add_func("/opnsense/api/order", test_order);
   int status = g_test_run();
   end_idle_threads();
   return status;
