@@ -121,7 +121,7 @@ static void judge_row(Prove *p, LwStaticRow *row) {
     const LwArrival *arrival = arrivals->pdata[i];
     judge_at(p, row, lw_static_place_of(p, arrival), arrival->packets);
   }
-  lw_static_row_end(p, row);
+  lw_static_row_leave(p, row);
 }
 
 void lw_static_judge_related(Prove *p) {
