@@ -196,6 +196,8 @@ gboolean lw_live_is_satisfied(const LwLive *live, const LwProbe *probe) {
   case LW_PROBE_ECHO:
   case LW_PROBE_DNS:
     return lw_live_ask_is_satisfied(probe);
+  case LW_PROBE_RELATED:
+    return lw_live_error_is_satisfied(live, probe);
   case LW_PROBE_CELL:
     break;
   }

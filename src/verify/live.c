@@ -359,7 +359,7 @@ typedef struct {
   guint station;
 } Ear;
 
-static void note_sighting(LwProbe *probe, guint station, const LwSighting *sighting) {
+void lw_live_note_sighting(LwProbe *probe, guint station, const LwSighting *sighting) {
   if (!probe->seen)
     probe->seen = g_array_new(FALSE, FALSE, sizeof(LwSeenAt));
   for (guint i = 0; i < probe->seen->len; i++) {
@@ -367,8 +367,9 @@ static void note_sighting(LwProbe *probe, guint station, const LwSighting *sight
     if (known->station == station && known->how == sighting->how && known->link == sighting->link)
       return;
   }
-  LwSeenAt seen = {station, sighting->how, sighting->link, sighting->packet.source,
-                   sighting->packet.destination};
+  const LwPacket *packet = &sighting->packet;
+  LwSeenAt seen = {station,       sighting->how, sighting->link, packet->source, packet->destination,
+                   packet->sport, packet->dport};
   g_array_append_val(probe->seen, seen);
 }
 
@@ -403,7 +404,7 @@ static void hear_request(LwLive *live, guint station, const LwSighting *sighting
   gboolean router = lw_live_place(live, live->place_of[station])->zone.kind == LW_ZONE_ROUTER;
   if (router && sighting->how == LW_SEEN_WIRE)
     probe->at_router = TRUE;
-  note_sighting(probe, station, sighting);
+  lw_live_note_sighting(probe, station, sighting);
   if (udp && sighting->how == LW_SEEN_LOCAL)
     answer_udp(live, station, packet);
 }
@@ -427,7 +428,7 @@ static gboolean hear_at_port(const LwLive *live, guint station, const LwSighting
   if (leg && ours && sighting->how == LW_SEEN_LEFT)
     ((LwProbe *)live->probes->pdata[number])->at_router = TRUE;
   else if (leg && ours && sighting->how == LW_SEEN_CAME)
-    note_sighting(live->probes->pdata[number], station, sighting);
+    lw_live_note_sighting(live->probes->pdata[number], station, sighting);
   return leg || sighting->how == LW_SEEN_CAME;
 }
 
@@ -454,6 +455,10 @@ static void hear(const LwSighting *sighting, gpointer data) {
   if (number >= live->probes->len)
     return; /* somebody else's, or of another run */
   LwProbe *probe = g_ptr_array_index(live->probes, number);
+  if (packet->role == LW_PACKET_ERROR) {
+    lw_live_hear_error(live, ear->station, sighting, probe);
+    return;
+  }
   if (sighting->how == LW_SEEN_LEFT && (packet->role != LW_PACKET_REQUEST || ear->station == probe->station))
     return; /* an answer, or how it was sent */
   if (packet->role == LW_PACKET_REQUEST)
@@ -572,7 +577,25 @@ static gboolean meet_router(LwLive *live) {
   return lw_live_meets_router(live);
 }
 
-static void run(LwLive *live) {
+static gboolean is_error(const LwProbe *probe) {
+  return probe->kind == LW_PROBE_RELATED;
+}
+
+/* Errors of the flows that were seen to pass just now. */
+static void run_errors(LwLive *live, const LwStatic *proof, GArray *fds) {
+  if (live->world->opaque_router) {
+    g_ptr_array_add(
+        live->report->left_out,
+        g_strdup("ICMP errors of open flows: which flows the router tracks is not seen from outside"));
+    return;
+  }
+  lw_live_add_errors(live, proof);
+  send_waiting(live, is_error, TRUE);
+  wait_for(live, fds, is_error, DECIDE_MS);
+  settle(live, fds);
+}
+
+static void run(LwLive *live, const LwStatic *proof) {
   g_autoptr(GArray) fds = ears_of(live);
   wake_tunnels(live);
   send_waiting(live, is_sentinel, TRUE);
@@ -586,6 +609,7 @@ static void run(LwLive *live) {
   send_waiting(live, is_sentinel, TRUE);
   wait_for(live, fds, is_any, DECIDE_MS);
   settle(live, fds);
+  run_errors(live, proof, fds);
 }
 
 static LwVerifyReport *report_new(const LwLab *lab, const char *target) {
@@ -612,7 +636,7 @@ static void take_cells(LwLive *live) {
   }
 }
 
-static void send_and_judge(LwLive *live) {
+static void send_and_judge(LwLive *live, const LwStatic *proof) {
   if (!meet_router(live)) {
     g_ptr_array_set_size(live->report->left_out, 0); /* of what would have been sent */
     g_ptr_array_add(live->report->left_out,
@@ -621,9 +645,10 @@ static void send_and_judge(LwLive *live) {
     return;
   }
   add_probes(live);
-  run(live);
+  run(live, proof);
   lw_live_judge(live);
   lw_live_judge_asks(live);
+  lw_live_judge_errors(live);
   lw_live_tell_untried(live);
 }
 
@@ -649,7 +674,7 @@ LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwV
   live.report->left_out = g_ptr_array_new_with_free_func(g_free);
   if (proof)
     lw_verify_generate(lab, facts, world, &live.around, proof, live.flows, live.report->left_out);
-  send_and_judge(&live);
+  send_and_judge(&live, proof);
   take_cells(&live);
   live.report->elapsed_ms = (g_get_monotonic_time() - start) / 1000;
   return g_steal_pointer(&live.report);

@@ -4,6 +4,7 @@
 #include "verify/capture.h"
 #include "verify/dns.h"
 #include "verify/flows.h"
+#include "verify/static.h"
 
 #include <errno.h>
 
@@ -12,6 +13,7 @@ typedef struct {
   LwHowSeen how;
   guint link;
   LwAddr source, destination; /* as they were then */
+  guint16 sport, dport;
 } LwSeenAt;
 
 typedef enum {
@@ -21,6 +23,7 @@ typedef enum {
   LW_PROBE_DNS,
   LW_PROBE_NEIGHBOUR, /* who has the leg's address? of a router that nobody sees into; comes back, like a
                          sentinel */
+  LW_PROBE_RELATED,   /* an ICMP error */
 } LwProbeKind;
 
 typedef enum { LW_ASK_GATEWAY, LW_ASK_FOREIGN, LW_ASK_OTHER_GATEWAY } LwAskWhom;
@@ -36,10 +39,19 @@ typedef struct {
   LwAddr got; /* unset: nothing came */
 } LwAsk;
 
+/* What a RELATED probe is after: an error about a flow, sent to one end of it. */
+typedef struct {
+  gboolean expect;
+  guint target;    /* the place that it is addressed to */
+  const char *why; /* in words */
+  LwOrigin origin;
+} LwError;
+
 typedef struct {
   LwProbeKind kind;
-  LwFlow *flow; /* CELL */
-  LwAsk ask;    /* ECHO, DNS */
+  LwFlow *flow;  /* CELL */
+  LwAsk ask;     /* ECHO, DNS */
+  LwError error; /* RELATED */
   guint place, station;
   LwVia via;
   guint link; /* frames */
@@ -80,6 +92,8 @@ typedef struct {
   guint *ports; /* … the host's links that its legs are plugged into; 0: none */
 } LwLive;
 
+/* Where it was seen, once each. */
+void lw_live_note_sighting(LwProbe *probe, guint station, const LwSighting *sighting);
 LwProbe *lw_live_add_probe(LwLive *live, LwProbeKind kind, guint place, LwVia via);
 const LwProbePlace *lw_live_place(const LwLive *live, guint index);
 
@@ -88,6 +102,12 @@ void lw_live_add_asks(LwLive *live);
 void lw_live_hear_answer(LwProbe *probe, const LwPacket *packet);
 gboolean lw_live_ask_is_satisfied(const LwProbe *probe);
 void lw_live_judge_asks(LwLive *live);
+
+/* related.c: when the flows that they are about are open, and were seen. proof: nullable */
+void lw_live_add_errors(LwLive *live, const LwStatic *proof);
+void lw_live_hear_error(LwLive *live, guint station, const LwSighting *sighting, LwProbe *probe);
+gboolean lw_live_error_is_satisfied(const LwLive *live, const LwProbe *probe);
+void lw_live_judge_errors(LwLive *live);
 
 /* judge.c */
 /* Where what leaves is seen because nothing beyond is ours: the router's exits, its legs (to a machine that

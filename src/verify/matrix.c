@@ -341,6 +341,8 @@ char *lw_verify_format(const LwVerifyReport *report, const LwLab *lab, gboolean 
     put(&p, report->left_out->pdata[i], 0, "");
     g_string_append_c(p.out, '\n');
   }
+  if (report->errors)
+    g_string_append_printf(p.out, "\n%u ICMP errors sent, of open flows and of none\n", report->errors);
   if (report->lost_tunnels)
     g_string_append_printf(p.out, "\n%u tunnel%s lost, one after the other, in a copy of the router\n",
                            report->lost_tunnels, report->lost_tunnels == 1 ? "" : "s");

@@ -15,6 +15,8 @@
 #define PROTO_UDP 17
 #define PROTO_ICMP6 58
 #define ECHO_REQUEST 8
+#define UNREACHABLE 3
+#define NO_PORT 3
 #define ECHO_REQUEST6 128
 #define ECHO_REPLY6 129
 #define TCP_SYN 0x02
@@ -162,6 +164,32 @@ static gsize build_transport(const LwPacket *packet, guint8 *at) {
   return OTHER_HEADER + put_mark(at + OTHER_HEADER, packet->role, packet->cookie);
 }
 
+static void put_header(guint8 *out, const LwAddr *source, const LwAddr *destination, guint8 protocol,
+                       guint32 cookie, gsize length) {
+  out[0] = 0x45;
+  put16(out + 2, (guint)length);
+  put16(out + 4, cookie & 0xffff);
+  out[8] = 64;
+  out[9] = protocol;
+  memcpy(out + 12, source->bytes, 4);
+  memcpy(out + 16, destination->bytes, 4);
+  put16(out + 10, fold(sum_of(out, IP_HEADER, 0)));
+}
+
+gsize lw_packet_build_error(const LwAddr *source, const LwAddr *destination, guint32 cookie,
+                            const guint8 *about, guint8 out[LW_PACKET_MAX]) {
+  guint8 *at = out + IP_HEADER;
+  memset(out, 0, LW_PACKET_MAX);
+  at[0] = UNREACHABLE;
+  at[1] = NO_PORT;
+  memcpy(at + ICMP_HEADER, about, LW_PACKET_ABOUT);
+  gsize length = ICMP_HEADER + LW_PACKET_ABOUT;
+  length += put_mark(at + length, LW_PACKET_REQUEST, cookie);
+  put16(at + 2, fold(sum_of(at, length, 0)));
+  put_header(out, source, destination, PROTO_ICMP, cookie, IP_HEADER + length);
+  return IP_HEADER + length;
+}
+
 gsize lw_packet_build(const LwPacket *packet, guint8 out[LW_PACKET_MAX]) {
   memset(out, 0, LW_PACKET_MAX);
   if (packet->source.family == 6) {
@@ -175,14 +203,7 @@ gsize lw_packet_build(const LwPacket *packet, guint8 out[LW_PACKET_MAX]) {
     return IP6_HEADER + inner;
   }
   gsize length = IP_HEADER + build_transport(packet, out + IP_HEADER);
-  out[0] = 0x45;
-  put16(out + 2, (guint)length);
-  put16(out + 4, packet->cookie & 0xffff);
-  out[8] = 64;
-  out[9] = protocol_of(packet);
-  memcpy(out + 12, packet->source.bytes, 4);
-  memcpy(out + 16, packet->destination.bytes, 4);
-  put16(out + 10, fold(sum_of(out, IP_HEADER, 0)));
+  put_header(out, &packet->source, &packet->destination, protocol_of(packet), packet->cookie, length);
   return length;
 }
 
@@ -225,6 +246,13 @@ static gboolean parse_icmp(const guint8 *at, gsize length, LwPacket *out) {
   out->proto = LW_PROTO_ICMP;
   LwPacketRole mark;
   gboolean reply = at[0] == 0;
+  gsize whole = ICMP_HEADER + LW_PACKET_ABOUT + MARK_LENGTH;
+  if (at[0] == UNREACHABLE && length == whole &&
+      get_mark(at + length - MARK_LENGTH, MARK_LENGTH, &mark, &out->cookie)) {
+    out->role = LW_PACKET_ERROR;
+    out->icmp_type = at[0];
+    return TRUE;
+  }
   if (get_mark(at + ICMP_HEADER, length - ICMP_HEADER, &mark, &out->cookie)) {
     out->role = reply ? LW_PACKET_REPLY : LW_PACKET_REQUEST;
     out->icmp_type = reply ? 0 : at[0];

@@ -12,6 +12,7 @@ typedef enum {
   LW_PACKET_OTHER,   /* none of ours */
   LW_PACKET_REQUEST, /* SYN, datagram, echo request: as the source sent it */
   LW_PACKET_REPLY,   /* SYN-ACK or RST, answering datagram, echo reply */
+  LW_PACKET_ERROR,   /* an ICMP error: the cookie is at its end */
 } LwPacketRole;
 
 typedef struct {
@@ -31,6 +32,11 @@ typedef struct {
  * ICMP is ICMPv6, an echo). With payload set, that is the UDP payload instead of the cookie. Returns its
  * length. */
 gsize lw_packet_build(const LwPacket *packet, guint8 out[LW_PACKET_MAX]);
+/* An ICMP error (a port that nobody has) about a packet of which the header and eight bytes are `about`:
+ * LW_PACKET_ABOUT of them, IPv4. Returns its length. */
+#define LW_PACKET_ABOUT 28
+gsize lw_packet_build_error(const LwAddr *source, const LwAddr *destination, guint32 cookie,
+                            const guint8 *about, guint8 out[LW_PACKET_MAX]);
 /* FALSE: not a whole IPv4 packet of a protocol we send. A foreign packet is TRUE with role OTHER. */
 gboolean lw_packet_parse(const guint8 *bytes, gsize length, LwPacket *out);
 /* The same of IPv6. */

@@ -155,6 +155,7 @@ JsonNode *lw_verify_to_json(const LwVerifyReport *report) {
     json_builder_add_string_value(b, report->left_out->pdata[i]);
   json_builder_end_array(b);
   add_integer(b, "packets", report->packets);
+  add_integer(b, "errors", report->errors);
   add_integer(b, "lost_tunnels", report->lost_tunnels);
   add_integer(b, "elapsed_ms", report->elapsed_ms);
   json_builder_end_object(b);

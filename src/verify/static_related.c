@@ -33,8 +33,14 @@ static gboolean is_followed(const LwStaticRow *row) {
 /* --- who has flows with whom
  * -------------------------------------------------------------------------------------------- */
 
+/* The host, and the networks behind it, are at one link of the router: no rule tells their errors apart. */
+static LwZone side_of(const LwZone *zone) {
+  return zone->kind == LW_ZONE_NETWORK ? (LwZone){LW_ZONE_HOST, LW_NONE} : *zone;
+}
+
 static char *pair_key(const LwZone *from, const LwZone *to) {
-  return g_strdup_printf("%u/%u %u/%u", from->kind, from->index, to->kind, to->index);
+  LwZone a = side_of(from), b = side_of(to);
+  return g_strdup_printf("%u/%u %u/%u", a.kind, a.index, b.kind, b.index);
 }
 
 void lw_static_note_pairs(const Prove *p, const LwStaticRow *row) {
@@ -58,15 +64,16 @@ static gboolean have_flows(const Prove *p, const LwZone *from, const LwZone *to)
  * ---------------------------------------------------------------------------------------------------------
  */
 
-/* From the sources that the row has. */
-static LwBdd errors_of(const Prove *p, const LwStaticRow *row) {
+/* Anything, from the sources that the row has: followed as a whole, which is much less work than errors
+ * alone. */
+static LwBdd anything_of(const Prove *p, const LwStaticRow *row) {
   static const LwHeaderField others[] = {LW_HEADER_DADDR,     LW_HEADER_PROTO,     LW_HEADER_DPORT,
                                          LW_HEADER_ICMP_TYPE, LW_HEADER_ICMP_CODE, LW_HEADER_TCP_FLAGS,
                                          LW_HEADER_SPORT};
   LwBdd set = row->packets;
   for (guint i = 0; i < G_N_ELEMENTS(others); i++)
     set = lw_packets_forget(p->proof->pool, set, others[i]);
-  return lw_bdd_and(p->proof->pool, set, lw_static_errors(p->proof->pool));
+  return set;
 }
 
 /* What answers of open flows get there, too: more than those can a rule for related open. */
@@ -90,8 +97,9 @@ static LwBdd may_get_there(const Prove *p, const LwStaticRow *row, const LwPlace
     return LW_BDD_TRUE; /* which has flows with everybody, and is told of them */
   if (place->zone.kind == LW_ZONE_INTERNET)
     return lw_static_flow_sources(p, row, place);
-  gboolean own_wire = place->zone.kind == row->zone.kind && place->zone.index == row->zone.index;
-  return own_wire || have_flows(p, &row->zone, &place->zone) ? LW_BDD_TRUE : LW_BDD_FALSE;
+  LwZone here = side_of(&row->zone), there = side_of(&place->zone);
+  gboolean own_side = here.kind == there.kind && here.index == there.index;
+  return own_side || have_flows(p, &row->zone, &place->zone) ? LW_BDD_TRUE : LW_BDD_FALSE;
 }
 
 /* A network behind the host is a place of its own. */
@@ -114,14 +122,18 @@ static void judge_at(const Prove *p, const LwStaticRow *row, LwPlace place, LwBd
 
 static void judge_row(Prove *p, LwStaticRow *row) {
   LwReach *reach = p->proof->reach;
-  lw_static_row_begin(p, row);
+  gboolean scratch = row->stored != NULL; /* of the first rows all is kept, for the others */
+  if (scratch)
+    lw_static_row_begin(p, row);
   g_autoptr(GPtrArray) arrivals =
-      lw_reach_from(reach, &row->start, errors_of(p, row), LW_CT_RELATED, LW_REACH_MAY);
+      lw_reach_from(reach, &row->start, anything_of(p, row), LW_CT_RELATED, LW_REACH_MAY);
   for (guint i = 0; i < arrivals->len; i++) {
     const LwArrival *arrival = arrivals->pdata[i];
-    judge_at(p, row, lw_static_place_of(p, arrival), arrival->packets);
+    LwBdd errors = lw_bdd_and(p->proof->pool, arrival->packets, lw_static_errors(p->proof->pool));
+    judge_at(p, row, lw_static_place_of(p, arrival), errors);
   }
-  lw_static_row_leave(p, row);
+  if (scratch)
+    lw_static_row_leave(p, row);
 }
 
 void lw_static_judge_related(Prove *p) {

@@ -51,6 +51,7 @@ typedef struct {
   /* of char*, nullable: boundaries of the static proof's sets that no packet was sent for, and why */
   GPtrArray *left_out;
   guint packets;
+  guint errors;       /* ICMP errors of open flows that were tried, both those that must come and others */
   guint lost_tunnels; /* tried in a copy of the router (verify/lost.h) */
   gint64 elapsed_ms;
 } LwVerifyReport;

@@ -31,6 +31,7 @@ real() {
   echo "$output"
   [ "$status" -eq 0 ]
   grep -q '^4 tunnels lost, one after the other, in a copy of the router' <<<"$output"
+  grep -qE '^[0-9]{2,} ICMP errors sent, of open flows and of none' <<<"$output"
   grep -q '^not tried: .*lan30 -> internet (' <<<"$output"
 }
 
@@ -93,6 +94,24 @@ real() {
   in_router nft insert rule inet lanward forward ip saddr 192.168.50.99 oifname lan20 accept
   found '✗ lan50 -> lan20: 192\.168\.50\.99 -> 192\.168\.20\..*must not'
   real '✗ lan50 \(192\.168\.50\.99\) -> lan20/.*must not pass, but arrived at cell-'
+}
+
+@test "a rule for ICMP errors of open flows alone" {
+  in_router nft insert rule inet lanward forward iifname lan10 oifname lan20 ct state related accept
+  found '✗ lan10 -> lan20: .* icmp type 3: passes as an ICMP error of an open flow, and no flow of it can be there \(rule'
+  real '✗ .* -> seedbox \(192\.168\.20\.5\): an ICMP error of a flow of somebody with whom no line lets it talk must not pass, but arrived at seedbox'
+}
+
+@test "ICMP errors of no flow let through, and those of open flows dropped" {
+  in_router nft insert rule inet lanward forward ct state invalid icmp type destination-unreachable accept
+  in_router nft insert rule inet lanward forward ct state related drop
+  in_router ip rule add priority 10 iif lan50 lookup "$((0x4c01))"
+  found '✗ lan10 -> lan20: .* icmp type 3: passes without belonging to a flow'
+  grep -E '✗ lan50 -> wan: .*: passes without belonging to a flow' <<<"$output"
+  real '✗ gaming -> seedbox .*: an ICMP error of no flow must not pass, but arrived at seedbox'
+  grep -E '✗ vault -> internet .*: an ICMP error of no flow must not pass, but arrived at' <<<"$output"
+  grep -E '✗ .*internet.* -> gaming \(.*\): an ICMP error of its own open flow must come, and does not' <<<"$output"
+  in_router ip rule del priority 10
 }
 
 @test "plan says which flow the repair of a rule changed by hand closes" {

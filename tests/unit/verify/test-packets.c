@@ -52,6 +52,24 @@ static void test_round_trip(void) {
   }
 }
 
+/* An error repeats the head of a packet, and carries a cookie of its own behind it. */
+static void test_errors(void) {
+  guint8 bytes[LW_PACKET_MAX], about[LW_PACKET_MAX];
+  LwPacket flow = sample(LW_PROTO_UDP), out;
+  lw_packet_build(&flow, about);
+  gsize length = lw_packet_build_error(&flow.destination, &flow.source, 0xcafe0001, about, bytes);
+  assert_checksums(bytes, length, 1);
+  g_assert_true(lw_packet_parse(bytes, length, &out));
+  g_assert_cmpint(out.role, ==, LW_PACKET_ERROR);
+  g_assert_cmphex(out.cookie, ==, 0xcafe0001);
+  g_assert_cmpuint(out.icmp_type, ==, 3);
+  g_assert_cmpmem(bytes + 28, LW_PACKET_ABOUT, about, LW_PACKET_ABOUT);
+  g_assert_true(lw_addr_equal(&out.destination, &flow.source));
+  bytes[length - 12] ^= 1; /* not our mark: somebody's error, about a packet of somebody */
+  g_assert_true(lw_packet_parse(bytes, length, &out));
+  g_assert_cmpint(out.role, ==, LW_PACKET_OTHER);
+}
+
 static void test_replies(void) {
   guint8 bytes[LW_PACKET_MAX];
   LwPacket in = sample(LW_PROTO_TCP), out;
@@ -206,6 +224,7 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/verify/packets/round-trip", test_round_trip);
   g_test_add_func("/verify/packets/replies", test_replies);
+  g_test_add_func("/verify/packets/errors", test_errors);
   g_test_add_func("/verify/packets/foreign", test_foreign);
   g_test_add_func("/verify/packets/hostile", test_hostile);
   g_test_add_func("/verify/packets/ipv6", test_ipv6);

@@ -124,7 +124,8 @@ static void test_json(void) {
       "\"exits\":[{\"segment\":\"lan50\",\"source\":\"192.168.50.25\",\"exit\":\"none\",\"seen\":null,"
       "\"resolver_expected\":null,\"resolver_seen\":null,\"ok\":true}],"
       "\"violations\":[\"it "
-      "leaks\"],\"unknown\":[],\"not_tried\":[],\"packets\":312,\"lost_tunnels\":0,\"elapsed_ms\":940}";
+      "leaks\"],\"unknown\":[],\"not_tried\":[],\"packets\":312,\"errors\":0,\"lost_tunnels\":0,\"elapsed_"
+      "ms\":940}";
   g_autoptr(LwVerifyReport) report = made_up();
   add_cell(report, "lan10", "lan20", "tcp/22", FALSE, LW_CELL_ALLOW);
   add_exit(report, "lan50", "192.168.50.25", "none", NULL, NULL, TRUE);
