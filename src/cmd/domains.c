@@ -60,6 +60,8 @@ static void learn_router_ports(LwSession *session, const LwLibvirtDomain *router
     g_autofree char *path = g_strdup_printf("/sys/class/net/%s/master", port);
     g_autofree char *link = *port ? g_file_read_link(path, NULL) : NULL;
     g_autofree char *bridge = link ? g_path_get_basename(link) : NULL;
+    if (g_strcmp0(bridge, session->lab->host.bridge) == 0)
+      g_hash_table_replace(session->facts->router_ports, g_strdup(bridge), g_strdup(port));
     for (guint i = 0; bridge && i < session->lab->segments->len; i++) {
       const LwSegment *segment = lw_lab_segment(session->lab, i);
       g_autofree char *named = lw_name_router_port(segment);

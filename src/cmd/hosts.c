@@ -72,13 +72,14 @@ static void tell(const LwSession *session, const LwPlan *plan, guint seconds) {
 
 gboolean lw_host_prepare_rescue(const LwSession *session, const LwPlan *plan, const LwResourceSet *wanted,
                                 guint seconds, GError **error) {
-  if (!session->host || (!lw_host_changes_uplink(session, plan) && !changes_router(session, plan)))
+  if (!session->host || lw_plan_is_empty(plan))
     return TRUE;
   g_autofree char *script =
       lw_host_rescue_script(session->host, session->lab, wanted, session->context.run_dir);
   if (!lw_file_write_atomic(LW_RESCUE_FILE, script, strlen(script), 0700, error))
     return FALSE;
-  if (!session->invocation->quiet && !session->invocation->json)
+  gboolean felt = lw_host_changes_uplink(session, plan) || changes_router(session, plan);
+  if (felt && !session->invocation->quiet && !session->invocation->json)
     tell(session, plan, seconds);
   return TRUE;
 }

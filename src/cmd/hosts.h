@@ -10,7 +10,7 @@ gboolean lw_host_enter(const LwInvocation *invocation, GError **error);
 
 /* Can the plan cut off the person who typed it? On a twin: no. */
 gboolean lw_host_changes_uplink(const LwSession *session, const LwPlan *plan);
-/* On a host, before a plan that touches the uplink or the router: writes the rescue script, and tells where
- * it is and what will be felt. seconds: until it is taken back, 0: never. */
+/* On a host, before a plan that changes anything: writes the rescue script; where it touches the uplink or
+ * the router, tells where that is and what will be felt. seconds: until it is taken back, 0: never. */
 gboolean lw_host_prepare_rescue(const LwSession *session, const LwPlan *plan, const LwResourceSet *wanted,
                                 guint seconds, GError **error);

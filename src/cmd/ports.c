@@ -63,6 +63,10 @@ void lw_port_watch_free(LwPortWatch *watch) {
 }
 
 gboolean lw_port_watch_set(LwPortWatch *watch, const LwLab *lab, GError **error) {
+  if (!lab) {
+    stop(watch);
+    return TRUE;
+  }
   const char *const bridges[] = {lab->host.bridge, lab->host.management.bridge, NULL};
   if (watch->bridges && g_strv_equal((const char *const *)watch->bridges, bridges))
     return TRUE;

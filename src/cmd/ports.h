@@ -8,5 +8,5 @@ typedef struct LwPortWatch LwPortWatch;
 /* In the default main context. quiet: tells nothing of what it put back. */
 LwPortWatch *lw_port_watch_new(gboolean quiet);
 void lw_port_watch_free(LwPortWatch *watch);
-/* The bridges that count from now on: those of this lab. */
-gboolean lw_port_watch_set(LwPortWatch *watch, const LwLab *lab, GError **error);
+/* The bridges that count from now on: those of this lab; NULL: none. */
+gboolean lw_port_watch_set(LwPortWatch *watch, const LwLab *lab /* nullable */, GError **error);

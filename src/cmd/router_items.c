@@ -56,6 +56,7 @@ void lw_router_seen_unref(LwRouterSeen *seen) {
   g_free(seen->url);
   g_free(seen->version);
   lw_secret_clear(seen->config);
+  g_free(seen->assumed);
   g_free(seen->trouble);
   g_free(seen);
 }
@@ -98,6 +99,15 @@ static const char *not_yet(const LwSession *session) {
   return router->api_url ? NULL : "the file names no API for it: it stays as it was made";
 }
 
+/* An address by lease is in no config.xml. A router that does not tell it is proved with one that is assumed.
+ */
+static void learn_wan(LwRouterSeen *seen, LwOpnApi *api) {
+  g_autoptr(GError) inner = NULL;
+  if (!lw_opn_api_lease(api, seen->config, &seen->wan, &inner))
+    seen->assumed =
+        g_strdup_printf("WAN's address is assumed: the router does not tell it (%s)", inner->message);
+}
+
 static gboolean ask(const LwSession *session, LwRouterSeen *seen, GError **error) {
   const LwRouter *router = &session->lab->router;
   if (!router->api_url || !router->api_key_file) {
@@ -120,12 +130,19 @@ static gboolean ask(const LwSession *session, LwRouterSeen *seen, GError **error
   seen->config = seen->version ? lw_opn_api_download(api, error) : NULL;
   if (!seen->config)
     g_prefix_error(error, "the router at %s: ", router->api_url);
+  else
+    learn_wan(seen, api);
   return seen->config != NULL;
 }
 
-/* WAN is in the same network as the host's uplink. */
+/* WAN is in the network that its lease is of; as long as that is not known, in that of the host's uplink. */
 static void learn_home_lan(LwSession *session, const LwResourceSet *seen) {
   const LwHost *host = &session->lab->host;
+  const LwRouterSeen *router = session->router_seen;
+  if (router && lw_addr_is_set(&router->wan.address.addr)) {
+    session->facts->home_lan = lw_prefix_network(&router->wan.address);
+    return;
+  }
   for (guint i = 0; i < seen->list->len; i++) {
     const LwResource *r = seen->list->pdata[i];
     if (r->kind == LW_RES_ADDRESS && (!r->ns || !*r->ns) && r->prefix.addr.family == 4 && r->link &&
@@ -137,10 +154,11 @@ static void learn_home_lan(LwSession *session, const LwResourceSet *seen) {
 gboolean lw_router_learn(LwSession *session, const LwResourceSet *seen, GError **error) {
   if (!lw_router_is_opnsense(session))
     return TRUE;
-  learn_home_lan(session, seen);
   const char *url = session->lab->router.api_url;
-  if (session->router_seen && g_strcmp0(session->router_seen->url, url) == 0)
+  if (session->router_seen && g_strcmp0(session->router_seen->url, url) == 0) {
+    learn_home_lan(session, seen);
     return TRUE;
+  }
   g_clear_pointer(&session->router_seen, lw_router_seen_unref);
   LwRouterSeen *made = g_new0(LwRouterSeen, 1);
   made->refs = 1;
@@ -156,6 +174,7 @@ gboolean lw_router_learn(LwSession *session, const LwResourceSet *seen, GError *
     }
     made->trouble = g_strdup(inner->message);
   }
+  learn_home_lan(session, seen);
   if (!made->config)
     lw_opnsense_provider_postpone(session->router, at_boot(session) ? LATER : NULL);
   return TRUE;
@@ -512,6 +531,8 @@ GPtrArray *lw_router_lines(const LwSession *session) {
   g_ptr_array_add(out, g_strdup_printf("router: OPNsense %s at %s%s%s", seen->version, seen->url,
                                        plan && plan->only_read ? ": " : "",
                                        plan && plan->only_read ? plan->only_read : ""));
+  if (seen->assumed)
+    g_ptr_array_add(out, g_strdup_printf("note:   %s", seen->assumed));
   if (!plan)
     return out;
   find_idle(plan);
@@ -545,6 +566,12 @@ JsonObject *lw_router_json(const LwSession *session) {
     json_object_set_string_member(object, "version", seen->version);
   if (seen->trouble)
     json_object_set_string_member(object, "trouble", seen->trouble);
+  if (lw_addr_is_set(&seen->wan.address.addr)) {
+    g_autofree char *wan = lw_prefix_format(&seen->wan.address);
+    json_object_set_string_member(object, "wan", wan);
+  }
+  if (seen->assumed)
+    json_object_set_string_member(object, "assumed", seen->assumed);
   if (!plan)
     return object;
   if (plan->only_read)

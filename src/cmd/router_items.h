@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cmd/session.h"
+#include "providers/opnsense/lease.h"
 
 /* What the router said of itself, at the beginning of a command. Counted, since sessions share it. */
 struct LwRouterSeen {
@@ -10,6 +11,8 @@ struct LwRouterSeen {
   char *url, *version; /* version: nullable, when it was not reached */
   gboolean known;      /* lanward knows that version, and may change it */
   char *config;        /* the config.xml with its secrets; NULL: it was not reached */
+  LwOpnLease wan;      /* unset: WAN has a fixed address, or see assumed */
+  char *assumed;       /* why an address is taken for WAN's that it was not asked for; nullable */
   char *trouble;       /* why not; nullable */
 };
 

@@ -42,22 +42,21 @@ static LwResourceSet *with_cables(const LwSession *session, const LwResourceSet 
   return out;
 }
 
-/* The host knows what WAN is on; the file has a stand-in for its lease. */
+/* The file has a stand-in for WAN's lease. The router told what it has; else the host knows what WAN is on,
+ * and any address there that is not the gateway's has to do. */
 static void put_lease(const LwSession *session, LwOpnLinks *links) {
   const LwPrefix *home = &session->facts->home_lan;
-  for (guint i = 0; home->addr.family == 4 && i < links->links->len; i++) {
-    LwOpnLink *link = &g_array_index(links->links, LwOpnLink, i);
-    if (!link->stand_in4)
-      continue;
-    /* any address that is not the gateway's: its own is known to the router alone */
-    LwAddr gateway =
-        lw_addr_is_set(&session->host->gateway) ? session->host->gateway : lw_addr_add(&home->addr, 1);
-    LwAddr own = lw_addr_add(&home->addr, 250);
-    link->address4 =
-        lw_prefix_make(lw_prefix_contains(home, &own) ? own : lw_addr_add(&gateway, 1), home->len);
-    link->gateway4 = gateway;
+  const LwOpnLease *told = session->router_seen ? &session->router_seen->wan : NULL;
+  LwOpnLink *link = lw_opn_links_leased(links);
+  if (!link || home->addr.family != 4)
     return;
-  }
+  LwAddr gateway =
+      lw_addr_is_set(&session->host->gateway) ? session->host->gateway : lw_addr_add(&home->addr, 1);
+  LwAddr own = lw_addr_add(&home->addr, 250);
+  link->address4 = lw_prefix_make(lw_prefix_contains(home, &own) ? own : lw_addr_add(&gateway, 1), home->len);
+  if (told && lw_addr_is_set(&told->address.addr))
+    link->address4 = told->address;
+  link->gateway4 = told && lw_addr_is_set(&told->gateway) ? told->gateway : gateway;
 }
 
 LwResourceSet *lw_router_world(const LwSession *session, const LwResourceSet *here, const char *config,

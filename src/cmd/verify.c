@@ -57,9 +57,11 @@ void lw_verify_world_clear(LwVerifyWorld *world) {
 #define SOMEWHERE "9.9.9.9"
 
 /* The host plays its own home LAN, from its own address there. */
-static LwVerifyWorld host_world(const LwSession *session, const LwAddr *uplink) {
+static LwVerifyWorld host_world(const LwSession *session, const LwAddr *uplink, const LwAddr *wan) {
   LwVerifyWorld v = {.target = lw_target_name(),
                      .ends_at_exits = TRUE,
+                     .opaque_router = session->router_seen != NULL,
+                     .router_wan = *wan,
                      .places = g_ptr_array_new_with_free_func(place_free),
                      .home_lan_host = session->host->gateway};
   (void)lw_addr_parse(SOMEWHERE, &v.internet_host);
@@ -109,9 +111,10 @@ LwVerifyWorld lw_verify_world_of(const LwLab *lab, const LwFacts *facts, const L
   return v;
 }
 
-static LwVerifyWorld verify_world(const LwSession *session, const LwAddr *uplink) {
+/* wan: an opaque router's address there; unset where it is only assumed. */
+static LwVerifyWorld verify_world(const LwSession *session, const LwAddr *uplink, const LwAddr *wan) {
   if (session->host)
-    return host_world(session, uplink);
+    return host_world(session, uplink, wan);
   return lw_verify_world_of(session->lab, session->facts, session->world);
 }
 
@@ -157,27 +160,53 @@ static LwVerifyReport *cells_of(LwSession *session, const LwProof *still) {
   LwAddr uplink = address_of(still->seen, "", session->lab->host.bridge);
   g_autoptr(GPtrArray) none = session->facts->probes;
   session->facts->probes = lw_verify_wanted_probes(session->lab, session->facts);
-  g_auto(LwVerifyWorld) world = verify_world(session, &uplink);
+  g_auto(LwVerifyWorld) world = verify_world(session, &uplink, &wan);
   LwVerifyReport *report = lw_verify_cells(session->lab, session->facts, &world, &wan, &uplink);
   g_autoptr(GPtrArray) probes = session->facts->probes;
   session->facts->probes = g_steal_pointer(&none);
   return report;
 }
 
+/* WAN's address of a router that is not seen into: not one that was only assumed. */
+static LwAddr known_wan(const LwSession *session, const LwProof *still) {
+  return session->router_seen && !session->router_seen->assumed
+             ? address_of(still->seen, session->facts->router_ns, LW_ROUTER_WAN)
+             : LW_ADDR_NONE;
+}
+
+/* Where a half of the proof was not made, and why. */
+static void leave_out(const LwSession *session, const LwAddr *wan, LwVerifyReport *report) {
+  if (!session->router_seen)
+    return;
+  if (!lw_addr_is_set(wan))
+    g_ptr_array_add(report->left_out,
+                    g_strdup("from the home LAN into the router: its address there is not known"));
+  if (session->lab->tunnels->len)
+    g_ptr_array_add(
+        report->left_out,
+        g_strdup("tunnels that are lost: a virtual machine can't be copied; proved by its rules alone"));
+}
+
+static LwVerifyReport *send_packets(const LwSession *session, const LwProof *still, GError **error) {
+  LwAddr uplink = address_of(still->seen, "", session->lab->host.bridge), wan = known_wan(session, still);
+  g_auto(LwVerifyWorld) world = verify_world(session, &uplink, &wan);
+  LwVerifyReport *report = lw_verify_live(session->lab, session->facts, &world, still->proof, error);
+  if (!report)
+    return NULL;
+  lw_echo_ask(session, &world, report);
+  leave_out(session, &wan, report);
+  return report;
+}
+
 /* Probes are machines for a moment: plugged in by one transaction, and out by another, whatever happens
  * between. */
-static LwVerifyReport *prove_live(LwSession *session, const LwProof *still, const LwAddr *uplink,
-                                  GError **error) {
+static LwVerifyReport *prove_live(LwSession *session, const LwProof *still, GError **error) {
   g_autoptr(GPtrArray) none = session->facts->probes;
   session->facts->probes = lw_verify_wanted_probes(session->lab, session->facts);
   g_autoptr(GError) first = NULL;
   g_autoptr(LwVerifyReport) report = NULL;
-  if (lw_session_apply(session, NULL, &first)) {
-    g_auto(LwVerifyWorld) world = verify_world(session, uplink);
-    report = lw_verify_live(session->lab, session->facts, &world, still->proof, &first);
-    if (report)
-      lw_echo_ask(session, &world, report);
-  }
+  if (lw_session_apply(session, NULL, &first))
+    report = send_packets(session, still, &first);
   g_autoptr(GPtrArray) probes = session->facts->probes;
   session->facts->probes = g_steal_pointer(&none);
   if (!lw_session_apply(session, NULL, error))
@@ -185,17 +214,6 @@ static LwVerifyReport *prove_live(LwSession *session, const LwProof *still, cons
   if (!report)
     g_propagate_error(error, g_steal_pointer(&first));
   return g_steal_pointer(&report);
-}
-
-/* Plugging probes in would put right what is not as compiled, before a packet could show what comes of it:
- * then the machines that are there have to do. */
-static LwVerifyReport *prove_live_as_it_is(const LwSession *session, const LwProof *still,
-                                           const LwAddr *uplink, GError **error) {
-  g_auto(LwVerifyWorld) world = verify_world(session, uplink);
-  LwVerifyReport *report = lw_verify_live(session->lab, session->facts, &world, still->proof, error);
-  if (report)
-    lw_echo_ask(session, &world, report);
-  return report;
 }
 
 gboolean lw_verify_write_junit(const LwInvocation *invocation, const LwVerifyReport *report, GError **error) {
@@ -210,53 +228,52 @@ static void add_drift(LwVerifyReport *report, const LwProof *still) {
     g_ptr_array_add(report->violations, g_strdup(still->drift->pdata[i]));
 }
 
-#define NOT_PROBED                                                                                           \
-  "not probed: what passes the router, or ends there. It is a virtual machine with its own kernel: no "      \
-  "probe sees what "                                                                                         \
-  "it does with a packet. Its rules are proved as its API shows them (static)"
-
-/* A proof says what it left out. */
-static void tell_not_probed(const LwSession *session, LwVerifyReport *report) {
-  if (!session->router_seen)
+/* A proof says what it took for granted. */
+static void tell_assumed(const LwSession *session, LwVerifyReport *report) {
+  const LwRouterSeen *router = session->router_seen;
+  if (!router || !report->unknowns)
     return;
-  if (report->unknowns)
-    g_ptr_array_add(report->unknowns, g_strdup(NOT_PROBED));
-  for (guint i = 0; !session->invocation->json && !session->invocation->quiet && report->unknowns &&
-                    i < report->unknowns->len;
-       i++)
+  if (router->assumed)
+    g_ptr_array_add(report->unknowns, g_strdup(router->assumed));
+  gboolean told = !session->invocation->json && !session->invocation->quiet;
+  for (guint i = 0; told && i < report->unknowns->len; i++)
     g_printerr("note: %s\n", (char *)report->unknowns->pdata[i]);
+}
+
+static LwVerifyReport *make_report(LwSession *session, const LwProof *still, gboolean live, GError **error) {
+  if (!live)
+    return cells_of(session, still);
+  /* Plugging probes in would put right what is not as compiled, before a packet could show what comes of it:
+   * then the machines that are there have to do. */
+  LwVerifyReport *report =
+      still->drift->len ? send_packets(session, still, error) : prove_live(session, still, error);
+  if (report)
+    lw_proof_lost_tunnels(session, still, report);
+  return report;
 }
 
 static int verify_inside(LwSession *session) {
   const LwInvocation *invocation = session->invocation;
   gboolean both = invocation->statically == invocation->live;
-  gboolean live = (both || invocation->live) && !session->router_seen;
   g_autoptr(GError) error = NULL;
   g_auto(LwProof) still = {0};
   gint64 start = g_get_monotonic_time();
-  if (session->router_seen && invocation->live && !invocation->statically)
-    return lw_fail_text("verify: " NOT_PROBED ": leave --live out");
   if (!lw_proof_look(session, &still, &error))
     return lw_fail(error);
   lw_proof_prove(session, &still); /* the packets are made of it, too */
-  g_autoptr(LwVerifyReport) report = NULL;
-  LwAddr uplink = address_of(still.seen, "", session->lab->host.bridge);
-  if (live)
-    report = still.drift->len ? prove_live_as_it_is(session, &still, &uplink, &error)
-                              : prove_live(session, &still, &uplink, &error);
-  else
-    report = cells_of(session, &still);
+  g_autoptr(LwVerifyReport) report = make_report(session, &still, both || invocation->live, &error);
   if (!report)
     return lw_fail(error);
-  if (live)
-    lw_proof_lost_tunnels(session, &still, report);
+  if (!both && invocation->live && report->packets == 0)
+    return lw_fail_text("%s",
+                        report->left_out->len ? (char *)report->left_out->pdata[0] : "no packet was sent");
   add_drift(report, &still);
   if (both || invocation->statically) {
     lw_static_report(still.proof, report);
     lw_verify_add_disagreements(report);
   }
   add_broken_asserts(session, report);
-  tell_not_probed(session, report);
+  tell_assumed(session, report);
   lw_verify_complete(report);
   report->elapsed_ms = (g_get_monotonic_time() - start) / 1000;
   return lw_verify_write_junit(invocation, report, &error) ? lw_verify_print(invocation, session->lab, report)

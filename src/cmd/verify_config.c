@@ -8,6 +8,7 @@
 #include "policy/policy.h"
 #include "providers/opnsense/api.h"
 #include "providers/opnsense/lab.h"
+#include "providers/opnsense/lease.h"
 #include "verify/routers.h"
 
 #include <string.h>
@@ -22,6 +23,7 @@ typedef struct {
   LwTwinWorld *around;
   LwOpn *opn;
   LwOpnLinks *links;
+  LwOpnLease wan; /* of --config api */
   LwPf *pf;
   GHashTable *legs;
   GPtrArray *missing; /* of char* */
@@ -51,8 +53,8 @@ static void both_clear(Both *both) {
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Both, both_clear)
 
 /* From the router itself, by the API that the lab's file names. */
-static char *download(const LwInvocation *invocation, const LwLab *lab, const char *file, GError **error) {
-  const LwRouter *router = &lab->router;
+static char *download(const LwInvocation *invocation, Both *both, const char *file, GError **error) {
+  const LwRouter *router = &both->lab->router;
   if (!router->api_url || !router->api_key_file) {
     g_set_error_literal(error, LW_ERROR, LW_ERROR_USAGE,
                         "--config api: the lab's file names no API (router: {api: {url: …, key-file: …}})");
@@ -75,12 +77,25 @@ static char *download(const LwInvocation *invocation, const LwLab *lab, const ch
         lw_opn_version_known(version)
             ? ""
             : ": not a version that this lanward knows (26.7): it is read and proved, and not changed");
-  return lw_opn_api_download(api, error);
+  char *config = lw_opn_api_download(api, error);
+  g_autoptr(GError) inner = NULL;
+  if (config && !lw_opn_api_lease(api, config, &both->wan, &inner))
+    g_printerr("note: WAN's address is assumed: the router does not tell it (%s)\n", inner->message);
+  return config;
+}
+
+static void put_lease(const Both *both) {
+  LwOpnLink *link = lw_opn_links_leased(both->links);
+  if (!link || !lw_addr_is_set(&both->wan.address.addr))
+    return;
+  link->address4 = both->wan.address;
+  if (lw_addr_is_set(&both->wan.gateway))
+    link->gateway4 = both->wan.gateway;
 }
 
 static gboolean read_config(const LwInvocation *invocation, Both *both, const char *file, GError **error) {
   const char *path = invocation->config;
-  char *text = g_str_equal(path, "api") ? download(invocation, both->lab, file, error)
+  char *text = g_str_equal(path, "api") ? download(invocation, both, file, error)
                                         : lw_file_read(path, CONFIG_MAX, NULL, error);
   if (text)
     both->opn = lw_opn_parse(text, strlen(text), error);
@@ -90,6 +105,7 @@ static gboolean read_config(const LwInvocation *invocation, Both *both, const ch
     return FALSE;
   }
   both->links = lw_opn_links_guess(both->opn);
+  put_lease(both);
   both->pf = lw_pf_generate(both->opn, both->links, NULL);
   both->missing = g_ptr_array_new_with_free_func(g_free);
   both->legs = lw_opn_legs(both->lab, both->pf, both->missing);

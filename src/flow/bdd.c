@@ -276,7 +276,7 @@ static inline gboolean recall_of(const Layer *layer, guint32 op, LwBdd a, LwBdd 
   return TRUE;
 }
 
-/* Of sets that stay, what was found out while no scratch was in use holds too. */
+/* Of sets that stay, what comes to one that stays holds for ever. */
 static gboolean recall(const LwBddPool *pool, guint32 op, LwBdd a, LwBdd b, LwBdd *result) {
   return recall_of(pool->now, op, a, b, result) ||
          (pool->now == &pool->scratch && a < pool->mark && b < pool->mark &&
@@ -284,6 +284,11 @@ static gboolean recall(const LwBddPool *pool, guint32 op, LwBdd a, LwBdd b, LwBd
 }
 
 static LwBdd keep(LwBddPool *pool, guint32 op, LwBdd a, LwBdd b, LwBdd result) {
+  if (pool->now == &pool->scratch && a < pool->mark && b < pool->mark && result < pool->mark) {
+    op &= OP_MASK;
+    pool->kept.cache[mix(op, a, b) & pool->kept.cache_mask] = (Entry){op, a, b, result};
+    return result;
+  }
   pool->now->cache[mix(op, a, b) & pool->now->cache_mask] = (Entry){op, a, b, result};
   return result;
 }

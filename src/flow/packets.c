@@ -50,13 +50,16 @@ static guint bit_of(const guint8 *bytes, guint index) {
   return (bytes[index / 8] >> (7 - index % 8)) & 1u;
 }
 
+static void put_number(guint8 *bytes, guint bits, guint64 number) {
+  number <<= (8 - bits % 8) % 8; /* at the front of its bytes */
+  for (guint i = (bits + 7) / 8; i-- > 0; number >>= 8)
+    bytes[i] = (guint8)number;
+}
+
 LwSpan lw_span_number(LwHeaderField field, guint64 first, guint64 last) {
   LwSpan span = {.field = field, .bits = lw_header_bits(field)};
-  for (guint i = 0; i < span.bits; i++) {
-    guint from_right = span.bits - 1 - i;
-    span.first[i / 8] |= (guint8)(((first >> from_right) & 1u) << (7 - i % 8));
-    span.last[i / 8] |= (guint8)(((last >> from_right) & 1u) << (7 - i % 8));
-  }
+  put_number(span.first, span.bits, first);
+  put_number(span.last, span.bits, last);
   return span;
 }
 

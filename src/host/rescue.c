@@ -2,6 +2,8 @@
  */
 #include "host/world.h"
 
+#include "providers/firewall/translate.h"
+
 #include <string.h>
 
 static const char head[] =
@@ -99,6 +101,18 @@ static void add_tables(GString *script, const LwResourceSet *wanted) {
   }
 }
 
+/* Exceptions in the host's own firewalls, by their own commands. */
+static void add_openings(GString *script, const LwResourceSet *wanted) {
+  for (guint i = 0; i < wanted->list->len; i++) {
+    const LwResource *r = wanted->list->pdata[i];
+    if (r->kind != LW_RES_OPENING || !is_ours(r))
+      continue;
+    g_auto(GStrv) argv =
+        g_str_equal(r->name, LW_OPENING_DOCKER) ? lw_docker_command(r, TRUE) : lw_ufw_command(r, TRUE);
+    add_command(script, (const char *const *)argv);
+  }
+}
+
 char *lw_host_rescue_script(const LwHostWorld *world, const LwLab *lab, const LwResourceSet *wanted,
                             const char *run_dir) {
   GString *script = g_string_new(head);
@@ -113,6 +127,8 @@ char *lw_host_rescue_script(const LwHostWorld *world, const LwLab *lab, const Lw
   add_namespaces(script, wanted);
   g_string_append(script, "\n# bridges and cables\n");
   add_links(script, lab, wanted);
+  g_string_append(script, "\n# what was opened in the host's own firewall\n");
+  add_openings(script, wanted);
   g_string_append(script, "\n# the guards\n");
   add_tables(script, wanted);
   g_string_append(script, "\nip -brief address\n");

@@ -205,8 +205,8 @@ static void compile_router_base(const Compile *c) {
 static void compile_wan(const Compile *c) {
   const char *ns = c->facts->router_ns;
   guint32 table = lw_table_of_exit(c->facts, c->lab, LW_NONE);
-  LwMac mac = lw_mac_is_set(&c->lab->router.wan_mac) ? c->lab->router.wan_mac : derived_mac(c, "router/wan");
-  add_cable(c, "lw-wan", c->lab->host.bridge, ns, LW_ROUTER_WAN, mac, c->lab->router.origin);
+  add_cable(c, LW_ROUTER_WAN_PORT, c->lab->host.bridge, ns, LW_ROUTER_WAN, lw_mac_of_wan(c->lab, c->facts),
+            c->lab->router.origin);
   add_prohibit(c, table);
   LwResource *client = new_resource(LW_RES_DHCP_CLIENT, ns, NULL, c->lab->router.origin);
   set_text(&client->link, LW_ROUTER_WAN);

@@ -13,6 +13,11 @@ char *lw_name_router_port_now(const LwFacts *facts, const LwSegment *segment) {
   return known ? g_strdup(known) : lw_name_router_port(segment);
 }
 
+char *lw_name_router_wan_port_now(const LwFacts *facts, const LwLab *lab) {
+  const char *known = g_hash_table_lookup(facts->router_ports, lab->host.bridge);
+  return g_strdup(known ? known : LW_ROUTER_WAN_PORT);
+}
+
 char *lw_name_tunnel(const LwTunnel *tunnel) {
   return g_strconcat("wg-", tunnel->name, NULL);
 }
@@ -40,6 +45,14 @@ char *lw_name_machine_ns(const LwFacts *facts, const LwMachine *machine) {
   const LwContainerFact *fact =
       machine->kind == LW_MACHINE_CONTAINER ? g_hash_table_lookup(facts->containers, machine->name) : NULL;
   return fact && fact->process && !fact->trouble ? lw_name_container_ns(machine, fact) : NULL;
+}
+
+LwMac lw_mac_of_wan(const LwLab *lab, const LwFacts *facts) {
+  if (lw_mac_is_set(&lab->router.wan_mac))
+    return lab->router.wan_mac;
+  g_autofree char *uplink = lw_mac_is_set(&facts->uplink_mac) ? lw_mac_format(&facts->uplink_mac) : NULL;
+  g_autofree char *seed = g_strconcat(lab->name, "/router/wan", uplink ? "/" : "", uplink, NULL);
+  return lw_mac_derive(seed);
 }
 
 char *lw_name_nic(guint nic) {

@@ -10,6 +10,7 @@
 #define LW_OWNER "lanward"
 #define LW_ROUTER_WAN "wan"
 #define LW_ROUTER_MGMT "mgmt"
+#define LW_ROUTER_WAN_PORT "lw-wan" /* the host's end */
 #define LW_MARK_DIRECT 0x4c01u
 #define LW_NIC_PORT_PREFIX "lwm"
 
@@ -17,6 +18,7 @@ char *lw_name_router_leg(const LwSegment *segment);  /* inside the router: the s
 char *lw_name_router_port(const LwSegment *segment); /* on the host's bridge: "lw-" + the segment's name */
 /* The same, or what the router's port there is called, as far as the facts know. */
 char *lw_name_router_port_now(const LwFacts *facts, const LwSegment *segment);
+char *lw_name_router_wan_port_now(const LwFacts *facts, const LwLab *lab); /* on the uplink's bridge */
 char *lw_name_tunnel(const LwTunnel *tunnel); /* inside the router: "wg-" + the tunnel's name */
 char *lw_name_nic_port(LwFacts *facts, const LwLab *lab, guint machine,
                        guint nic);               /* host side: "lwm" + number */
@@ -26,6 +28,9 @@ char *lw_name_cell_ns(const LwMachine *machine); /* "cell-" + name */
 char *lw_name_container_ns(const LwMachine *machine, const LwContainerFact *fact);
 /* The namespace of a machine's NICs; NULL: it has none now (a container that does not run, a domain). */
 char *lw_name_machine_ns(const LwFacts *facts, const LwMachine *machine);
+/* The MAC of the router's WAN leg: the file's, else derived. It is seen on the home LAN, where another host
+ * may run the same file: so it follows this host's uplink, where that is known. */
+LwMac lw_mac_of_wan(const LwLab *lab, const LwFacts *facts);
 char *lw_name_nic(guint nic); /* inside a cell: "eth0" */
 guint32 lw_mark_of_exit(LwFacts *facts, const LwLab *lab, guint tunnel /* LW_NONE: direct */);
 guint32 lw_table_of_exit(LwFacts *facts, const LwLab *lab, guint tunnel);

@@ -73,6 +73,7 @@ struct Ns {
   LwBdd local;               /* destinations that are this namespace's own, whatever link they come in by */
   LwBdd owned;               /* the addresses it answers for on a wire */
   LwBdd owned_source;        /* the same as sources */
+  LwBdd broadcasts;          /* destinations that routing surely calls broadcast */
   LwBdd martian_destination; /* destinations that no packet from a wire may have */
   LwBdd martian;             /* sources that no packet from a wire may have */
   gboolean forward6;
@@ -159,6 +160,7 @@ struct LwReach {
   GPtrArray *trace; /* of LwStep*; NULL: not asked for */
   gboolean through; /* of a trace: nothing stops it */
   LwBdd *unrefused; /* NULL: not asked for */
+  GArray *gathered; /* parts of the index's sets, while it is made */
 };
 
 static inline void lw_reach_look_at(LwReach *reach, Link *link) {

@@ -332,16 +332,23 @@ static gboolean span_of(LwField field, const LwValue *value, LwSpan *span) {
   return FALSE;
 }
 
-/* What routing says of an address: only "local" and the like are known exactly. */
+static gboolean is_among(const LwValue *value, guint64 type) {
+  return value->first <= type && type <= value->last;
+}
+
+/* What routing says of an address: what is local, and most of what is broadcast, is known. */
 static Held type_set(const At *at, LwField field, const LwValue *value) {
   LwBddPool *pool = at->reach->pool;
   gboolean source = field == LW_FIELD_SADDR_TYPE;
   LwBdd own = source ? at->ns->owned_source : at->ns->owned;
   Held held = {LW_BDD_FALSE, LW_BDD_FALSE};
-  if (value->first <= LW_ADDR_LOCAL && LW_ADDR_LOCAL <= value->last)
+  LwBdd broadcasts = source ? LW_BDD_FALSE : lw_bdd_minus(pool, at->ns->broadcasts, own);
+  if (is_among(value, LW_ADDR_LOCAL))
     held = (Held){own, own};
+  if (is_among(value, LW_ADDR_BROADCAST))
+    held = (Held){lw_bdd_or(pool, held.must, broadcasts), lw_bdd_or(pool, held.may, broadcasts)};
   if (value->first != LW_ADDR_LOCAL || value->last != LW_ADDR_LOCAL)
-    held.may = lw_bdd_or(pool, held.may, lw_bdd_not(pool, own));
+    held.may = lw_bdd_or(pool, held.may, lw_bdd_not(pool, lw_bdd_or(pool, own, broadcasts)));
   return held;
 }
 

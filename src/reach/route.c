@@ -108,6 +108,51 @@ static void put_piece(Table *table, guint oif, const Piece *piece) {
   g_array_append_val(pieces, *piece);
 }
 
+/* What a table is made of, united at the end: its routes are many. */
+typedef struct {
+  GArray *matched, *matched_more, *led, *ways; /* of LwBdd */
+  GArray *same; /* of LwBdd: destinations of routes that are equally preferred */
+} Making;
+
+static GArray *sets_new(void) {
+  return g_array_new(FALSE, FALSE, sizeof(LwBdd));
+}
+
+static void making_clear(Making *m) {
+  GArray *const lists[] = {m->matched, m->matched_more, m->led, m->ways, m->same};
+  for (guint i = 0; i < G_N_ELEMENTS(lists); i++)
+    g_array_unref(lists[i]);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Making, making_clear)
+
+static void put_set(GArray *sets, LwBdd set) {
+  g_array_append_val(sets, set);
+}
+
+static LwBdd unite(LwReach *reach, GArray *sets) {
+  LwBdd all = lw_bdd_or_all(reach->pool, (LwBdd *)(void *)sets->data, sets->len);
+  g_array_set_size(sets, 0);
+  return all;
+}
+
+/* before: what is preferred to the route. Prefixes of one length are the same or have nothing in common. */
+static void add_route(LwReach *reach, Table *table, Making *m, const Route *route, LwBdd before) {
+  LwBdd all = lw_packets_prefix(reach->pool, LW_HEADER_DADDR, &route->prefix);
+  Piece piece = {.via = route->via,
+                 .elsewhere = route->elsewhere,
+                 .set = lw_bdd_minus(reach->pool, all, before),
+                 .is_default = route->prefix.len == 0};
+  put_set(m->same, all);
+  if (piece.set == LW_BDD_FALSE || route->ends)
+    return;
+  put_set(piece.is_default ? m->matched : m->matched_more, piece.set);
+  if (route->oif == LW_NO_LINK)
+    return;
+  put_piece(table, route->oif, &piece);
+  put_set(m->led, piece.set);
+  put_set(m->ways, lw_packets_leading_to(reach->pool, piece.set, route->oif));
+}
+
 static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
   Table *table = g_hash_table_lookup(ns->tables, GUINT_TO_POINTER(number));
   if (table)
@@ -117,30 +162,18 @@ static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
   table->by_oif = g_hash_table_new_full(NULL, NULL, NULL, pieces_unref);
   g_hash_table_insert(ns->tables, GUINT_TO_POINTER(number), table);
   g_autoptr(GArray) routes = routes_of(reach, ns, number);
-  LwBdd taken = LW_BDD_FALSE,
-        before = LW_BDD_FALSE; /* before: by what is preferred to the routes like this one */
+  g_auto(Making) m = {sets_new(), sets_new(), sets_new(), sets_new(), sets_new()};
+  LwBdd before = LW_BDD_FALSE;
   for (guint i = 0; i < routes->len; i++) {
     const Route *route = &g_array_index(routes, Route, i);
-    if (i == 0 || by_preference(route, route - 1) != 0 || !lw_prefix_equal(&route->prefix, &route[-1].prefix))
-      before = taken;
-    LwBdd all = lw_packets_prefix(reach->pool, LW_HEADER_DADDR, &route->prefix);
-    Piece piece = {.via = route->via,
-                   .elsewhere = route->elsewhere,
-                   .set = lw_bdd_minus(reach->pool, all, before),
-                   .is_default = route->prefix.len == 0};
-    taken = lw_bdd_or(reach->pool, taken, all);
-    if (piece.set == LW_BDD_FALSE || route->ends)
-      continue;
-    table->matched = lw_bdd_or(reach->pool, table->matched, piece.set);
-    if (!piece.is_default)
-      table->matched_more = table->matched;
-    if (route->oif == LW_NO_LINK)
-      continue;
-    put_piece(table, route->oif, &piece);
-    table->led = lw_bdd_or(reach->pool, table->led, piece.set);
-    table->ways =
-        lw_bdd_or(reach->pool, table->ways, lw_packets_leading_to(reach->pool, piece.set, route->oif));
+    if (i > 0 && by_preference(route, route - 1) != 0)
+      before = lw_bdd_or(reach->pool, before, unite(reach, m.same));
+    add_route(reach, table, &m, route, before);
   }
+  table->matched_more = unite(reach, m.matched_more);
+  table->matched = lw_bdd_or(reach->pool, table->matched_more, unite(reach, m.matched));
+  table->led = unite(reach, m.led);
+  table->ways = unite(reach, m.ways);
   return table;
 }
 

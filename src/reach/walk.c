@@ -370,6 +370,15 @@ static LwBdd redirected(LwReach *reach, const Link *bridge, const Branch *branch
   return set;
 }
 
+/* Those for the namespace itself, or for everybody on the wire. (The namespace's own are many: what is left
+ * of the branch of them is united, not they.) */
+static LwBdd destined_here(LwReach *reach, const Link *link, const Branch *branch) {
+  LwBdd own = lw_reach_destined(reach, branch, link->ns->local);
+  if (lw_bdd_is_subset(reach->pool, link->broadcast, link->ns->local))
+    return own;
+  return lw_bdd_or(reach->pool, own, lw_reach_destined(reach, branch, link->broadcast));
+}
+
 static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) {
   LwReach *reach = run->reach;
   Ns *ns = link->ns;
@@ -404,8 +413,7 @@ static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) 
     }
     /* who was asked for by its address is there */
     gboolean asked = hop.kind == TO_DESTINATION && !each.state.dnat;
-    LwBdd own = lw_bdd_or(reach->pool, ns->local, link->broadcast);
-    Branch local = {asked ? each.set : lw_reach_destined(reach, &each, own), each.state};
+    Branch local = {asked ? each.set : destined_here(reach, link, &each), each.state};
     each.set = asked ? LW_BDD_FALSE : lw_bdd_minus(reach->pool, each.set, local.set);
     if (local.set != LW_BDD_FALSE)
       deliver(run, ns, link->number, &local);

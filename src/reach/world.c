@@ -158,15 +158,45 @@ static void read_sysctls(LwReach *reach, Ns *ns) {
 /* --- addresses
  * ---------------------------------------------------------------------------------------------------- */
 
+/* A part of a set of the index. They are united at the end, all at once: thousands, one by one, would walk
+ * the growing set each time. */
+typedef struct {
+  LwBdd *into;
+  LwBdd part;
+} Gathered;
+
 static void or_into(LwReach *reach, LwBdd *set, LwBdd more) {
-  *set = lw_bdd_or(reach->pool, *set, more);
+  const Gathered one = {set, more};
+  g_array_append_val(reach->gathered, one);
 }
 
-static void or_prefix(LwReach *reach, LwBdd *set, LwHeaderField field, const char *text) {
+static gint by_target(gconstpointer a, gconstpointer b) {
+  const Gathered *one = a, *other = b;
+  return one->into < other->into ? -1 : one->into > other->into;
+}
+
+static void unite_gathered(LwReach *reach) {
+  GArray *all = reach->gathered;
+  g_autofree LwBdd *parts = g_new(LwBdd, all->len + 1);
+  g_array_sort(all, by_target);
+  for (guint i = 0; i < all->len;) {
+    LwBdd *into = g_array_index(all, Gathered, i).into;
+    guint count = 0;
+    for (; i < all->len && g_array_index(all, Gathered, i).into == into; i++)
+      parts[count++] = g_array_index(all, Gathered, i).part;
+    *into = lw_bdd_or_all(reach->pool, parts, count);
+  }
+}
+
+static LwBdd prefix_set(LwReach *reach, LwHeaderField field, const char *text) {
   LwPrefix prefix;
   gboolean parsed = lw_prefix_parse(text, &prefix);
   g_assert(parsed);
-  or_into(reach, set, lw_packets_prefix(reach->pool, field, &prefix));
+  return lw_packets_prefix(reach->pool, field, &prefix);
+}
+
+static void or_prefix(LwReach *reach, LwBdd *set, LwHeaderField field, const char *text) {
+  or_into(reach, set, prefix_set(reach, field, text));
 }
 
 static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
@@ -187,6 +217,8 @@ static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
   LwBdd broadcast = lw_packets_addr(reach->pool, LW_HEADER_DADDR, &range.last);
   if (link)
     or_into(reach, &link->broadcast, broadcast);
+  if (link && link->up) /* the kernel makes such a route with each address of a link that is up */
+    or_into(reach, &ns->broadcasts, broadcast);
   /* sent on to where it is broadcast, when the kernel is told to; else everybody's broadcast is for it */
   if (!is_one(lw_reach_sysctl(ns, "net/ipv4/conf/all/bc_forwarding")))
     or_into(reach, &ns->local, broadcast);
@@ -195,9 +227,8 @@ static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
 
 /* "0.0.0.0" may send to everybody on the wire, to nobody else. */
 static void add_nameless(LwReach *reach, Ns *ns) {
-  LwBdd nameless = LW_BDD_FALSE, everybody = LW_BDD_FALSE;
-  or_prefix(reach, &nameless, LW_HEADER_SADDR, "0.0.0.0/8");
-  or_prefix(reach, &everybody, LW_HEADER_DADDR, "255.255.255.255/32");
+  LwBdd nameless = prefix_set(reach, LW_HEADER_SADDR, "0.0.0.0/8");
+  LwBdd everybody = prefix_set(reach, LW_HEADER_DADDR, "255.255.255.255/32");
   or_into(reach, &ns->martian, lw_bdd_minus(reach->pool, nameless, everybody));
 }
 
@@ -209,6 +240,7 @@ static void add_well_known(LwReach *reach, Ns *ns) {
   or_prefix(reach, &ns->local, LW_HEADER_DADDR, "::1/128");
   or_prefix(reach, &ns->local, LW_HEADER_DADDR, "fe80::/10");
   or_prefix(reach, &ns->local, LW_HEADER_DADDR, "ff00::/8");
+  or_prefix(reach, &ns->broadcasts, LW_HEADER_DADDR, "255.255.255.255/32");
   or_prefix(reach, &ns->martian_destination, LW_HEADER_DADDR, "0.0.0.0/8");
   or_prefix(reach, &ns->martian_destination, LW_HEADER_DADDR, "127.0.0.0/8");
   or_prefix(reach, &ns->martian_destination, LW_HEADER_DADDR, "::1/128");
@@ -395,8 +427,9 @@ static void add_resource(LwReach *reach, const LwResource *resource, gboolean fi
 }
 
 static void sets_of(Ns *ns, GPtrArray *sets) {
-  LwBdd *const own[] = {&ns->local,   &ns->owned,  &ns->owned_source, &ns->martian_destination,
-                        &ns->martian, &ns->bridged};
+  LwBdd *const own[] = {
+      &ns->local,   &ns->owned,  &ns->owned_source, &ns->broadcasts, &ns->martian_destination,
+      &ns->martian, &ns->bridged};
   for (guint i = 0; i < G_N_ELEMENTS(own); i++)
     g_ptr_array_add(sets, own[i]);
   for (guint i = 0; i < ns->links->len; i++) {
@@ -410,6 +443,7 @@ static void sets_of(Ns *ns, GPtrArray *sets) {
 
 void lw_reach_index_world(LwReach *reach, const char *const *inside) {
   g_autoptr(GPtrArray) sets = g_ptr_array_new();
+  reach->gathered = g_array_new(FALSE, FALSE, sizeof(Gathered));
   lw_bdd_scratch_begin(reach->pool);
   for (guint i = 0; inside[i]; i++) {
     Ns *ns = ns_new(inside[i]);
@@ -430,5 +464,7 @@ void lw_reach_index_world(LwReach *reach, const char *const *inside) {
     lw_reach_hook_rulesets(ns);
     sets_of(ns, sets);
   }
+  unite_gathered(reach);
+  g_clear_pointer(&reach->gathered, g_array_unref);
   lw_bdd_scratch_end(reach->pool, (LwBdd *const *)sets->pdata, sets->len);
 }

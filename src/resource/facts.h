@@ -28,8 +28,8 @@ typedef struct {
   GHashTable
       *places; /* NIC -> char*: "/bridge/NAME", of one that is plugged into a bridge without a network */
   GHashTable *own_ports; /* NIC -> char*: the name that its definition gives its interface; not lanward's */
-  GHashTable *router_ports; /* a segment's bridge -> char*: the router's port there, where it is a virtual
-                               machine and its port is not named by lanward */
+  GHashTable *router_ports; /* a segment's bridge or the uplink's -> char*: the router's port there, where it
+                               is a virtual machine and its port is not named by lanward */
 
   /* numbers: given once, kept in the state, appended only. name -> GUINT_TO_POINTER(number), from 1.
      "exit/NAME" (direct is always 1), "segment/NAME", "nic/MACHINE/INDEX" */

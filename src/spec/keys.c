@@ -273,7 +273,7 @@ const LwKey lw_keys[LW_KEY_COUNT] = {
     {LW_KEY_ROUTER_API, LW_SECTION_ROUTER, "api", LW_TYPE_SECTION, LW_SECTION_API, NULL, 0, NULL,
      "OPNsense: how its API is reached.", "{url: https://192.168.99.1, key-file: secrets/api.key}"},
     {LW_KEY_ROUTER_WAN_MAC, LW_SECTION_ROUTER, "wan-mac", LW_TYPE_MAC, 0, NULL, 0,
-     "derived from the lab's name",
+     "derived from the lab's name and the uplink's MAC",
      "MAC of the router's WAN leg: keeps the lease and the port forwards that the home router has for it.",
      "52:54:00:ab:cd:ef"},
     {LW_KEY_ROUTER_CREATE, LW_SECTION_ROUTER, "create", LW_TYPE_SECTION, LW_SECTION_ROUTER_CREATE, NULL, 0,

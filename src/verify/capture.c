@@ -18,7 +18,7 @@
 
 #define BUFFER_BYTES (8 * 1024 * 1024)
 
-typedef enum { EAR_RAW4, EAR_RAW6, EAR_WIRE4, EAR_WIRE6, EAR_LEAVING } EarKind;
+typedef enum { EAR_RAW4, EAR_RAW6, EAR_WIRE4, EAR_WIRE6, EAR_LEAVING, EAR_ARP } EarKind;
 
 typedef struct {
   EarKind kind;
@@ -32,6 +32,7 @@ struct LwStation {
   int netlink;  /* neighbours */
   GArray *ears; /* of Ear */
   GPtrArray *links;
+  gboolean ports; /* what comes in by a bridge's port is told */
   guint lost;
 };
 
@@ -193,6 +194,16 @@ gboolean lw_station_watch_leaving(LwStation *station, const char *netns, GError 
   return ok;
 }
 
+gboolean lw_station_watch_answers(LwStation *station, const char *netns, gboolean ports, GError **error) {
+  int previous = lw_netns_enter(netns, error);
+  if (previous < 0)
+    return FALSE;
+  gboolean ok = add_ear(station, EAR_ARP, ETH_P_ARP, error);
+  lw_netns_leave(previous);
+  station->ports = ports;
+  return ok;
+}
+
 const LwLink *lw_station_link_by_name(const LwStation *station, const char *name) {
   for (guint i = 0; i < station->links->len; i++) {
     const LwLink *link = station->links->pdata[i];
@@ -287,25 +298,30 @@ static void note_overflow(LwStation *station, struct msghdr *message) {
   }
 }
 
-static gboolean understand(const Ear *ear, const guint8 *bytes, gsize length, const struct sockaddr_ll *from,
-                           LwSighting *out) {
-  static const LwHowSeen how[] = {LW_SEEN_LOCAL, LW_SEEN_LOCAL, LW_SEEN_WIRE, LW_SEEN_WIRE, LW_SEEN_LEFT};
-  out->how = how[ear->kind];
+static gboolean understand(const LwStation *station, const Ear *ear, const guint8 *bytes, gsize length,
+                           const struct sockaddr_ll *from, LwSighting *out) {
+  static const LwHowSeen how[] = {LW_SEEN_LOCAL, LW_SEEN_LOCAL, LW_SEEN_WIRE,
+                                  LW_SEEN_WIRE,  LW_SEEN_LEFT,  LW_SEEN_ARP};
+  *out = (LwSighting){.how = how[ear->kind]};
   out->link = out->how == LW_SEEN_LOCAL ? 0 : (guint)from->sll_ifindex;
   gboolean went_out = out->how != LW_SEEN_LOCAL && from->sll_pkttype == PACKET_OUTGOING;
+  if (out->how == LW_SEEN_LEFT && !went_out && station->ports)
+    out->how = LW_SEEN_CAME;
   if (went_out != (out->how == LW_SEEN_LEFT))
     return FALSE;
+  if (out->how == LW_SEEN_ARP)
+    return lw_packet_parse_arp(bytes, length, &out->packet.source, &out->mac);
   /* A frame for somebody else that a bridge flooded has not arrived here. */
   if (out->how == LW_SEEN_WIRE && from->sll_pkttype == PACKET_OTHERHOST)
     return FALSE;
   gboolean six = ear->kind == EAR_RAW6 || ear->kind == EAR_WIRE6 ||
-                 (out->how == LW_SEEN_LEFT && from->sll_protocol == htons(ETH_P_IPV6));
+                 (ear->kind == EAR_LEAVING && from->sll_protocol == htons(ETH_P_IPV6));
   out->family = six ? 6 : 4;
   if (ear->kind == EAR_RAW6)
     return lw_packet_parse6_bare(bytes, length, (guint8)ear->protocol, &out->packet);
   if (six)
     return lw_packet_parse6(bytes, length, &out->packet);
-  return (out->how != LW_SEEN_LEFT || from->sll_protocol == htons(ETH_P_IP)) &&
+  return (ear->kind != EAR_LEAVING || from->sll_protocol == htons(ETH_P_IP)) &&
          lw_packet_parse(bytes, length, &out->packet);
 }
 
@@ -330,7 +346,8 @@ static guint drain_ear(LwStation *station, const Ear *ear, LwSightingFunc func, 
     count++;
     note_overflow(station, &message);
     LwSighting sighting;
-    if (understand(ear, bytes, (gsize)length, (const struct sockaddr_ll *)(const void *)&from, &sighting))
+    if (understand(station, ear, bytes, (gsize)length, (const struct sockaddr_ll *)(const void *)&from,
+                   &sighting))
       func(&sighting, data);
   }
 }

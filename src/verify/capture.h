@@ -15,13 +15,15 @@ typedef struct {
 } LwLink;
 
 /* How a packet was seen. LOCAL: delivered to the namespace's own sockets, so past its input rules. WIRE: came
- * in by a link, before any rule of layer 3. LEFT: went out by a link, past every rule. */
-typedef enum { LW_SEEN_LOCAL, LW_SEEN_WIRE, LW_SEEN_LEFT } LwHowSeen;
+ * in by a link, before any rule of layer 3. LEFT: went out by a link, past every rule. CAME: came in by a
+ * link that may be a bridge's port, whoever it is for, before any rule. ARP: somebody told who it is. */
+typedef enum { LW_SEEN_LOCAL, LW_SEEN_WIRE, LW_SEEN_LEFT, LW_SEEN_CAME, LW_SEEN_ARP } LwHowSeen;
 
 typedef struct {
   LwHowSeen how;
-  guint link;      /* WIRE, LEFT: interface index */
+  guint link;      /* all but LOCAL: interface index */
   guint family;    /* 4, 6 */
+  LwMac mac;       /* ARP: who has packet.source */
   LwPacket packet; /* family 6, LOCAL: without its addresses */
 } LwSighting;
 
@@ -33,6 +35,9 @@ LwStation *lw_station_open(const char *netns /* nullable */, GError **error);
 void lw_station_free(LwStation *station);
 /* From now on it tells what is LEFT, too. netns: the same. */
 gboolean lw_station_watch_leaving(LwStation *station, const char *netns /* nullable */, GError **error);
+/* From now on it tells what answers ARP; ports: and what is CAME (only with lw_station_watch_leaving()). */
+gboolean lw_station_watch_answers(LwStation *station, const char *netns /* nullable */, gboolean ports,
+                                  GError **error);
 
 const LwLink *lw_station_link_by_name(const LwStation *station, const char *name);
 const LwLink *lw_station_link_by_index(const LwStation *station, guint index);

@@ -237,7 +237,7 @@ static gboolean find_way(const Make *m, const LwHeader *h, LwWay *way) {
     way->place = place_of(m, LW_ZONE_SEGMENT, m->row->zone.index, &h->source);
     if (way->place == LW_NONE) {
       way->via = LW_VIA_LEG;
-      way->place = m->router == LW_NONE ? LW_NONE : m->host;
+      way->place = m->router == LW_NONE && !m->world->opaque_router ? LW_NONE : m->host;
     }
     break;
   case ROW_MACHINE:
@@ -479,6 +479,7 @@ static gboolean can_be_received(const Make *m, const LwWay *way, const LwIntende
   if (way->to.kind == LW_ZONE_INTERNET) /* what really leaves a host goes to one known place */
     return !m->world->ends_at_exits || lw_addr_equal(&way->destination, &m->world->internet_host);
   return way->receiver != LW_NONE || way->to.kind == LW_ZONE_NETWORK ||
+         (m->world->opaque_router && way->to.kind == LW_ZONE_ROUTER) ||
          (m->world->ends_at_exits && way->to.kind == LW_ZONE_HOME_LAN);
 }
 
@@ -498,8 +499,9 @@ static void add_point(const Make *m, const LwHeader *h, gboolean differs) {
   gboolean may;
   LwWay way;
   const LwIntended *must = intended(m, h, &may);
-  if ((may && !must) || (must && must->led) || !find_way(m, h, &way))
-    return; /* the file leaves it open; or nobody can send it */
+  gboolean tolerated = !must && lw_packets_contain(m->proof->pool, m->proof->tolerated, h);
+  if ((may && !must) || tolerated || (must && must->led) || !find_way(m, h, &way))
+    return; /* the file leaves it open, or an OPNsense does; or nobody can send it */
   find_target(m, h, &way);
   if (must)
     aim_at_receiver(m, must, &way);

@@ -46,10 +46,25 @@ gboolean lw_live_is_exit(const LwLive *live, guint station, guint link) {
   return kind == LW_ZONE_ROUTER && (exit_of_link(live, name, &exit) || is_leg(live, name));
 }
 
+/* Out of the router by a segment's leg; which. */
+static gboolean came_by_leg(const LwLive *live, const LwSeenAt *seen, guint *segment) {
+  if (seen->how == LW_SEEN_CAME)
+    return lw_live_leg_of_port(live, seen->station, seen->link, segment) && *segment != LW_NONE;
+  for (*segment = 0; seen->how == LW_SEEN_LEFT && *segment < live->lab->segments->len; (*segment)++) {
+    g_autofree char *leg = lw_name_router_leg(lw_lab_segment(live->lab, *segment));
+    if (g_str_equal(link_name(live, seen->station, seen->link), leg))
+      return TRUE;
+  }
+  return FALSE;
+}
+
 /* Beyond an exit is the internet by it, as if somebody stood there. */
 static LwZone zone_of_sighting(const LwLive *live, const LwSeenAt *seen) {
   LwZone zone = zone_of_station(live, seen->station);
   guint exit;
+  if (seen->how == LW_SEEN_CAME)
+    return came_by_leg(live, seen, &exit) ? (LwZone){LW_ZONE_ROUTER, LW_NONE}
+                                          : (LwZone){LW_ZONE_INTERNET, LW_NONE};
   if (seen->how == LW_SEEN_LEFT && zone.kind == LW_ZONE_ROUTER &&
       exit_of_link(live, link_name(live, seen->station, seen->link), &exit))
     return (LwZone){LW_ZONE_INTERNET, exit};
@@ -58,8 +73,8 @@ static LwZone zone_of_sighting(const LwLive *live, const LwSeenAt *seen) {
 
 /* The router sent it on to the machine that a port is forwarded to. */
 static gboolean is_forwarded(const LwLive *live, const LwProbe *probe, const LwSeenAt *seen) {
-  return seen->how == LW_SEEN_LEFT && probe->flow->cell->question.to.kind == LW_ZONE_ROUTER &&
-         is_leg(live, link_name(live, seen->station, seen->link));
+  guint segment;
+  return probe->flow->cell->question.to.kind == LW_ZONE_ROUTER && came_by_leg(live, seen, &segment);
 }
 
 static gboolean is_in_segment(const LwLive *live, guint station, guint segment) {
@@ -81,8 +96,11 @@ static gboolean is_management_link(const LwLive *live, const LwSeenAt *seen) {
 static gboolean is_arrival(const LwLive *live, const LwProbe *probe, const LwSeenAt *seen) {
   LwZone zone = zone_of_sighting(live, seen);
   const LwFlow *flow = probe->flow;
-  if (seen->how == LW_SEEN_LEFT && is_leg(live, link_name(live, seen->station, seen->link)))
+  guint segment;
+  if (came_by_leg(live, seen, &segment))
     return lw_live_is_outer(live, probe); /* from one segment to another, the receivers on the wire tell */
+  if (seen->how == LW_SEEN_CAME) /* by WAN; a query that is led to another resolver has not arrived */
+    return !flow->redirected || lw_addr_equal(&seen->destination, &flow->cell->question.destination);
   if (seen->how == LW_SEEN_LEFT)
     return TRUE;
   switch (zone.kind) {
@@ -117,6 +135,8 @@ static gboolean is_receiver(const LwLive *live, const LwProbe *probe, const LwSe
            (seen->how == LW_SEEN_LOCAL || zone.kind == LW_ZONE_SEGMENT || zone.kind == LW_ZONE_NETWORK);
   if (flow->cell->question.to.kind == LW_ZONE_NETWORK)
     return zone.kind == LW_ZONE_HOST;
+  if (live->world->opaque_router && flow->cell->question.to.kind == LW_ZONE_ROUTER)
+    return FALSE;
   return is_internet_by(&zone, flow->exit);
 }
 
@@ -130,9 +150,15 @@ static gboolean is_on_the_way(const LwLive *live, const LwProbe *probe, const Lw
     return TRUE;
   if (to.kind == LW_ZONE_NETWORK && zone.kind == LW_ZONE_HOST)
     return TRUE; /* the host routes it on */
-  if (to.kind == LW_ZONE_INTERNET || to.kind == LW_ZONE_HOME_LAN)
-    return is_internet_by(&zone, flow->exit) || (zone.kind == LW_ZONE_INTERNET && zone.index == LW_NONE);
-  return FALSE;
+  guint segment;
+  if (to.kind == LW_ZONE_SEGMENT && came_by_leg(live, seen, &segment))
+    return segment == to.index;
+  if (to.kind == LW_ZONE_INTERNET ||
+      to.kind == LW_ZONE_HOME_LAN) /* nothing of a tunnel's comes by WAN again */
+    return is_internet_by(&zone, flow->exit) ||
+           (!live->world->ends_at_exits && zone.kind == LW_ZONE_INTERNET && zone.index == LW_NONE);
+  /* a query to the router may be led to the resolver of WAN */
+  return to.kind == LW_ZONE_ROUTER && seen->how == LW_SEEN_CAME && flow->cell->question.port == 53;
 }
 
 static const LwSeenAt *seen_at(const LwProbe *probe, guint index) {
@@ -165,6 +191,7 @@ gboolean lw_live_is_satisfied(const LwLive *live, const LwProbe *probe) {
     return TRUE;
   switch (probe->kind) {
   case LW_PROBE_SENTINEL:
+  case LW_PROBE_NEIGHBOUR:
     return probe->answered;
   case LW_PROBE_ECHO:
   case LW_PROBE_DNS:
@@ -174,6 +201,8 @@ gboolean lw_live_is_satisfied(const LwLive *live, const LwProbe *probe) {
   case LW_PROBE_CELL:
     break;
   }
+  if (probe->flow->cell->expect && lw_live_ends_unseen(live, probe))
+    return probe->answered || !lw_live_may_answer(live, probe);
   if (probe->flow->cell->expect)
     return has_arrived(live, probe) && (probe->answered || probe->flow->cannot_answer);
   return !lw_live_is_outer(live, probe) || probe->at_router;
@@ -190,8 +219,12 @@ static const char *why_unproved(const LwLive *live, const LwProbe *probe) {
     return probe->blocked;
   if (probe->refused)
     return NULL;
+  if (lw_live_is_outer(live, probe) && !probe->at_router)
+    return "it was not seen to come in at the router";
   if (lw_live_is_outer(live, probe))
-    return probe->at_router ? NULL : "it was not seen to come in at the router";
+    return !live->world->opaque_router || lw_live_is_followed(live, probe)
+               ? NULL
+               : "nothing sent after it came back";
   const LwProbe *near = live->sentinel[probe->place], *far = live->far_sentinel[probe->place];
   if (!near)
     return "there is nothing allowed to send after it";
@@ -262,6 +295,11 @@ static void add_alike(LwLive *live, GArray *alike, const LwProbe *probe) {
 }
 
 static char *where(const LwLive *live, const LwSeenAt *seen) {
+  guint segment;
+  if (seen->how == LW_SEEN_CAME)
+    return g_strdup_printf("%s, out of the router by %s", link_name(live, seen->station, seen->link),
+                           came_by_leg(live, seen, &segment) ? lw_lab_segment(live->lab, segment)->name
+                                                             : "WAN");
   if (seen->how == LW_SEEN_LEFT)
     return g_strdup_printf("%s of %s, and left by it", link_name(live, seen->station, seen->link),
                            station_name(live, seen->station));
@@ -304,6 +342,13 @@ static void tell_unproved(LwLive *live, const GArray *list) {
   }
 }
 
+/* By its answer. */
+static void judge_unseen(LwLive *live, LwProbe *probe, GArray *alike) {
+  const LwCell *cell = probe->flow->cell;
+  if (lw_live_judge_unseen(live, probe) && (cell->live == LW_CELL_ALLOW) != (cell->expect != FALSE))
+    add_alike(live, alike, probe);
+}
+
 static void judge_forbidden(LwLive *live, LwProbe *probe, GArray *unproved, GArray *alike) {
   LwCell *cell = probe->flow->cell;
   const LwSeenAt *seen = first_arrival(live, probe, FALSE);
@@ -315,6 +360,10 @@ static void judge_forbidden(LwLive *live, LwProbe *probe, GArray *unproved, GArr
     return;
   }
   const char *why = why_unproved(live, probe);
+  if (!why && lw_live_ends_unseen(live, probe)) {
+    judge_unseen(live, probe, alike);
+    return;
+  }
   if (!why) {
     cell->live = LW_CELL_DENY;
     return;
@@ -357,6 +406,9 @@ static void judge_allowed(LwLive *live, LwProbe *probe, GArray *alike) {
     g_autofree char *at = where(live, bare);
     cell->live = LW_CELL_DENY;
     cell->note = g_strdup_printf("must pass under its exit's address, but came to %s under its own", at);
+  } else if (lw_live_ends_unseen(live, probe) && !probe->refused) {
+    judge_unseen(live, probe, alike);
+    return;
   } else if (!arrived) {
     cell->live = LW_CELL_DENY;
     cell->note = g_strdup(probe->refused ? "must pass, but the source's own rules refuse to send it"

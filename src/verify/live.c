@@ -42,6 +42,8 @@ static void live_clear(LwLive *live) {
   g_free(live->place_of);
   g_free(live->sentinel);
   g_free(live->far_sentinel);
+  g_free(live->neighbour);
+  g_free(live->ports);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LwLive, live_clear)
@@ -97,6 +99,7 @@ static LwAddr first_address(const LwLink *link) {
 }
 
 static void look_around(LwLive *live) {
+  live->around.router_wan = live->world->router_wan;
   guint router = lw_verify_place_of(live->world, LW_ZONE_ROUTER, LW_NONE);
   guint host = lw_verify_place_of(live->world, LW_ZONE_HOST, LW_NONE);
   if (router != LW_NONE)
@@ -120,11 +123,19 @@ static gboolean mac_at(const LwLive *live, guint place, const LwAddr *address, L
   return link != NULL;
 }
 
+/* The MAC of the router's leg; segment LW_NONE: of WAN. FALSE: it has none. */
+static gboolean leg_mac(const LwLive *live, guint segment, LwMac *out) {
+  if (live->world->opaque_router)
+    return lw_live_leg_mac(live, segment, out);
+  return mac_at(live, lw_verify_place_of(live->world, LW_ZONE_ROUTER, LW_NONE),
+                segment == LW_NONE ? &live->around.router_wan : &lw_lab_segment(live->lab, segment)->router,
+                out);
+}
+
 static const char *aim_from_home_lan(const LwLive *live, LwProbe *probe) {
   const LwAddr *wan = &live->around.router_wan;
   const LwLink *link = lw_station_link_towards(station_of_place(live, probe->place), wan);
-  guint router = lw_verify_place_of(live->world, LW_ZONE_ROUTER, LW_NONE);
-  if (!link || !mac_at(live, router, wan, &probe->to))
+  if (!link || !leg_mac(live, LW_NONE, &probe->to))
     return "the router's WAN leg is not next to it";
   probe->link = link->index;
   return NULL;
@@ -137,12 +148,11 @@ static const char *aim_from_segment(const LwLive *live, LwProbe *probe) {
   if (!link)
     return "no interface there has the address";
   probe->link = link->index;
-  guint router = lw_verify_place_of(live->world, LW_ZONE_ROUTER, LW_NONE);
   guint host = lw_verify_place_of(live->world, LW_ZONE_HOST, LW_NONE);
   if (probe->via == LW_VIA_ALL) {
     probe->to = all_nodes;
   } else if (probe->via == LW_VIA_GATEWAY) {
-    if (!mac_at(live, router, &s->router, &probe->to))
+    if (!leg_mac(live, place->zone.index, &probe->to))
       return "the router has no leg with the gateway's address";
   } else if (probe->via == LW_VIA_LINK) {
     if (!mac_at(live, probe->flow->receiver, &probe->flow->cell->question.destination, &probe->to))
@@ -159,16 +169,12 @@ static const char *aim_from_segment(const LwLive *live, LwProbe *probe) {
 
 /* Past the segment's bridge, into the router's leg: for sources that no machine of ours has. */
 static const char *aim_at_leg(const LwLive *live, LwProbe *probe) {
-  const LwSegment *s = lw_lab_segment(live->lab, probe->flow->cell->question.from.index);
-  g_autofree char *port = lw_name_router_port(s);
-  g_autofree char *leg = lw_name_router_leg(s);
-  guint router = lw_verify_place_of(live->world, LW_ZONE_ROUTER, LW_NONE);
+  guint segment = probe->flow->cell->question.from.index;
+  g_autofree char *port = lw_name_router_port_now(live->facts, lw_lab_segment(live->lab, segment));
   const LwLink *near = lw_station_link_by_name(station_of_place(live, probe->place), port);
-  const LwLink *far = router == LW_NONE ? NULL : lw_station_link_by_name(station_of_place(live, router), leg);
-  if (!near || !far)
+  if (!near || !leg_mac(live, segment, &probe->to))
     return "the router has no leg there";
   probe->link = near->index;
-  probe->to = far->mac;
   return NULL;
 }
 
@@ -193,7 +199,7 @@ LwProbe *lw_live_add_probe(LwLive *live, LwProbeKind kind, guint place, LwVia vi
   /* Not the ports of the run before: a flow that was open then may still be, and these must be new ones. */
   probe->sport = (guint16)(FIRST_PORT + (live->base + number) % PORTS);
   g_ptr_array_add(live->probes, probe);
-  if (kind != LW_PROBE_CELL) /* a cell's is aimed by its flow */
+  if (kind != LW_PROBE_CELL && kind != LW_PROBE_NEIGHBOUR) /* a cell's is aimed by its flow */
     aim(live, probe);
   return probe;
 }
@@ -403,10 +409,40 @@ static void hear_request(LwLive *live, guint station, const LwSighting *sighting
     answer_udp(live, station, packet);
 }
 
+static void hear_neighbour(const LwLive *live, guint station, const LwSighting *sighting) {
+  for (guint i = 0; live->neighbour && i <= live->lab->segments->len; i++) {
+    LwProbe *probe = live->neighbour[i];
+    if (probe && probe->station == station && lw_addr_equal(&probe->destination, &sighting->packet.source)) {
+      probe->neighbour = sighting->mac;
+      probe->answered = TRUE;
+    }
+  }
+}
+
+/* At a port of a router that is not seen into. TRUE: there is no more to it. */
+static gboolean hear_at_port(const LwLive *live, guint station, const LwSighting *sighting) {
+  const LwPacket *packet = &sighting->packet;
+  guint number = packet->cookie - live->base, segment;
+  gboolean leg = lw_live_leg_of_port(live, station, sighting->link, &segment);
+  gboolean ours = packet->role == LW_PACKET_REQUEST && number < live->probes->len;
+  if (leg && ours && sighting->how == LW_SEEN_LEFT)
+    ((LwProbe *)live->probes->pdata[number])->at_router = TRUE;
+  else if (leg && ours && sighting->how == LW_SEEN_CAME)
+    lw_live_note_sighting(live->probes->pdata[number], station, sighting);
+  return leg || sighting->how == LW_SEEN_CAME;
+}
+
 static void hear(const LwSighting *sighting, gpointer data) {
   const Ear *ear = data;
   LwLive *live = ear->live;
   const LwPacket *packet = &sighting->packet;
+  if (sighting->how == LW_SEEN_ARP) {
+    hear_neighbour(live, ear->station, sighting);
+    return;
+  }
+  if ((sighting->how == LW_SEEN_LEFT || sighting->how == LW_SEEN_CAME) &&
+      hear_at_port(live, ear->station, sighting))
+    return;
   if (sighting->how == LW_SEEN_LEFT && !lw_live_is_exit(live, ear->station, sighting->link))
     return;
   if (packet->role == LW_PACKET_OTHER) {
@@ -427,8 +463,10 @@ static void hear(const LwSighting *sighting, gpointer data) {
     return; /* an answer, or how it was sent */
   if (packet->role == LW_PACKET_REQUEST)
     hear_request(live, ear->station, sighting, probe);
-  else if (probe->station == ear->station)
+  else if (probe->station == ear->station) {
     probe->answered = TRUE;
+    probe->reset = packet->reset;
+  }
 }
 
 static guint drain_all(LwLive *live) {
@@ -451,7 +489,7 @@ static gboolean listen_for(LwLive *live, GArray *fds, gint64 until) {
 typedef gboolean (*Wanted)(const LwProbe *probe);
 
 static gboolean is_sentinel(const LwProbe *probe) {
-  return probe->kind == LW_PROBE_SENTINEL;
+  return probe->kind == LW_PROBE_SENTINEL || probe->kind == LW_PROBE_NEIGHBOUR;
 }
 
 static gboolean is_any(const LwProbe *probe) {
@@ -517,7 +555,26 @@ static void settle(LwLive *live, GArray *fds) {
 }
 
 static gboolean is_not_sentinel(const LwProbe *probe) {
-  return probe->kind != LW_PROBE_SENTINEL;
+  return !is_sentinel(probe);
+}
+
+static GArray *ears_of(const LwLive *live) {
+  GArray *fds = g_array_new(FALSE, FALSE, sizeof(struct pollfd));
+  for (guint i = 0; i < live->stations->len; i++)
+    lw_station_poll(g_ptr_array_index(live->stations, i), fds);
+  return fds;
+}
+
+/* A router that is not seen into has to say itself who it is, before anything can be sent to it. FALSE:
+ * nobody answers. */
+static gboolean meet_router(LwLive *live) {
+  if (!live->world->opaque_router)
+    return TRUE;
+  g_autoptr(GArray) fds = ears_of(live);
+  lw_live_add_neighbours(live);
+  send_waiting(live, is_sentinel, TRUE);
+  wait_for(live, fds, is_sentinel, WARM_MS);
+  return lw_live_meets_router(live);
 }
 
 static gboolean is_error(const LwProbe *probe) {
@@ -525,16 +582,14 @@ static gboolean is_error(const LwProbe *probe) {
 }
 
 static void run(LwLive *live, const LwStatic *proof) {
-  g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(struct pollfd));
-  for (guint i = 0; i < live->stations->len; i++)
-    lw_station_poll(g_ptr_array_index(live->stations, i), fds);
+  g_autoptr(GArray) fds = ears_of(live);
   wake_tunnels(live);
   send_waiting(live, is_sentinel, TRUE);
   wait_for(live, fds, is_sentinel, WARM_MS);
   send_waiting(live, is_not_sentinel, TRUE);
   for (guint i = 0; i < live->probes->len; i++) {
     LwProbe *probe = g_ptr_array_index(live->probes, i);
-    if (probe->kind == LW_PROBE_SENTINEL)
+    if (is_sentinel(probe))
       probe->answered = FALSE; /* the one sent from here on counts */
   }
   send_waiting(live, is_sentinel, TRUE);
@@ -570,6 +625,22 @@ static void take_cells(LwLive *live) {
   }
 }
 
+static void send_and_judge(LwLive *live, const LwStatic *proof) {
+  if (!meet_router(live)) {
+    g_ptr_array_set_size(live->report->left_out, 0); /* of what would have been sent */
+    g_ptr_array_add(live->report->left_out,
+                    g_strdup("no packet was sent: the router answers (ARP) on none of the segments' wires"));
+    live->report->packets = 0; /* the questions do not count */
+    return;
+  }
+  add_probes(live);
+  run(live, proof);
+  lw_live_judge(live);
+  lw_live_judge_asks(live);
+  lw_live_judge_errors(live);
+  lw_live_tell_untried(live);
+}
+
 LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
                                const LwStatic *proof, GError **error) {
   gint64 start = g_get_monotonic_time();
@@ -585,18 +656,14 @@ LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwV
   live.probes = g_ptr_array_new_with_free_func(probe_free);
   live.by_port = g_hash_table_new(NULL, NULL);
   live.base = g_random_int_range(1 << 20, G_MAXINT32);
-  if (!open_stations(&live, error))
+  if (!open_stations(&live, error) || !lw_live_open_opaque(&live, error))
     return NULL;
   look_around(&live);
   live.flows = lw_verify_flows(lab, facts, world, &live.around);
   live.report->left_out = g_ptr_array_new_with_free_func(g_free);
   if (proof)
     lw_verify_generate(lab, facts, world, &live.around, proof, live.flows, live.report->left_out);
-  add_probes(&live);
-  run(&live, proof);
-  lw_live_judge(&live);
-  lw_live_judge_asks(&live);
-  lw_live_judge_errors(&live);
+  send_and_judge(&live, proof);
   take_cells(&live);
   live.report->elapsed_ms = (g_get_monotonic_time() - start) / 1000;
   return g_steal_pointer(&live.report);

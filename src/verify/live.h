@@ -21,7 +21,9 @@ typedef enum {
   LW_PROBE_SENTINEL, /* must come back: what was sent before it has been through */
   LW_PROBE_ECHO,     /* what address does the far end see? */
   LW_PROBE_DNS,
-  LW_PROBE_RELATED, /* an ICMP error */
+  LW_PROBE_RELATED,   /* an ICMP error */
+  LW_PROBE_NEIGHBOUR, /* who has the leg's address? of a router that nobody sees into; comes back, like a
+                         sentinel */
 } LwProbeKind;
 
 typedef enum { LW_ASK_GATEWAY, LW_ASK_FOREIGN, LW_ASK_OTHER_GATEWAY } LwAskWhom;
@@ -54,6 +56,7 @@ typedef struct {
   LwVia via;
   guint link; /* frames */
   LwMac to;
+  LwMac neighbour; /* NEIGHBOUR: who answered; unset: nobody did */
   guint16 ethertype;
   LwAddr destination;
   guint16 sport, dport;
@@ -65,6 +68,7 @@ typedef struct {
   GArray *seen;        /* of LwSeenAt; NULL: nowhere */
   gboolean at_router;  /* came in at a leg of the router */
   gboolean answered;
+  gboolean reset; /* … by refusing it */
 } LwProbe;
 
 typedef struct {
@@ -83,6 +87,9 @@ typedef struct {
   guint32 base;
   LwProbe **sentinel;     /* place -> its gateway's, nullable */
   LwProbe **far_sentinel; /* place -> one through its tunnel, nullable */
+  /* of an opaque router, by segment, WAN last; nullable */
+  LwProbe **neighbour;
+  guint *ports; /* … the host's links that its legs are plugged into; 0: none */
 } LwLive;
 
 /* Where it was seen, once each. */
@@ -110,3 +117,25 @@ gboolean lw_live_is_outer(const LwLive *live,
                           const LwProbe *probe); /* from outside: the router's leg is its sentinel */
 gboolean lw_live_is_satisfied(const LwLive *live, const LwProbe *probe);
 void lw_live_judge(LwLive *live);
+
+/* opaque.c: a router that nobody sees into (LwVerifyWorld.opaque_router) */
+/* Stations that see what goes in and out of its legs' ports; who is to be asked for each leg's address. */
+gboolean lw_live_open_opaque(LwLive *live, GError **error);
+void lw_live_add_neighbours(LwLive *live);
+/* Some leg has answered: else there is nothing to send to. */
+gboolean lw_live_meets_router(const LwLive *live);
+/* The MAC of a leg; segment LW_NONE: of WAN. FALSE: it did not answer. */
+gboolean lw_live_leg_mac(const LwLive *live, guint segment, LwMac *out);
+/* The leg whose port a link of the host is: its segment; LW_NONE: WAN. FALSE: it is none. */
+gboolean lw_live_leg_of_port(const LwLive *live, guint station, guint link, guint *segment);
+/* What was sent after an outer probe and came back. */
+gboolean lw_live_is_followed(const LwLive *live, const LwProbe *probe);
+/* An answer is to be waited for. */
+gboolean lw_live_may_answer(const LwLive *live, const LwProbe *probe);
+/* It goes to the router itself, or into a tunnel: its answer alone tells. */
+gboolean lw_live_ends_unseen(const LwLive *live, const LwProbe *probe);
+/* What an answer says of a probe that lw_live_ends_unseen(): fills in the cell; its note where it is wrong or
+ * not tried. TRUE: decided. FALSE: not tried, and the note says why. */
+gboolean lw_live_judge_unseen(const LwLive *live, const LwProbe *probe);
+/* Counts what was not tried, by reason, into the report. */
+void lw_live_tell_untried(LwLive *live);

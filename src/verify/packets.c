@@ -219,6 +219,7 @@ static gboolean parse_tcp(const guint8 *at, gsize length, LwPacket *out) {
     out->cookie = get32(at + 4);
   } else if (flags == (TCP_SYN | TCP_ACK) || flags == (TCP_RST | TCP_ACK)) {
     out->role = LW_PACKET_REPLY;
+    out->reset = (flags & TCP_RST) != 0;
     out->cookie = get32(at + 8) - 1;
   }
   return TRUE;
@@ -334,4 +335,34 @@ LwAddr lw_packet_link_local(const LwMac *mac) {
   return (LwAddr){
       .family = 6,
       .bytes = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]}};
+}
+
+/* --- ARP (RFC 826)
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+#define ARP_LENGTH 28
+#define ARP_REQUEST 1
+#define ARP_REPLY 2
+
+/* Hardware type Ethernet, protocol IPv4, the lengths of their addresses. */
+static const guint8 arp_kind[] = {0, 1, 8, 0, 6, 4};
+
+gsize lw_packet_build_arp(const LwMac *own, const LwAddr *source, const LwAddr *target,
+                          guint8 out[LW_PACKET_MAX]) {
+  memset(out, 0, ARP_LENGTH);
+  memcpy(out, arp_kind, sizeof arp_kind);
+  put16(out + 6, ARP_REQUEST);
+  memcpy(out + 8, own->bytes, 6);
+  memcpy(out + 14, source->bytes, 4);
+  memcpy(out + 24, target->bytes, 4);
+  return ARP_LENGTH;
+}
+
+gboolean lw_packet_parse_arp(const guint8 *bytes, gsize length, LwAddr *address, LwMac *mac) {
+  if (length < ARP_LENGTH || memcmp(bytes, arp_kind, sizeof arp_kind) != 0 || get16(bytes + 6) != ARP_REPLY)
+    return FALSE;
+  memcpy(mac->bytes, bytes + 8, 6);
+  *address = lw_addr_from_v4(get32(bytes + 14));
+  return TRUE;
 }

@@ -23,6 +23,7 @@ typedef struct {
   LwAddr source, destination; /* of one family */
   guint16 sport, dport;       /* tcp, udp */
   guint32 cookie;             /* REQUEST and REPLY */
+  gboolean reset;             /* of a REPLY of TCP: refused */
   const guint8 *payload;      /* udp: into the bytes parsed */
   gsize payload_length;
 } LwPacket;
@@ -42,6 +43,12 @@ gboolean lw_packet_parse(const guint8 *bytes, gsize length, LwPacket *out);
 gboolean lw_packet_parse6(const guint8 *bytes, gsize length, LwPacket *out);
 /* What a raw IPv6 socket hands out: the header is gone, and with it the addresses. */
 gboolean lw_packet_parse6_bare(const guint8 *bytes, gsize length, guint8 protocol, LwPacket *out);
+
+/* ARP: who has the target? Returns its length. */
+gsize lw_packet_build_arp(const LwMac *own, const LwAddr *source, const LwAddr *target,
+                          guint8 out[LW_PACKET_MAX]);
+/* An answer of ARP over Ethernet: who has which address. FALSE: it is none. */
+gboolean lw_packet_parse_arp(const guint8 *bytes, gsize length, LwAddr *address, LwMac *mac);
 
 /* fe80::/64 with the interface identifier of the MAC. */
 LwAddr lw_packet_link_local(const LwMac *mac);

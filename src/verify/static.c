@@ -74,18 +74,23 @@ void lw_static_row_begin(Prove *p, LwStaticRow *row) {
     restore(p->proof, row);
 }
 
-void lw_static_row_end(Prove *p, LwStaticRow *row) {
+void lw_static_row_leave(Prove *p, LwStaticRow *row) {
   g_autoptr(GPtrArray) sets = sets_of(row);
   g_autoptr(GPtrArray) told = g_ptr_array_new();
-  lw_bdd_stored_free(row->stored);
-  row->stored = lw_bdd_store(p->proof->pool, (LwBdd *const *)sets->pdata, sets->len);
-  for (guint i = 0; i < sets->len; i++)
+  for (guint i = 0; row->stored && i < sets->len; i++)
     *(LwBdd *)sets->pdata[i] = G_MAXUINT32; /* whoever looks at it now, by mistake, shall not get an answer */
   for (guint i = p->told_before; i < p->told->len; i++)
     g_ptr_array_add(told, &g_array_index(p->told, Told, i).set);
   for (guint i = p->violations_before; i < p->proof->violations->len; i++)
     g_ptr_array_add(told, &((LwStaticViolation *)p->proof->violations->pdata[i])->packets);
   lw_reach_scratch_end(p->proof->reach, (LwBdd *const *)told->pdata, told->len);
+}
+
+void lw_static_row_end(Prove *p, LwStaticRow *row) {
+  g_autoptr(GPtrArray) sets = sets_of(row);
+  lw_bdd_stored_free(row->stored);
+  row->stored = lw_bdd_store(p->proof->pool, (LwBdd *const *)sets->pdata, sets->len);
+  lw_static_row_leave(p, row);
 }
 
 const LwStaticRow *lw_static_look(const LwStatic *proof, guint index) {
@@ -125,20 +130,15 @@ static void follow_others(const Prove *p, LwStaticRow *row) {
     go_by_bridge(p, row);
 }
 
-/* Each step by itself: the less it has in hand, the faster it is. */
 static void prove_row(Prove *p, LwStaticRow *row) {
-  void (*const steps[])(const Prove *, LwStaticRow *) = {lw_static_intend, follow_row, follow_others};
-  if (p->rows_proved++ < ROWS_KEPT) {
-    for (guint i = 0; i < G_N_ELEMENTS(steps); i++)
-      steps[i](p, row);
-    return;
-  }
-  row->intended = g_ptr_array_new();
-  for (guint i = 0; i < G_N_ELEMENTS(steps); i++) {
+  gboolean aside = p->rows_proved++ >= ROWS_KEPT;
+  if (aside)
     lw_static_row_begin(p, row);
-    steps[i](p, row);
+  lw_static_intend(p, row);
+  follow_row(p, row);
+  follow_others(p, row);
+  if (aside)
     lw_static_row_end(p, row);
-  }
 }
 
 static void index_port(const Prove *p, const char *port, guint machine, guint nic) {
@@ -298,6 +298,8 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   const char *inside[] = {"", router, NULL};
   Prove p = {.proof = proof, .world = world, .router = router, .opening = lw_intent_opening(proof->pool)};
   index_ports(&p);
+  p.places = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+  p.exit_addresses = lw_static_exit_addresses(&p);
   proof->world = add_vacant_ports(&p);
   proof->reach = lw_reach_new(proof->pool, proof->world, inside);
   p.pairs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -323,6 +325,8 @@ LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   g_hash_table_unref(p.nic_of_port);
   g_hash_table_unref(p.plugged);
   g_hash_table_unref(p.vacant);
+  g_hash_table_unref(p.places);
+  g_ptr_array_unref(p.exit_addresses);
   g_hash_table_unref(p.pairs);
   g_array_unref(p.told);
   g_free(p.has_port);
@@ -377,7 +381,9 @@ gboolean lw_static_led(const LwStatic *proof, const LwStaticRow *row, const LwHe
 
 gboolean lw_static_passes(const LwStatic *proof, const LwStaticRow *row, const LwHeader *packet,
                           const LwZone *to) {
-  if (lw_static_led(proof, row, packet)) /* it does not get where it was sent */
+  gboolean own_wire =
+      row->zone.kind == LW_ZONE_SEGMENT && to->kind == LW_ZONE_SEGMENT && to->index == row->zone.index;
+  if (!own_wire && lw_static_led(proof, row, packet)) /* it does not get where it was sent */
     return to->kind == LW_ZONE_ROUTER;
   for (guint i = 0; i < row->reached->len; i++) {
     const LwReached *reached = row->reached->pdata[i];

@@ -17,15 +17,17 @@ typedef struct {
   const char *router;
   LwBdd opening;
   LwIntentBasis basis;
-  LwBdd far;               /* destinations that are public */
-  LwBdd machine_sources;   /* addresses in use */
-  LwBdd host_sources;      /* the host's own addresses, as sources */
-  GHashTable *nic_of_port; /* the host's port -> guint[2]: machine, nic */
-  GHashTable *plugged;     /* machine * 64 + nic, where its port is there */
-  gboolean *has_port;      /* segment -> somebody is plugged in, or could be: see add_vacant_ports() */
-  GHashTable *vacant;      /* a port that nobody has yet (char*) -> segment */
-  GArray *told;            /* of Told */
-  GHashTable *pairs;       /* of char*: zones that have flows with each other */
+  LwBdd far;                 /* destinations that are public */
+  LwBdd machine_sources;     /* addresses in use */
+  LwBdd host_sources;        /* the host's own addresses, as sources */
+  GHashTable *nic_of_port;   /* the host's port -> guint[2]: machine, nic */
+  GHashTable *plugged;       /* machine * 64 + nic, where its port is there */
+  gboolean *has_port;        /* segment -> somebody is plugged in, or could be: see add_vacant_ports() */
+  GHashTable *vacant;        /* a port that nobody has yet (char*) -> segment */
+  GHashTable *places;        /* of a link by its name, as lw_reach gives it (by address) -> LwPlace */
+  GPtrArray *exit_addresses; /* of const LwResource*: on the router's exits */
+  GArray *told;              /* of Told */
+  GHashTable *pairs;         /* of char*: zones that have flows with each other */
   guint rows_proved;
   guint told_before, violations_before; /* how many when scratch began */
 } Prove;
@@ -39,6 +41,8 @@ const LwResource *lw_static_link(const Prove *p, const char *ns, const char *nam
 gboolean lw_static_nic_of_port(const Prove *p, const char *port, guint *machine, guint *nic);
 guint lw_static_segment_of_bridge(const LwLab *lab, const char *bridge /* nullable */);
 LwPlace lw_static_place_of(const Prove *p, const LwArrival *arrival);
+/* Those of the router's exits. Of const LwResource*. */
+GPtrArray *lw_static_exit_addresses(const Prove *p);
 gboolean lw_static_place_equal(const LwPlace *a, const LwPlace *b);
 char *lw_static_place_name(const LwLab *lab, const LwPlace *place); /* transfer full */
 /* A network behind the host is a place of its own, told apart by the destination. */
@@ -88,7 +92,9 @@ void lw_static_judge_related(Prove *p);
 LwBdd lw_static_errors(LwBddPool *pool);
 
 /* --- static.c */
-/* Begins scratch, with the sets of a row that were put aside; ends it, and puts them aside (again). */
+/* Begins scratch, with the sets of a row that were put aside; ends it, and puts them aside. */
 void lw_static_row_begin(Prove *p, LwStaticRow *row);
 void lw_static_row_end(Prove *p, LwStaticRow *row);
+/* Ends it where they were put aside before, and none has changed. */
+void lw_static_row_leave(Prove *p, LwStaticRow *row);
 LwBdd lw_static_far_destinations(LwBddPool *pool);

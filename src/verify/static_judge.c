@@ -192,9 +192,9 @@ static gboolean is_of_exit(const Prove *p, const LwPlace *exit, const LwAddr *so
                               ? g_strdup(LW_ROUTER_WAN)
                               : lw_name_tunnel(lw_lab_tunnel(p->proof->lab, exit->zone.index));
   gboolean any = FALSE;
-  for (guint i = 0; i < p->world->list->len; i++) {
-    const LwResource *r = p->world->list->pdata[i];
-    if (r->kind != LW_RES_ADDRESS || g_strcmp0(r->ns, p->router) != 0 || g_strcmp0(r->link, link) != 0)
+  for (guint i = 0; i < p->exit_addresses->len; i++) {
+    const LwResource *r = p->exit_addresses->pdata[i];
+    if (g_strcmp0(r->link, link) != 0)
       continue;
     any = TRUE;
     if (lw_addr_equal(&r->prefix.addr, source))

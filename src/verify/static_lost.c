@@ -16,6 +16,15 @@ static LwBdd carried(const Prove *p, const LwStaticRow *row, guint tunnel) {
   return set;
 }
 
+static gboolean uses(const LwStaticRow *row, guint tunnel) {
+  for (guint i = 0; i < row->intended->len; i++) {
+    const LwIntended *one = row->intended->pdata[i];
+    if (one->to.kind == LW_ZONE_INTERNET && one->to.index == tunnel)
+      return TRUE;
+  }
+  return FALSE;
+}
+
 /* What still stands in the packet's way. */
 static char *what_is_left(const Prove *p, const LwStart *start, const LwHeader *packet) {
   g_autoptr(GPtrArray) trace = lw_reach_trace(p->proof->reach, start, packet, LW_CT_NEW, TRUE);
@@ -60,13 +69,13 @@ void lw_static_judge_lost_tunnels(Prove *p) {
       continue; /* it is lost now: that is proved already */
     for (guint i = 0; i < p->proof->rows->len; i++) {
       LwStaticRow *row = p->proof->rows->pdata[i];
-      if (row->zone.kind != LW_ZONE_SEGMENT || row->machine != LW_NONE || !*row->start.ns)
+      if (row->zone.kind != LW_ZONE_SEGMENT || row->machine != LW_NONE || !*row->start.ns || !uses(row, t))
         continue;
       lw_static_row_begin(p, row);
       LwBdd set = carried(p, row, t);
       if (set != LW_BDD_FALSE)
         judge_one(p, row, t, set);
-      lw_static_row_end(p, row);
+      lw_static_row_leave(p, row);
     }
     lw_reach_lose_link(p->proof->reach, p->router, link, FALSE);
   }

@@ -72,10 +72,34 @@ gboolean lw_static_place_equal(const LwPlace *a, const LwPlace *b) {
 }
 
 LwPlace lw_static_place_of(const Prove *p, const LwArrival *arrival) {
-  gboolean host = g_str_equal(arrival->ns, "");
+  gboolean host = *arrival->ns == '\0';
   if (!arrival->link)
     return in_zone(host ? LW_ZONE_HOST : LW_ZONE_ROUTER, LW_NONE);
-  return host ? place_on_host(p, arrival->link) : place_in_router(p, arrival->link);
+  const LwPlace *known = g_hash_table_lookup(p->places, arrival->link);
+  if (known)
+    return *known;
+  LwPlace place = host ? place_on_host(p, arrival->link) : place_in_router(p, arrival->link);
+  g_hash_table_insert(p->places, (gpointer)arrival->link, g_memdup2(&place, sizeof place));
+  return place;
+}
+
+static gboolean is_exit(const Prove *p, const char *link) {
+  gboolean exit = g_strcmp0(link, LW_ROUTER_WAN) == 0;
+  for (guint i = 0; i < p->proof->lab->tunnels->len && !exit; i++) {
+    g_autofree char *name = lw_name_tunnel(lw_lab_tunnel(p->proof->lab, i));
+    exit = g_strcmp0(link, name) == 0;
+  }
+  return exit;
+}
+
+GPtrArray *lw_static_exit_addresses(const Prove *p) {
+  GPtrArray *found = g_ptr_array_new();
+  for (guint i = 0; i < p->world->list->len; i++) {
+    const LwResource *r = p->world->list->pdata[i];
+    if (r->kind == LW_RES_ADDRESS && g_strcmp0(r->ns, p->router) == 0 && is_exit(p, r->link))
+      g_ptr_array_add(found, (gpointer)r);
+  }
+  return found;
 }
 
 char *lw_static_place_name(const LwLab *lab, const LwPlace *place) {

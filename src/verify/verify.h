@@ -79,6 +79,10 @@ typedef struct {
      the last link that is, past every rule; and what comes in from there is played by the host, in the home
      LAN. */
   gboolean ends_at_exits;
+  /* The router is a machine of its own and no place: nothing inside of it is seen, only what goes in by its
+     ports, which are the host's links, and what comes out of them. */
+  gboolean opaque_router;
+  LwAddr router_wan; /* opaque_router: its address there, asked of itself; unset: not known */
   GPtrArray *places; /* of LwProbePlace*: machines' namespaces, probes, host, router, home router, internet,
                         each tunnel's far end */
   LwAddr echo;       /* UDP 7 answers with the address it saw, as text */

@@ -1,5 +1,6 @@
 /* What the host's firewalls list: ufw's user.rules and ufw.conf, iptables -S, firewall-cmd --list-all. What
  * is read as an opening, its own command would make, and is read as the same again. */
+#include "providers/firewall/follow.h"
 #include "providers/firewall/translate.h"
 
 #include <stdint.h>
@@ -38,6 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   lw_docker_parse(text, seen);
   check_all(seen);
   check_all(against);
+  (void)lw_firewall_is_news(
+      text, strlen(text)); /* what the kernel tells of its tables; aligned, and cut anywhere */
   (void)lw_ufw_is_enabled(text);
   for (guint i = 0; i < seen->list->len; i++)
     (void)lw_firewalld_opens(text, seen->list->pdata[i]);

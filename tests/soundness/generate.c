@@ -238,6 +238,8 @@ static void add_flow_match(const Maker *m) {
       " ct status dnat",
       " fib daddr type local",
       " fib daddr type != local",
+      " fib daddr type broadcast",
+      " fib daddr type != broadcast",
       " ct state { new, established }",
       " ct state & (new | untracked) == 0",
   };

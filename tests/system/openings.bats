@@ -28,13 +28,12 @@ on_host() { "$tools/host_world" exec "$WORLD" -- "$@"; }
 host() { on_host "$lanward" "$@" </dev/null; }
 file=/etc/lanward/openings.yaml
 
-# The network is a part of the one behind this host, so that its broadcast address is not in it: the proof does not know
-# that ufw lets those by.
+# The network has this host's own address there and the broadcast one, which ufw treats as it treats neither.
 small='lab: openings
 host:
   uplink: enp1s0
   services: {share: [tcp/445], other: [tcp/446]}
-  networks: {containers: 172.16.0.0/24}
+  networks: {containers: 172.16.0.0/12}
 segments:
   lan10: {subnet: 192.168.10.0/24, allow: [host/share from .1-.50]}
   lan40: {subnet: 192.168.40.0/24, allow: ["containers:tcp/445"]}
@@ -132,7 +131,51 @@ networkmanager.write("/run/firewalld-test.pid", str(daemon.pid))'
   [ "$(says builder 172.16.0.2 445)" = behind ]
   [ -z "$(says builder 172.16.0.2 446)" ]
   host verify --static -q
-  [ "$(on_host iptables -S DOCKER-USER </dev/null | grep -c 'comment lanward -j ACCEPT')" = 2 ]
+  docker_open
+}
+
+docker_open() { [ "$(on_host iptables -S DOCKER-USER </dev/null 2>/dev/null | grep -c 'comment lanward -j ACCEPT')" = 2 ]; }
+
+@test "Docker makes its chain anew, as after a boot that it came late in: watch puts them back" {
+  on_host sh -c 'setsid "$0" watch >/run/watch.log 2>&1 & echo $! >/run/watch.pid' "$lanward" </dev/null 3>&-
+  listening() { on_host sh -c 'ls -l /proc/$(cat /run/watch.pid)/fd | grep -q socket' </dev/null; }
+  within 10 listening
+  on_host sh -c 'iptables -D FORWARD -j DOCKER-USER; iptables -F DOCKER-USER; iptables -X DOCKER-USER
+    iptables -N DOCKER-USER; iptables -A DOCKER-USER -j RETURN; iptables -I FORWARD -j DOCKER-USER' </dev/null
+  within 20 docker_open || { on_host cat /run/watch.log </dev/null; false; }
+  [ "$(says builder 172.16.0.2 445)" = behind ]
+}
+
+@test "watch follows another file that is applied, with other bridges" {
+  on_host sh -c "sed 's/  uplink: enp1s0/&\n  management: {bridge: br-moved}/' $file >/etc/lanward/moved.yaml" </dev/null
+  host apply -q /etc/lanward/moved.yaml --confirm 60s --no-wait
+  host confirm -q
+  on_moved() { [ "$(on_host cat /sys/class/net/lw-mgmt/master/uevent </dev/null 2>/dev/null | sed -n s/INTERFACE=//p)" = br-moved ]; }
+  within 10 on_moved
+  # one that was there when it looked is put back; until it has looked, nobody does
+  put_back() {
+    on_host ip link set lw-mgmt nomaster </dev/null
+    within 2 on_moved || { on_host ip link set lw-mgmt master br-moved </dev/null; false; }
+  }
+  within 20 put_back
+  on_host grep -q 'put back: lw-mgmt on br-moved' /run/watch.log </dev/null
+  on_host sh -c 'kill "$(cat /run/watch.pid)"' </dev/null
+  apply
+}
+
+@test "what Docker >= 28 drops in the raw table is told of: no opening helps there" {
+  on_host iptables -t raw -A PREROUTING -d 172.16.0.2/32 ! -i ctr0 -j DROP </dev/null
+  [ -z "$(says builder 172.16.0.2 445)" ]
+  run host verify --static
+  echo "$output"
+  [ "$status" -eq 3 ]
+  [[ $output == *"lan40 -> containers: 192.168.40.5 -> 172.16.0.2 tcp/445: must pass, and does not"*PREROUTING*raw* ]]
+  on_host nft delete table ip raw </dev/null
+  host verify --static -q
+}
+
+@test "the rescue script knows the openings" {
+  on_host cat /var/lib/lanward/rescue.sh </dev/null | grep -q '^iptables -w 10 -D DOCKER-USER .*--comment lanward -j ACCEPT$'
 }
 
 @test "down leaves both as they were" {

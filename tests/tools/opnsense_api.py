@@ -8,6 +8,7 @@ does not know ignored, an empty body refused, a 404 for what this version lacks.
 force (LOG says "in force DIGEST") when a service is told to load it. FAULTS is a file that names one request to go wrong:
 "N KIND", the N-th POST from then on; KIND: 500, refuse, half, hang, close, ignore (saved, it says, and is not), kill (ends
 the process whose number is the third word before it answers), down (from there on). The file goes when the fault is over.
+What WAN has by lease is told when CONFIG.xml.wan says it: "ADDRESS/LENGTH GATEWAY".
 """
 import base64
 import hashlib
@@ -172,6 +173,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if text is None and path == "core/backup/download/this":
             with open(config, "rb") as file:
                 return self.answer(200, file.read())
+        if text is None and path == "interfaces/overview/interfaces_info" and os.path.exists(config + ".wan"):
+            with open(config + ".wan", encoding="utf-8") as file:
+                address, gateway = file.read().split()
+            rows = [{"identifier": "", "device": "lo0"},
+                    {"identifier": "wan", "device": "vtnet0", "addr4": address, "gateways": [gateway]}]
+            return self.answer(200, {"total": 2, "rowCount": 2, "current": 1, "rows": rows})
         if text is not None and path in SERVICES:
             with open(config, "rb") as file:
                 self.note("in force " + hashlib.sha256(file.read()).hexdigest())

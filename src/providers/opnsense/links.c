@@ -99,6 +99,13 @@ void lw_opn_links_free(LwOpnLinks *links) {
   g_free(links);
 }
 
+LwOpnLink *lw_opn_links_leased(const LwOpnLinks *links) {
+  for (guint i = 0; i < links->links->len; i++)
+    if (g_array_index(links->links, LwOpnLink, i).stand_in4)
+      return &g_array_index(links->links, LwOpnLink, i);
+  return NULL;
+}
+
 LwOpnLink *lw_opn_link(const LwOpnLinks *links, const char *key) {
   for (guint i = 0; key && i < links->links->len; i++) {
     LwOpnLink *each = &g_array_index(links->links, LwOpnLink, i);

@@ -27,5 +27,7 @@ LwOpnLinks *lw_opn_links_guess(const LwOpn *opn);
 void lw_opn_links_free(LwOpnLinks *links);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwOpnLinks, lw_opn_links_free)
 
+/* The first that has a stand-in for a leased IPv4 address: WAN. NULL: none. */
+LwOpnLink *lw_opn_links_leased(const LwOpnLinks *links);
 LwOpnLink *lw_opn_link(const LwOpnLinks *links, const char *key);              /* NULL: none */
 LwOpnLink *lw_opn_link_of_device(const LwOpnLinks *links, const char *device); /* NULL: none */

@@ -98,7 +98,8 @@ static void add_segment_card(xmlNode *devices, const LwLab *lab, const LwFacts *
 }
 
 static void add_cards(xmlNode *devices, const LwLab *lab, const LwFacts *facts, const Legs *legs) {
-  add_card(devices, lab, 0, "bridge", lab->host.bridge, &lab->router.wan_mac, "lw-wan");
+  LwMac wan = lw_mac_of_wan(lab, facts);
+  add_card(devices, lab, 0, "bridge", lab->host.bridge, &wan, LW_ROUTER_WAN_PORT);
   add_card(devices, lab, 1, "bridge", lab->host.management.bridge, NULL, "lw-mgmt");
   for (guint n = 1; n <= legs->count; n++)
     add_segment_card(devices, lab, facts, n + 1, legs->segments[n]);

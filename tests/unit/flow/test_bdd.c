@@ -152,7 +152,8 @@ static void test_many_edges(void) {
   g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
   const guint8 word[] = {16};
   for (guint round = 0; round < 60; round++) {
-    g_autofree guint8 *member[2] = {g_new0(guint8, 65536), g_new0(guint8, 65536)};
+    g_autofree guint8 *members = g_new0(guint8, 2 * 65536);
+    guint8 *const member[2] = {members, members + 65536};
     LwBdd sets[2];
     for (guint s = 0; s < 2; s++) {
       g_autoptr(GArray) edges = g_array_new(FALSE, FALSE, sizeof(LwEdge));

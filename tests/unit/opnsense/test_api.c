@@ -5,6 +5,7 @@
 #include "policy/policy.h"
 #include "providers/opnsense/api.h"
 #include "providers/opnsense/generate.h"
+#include "providers/opnsense/lease.h"
 #include "spec/spec.h"
 
 #include <gio/gio.h>
@@ -374,6 +375,34 @@ static void end_idle_threads(void) {
   }
 }
 
+/* What a lease is, of what OPNsense's overview of interfaces tells. */
+static void test_lease(void) {
+  static const struct {
+    const char *answer, *address, *gateway; /* NULL: none */
+  } leases[] = {
+      {"{\"rows\":[{\"identifier\":\"\"},{\"identifier\":\"wan\",\"addr4\":\"192.168.1.5/"
+       "24\",\"gateways\":[\"192.168.1.1\"]}]}",
+       "192.168.1.5/24", "192.168.1.1"},
+      {"{\"rows\":[{\"identifier\":\"wan\",\"ipv4\":[{\"ipaddr\":\"10.0.0.7/8\"}],\"gateways\":[]}]}",
+       "10.0.0.7/8", NULL},
+      {"{\"rows\":[{\"identifier\":\"wan\",\"addr4\":\"\",\"gateways\":[\"192.168.1.1\"]}]}", NULL, NULL},
+      {"{\"rows\":[{\"identifier\":\"lan\",\"addr4\":\"192.168.99.1/24\"}]}", NULL, NULL},
+      {"{\"rows\":{\"identifier\":\"wan\"}}", NULL, NULL},
+      {"[]", NULL, NULL},
+  };
+  for (guint i = 0; i < G_N_ELEMENTS(leases); i++) {
+    g_autoptr(JsonNode) node = json_from_string(leases[i].answer, NULL);
+    LwOpnLease lease;
+    g_assert_cmpint(lw_opn_lease_of(node, "wan", &lease), ==, leases[i].address != NULL);
+    g_assert_cmpint(lw_addr_is_set(&lease.address.addr), ==, leases[i].address != NULL);
+    g_assert_cmpint(lw_addr_is_set(&lease.gateway), ==, leases[i].gateway != NULL);
+    g_autofree char *address = leases[i].address ? lw_prefix_format(&lease.address) : NULL;
+    g_autofree char *gateway = leases[i].gateway ? lw_addr_format(&lease.gateway) : NULL;
+    g_assert_cmpstr(address, ==, leases[i].address);
+    g_assert_cmpstr(gateway, ==, leases[i].gateway);
+  }
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -387,6 +416,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/opnsense/api/refusals", test_refusals);
   g_test_add_func("/opnsense/api/by-hand", test_by_hand);
   g_test_add_func("/opnsense/api/pin", test_pin);
+  g_test_add_func("/opnsense/api/lease", test_lease);
   int status = g_test_run();
   end_idle_threads();
   return status;

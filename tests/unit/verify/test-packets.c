@@ -186,6 +186,40 @@ static void test_others(void) {
   }
 }
 
+/* A SYN that was answered, and one that was refused. */
+static void test_resets(void) {
+  for (guint i = 0; i < 2; i++) {
+    guint8 bytes[40] = {0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, [31] = 8, [32] = 0x50}; /* acknowledges 7 */
+    bytes[33] = i ? 0x14 : 0x12;
+    LwPacket packet;
+    g_assert_true(lw_packet_parse(bytes, sizeof bytes, &packet));
+    g_assert_cmpint(packet.role, ==, LW_PACKET_REPLY);
+    g_assert_cmpuint(packet.cookie, ==, 7);
+    g_assert_cmpint(packet.reset, ==, i);
+  }
+}
+
+static void test_arp(void) {
+  LwMac own = {{2, 0, 0, 0, 0, 1}}, mac;
+  LwAddr source, target, address;
+  lw_addr_parse("192.168.10.31", &source);
+  lw_addr_parse("192.168.10.1", &target);
+  guint8 bytes[LW_PACKET_MAX];
+  gsize length = lw_packet_build_arp(&own, &source, &target, bytes);
+  static const guint8 wanted[] = {0,   1,   8,  0,  6, 4, 0, 1, 2, 0, 0,   0,   0,  1,
+                                  192, 168, 10, 31, 0, 0, 0, 0, 0, 0, 192, 168, 10, 1};
+  g_assert_cmpuint(length, ==, sizeof wanted);
+  g_assert_true(memcmp(bytes, wanted, sizeof wanted) == 0);
+  g_assert_false(lw_packet_parse_arp(bytes, length, &address, &mac)); /* a question */
+  bytes[7] = 2;
+  g_assert_true(lw_packet_parse_arp(bytes, length, &address, &mac));
+  g_assert_true(lw_addr_equal(&address, &source));
+  g_assert_true(memcmp(&mac, &own, sizeof own) == 0);
+  g_assert_false(lw_packet_parse_arp(bytes, length - 1, &address, &mac));
+  bytes[4] = 8;
+  g_assert_false(lw_packet_parse_arp(bytes, length, &address, &mac)); /* other hardware */
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/verify/packets/round-trip", test_round_trip);
@@ -195,5 +229,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/verify/packets/hostile", test_hostile);
   g_test_add_func("/verify/packets/ipv6", test_ipv6);
   g_test_add_func("/verify/packets/others", test_others);
+  g_test_add_func("/verify/packets/resets", test_resets);
+  g_test_add_func("/verify/packets/arp", test_arp);
   return g_test_run();
 }
