@@ -2,6 +2,7 @@
 #include "cmd/confirm.h"
 #include "cmd/containers.h"
 #include "cmd/domains.h"
+#include "cmd/ending.h"
 #include "cmd/generations.h"
 #include "cmd/hosts.h"
 #include "cmd/proof.h"
@@ -177,7 +178,9 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
   *changes = plan->changes->len;
   if (!*seconds && lw_host_changes_uplink(session, plan))
     *seconds = UPLINK_CONFIRM_S;
-  gboolean ok = lw_router_save(session, plan, error) &&
+  LwEnding ending = session->invocation->force ? LW_ENDING_FORCE : LW_ENDING_ASK;
+  gboolean ok = lw_ending_of_domains(session, session->lab, plan, ending, error) &&
+                lw_router_save(session, plan, error) &&
                 lw_host_prepare_rescue(session, plan, wanted, *seconds, error) &&
                 lw_generation_keep(session, path, &number, error) &&
                 prepare_confirm(session, number, plan, *seconds, &timer, error) &&

@@ -37,6 +37,7 @@ typedef struct {
   char *root;                       /* doctor, init, import: look below it */
   char *uplink, *subnet, *lab_name; /* init, import: what is not to be found out */
   gboolean yes;                     /* ask nothing */
+  gboolean force;                   /* apply, down: made machines that do not shut down lose their power */
   gboolean reset;                   /* apply, plan: what was switched and moved goes back to the file */
   gboolean persist;                 /* move: into the file, too */
   char *config;                     /* --config: an OPNsense's config.xml */

@@ -164,7 +164,13 @@ gboolean lw_proof_difference(LwSession *session, const LwPlan *plan, const LwRes
   if (old)
     return compare(old, session, plan, wanted, opens, closes, error);
   if (!g_error_matches(none, LW_ERROR, LW_ERROR_NOT_FOUND)) {
-    g_propagate_error(error, g_steal_pointer(&none));
+    g_propagate_prefixed_error(
+        error, g_steal_pointer(&none),
+        "what opens and closes is measured against the lab in force, and that cannot be "
+        "read%s: ",
+        session->router_seen ? " (a router with a new address has to answer at the old one, too, "
+                               "until the new file is applied: Interfaces: Virtual IPs)"
+                             : "");
     return FALSE;
   }
   *opens = g_ptr_array_new_with_free_func(g_free);

@@ -275,11 +275,20 @@ static gboolean is_new_tunnel(const LwOpnChange *change) {
   return !change->before && g_str_equal(change->kind->name, "instance");
 }
 
-/* A tunnel's private key goes with its public one. */
-static gboolean changes_key(const LwOpnChange *change) {
-  return change->before && change->after && g_str_equal(change->kind->name, "instance") &&
-         g_strcmp0(json_object_get_string_member_with_default(change->before, "pubkey", ""),
-                   json_object_get_string_member_with_default(change->after, "pubkey", "")) != 0;
+static gboolean differs(const LwOpnChange *change, const char *field) {
+  return !g_str_equal(json_object_get_string_member_with_default(change->before, field, ""),
+                      json_object_get_string_member_with_default(change->after, field, ""));
+}
+
+/* Keys are in no resource, and so in no journal: what another one is set with could not be undone. The file
+ * to be restored has them. NULL: they are the same. */
+static const char *other_key(const LwOpnChange *change) {
+  if (!change->before || !change->after)
+    return NULL;
+  if (g_str_equal(change->kind->name, "instance") &&
+      (differs(change, "pubkey") || differs(change, "privkey")))
+    return "key";
+  return g_str_equal(change->kind->name, "peer") && differs(change, "psk") ? "preshared key" : NULL;
 }
 
 static void need_restart(LwRouterPlan *plan, LwResourceSet *wanted, const char *why) {
@@ -301,9 +310,11 @@ static void need_restart_for(LwRouterPlan *plan, LwResourceSet *wanted, const GP
   }
   for (guint i = 0; i < changes->len; i++) {
     const LwOpnChange *change = changes->pdata[i];
+    const char *key = other_key(change);
     g_autofree char *why = is_new_tunnel(change) ? g_strdup_printf("tunnel %s is new", change->descr)
-                           : changes_key(change) ? g_strdup_printf("tunnel %s has another key", change->descr)
-                                                 : NULL;
+                           : key
+                               ? g_strdup_printf("tunnel %s has another %s than the file", change->descr, key)
+                               : NULL;
     if (why)
       need_restart(plan, wanted, why);
   }

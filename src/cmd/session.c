@@ -5,6 +5,7 @@
 #include "base/netns.h"
 #include "cmd/confirm.h"
 #include "cmd/domains.h"
+#include "cmd/ending.h"
 #include "cmd/flows.h"
 #include "cmd/generations.h"
 #include "cmd/guard.h"
@@ -351,6 +352,30 @@ LwSession *lw_session_begin(const LwInvocation *invocation, LwSecretStore *loade
   return g_steal_pointer(&session);
 }
 
+/* Of the two kinds of router one takes the other's addresses on the lab's wires, and its place in the state:
+ * no plan leads from one to the other while both are there. */
+static gboolean keeps_router(const LwSession *session, const LwLab *given, GError **error) {
+  g_autoptr(LwLab) now = load_in_force(session->engine, session->secrets, NULL);
+  if (!now || now->router.kind == given->router.kind)
+    return TRUE;
+  gboolean to_opnsense = given->router.kind == LW_ROUTER_OPNSENSE;
+  const LwRouter *vm = to_opnsense ? &given->router : &now->router;
+  const char *name = vm->vm ? vm->vm : "opnsense";
+  g_autofree char *place = lw_origin_format(&given->router.origin);
+  g_autofree char *start = g_strdup_printf("; virsh start %s", name),
+                  *stop = g_strdup_printf("; virsh shutdown %s; virsh autostart --disable %s", name, name);
+  g_set_error(
+      error, LW_ERROR, LW_ERROR_CONFLICT,
+      "%s: the router would change from %s to %s, which have the same addresses on the lab's wires, and so "
+      "cannot take turns in one plan. Nothing was changed. In this order: lanward down%s; lanward apply %s",
+      place, to_opnsense ? "the builtin one" : "an OPNsense", to_opnsense ? "an OPNsense" : "the builtin one",
+      !to_opnsense ? stop
+      : vm->create ? ""
+                   : start,
+      given->router.origin.file);
+  return FALSE;
+}
+
 LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretStore *loaded_secrets,
                            gboolean read_only, GError **error) {
   g_autoptr(LwLab) given = lab;
@@ -358,6 +383,8 @@ LwSession *lw_session_open(const LwInvocation *invocation, LwLab *lab, LwSecretS
   if (!session)
     return NULL;
   session->in_force = !given;
+  if (given && !lw_target_is_twin() && !keeps_router(session, given, error))
+    return NULL;
   session->lab = given ? g_steal_pointer(&given) : load_in_force(session->engine, session->secrets, error);
   return session->lab && learn_facts(session, read_only, error) ? g_steal_pointer(&session) : NULL;
 }
@@ -556,7 +583,8 @@ static gboolean return_with(LwSession *beside, const LwGeneration *generation, c
   if (!plan || !lw_generation_keep_again(beside->engine, generation, why, &number, error))
     return FALSE;
   lw_confirm_forget(beside->engine);
-  return lw_session_carry_out(beside, plan, wanted, error) && lw_generation_clear(beside, wanted, error);
+  return lw_ending_of_domains(beside, beside->lab, plan, LW_ENDING_NOW, error) &&
+         lw_session_carry_out(beside, plan, wanted, error) && lw_generation_clear(beside, wanted, error);
 }
 
 /* What a router that the file made has in it goes with its virtual machine: nothing of it is asked to be
@@ -572,7 +600,7 @@ static gboolean leave_made_router(LwSession *session, const LwLab *lab, LwResour
   return TRUE;
 }
 
-gboolean lw_session_take_down(LwSession *session, guint *changes, GError **error) {
+gboolean lw_session_take_down(LwSession *session, LwEnding how, guint *changes, GError **error) {
   LwSession *in_force = session_in_force(session, error);
   if (!in_force)
     return FALSE;
@@ -587,7 +615,8 @@ gboolean lw_session_take_down(LwSession *session, guint *changes, GError **error
     lw_engine_keep(session->engine, forgotten[i], NULL);
   lw_confirm_forget(session->engine);
   lw_generation_leave(session->engine);
-  gboolean ok = plan && lw_engine_apply(session->engine, plan, wanted, in_force->facts, NULL, NULL, error) &&
+  gboolean ok = plan && lw_ending_of_domains(session, in_force->lab, plan, how, error) &&
+                lw_engine_apply(session->engine, plan, wanted, in_force->facts, NULL, NULL, error) &&
                 lw_engine_disown(session->engine, error);
   beside_free(in_force);
   return ok;
@@ -595,7 +624,7 @@ gboolean lw_session_take_down(LwSession *session, guint *changes, GError **error
 
 gboolean lw_session_return_to(LwSession *session, guint number, const char *why, GError **error) {
   if (number == 0)
-    return lw_session_take_down(session, NULL, error);
+    return lw_session_take_down(session, LW_ENDING_NOW, NULL, error);
   g_autoptr(LwGeneration) generation = lw_generation_read(session->engine, number, error);
   LwLab *lab = generation ? lw_generation_lab(generation, session->secrets, error) : NULL;
   LwSession *beside = lab ? session_beside(session, lab, error) : NULL;

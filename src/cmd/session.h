@@ -13,6 +13,13 @@
 typedef struct LwRouterSeen LwRouterSeen; /* router.h */
 typedef struct LwRouterPlan LwRouterPlan;
 
+/* How virtual machines end that lanward made and that go (ending.h). */
+typedef enum {
+  LW_ENDING_ASK,   /* shut down; one that still runs when its time is over is an error */
+  LW_ENDING_FORCE, /* the same, but its plug is pulled then */
+  LW_ENDING_NOW,   /* nobody waits: what does not end at once has its plug pulled (a revert) */
+} LwEnding;
+
 typedef struct {
   const LwInvocation *invocation;
   LwLab *lab;
@@ -73,8 +80,9 @@ gboolean lw_session_return_to(LwSession *session, guint generation, const char *
 /* Waits, at most so long, until the machines that changed have their leases: of use to whoever talks to them
  * next. No error when they do not come in time: the lab is applied all the same. */
 void lw_session_wait_leases(const LwSession *session, guint timeout_ms);
-/* On a host: takes the lab away, and gives back what it took over. */
-gboolean lw_session_take_down(LwSession *session, guint *changes, GError **error);
+/* On a host: takes the lab away, and gives back what it took over; before that, machines that it made are
+ * ended. */
+gboolean lw_session_take_down(LwSession *session, LwEnding how, guint *changes, GError **error);
 /* Runs body where the target is (inside the twin named by the invocation, or here), without a session; the
  * exit code of the verb. */
 int lw_session_enter(const LwInvocation *invocation, int (*body)(gpointer data), gpointer data);

@@ -30,7 +30,8 @@ static int down_here(gpointer data) {
   guint changes = 0;
   g_autoptr(GError) error = NULL;
   g_autoptr(LwSession) session = lw_session_begin(invocation, NULL, FALSE, &error);
-  if (!session || !lw_session_take_down(session, &changes, &error))
+  LwEnding ending = invocation->force ? LW_ENDING_FORCE : LW_ENDING_ASK;
+  if (!session || !lw_session_take_down(session, ending, &changes, &error))
     return error ? lw_fail(error) : print_none(invocation);
   return print_down(invocation, changes);
 }

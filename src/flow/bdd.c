@@ -163,7 +163,7 @@ static void grow_cache(Layer *layer) {
   for (guint32 i = 0; i <= layer->cache_mask; i++) {
     const Entry *entry = &layer->cache[i];
     if (entry->op)
-      cache[mix(entry->op, entry->a, entry->b) & mask] = *entry;
+      cache[mix(entry->op & OP_MASK, entry->a, entry->b) & mask] = *entry;
   }
   g_free(layer->cache);
   layer->cache = cache;
@@ -268,28 +268,40 @@ LwBdd lw_bdd_interval(LwBddPool *pool, guint variable, guint32 first, guint32 la
   return finish(pool, variable, base);
 }
 
-static inline gboolean recall_of(const Layer *layer, guint32 op, LwBdd a, LwBdd b, LwBdd *result) {
-  const Entry *entry = &layer->cache[mix(op, a, b) & layer->cache_mask];
-  if (entry->op != op || entry->a != a || entry->b != b)
+/* An operation with its operands, and where its result is remembered in either layer. */
+typedef struct {
+  guint32 op, hash;
+  LwBdd a, b;
+} Asked;
+
+static inline Asked asked(guint32 op, LwBdd a, LwBdd b) {
+  return (Asked){op, mix(op, a, b), a, b};
+}
+
+static inline gboolean recall_of(const Layer *layer, const Asked *asked, guint32 op, LwBdd *result) {
+  const Entry *entry = &layer->cache[asked->hash & layer->cache_mask];
+  if (entry->op != op || entry->a != asked->a || entry->b != asked->b)
     return FALSE;
   *result = entry->result;
   return TRUE;
 }
 
-/* Of sets that stay, what comes to one that stays holds for ever. */
-static gboolean recall(const LwBddPool *pool, guint32 op, LwBdd a, LwBdd b, LwBdd *result) {
-  return recall_of(pool->now, op, a, b, result) ||
-         (pool->now == &pool->scratch && a < pool->mark && b < pool->mark &&
-          recall_of(&pool->kept, op & OP_MASK, a, b, result));
+static inline guint32 in_round(const LwBddPool *pool, guint32 op) {
+  return pool->now == &pool->scratch ? op | (pool->round << OP_BITS) : op;
 }
 
-static LwBdd keep(LwBddPool *pool, guint32 op, LwBdd a, LwBdd b, LwBdd result) {
-  if (pool->now == &pool->scratch && a < pool->mark && b < pool->mark && result < pool->mark) {
-    op &= OP_MASK;
-    pool->kept.cache[mix(op, a, b) & pool->kept.cache_mask] = (Entry){op, a, b, result};
-    return result;
-  }
-  pool->now->cache[mix(op, a, b) & pool->now->cache_mask] = (Entry){op, a, b, result};
+/* Of sets that stay, what comes to one that stays holds for ever. */
+static inline gboolean recall(const LwBddPool *pool, const Asked *asked, LwBdd *result) {
+  return recall_of(pool->now, asked, in_round(pool, asked->op), result) ||
+         (pool->now == &pool->scratch && asked->a < pool->mark && asked->b < pool->mark &&
+          recall_of(&pool->kept, asked, asked->op, result));
+}
+
+static inline LwBdd keep(LwBddPool *pool, const Asked *asked, LwBdd result) {
+  gboolean stays = asked->a < pool->mark && asked->b < pool->mark && result < pool->mark;
+  Layer *layer = stays ? &pool->kept : pool->now;
+  guint32 op = stays ? asked->op : in_round(pool, asked->op);
+  layer->cache[asked->hash & layer->cache_mask] = (Entry){op, asked->a, asked->b, result};
   return result;
 }
 
@@ -446,10 +458,6 @@ gboolean lw_bdd_is_scratch(const LwBddPool *pool, LwBdd a) {
 /* --- operations
  * ---------------------------------------------------------------------------------------------------- */
 
-static inline guint32 in_round(const LwBddPool *pool, guint32 op) {
-  return pool->now == &pool->scratch ? op | (pool->round << OP_BITS) : op;
-}
-
 /* The result where no recursion is needed. */
 static inline gboolean is_plain(Op op, LwBdd a, LwBdd b, LwBdd *result) {
   switch (op) {
@@ -494,6 +502,13 @@ static const struct {
 } rules_out[] = {[OP_AND] = {LW_BDD_FALSE, LW_BDD_FALSE, LW_BDD_FALSE},
                  [OP_OR] = {LW_BDD_TRUE, LW_BDD_TRUE, LW_BDD_TRUE},
                  [OP_MINUS] = {LW_BDD_FALSE, LW_BDD_TRUE, LW_BDD_FALSE}};
+
+/* What makes the result that of the other side. */
+static const struct {
+  LwBdd a, b;
+} leaves_as_is[] = {[OP_AND] = {LW_BDD_TRUE, LW_BDD_TRUE},
+                    [OP_OR] = {LW_BDD_FALSE, LW_BDD_FALSE},
+                    [OP_MINUS] = {G_MAXUINT32, LW_BDD_FALSE}};
 
 /* Two nodes side by side, from value to value where either changes. A node that does not test the variable is
  * as one that always leads to itself. */
@@ -545,6 +560,21 @@ static inline void side_advance(const LwBddPool *pool, Side *side, guint32 value
   side_load(pool, side);
 }
 
+/* The edges of one side from `value` up to `end`, as they are. */
+static void copy_run(LwBddPool *pool, guint32 base, Side *side, guint32 value, guint32 end) {
+  guint32 first = side->at + 1;
+  push(pool, base, value, side->to);
+  side_advance(pool, side, end - 1);
+  guint32 count = side->at + 1 - first;
+  while (pool->pending_count + count > pool->pending_room) {
+    pool->pending_room *= 2;
+    pool->pending = g_renew(LwEdge, pool->pending, pool->pending_room);
+  }
+  if (count) /* neighbours differ */
+    memcpy(pool->pending + pool->pending_count, edges_of(pool, side->node) + first, count * sizeof(LwEdge));
+  pool->pending_count += count;
+}
+
 static LwBdd apply(LwBddPool *pool, Op op, LwBdd a, LwBdd b) {
   LwBdd result;
   if (is_plain(op, a, b, &result))
@@ -554,8 +584,8 @@ static LwBdd apply(LwBddPool *pool, Op op, LwBdd a, LwBdd b) {
     a = b;
     b = swap;
   }
-  guint32 code = in_round(pool, op);
-  if (recall(pool, code, a, b, &result))
+  const Asked this = asked(op, a, b);
+  if (recall(pool, &this, &result))
     return result;
   guint variable = MIN(level_of(pool, a), level_of(pool, b));
   guint32 base = pool->pending_count;
@@ -563,22 +593,27 @@ static LwBdd apply(LwBddPool *pool, Op op, LwBdd a, LwBdd b) {
   for (guint32 value = 0;;) {
     guint32 next = MIN(one.next, other.next);
     if (one.to == rules_out[op].a) {
-      result = rules_out[op].result;
+      push(pool, base, value, rules_out[op].result);
       next = one.next;
     } else if (other.to == rules_out[op].b) {
-      result = rules_out[op].result;
+      push(pool, base, value, rules_out[op].result);
       next = other.next;
+    } else if (one.to == leaves_as_is[op].a) {
+      next = one.next;
+      copy_run(pool, base, &other, value, next);
+    } else if (other.to == leaves_as_is[op].b) {
+      next = other.next;
+      copy_run(pool, base, &one, value, next);
     } else {
-      result = apply(pool, op, one.to, other.to);
+      push(pool, base, value, apply(pool, op, one.to, other.to));
     }
-    push(pool, base, value, result);
     if (next == G_MAXUINT32)
       break;
     value = next;
     side_advance(pool, &one, value);
     side_advance(pool, &other, value);
   }
-  return keep(pool, code, a, b, finish(pool, variable, base));
+  return keep(pool, &this, finish(pool, variable, base));
 }
 
 LwBdd lw_bdd_and(LwBddPool *pool, LwBdd a, LwBdd b) {
@@ -615,7 +650,8 @@ static LwBdd exists(LwBddPool *pool, LwBdd a, guint first, guint end, guint32 op
   if (a <= LW_BDD_TRUE || variable >= end)
     return a;
   LwBdd result;
-  if (recall(pool, op, a, a, &result))
+  const Asked this = asked(op, a, a);
+  if (recall(pool, &this, &result))
     return result;
   guint32 count = count_of(pool, a), base = pool->pending_count;
   for (guint32 i = 0; i < count; i++) {
@@ -623,13 +659,13 @@ static LwBdd exists(LwBddPool *pool, LwBdd a, guint first, guint end, guint32 op
     push(pool, base, edge.first, exists(pool, edge.to, first, end, op));
   }
   if (variable < first)
-    return keep(pool, op, a, a, finish(pool, variable, base));
+    return keep(pool, &this, finish(pool, variable, base));
   count = pool->pending_count - base;
   g_autofree LwBdd *sets = g_new(LwBdd, count);
   for (guint32 i = 0; i < count; i++)
     sets[i] = pool->pending[base + i].to;
   pool->pending_count = base;
-  return keep(pool, op, a, a, lw_bdd_or_all(pool, sets, count));
+  return keep(pool, &this, lw_bdd_or_all(pool, sets, count));
 }
 
 LwBdd lw_bdd_exists(LwBddPool *pool, LwBdd a, guint first, guint count) {
@@ -641,7 +677,7 @@ LwBdd lw_bdd_exists(LwBddPool *pool, LwBdd a, guint first, guint count) {
     pool->exists[pool->exists_count].first = first;
     pool->exists[pool->exists_count++].end = end;
   }
-  return count ? exists(pool, a, first, end, in_round(pool, OP_EXISTS + i)) : a;
+  return count ? exists(pool, a, first, end, OP_EXISTS + i) : a;
 }
 
 /* Is the result the empty set? Known ones are looked up; only that it is empty is kept. */
@@ -654,8 +690,8 @@ static gboolean is_nothing(LwBddPool *pool, Op op, LwBdd a, LwBdd b) {
     a = b;
     b = swap;
   }
-  guint32 code = in_round(pool, op);
-  if (recall(pool, code, a, b, &result))
+  const Asked this = asked(op, a, b);
+  if (recall(pool, &this, &result))
     return result == LW_BDD_FALSE;
   guint variable = MIN(level_of(pool, a), level_of(pool, b));
   Side one = side_of(pool, a, variable), other = side_of(pool, b, variable);
@@ -672,7 +708,7 @@ static gboolean is_nothing(LwBddPool *pool, Op op, LwBdd a, LwBdd b) {
     side_advance(pool, &one, next);
     side_advance(pool, &other, next);
   }
-  keep(pool, code, a, b, LW_BDD_FALSE);
+  keep(pool, &this, LW_BDD_FALSE);
   return TRUE;
 }
 

@@ -148,6 +148,9 @@ LwBdd lw_packets_box(LwBddPool *pool, const LwSpan *spans, guint count) {
 }
 
 LwBdd lw_packets_number(LwBddPool *pool, LwHeaderField field, guint64 first, guint64 last) {
+  guint32 most = last_value(field), from = (guint32)first & most, to = (guint32)last & most;
+  if (layout[field].words == 1)
+    return from > to ? LW_BDD_FALSE : lw_bdd_interval(pool, layout[field].first, from, to, most, LW_BDD_TRUE);
   LwSpan span = lw_span_number(field, first, last);
   return lw_packets_box(pool, &span, 1);
 }

@@ -108,10 +108,9 @@ static gboolean goes_back(Run *run, const LwHeader *sent, const Passage *p) {
 
 static guint last_passage(LwReach *reach, const LwPassages *passages, guint arrival, const LwHeader *header) {
   const GArray *came_by = g_ptr_array_index(passages->came_by, arrival);
-  LwBdd packet = lw_packets_of(reach->pool, header);
   for (guint i = 0; i < came_by->len; i++) {
     const CameBy *one = &g_array_index(came_by, CameBy, i);
-    if (lw_bdd_intersects(reach->pool, one->set, packet))
+    if (lw_packets_contain(reach->pool, one->set, header))
       return one->passage;
   }
   return 0;

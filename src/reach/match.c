@@ -579,6 +579,8 @@ static Held set_held(const At *at, const LwMatch *match, const State *state, gui
   for (guint l = 0; l < 2; l++)
     for (guint i = 0; lists[l] && i < lists[l]->len; i++) {
       Held held = element_held(at, match->fields, lists[l]->pdata[i], state);
+      if (held.must == LW_BDD_TRUE) /* nothing is left for the others to add */
+        return (Held){LW_BDD_TRUE, LW_BDD_TRUE};
       if (held.must != LW_BDD_FALSE)
         g_array_append_val(must, held.must);
       if (held.may != LW_BDD_FALSE && held.may != held.must)
@@ -625,11 +627,11 @@ typedef struct {
 } MatchKey;
 
 static guint match_key_hash(gconstpointer data) {
-  const guint32 *words = data;
-  guint32 hash = 2166136261u;
-  for (guint i = 0; i < sizeof(MatchKey) / sizeof(guint32); i++)
-    hash = (hash ^ words[i]) * 16777619u;
-  return hash;
+  const guint64 *words = data;
+  guint64 hash = 0;
+  for (guint i = 0; i < sizeof(MatchKey) / sizeof(guint64); i++)
+    hash = ((hash << 5 | hash >> 59) ^ words[i]) * 0x9e3779b97f4a7c15u;
+  return (guint)(hash >> 32);
 }
 
 static gboolean match_key_equal(gconstpointer a, gconstpointer b) {
@@ -763,7 +765,32 @@ void lw_reach_matches_scratch_end(LwReach *reach, LwBdd *const *keep, guint coun
   g_hash_table_remove_all(reach->matched_now);
 }
 
+/* One value of a field that is known wherever a packet is: compared sooner than looked up. */
+static gboolean is_compared(const At *at, const LwMatch *match) {
+  if (match->set || match->values->len != 1 || match->fields->len != 1)
+    return FALSE;
+  switch (g_array_index(match->fields, LwField, 0)) {
+  case LW_FIELD_IIF:
+  case LW_FIELD_IBRIDGE:
+  case LW_FIELD_CT_STATE:
+  case LW_FIELD_CT_DIRECTION:
+  case LW_FIELD_CT_DNAT:
+  case LW_FIELD_CT_SNAT:
+  case LW_FIELD_CT_MARK:
+  case LW_FIELD_MARK:
+    return TRUE;
+  case LW_FIELD_OIF:
+    return !oif_is_open(at);
+  default:
+    return FALSE;
+  }
+}
+
 Held lw_reach_match(const At *at, const LwRule *rule, const LwMatch *match, const State *state) {
+  if (is_compared(at, match)) {
+    Held held = values_held(at, match, state);
+    return match->negate ? negated(at->reach->pool, match, state, held) : held;
+  }
   MatchKey key;
   gboolean keep = match_key(at, match, state, &key);
   const Held *known = keep ? recall(at->reach, match, &key) : NULL;

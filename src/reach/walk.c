@@ -63,7 +63,8 @@ static void arrive(Run *run, const Ns *ns, const Link *link, const Branch *branc
     if (known->ns != ns->name || known->link != name ||
         !rewrite_equal(&known->rewrite, &branch->state.rewrite))
       continue;
-    known->packets = lw_bdd_or(run->reach->pool, known->packets, branch->set);
+    if (!lw_bdd_is_subset(run->reach->pool, branch->set, known->packets)) /* quick, where it is small */
+      known->packets = lw_bdd_or(run->reach->pool, known->packets, branch->set);
     note_way(run, i, branch);
     return;
   }

@@ -21,9 +21,9 @@ typedef enum {
   LW_PROBE_SENTINEL, /* must come back: what was sent before it has been through */
   LW_PROBE_ECHO,     /* what address does the far end see? */
   LW_PROBE_DNS,
-  LW_PROBE_RELATED,   /* an ICMP error */
   LW_PROBE_NEIGHBOUR, /* who has the leg's address? of a router that nobody sees into; comes back, like a
                          sentinel */
+  LW_PROBE_RELATED,   /* an ICMP error */
 } LwProbeKind;
 
 typedef enum { LW_ASK_GATEWAY, LW_ASK_FOREIGN, LW_ASK_OTHER_GATEWAY } LwAskWhom;

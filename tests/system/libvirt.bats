@@ -128,8 +128,28 @@ before() {
   host apply -q "$file" --no-wait
 }
 
-@test "down leaves the domains as they were, the guest running, the disk there" {
-  host down -q
+@test "down does not pull a made machine's plug unless told to: it has time to shut down, then nothing is touched" {
+  on_host sed 's/made: {segment: lan40,/& start: {timeout: 2s},/' "$file" >"$BATS_TEST_TMPDIR/timed"
+  "$tools/host_world" exec "$WORLD" -- tee "$file" <"$BATS_TEST_TMPDIR/timed" >/dev/null
+  host apply -q --confirm 60s --no-wait "$file"
+  host confirm -q
+  virsh start made # nothing is on its disk: nobody hears the button
+  run host down
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"made: asked to shut down, at most 2 s"*"made would go with the lab"*"--force"* ]]
+  virsh domstate made | grep -q running
+  run host status
+  [[ $output == *"as the file says"* ]]
+  # nor does an apply of a file without it
+  on_host sh -c "grep -v ' made: ' $file >/etc/lanward/without.yaml"
+  run host apply -q --confirm 60s --no-wait /etc/lanward/without.yaml
+  [ "$status" -eq 1 ]
+  [[ $output == *"made would go with the lab"* ]]
+}
+
+@test "down --force leaves the domains as they were, the guest running, the disk there" {
+  host down -q --force
   virsh domstate roamer | grep -q running
   on_host test -s /var/lib/libvirt/images/made.qcow2
   [[ $(virsh list --all --name) != *made* ]]

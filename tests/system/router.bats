@@ -14,8 +14,8 @@ setup_file() {
   on_host mkdir -p -m 700 "$there"
   on_host sh -c "cd $there && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=router -keyout tls.key -out tls.pem 2>/dev/null
     umask 077; printf 'key=testkey\nsecret=very-secret\n' >/etc/lanward/api.key"
-  save_rules
   write_lab 1
+  save_rules
   host opnsense "$file" -q -o "$there/clean.xml"
   on_host cp "$there/clean.xml" "$there/config.xml"
   start_router 26.7.4
@@ -45,6 +45,7 @@ save_rules() {
   has_lease() { on_host ip -n router route show table all | grep -q 'default via .* dev wan'; }
   within 20 has_lease
   on_host "$tools/standin_router" save router /run/rules.json
+  host plan "$file" >"$BATS_FILE_TMPDIR/to-opnsense" 2>&1 || true
   host down -q
 }
 
@@ -169,6 +170,50 @@ report() { python3 -c "import json, sys; r = json.load(sys.stdin); print($1)"; }
   [ "$(content)" = "$before" ]
 }
 
+reserved() { on_host python3 -c '
+import sys, xml.etree.ElementTree as tree
+hosts = tree.parse("'"$there"'/config.xml").getroot().find("dnsmasq").findall("hosts")
+print(" ".join(host.findtext("ip") for host in hosts if host.findtext("host") == sys.argv[1]))' "$1"; }
+
+plugged_into() { on_host ip -o link show type veth | grep -o "master virbr-[^ ]*" | sort | uniq -c; }
+
+@test "move: the reservation goes along, the old address's states are killed; back, cut and heal" {
+  local before
+  before=$(content)
+  [ "$(reserved vault)" = 192.168.50.25 ]
+  forget
+  run host move vault lan30
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ $output == "vault: in lan30 now, its address there is $(reserved vault)" && $(reserved vault) == 192.168.30.* ]]
+  requests
+  [[ $(requests) == *"set_host"*"dnsmasq/service/reconfigure"*"in force"*"killed 192.168.50.25"* ]]
+  settled
+  host move -q vault lan50
+  [ "$(content)" = "$before" ]
+  host cut -q vault
+  settled
+  host heal -q vault
+  settled
+  [ "$(content)" = "$before" ]
+}
+
+@test "a move that fails or is killed in the middle: the router, the cable and the file's word are as before" {
+  local before ports
+  before=$(content)
+  ports=$(plugged_into)
+  for fault in "1 500" "2 close" "1 kill $there/pid" "2 kill $there/pid"; do
+    on_host sh -c "echo $fault >$there/fault"
+    run on_host sh -c "echo \$\$ >$there/pid; exec $lanward move vault lan30"
+    echo "$fault: $output"
+    [ "$status" -ne 0 ]
+    [[ $fault != *kill* ]] || host recover
+    [ "$(content)" = "$before" ]
+    [ "$(plugged_into)" = "$ports" ]
+    [[ $(host status) == *"vault        lan50              192.168.50.25"*"all as the file says"* ]]
+  done
+}
+
 @test "a reservation and a forward: what the plan says is what is asked, and rollback takes it back" {
   local before
   before=$(content)
@@ -257,7 +302,14 @@ report() { python3 -c "import json, sys; r = json.load(sys.stdin); print($1)"; }
   run host status
   [ "$status" -eq 0 ]
   [[ $output == *"router"*"Could not connect"* ]]
-  start_router 26.7.4 "$(on_host cat "$there/port.last")"
+  port=$(on_host cat "$there/port.last")
+  start_router 26.7.4
+  run host plan "$file" # its address is another one now, and the lab in force has the old one
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"has to answer at the old one, too"*"Virtual IPs"* ]]
+  stop_router
+  start_router 26.7.4 "$port"
   settled
 }
 
@@ -362,6 +414,37 @@ doc.write(path)'
   [ "$status" -eq 0 ]
   host switch -q lan30 de
   host switch -q lan30 se
+}
+
+@test "a file with the other kind of router is refused before anything, with what to do" {
+  cat "$BATS_FILE_TMPDIR/to-opnsense"
+  [[ $(cat "$BATS_FILE_TMPDIR/to-opnsense") == *"from the builtin one to an OPNsense"*"lanward down; virsh start opnsense; lanward apply $file" ]]
+  forget
+  run host apply /etc/lanward/lab.yaml --no-wait
+  echo "$output"
+  [ "$status" -eq 1 ]
+  [[ $output == *"from an OPNsense to the builtin one"*"lanward down; virsh shutdown opnsense; virsh autostart --disable opnsense; lanward apply /etc/lanward/lab.yaml" ]]
+  [ -z "$(requests)" ]
+  settled
+}
+
+@test "a tunnel's other preshared key is seen, by the file and at the router, and never shown" {
+  local secret conf=/etc/lanward/wireguard/se.conf
+  secret=$(on_host wg genpsk)
+  on_host sed -i "/^\[Peer\]/a PresharedKey = $secret" "$conf"
+  run host plan "$file"
+  echo "$output"
+  [ "$status" -eq 2 ]
+  [[ $output == *"by hand (restart): tunnel se has another preshared key than the file"* && $output != *"$secret"* ]]
+  on_host sed -i /PresharedKey/d "$conf"
+  run host plan "$file"
+  [ "$status" -eq 0 ]
+  on_host sed -i "0,/<client uuid[^>]*>/s//&<psk>${secret//\//\\/}<\/psk>/" "$there/config.xml"
+  run host status
+  echo "$output"
+  [[ $output == *"has another preshared key than the file"* && $output != *"$secret"* ]]
+  on_host sed -i 's/<psk>[^<]*<.psk>//' "$there/config.xml"
+  settled
 }
 
 @test "a version that is not known is read, and nothing is written to it" {

@@ -36,6 +36,8 @@ GPtrArray *lw_libvirt_networks(GError **error);
 gboolean lw_libvirt_start(const char *domain, GError **error);
 /* Asks it to shut down and waits. FALSE without an error when the time is over and it still runs. */
 gboolean lw_libvirt_shutdown(const char *domain, guint timeout_ms, GError **error);
+/* Pulls its plug (QEMU may still write what it has). One that does not run is success. */
+gboolean lw_libvirt_destroy(const char *domain, GError **error);
 
 /* Takes a NIC's link down for as long as a guest needs to see it, and up again. */
 gboolean lw_libvirt_flap(const char *domain, guint nic, GError **error);

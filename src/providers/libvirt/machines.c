@@ -145,6 +145,21 @@ gboolean lw_libvirt_shutdown(const char *name, guint timeout_ms, GError **error)
   return TRUE;
 }
 
+gboolean lw_libvirt_destroy(const char *name, GError **error) {
+  g_autoptr(LwVirtConnection) connection = lw_virt_connect(error);
+  g_autoptr(virDomain) domain = connection ? find(connection, name, error) : NULL;
+  if (!domain)
+    return FALSE;
+  if (virDomainIsActive(domain) != 1 || virDomainDestroyFlags(domain, VIR_DOMAIN_DESTROY_GRACEFUL) == 0)
+    return TRUE;
+  g_autoptr(GError) why = NULL; /* as above */
+  lw_virt_set_error(&why, "cannot end domain %s", name);
+  if (virDomainIsActive(domain) != 1)
+    return TRUE;
+  g_propagate_error(error, g_steal_pointer(&why));
+  return FALSE;
+}
+
 /* --- a guest that has not noticed
  * ------------------------------------------------------------------------------------------------- */
 
