@@ -183,12 +183,6 @@ static void add_false_errors(LwLive *live, const LwStatic *proof) {
 }
 
 void lw_live_add_errors(LwLive *live, const LwStatic *proof) {
-  if (live->world->opaque_router) {
-    g_ptr_array_add(
-        live->report->left_out,
-        g_strdup("ICMP errors of open flows and of none: what comes of them in the router is not seen"));
-    return;
-  }
   guint before = live->probes->len;
   add_answers(live);
   if (proof)
