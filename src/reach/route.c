@@ -112,6 +112,10 @@ static void put_piece(Table *table, guint oif, const Piece *piece) {
 typedef struct {
   GArray *matched, *matched_more, *led, *ways; /* of LwBdd */
   GArray *same; /* of LwBdd: destinations of routes that are equally preferred */
+  /* routes one after the other that lead the same way are one piece: what is followed, is followed once */
+  GArray *way; /* of LwBdd */
+  Piece piece;
+  guint oif;
 } Making;
 
 static GArray *sets_new(void) {
@@ -119,7 +123,7 @@ static GArray *sets_new(void) {
 }
 
 static void making_clear(Making *m) {
-  GArray *const lists[] = {m->matched, m->matched_more, m->led, m->ways, m->same};
+  GArray *const lists[] = {m->matched, m->matched_more, m->led, m->ways, m->same, m->way};
   for (guint i = 0; i < G_N_ELEMENTS(lists); i++)
     g_array_unref(lists[i]);
 }
@@ -135,6 +139,23 @@ static LwBdd unite(LwReach *reach, GArray *sets) {
   return all;
 }
 
+static void end_piece(LwReach *reach, Table *table, Making *m) {
+  if (m->way->len == 0)
+    return;
+  m->piece.set = unite(reach, m->way);
+  put_piece(table, m->oif, &m->piece);
+}
+
+static void lead_to(LwReach *reach, Table *table, Making *m, guint oif, const Piece *piece) {
+  gboolean same = m->oif == oif && lw_addr_equal(&m->piece.via, &piece->via) &&
+                  m->piece.elsewhere == piece->elsewhere && m->piece.is_default == piece->is_default;
+  if (!same)
+    end_piece(reach, table, m);
+  m->piece = *piece;
+  m->oif = oif;
+  put_set(m->way, piece->set);
+}
+
 /* before: what is preferred to the route. Prefixes of one length are the same or have nothing in common. */
 static void add_route(LwReach *reach, Table *table, Making *m, const Route *route, LwBdd before) {
   LwBdd all = lw_packets_prefix(reach->pool, LW_HEADER_DADDR, &route->prefix);
@@ -148,7 +169,7 @@ static void add_route(LwReach *reach, Table *table, Making *m, const Route *rout
   put_set(piece.is_default ? m->matched : m->matched_more, piece.set);
   if (route->oif == LW_NO_LINK)
     return;
-  put_piece(table, route->oif, &piece);
+  lead_to(reach, table, m, route->oif, &piece);
   put_set(m->led, piece.set);
   put_set(m->ways, lw_packets_leading_to(reach->pool, piece.set, route->oif));
 }
@@ -189,7 +210,12 @@ static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
   table->by_oif = g_hash_table_new_full(NULL, NULL, NULL, pieces_unref);
   g_hash_table_insert(ns->tables, GUINT_TO_POINTER(number), table);
   g_autoptr(GArray) routes = routes_of(reach, ns, number);
-  g_auto(Making) m = {sets_new(), sets_new(), sets_new(), sets_new(), sets_new()};
+  g_auto(Making) m = {.matched = sets_new(),
+                      .matched_more = sets_new(),
+                      .led = sets_new(),
+                      .ways = sets_new(),
+                      .same = sets_new(),
+                      .way = sets_new()};
   LwBdd before = LW_BDD_FALSE;
   for (guint i = 0; i < routes->len; i++) {
     const Route *route = &g_array_index(routes, Route, i);
@@ -197,6 +223,7 @@ static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
       before = lw_bdd_or(reach->pool, before, unite(reach, m.same));
     add_route(reach, table, &m, route, before);
   }
+  end_piece(reach, table, &m);
   table->matched_more = unite(reach, m.matched_more);
   table->matched = lw_bdd_or(reach->pool, table->matched_more, unite(reach, m.matched));
   table->led = unite(reach, m.led);
