@@ -102,6 +102,18 @@ static LwBdd may_get_there(const Prove *p, const LwStaticRow *row, const LwPlace
   return own_side || have_flows(p, &row->zone, &place->zone) ? LW_BDD_TRUE : LW_BDD_FALSE;
 }
 
+/* The host's addresses but that of the management network are in the home LAN, and lead out by WAN: what may
+ * go there is what WAN's flows may. */
+static LwBdd to_its_uplink(const Prove *p, const LwStaticRow *row, LwBdd set) {
+  LwBddPool *pool = p->proof->pool;
+  const LwPlace wan = {.zone = {LW_ZONE_INTERNET, LW_NONE}};
+  LwBdd management = lw_packets_addr(pool, LW_HEADER_DADDR, &p->proof->lab->host.management.address);
+  LwBdd outside = lw_bdd_minus(pool, set, management);
+  if (outside == LW_BDD_FALSE || *row->start.ns == '\0')
+    return LW_BDD_FALSE;
+  return lw_bdd_and(pool, outside, lw_static_flow_sources(p, row, &wan));
+}
+
 /* A network behind the host is a place of its own. */
 static void judge_at(const Prove *p, const LwStaticRow *row, LwPlace place, LwBdd set) {
   LwBddPool *pool = p->proof->pool;
@@ -115,6 +127,8 @@ static void judge_at(const Prove *p, const LwStaticRow *row, LwPlace place, LwBd
                       lw_bdd_minus(pool, part, may_get_there(p, row, &behind, part)));
     set = lw_bdd_minus(pool, set, network);
   }
+  if (!place.elsewhere && place.zone.kind == LW_ZONE_HOST)
+    set = lw_bdd_minus(pool, set, to_its_uplink(p, row, set));
   if (set != LW_BDD_FALSE && lw_static_is_judged(row, &place))
     lw_static_judge(p, row, LW_STATIC_RELATED, &place,
                     lw_bdd_minus(pool, set, may_get_there(p, row, &place, set)));

@@ -42,6 +42,7 @@ host() { on_host "$lanward" "$@"; }
 save_rules() {
   host apply -q /etc/lanward/lab.yaml --no-wait
   host confirm -q
+  # shellcheck disable=SC2317 # within() calls it
   has_lease() { on_host ip -n router route show table all | grep -q 'default via .* dev wan'; }
   within 20 has_lease
   on_host "$tools/standin_router" save router /run/rules.json

@@ -81,3 +81,21 @@ PYTHON
     [[ $output == *"homelab.yaml:$line"* ]]
   done
 }
+
+@test "a lab of one segment that is allowed nothing but its way out" {
+  cat >"$BATS_TEST_TMPDIR/one.yaml" <<-'LAB'
+	lab: one
+	host: {uplink: eth0, management: {subnet: 192.168.99.0/24, address: 192.168.99.15, router: 192.168.99.1}}
+	router: {kind: builtin}
+	segments:
+	  lan10: {subnet: 192.168.10.0/24, dhcp: .200-.240, egress: direct}
+	machines:
+	  a: {cell: true, segment: lan10}
+	LAB
+  local TWIN=$TWIN-one
+  twin apply "$BATS_TEST_TMPDIR/one.yaml"
+  run twin verify
+  twin down
+  echo "$output"
+  [ "$status" -eq 0 ]
+}
