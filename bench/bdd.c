@@ -59,7 +59,7 @@ static void ours(guint count, double *boxes, double *unions, double *rest) {
   g_assert(only != LW_BDD_FALSE && both != LW_BDD_TRUE);
 }
 
-/* --- BuDDy's: the same variables in the same order */
+/* --- BuDDy's: a variable for each bit, in the same order */
 
 static BDD bits(BDD then, int first, int count, guint32 value) {
   for (int i = count - 1; i >= 0; i--) {

@@ -70,14 +70,12 @@ static gboolean plug_domain(const LwLab *lab, const LwSeenDomain *domain, guint 
 }
 
 /* NULL, without an error, when no engine has it. */
-static LwContainerInfo *find_container(const char *name) {
-  for (const char *const *each = lw_container_sockets; *each; each++) {
-    LwContainerInfo *info =
-        g_file_test(*each, G_FILE_TEST_EXISTS) ? lw_container_inspect(*each, name, NULL) : NULL;
-    if (info)
-      return info;
-  }
-  return NULL;
+static LwContainerInfo *find_container(const char *name, GError **error) {
+  g_autoptr(GError) inner = NULL;
+  LwContainerInfo *info = lw_container_find(lw_container_sockets, name, NULL, &inner);
+  if (!info && !g_error_matches(inner, LW_ERROR, LW_ERROR_NOT_FOUND))
+    g_propagate_error(error, g_steal_pointer(&inner));
+  return info;
 }
 
 static gboolean plug_container(const LwContainerInfo *info, guint segment, LwMachine *machine,
@@ -107,7 +105,12 @@ static LwMachine *make_machine(const LwInvocation *invocation, const LwLab *lab,
                                guint segment, GError **error) {
   g_autoptr(LwSeen) seen = lw_seen_look(invocation->root ? invocation->root : "");
   const LwSeenDomain *domain = lw_seen_domain(seen, name);
-  g_autoptr(LwContainerInfo) container = find_container(name);
+  g_autoptr(GError) inner = NULL;
+  g_autoptr(LwContainerInfo) container = find_container(name, &inner);
+  if (inner) {
+    g_propagate_error(error, g_steal_pointer(&inner));
+    return NULL;
+  }
   if (!domain == !container) {
     g_set_error(
         error, LW_ERROR, domain ? LW_ERROR_CONFLICT : LW_ERROR_NOT_FOUND,

@@ -3,6 +3,7 @@
 #include "cmd/containers.h"
 #include "cmd/domains.h"
 #include "cmd/ending.h"
+#include "cmd/endpoints.h"
 #include "cmd/generations.h"
 #include "cmd/hosts.h"
 #include "cmd/proof.h"
@@ -156,6 +157,7 @@ static gboolean apply_session(LwSession *session, const char *path, guint *chang
   LwConfirmTimer *timer = NULL;
   guint number = 0;
   settle_run_time_state(session);
+  lw_endpoints_ask_again(session);
   gboolean ready = refuse_pending(session, error) && lw_containers_ready(session, error);
   g_autoptr(LwResourceSet) wanted = ready ? lw_session_wanted(session, error) : NULL;
   g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, error) : NULL;
@@ -303,8 +305,10 @@ static int plan_inside(gpointer data) {
   g_auto(Difference) difference = {0};
   g_autoptr(LwSession) session =
       lw_session_open(apply->invocation, g_steal_pointer(&apply->lab), apply->secrets, FALSE, &error);
-  if (session)
+  if (session) {
     settle_run_time_state(session);
+    lw_endpoints_ask_again(session);
+  }
   gboolean ready = session && lw_containers_ready(session, &error);
   g_autoptr(LwResourceSet) wanted = ready ? lw_session_wanted(session, &error) : NULL;
   g_autoptr(LwPlan) plan = wanted ? lw_session_plan(session, wanted, &error) : NULL;

@@ -47,8 +47,12 @@ void lw_import_look_for_containers(LwSeen *seen, GPtrArray *notes) {
     if (error)
       g_ptr_array_add(notes, g_strdup(error->message));
     for (guint i = 0; names && i < names->len; i++) {
-      g_autoptr(LwContainerInfo) info = lw_container_inspect(*each, names->pdata[i], NULL);
+      g_autoptr(GError) unseen = NULL;
+      g_autoptr(LwContainerInfo) info = lw_container_inspect(*each, names->pdata[i], &unseen);
       g_autofree char *trouble = info ? lw_container_trouble(info) : NULL;
+      if (unseen && !g_error_matches(unseen, LW_ERROR, LW_ERROR_NOT_FOUND)) /* that has just gone */
+        g_ptr_array_add(
+            notes, g_strdup_printf("left out: container %s: %s", (char *)names->pdata[i], unseen->message));
       if (trouble)
         g_ptr_array_add(notes, g_strdup_printf("left out: %s", trouble));
       else if (info)

@@ -10,6 +10,7 @@
 #include "cmd/generations.h"
 #include "cmd/guard.h"
 #include "cmd/hosts.h"
+#include "cmd/login.h"
 #include "cmd/readdress.h"
 #include "cmd/router_items.h"
 #include "cmd/router_vm.h"
@@ -312,6 +313,9 @@ static gboolean settle(LwSession *session, GError **error) {
 LwSession *lw_session_begin(const LwInvocation *invocation, LwSecretStore *loaded_secrets, gboolean read_only,
                             GError **error) {
   g_autoptr(LwSession) session = g_new0(LwSession, 1);
+  g_autoptr(GError) stays = NULL;
+  if (!read_only && !lw_target_is_twin() && !lw_login_leave(&stays))
+    g_printerr("lanward: what is started now may end with your login: %s\n", stays->message);
   session->invocation = invocation;
   g_autofree char *secrets_dir = g_build_filename(lw_target_state_dir(), "secrets", NULL);
   g_autofree char *state_path = g_build_filename(lw_target_state_dir(), "state.db", NULL);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "cmd/containers.h"
 #include "cmd/domains.h"
+#include "cmd/endpoints.h"
 #include "cmd/generations.h"
 #include "cmd/hosts.h"
 #include "cmd/ports.h"
@@ -22,6 +23,8 @@
 #define TRIES 5
 /* Docker writes its chains one command after the other; a transaction of ours writes the state many times. */
 #define SETTLE_MS 500
+/* Between two questions for the endpoint of a tunnel that has no handshake. */
+#define ENDPOINTS_S 60
 
 typedef struct {
   const LwInvocation *invocation;
@@ -29,9 +32,11 @@ typedef struct {
   LwPortWatch *ports;
   guint timer;
   guint file_timer;
-  guint generation; /* of the file in force, as it was looked at last */
-  guint tries;      /* left for this repair: a container may be starting, or another lanward busy for long */
-  char *notes;      /* what was told last */
+  char *router_ns;
+  GPtrArray *tunnels; /* of char*: whose endpoints are names */
+  guint generation;   /* of the file in force, as it was looked at last */
+  guint tries; /* left for this repair: a container may be starting, or another lanward busy for long */
+  char *notes; /* what was told last */
 } Watch;
 
 static gboolean has_machines_of_others(const LwLab *lab) {
@@ -67,7 +72,12 @@ static gboolean repair(Watch *watch, GError **error) {
   if (!lw_port_watch_set(watch->ports, session->lab, error))
     return FALSE;
   watch->generation = lw_generation_current(session->engine, NULL);
-  if (!has_machines_of_others(session->lab) && !lw_host_forwards(session->lab))
+  lw_endpoints_ask_again(session);
+  g_clear_pointer(&watch->tunnels, g_ptr_array_unref);
+  watch->tunnels = lw_endpoints_named(session);
+  g_free(watch->router_ns);
+  watch->router_ns = g_strdup(session->facts->router_ns);
+  if (!has_machines_of_others(session->lab) && !lw_host_forwards(session->lab) && watch->tunnels->len == 0)
     return TRUE;
   tell_notes(watch, session);
   guint changes = 0;
@@ -106,6 +116,13 @@ static void on_changed(const char *name, gpointer data) {
 static gboolean on_firewall(int fd, GIOCondition condition, gpointer data) {
   if (lw_firewall_news(fd))
     repair_in(data, SETTLE_MS);
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean on_endpoints(gpointer data) {
+  Watch *watch = data;
+  if (watch->tunnels && lw_endpoints_are_stale(watch->router_ns, watch->tunnels))
+    on_changed(NULL, watch);
   return G_SOURCE_CONTINUE;
 }
 
@@ -157,6 +174,7 @@ int lw_watch_main(const LwInvocation *invocation) {
   if (firewall < 0)
     return lw_fail(error);
   g_unix_fd_add(firewall, G_IO_IN, on_firewall, &watch);
+  g_timeout_add_seconds(ENDPOINTS_S, on_endpoints, &watch);
   g_unix_signal_add(SIGTERM, on_end, watch.loop);
   g_unix_signal_add(SIGINT, on_end, watch.loop);
   LwContainerWatch *containers = lw_container_watch_new(lw_container_sockets, on_changed, &watch);
@@ -172,5 +190,7 @@ int lw_watch_main(const LwInvocation *invocation) {
   close(firewall);
   g_main_loop_unref(watch.loop);
   g_free(watch.notes);
+  g_free(watch.router_ns);
+  g_clear_pointer(&watch.tunnels, g_ptr_array_unref);
   return LW_EXIT_OK;
 }

@@ -590,6 +590,7 @@ static LwBdd apply(LwBddPool *pool, Op op, LwBdd a, LwBdd b) {
   guint variable = MIN(level_of(pool, a), level_of(pool, b));
   guint32 base = pool->pending_count;
   Side one = side_of(pool, a, variable), other = side_of(pool, b, variable);
+  Entry last = {0}; /* wide nodes lead to few others, again and again */
   for (guint32 value = 0;;) {
     guint32 next = MIN(one.next, other.next);
     if (one.to == rules_out[op].a) {
@@ -605,7 +606,9 @@ static LwBdd apply(LwBddPool *pool, Op op, LwBdd a, LwBdd b) {
       next = other.next;
       copy_run(pool, base, &one, value, next);
     } else {
-      push(pool, base, value, apply(pool, op, one.to, other.to));
+      if (last.op != op || last.a != one.to || last.b != other.to)
+        last = (Entry){op, one.to, other.to, apply(pool, op, one.to, other.to)};
+      push(pool, base, value, last.result);
     }
     if (next == G_MAXUINT32)
       break;

@@ -232,12 +232,17 @@ LwHostWorld *lw_host_look(const LwLab *lab, const LwResourceSet *seen, const LwR
 /* --- endpoints
  * -------------------------------------------------------------------------------------------------------- */
 
-static gboolean resolve(const char *name, LwAddr *out) {
+/* The first of its addresses; or `now` (nullable), when that is one of them. */
+static gboolean resolve(const char *name, const LwAddr *now, LwAddr *out) {
   struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_DGRAM}, *list = NULL;
   if (getaddrinfo(name, NULL, &hints, &list) != 0 || !list)
     return FALSE;
-  const struct sockaddr_in *first = (const void *)list->ai_addr;
-  *out = lw_addr_from_v4(ntohl(first->sin_addr.s_addr));
+  for (const struct addrinfo *each = list; each; each = each->ai_next) {
+    const struct sockaddr_in *in = (const void *)each->ai_addr;
+    LwAddr addr = lw_addr_from_v4(ntohl(in->sin_addr.s_addr));
+    if (each == list || (now && lw_addr_equal(&addr, now)))
+      *out = addr;
+  }
   freeaddrinfo(list);
   return TRUE;
 }
@@ -245,9 +250,19 @@ static gboolean resolve(const char *name, LwAddr *out) {
 static const LwAddr *address_of(LwFacts *facts, const char *host) {
   LwAddr addr;
   gboolean known = g_hash_table_contains(facts->resolved, host);
-  if (!known && (lw_addr_parse(host, &addr) || resolve(host, &addr)))
+  if (!known && (lw_addr_parse(host, &addr) || resolve(host, NULL, &addr)))
     g_hash_table_insert(facts->resolved, g_strdup(host), g_memdup2(&addr, sizeof addr));
   return g_hash_table_lookup(facts->resolved, host);
+}
+
+gboolean lw_host_resolve_again(const LwTunnel *tunnel, LwFacts *facts) {
+  const char *host = tunnel->wg.endpoint_host;
+  LwAddr addr;
+  if (!resolve(host, g_hash_table_lookup(facts->resolved, host), &addr))
+    return FALSE;
+  g_hash_table_replace(facts->resolved, g_strdup(host), g_memdup2(&addr, sizeof addr));
+  g_hash_table_replace(facts->endpoints, g_strdup(tunnel->name), g_memdup2(&addr, sizeof addr));
+  return TRUE;
 }
 
 void lw_host_resolve_endpoints(const LwLab *lab, LwFacts *facts, GPtrArray *unknown) {

@@ -54,6 +54,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwHostWorld, lw_host_world_free)
  * tunnel and the name). */
 void lw_host_resolve_endpoints(const LwLab *lab, LwFacts *facts, GPtrArray *unknown);
 
+/* One of them that is a name, asked once more; what is known stays where nobody answers (FALSE), or where it
+ * is among the answers. */
+gboolean lw_host_resolve_again(const LwTunnel *tunnel, LwFacts *facts);
+
 /* Makes of what policy wants what is wanted on this machine: the uplink and its bridge by whoever keeps it
  * (profiles.c: by NetworkManager), libvirt's networks and domains (domains.c), and what `manage:` leaves out
  * marked as observed. */

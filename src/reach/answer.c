@@ -40,6 +40,17 @@ static void put_back(GArray *branches, const LwHeader *sent, const LwRewrite *en
   }
 }
 
+/* It came by two links: the answer comes in by the other, which may not forward. */
+static gboolean is_forwarded_back(Run *run, const Passage *p, const LwHeader *answer) {
+  if (p->oif == LW_NO_LINK)
+    return TRUE;
+  gboolean on = answer->source.family == 6 ? p->ns->forward6 : lw_reach_link_at(p->ns, p->oif)->forward4;
+  if (!on && run->reach->trace)
+    lw_reach_tell(run, p->ns, NULL, LW_STEP_STOPPED,
+                  "the answer is not for this place, and forwarding is off");
+  return on;
+}
+
 static gboolean is_routed_back(Run *run, const Passage *p, const GArray *branches) {
   LwBddPool *pool = run->reach->pool;
   if (p->state.replies) {
@@ -86,7 +97,7 @@ static gboolean goes_back(Run *run, const LwHeader *sent, const Passage *p) {
     g_autoptr(GArray) in = hook_at(reach, p, LW_HOOK_INPUT, p->oif, LW_NO_LINK, now);
     return in->len > 0;
   }
-  if (now->len == 0 || !is_routed_back(run, p, now))
+  if (now->len == 0 || !is_forwarded_back(run, p, &answer) || !is_routed_back(run, p, now))
     return FALSE;
   LwHook hook = p->oif == LW_NO_LINK ? LW_HOOK_OUTPUT : LW_HOOK_FORWARD;
   g_autoptr(GArray) through_filter = hook_at(reach, p, hook, p->oif, p->iif, now);

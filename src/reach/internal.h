@@ -221,8 +221,16 @@ typedef struct {
   gboolean elsewhere;
   LwBdd set;
 } Way;
-/* Ways out by that link: of Way, transfer full. */
-GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif);
+/* A table that is asked, and what comes to it: by family, source and destination. */
+typedef struct {
+  Table *table;
+  gboolean suppresses_default;
+  LwBdd open;
+} LookedUp;
+/* The tables that packets in that state are looked up in: of LookedUp, transfer full. */
+GArray *lw_reach_asked(LwReach *reach, Ns *ns, const State *state, guint iif);
+/* Their ways out by that link: of Way, transfer full. */
+GArray *lw_reach_ways(LwReach *reach, const GArray *asked, guint oif);
 /* May packets of the set, their destinations as they are by now, be led out by that link? */
 gboolean lw_reach_leads(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif, LwBdd set);
 /* Sources that surely have a way back by that link; LW_NO_LINK: by any. None when routing rules say more than

@@ -112,6 +112,10 @@ static void put_piece(Table *table, guint oif, const Piece *piece) {
 typedef struct {
   GArray *matched, *matched_more, *led, *ways; /* of LwBdd */
   GArray *same; /* of LwBdd: destinations of routes that are equally preferred */
+  /* routes one after the other that lead the same way are one piece: what is followed, is followed once */
+  GArray *way; /* of LwBdd */
+  Piece piece;
+  guint oif;
 } Making;
 
 static GArray *sets_new(void) {
@@ -119,7 +123,7 @@ static GArray *sets_new(void) {
 }
 
 static void making_clear(Making *m) {
-  GArray *const lists[] = {m->matched, m->matched_more, m->led, m->ways, m->same};
+  GArray *const lists[] = {m->matched, m->matched_more, m->led, m->ways, m->same, m->way};
   for (guint i = 0; i < G_N_ELEMENTS(lists); i++)
     g_array_unref(lists[i]);
 }
@@ -135,6 +139,23 @@ static LwBdd unite(LwReach *reach, GArray *sets) {
   return all;
 }
 
+static void end_piece(LwReach *reach, Table *table, Making *m) {
+  if (m->way->len == 0)
+    return;
+  m->piece.set = unite(reach, m->way);
+  put_piece(table, m->oif, &m->piece);
+}
+
+static void lead_to(LwReach *reach, Table *table, Making *m, guint oif, const Piece *piece) {
+  gboolean same = m->oif == oif && lw_addr_equal(&m->piece.via, &piece->via) &&
+                  m->piece.elsewhere == piece->elsewhere && m->piece.is_default == piece->is_default;
+  if (!same)
+    end_piece(reach, table, m);
+  m->piece = *piece;
+  m->oif = oif;
+  put_set(m->way, piece->set);
+}
+
 /* before: what is preferred to the route. Prefixes of one length are the same or have nothing in common. */
 static void add_route(LwReach *reach, Table *table, Making *m, const Route *route, LwBdd before) {
   LwBdd all = lw_packets_prefix(reach->pool, LW_HEADER_DADDR, &route->prefix);
@@ -148,9 +169,36 @@ static void add_route(LwReach *reach, Table *table, Making *m, const Route *rout
   put_set(piece.is_default ? m->matched : m->matched_more, piece.set);
   if (route->oif == LW_NO_LINK)
     return;
-  put_piece(table, route->oif, &piece);
+  lead_to(reach, table, m, route->oif, &piece);
   put_set(m->led, piece.set);
   put_set(m->ways, lw_packets_leading_to(reach->pool, piece.set, route->oif));
+}
+
+static gboolean goes_alike(const Piece *a, const Piece *b) {
+  return lw_addr_equal(&a->via, &b->via) && a->elsewhere == b->elsewhere && a->is_default == b->is_default;
+}
+
+/* Many routes by one link lead to the same neighbour: one piece, or each would be followed by itself. */
+static void join_pieces(LwReach *reach, GArray *pieces) {
+  g_autoptr(GArray) before = g_array_copy(pieces);
+  g_autofree LwBdd *sets = g_new(LwBdd, before->len);
+  g_autofree gboolean *joined = g_new0(gboolean, before->len);
+  g_array_set_size(pieces, 0);
+  for (guint i = 0; i < before->len; i++) {
+    Piece piece = g_array_index(before, Piece, i);
+    guint count = 0;
+    for (guint j = i; !joined[i] && j < before->len; j++) {
+      const Piece *other = &g_array_index(before, Piece, j);
+      if (joined[j] || !goes_alike(&piece, other))
+        continue;
+      sets[count++] = other->set;
+      joined[j] = j != i;
+    }
+    if (count == 0)
+      continue;
+    piece.set = lw_bdd_or_all(reach->pool, sets, count);
+    g_array_append_val(pieces, piece);
+  }
 }
 
 static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
@@ -162,7 +210,12 @@ static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
   table->by_oif = g_hash_table_new_full(NULL, NULL, NULL, pieces_unref);
   g_hash_table_insert(ns->tables, GUINT_TO_POINTER(number), table);
   g_autoptr(GArray) routes = routes_of(reach, ns, number);
-  g_auto(Making) m = {sets_new(), sets_new(), sets_new(), sets_new(), sets_new()};
+  g_auto(Making) m = {.matched = sets_new(),
+                      .matched_more = sets_new(),
+                      .led = sets_new(),
+                      .ways = sets_new(),
+                      .same = sets_new(),
+                      .way = sets_new()};
   LwBdd before = LW_BDD_FALSE;
   for (guint i = 0; i < routes->len; i++) {
     const Route *route = &g_array_index(routes, Route, i);
@@ -170,10 +223,16 @@ static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
       before = lw_bdd_or(reach->pool, before, unite(reach, m.same));
     add_route(reach, table, &m, route, before);
   }
+  end_piece(reach, table, &m);
   table->matched_more = unite(reach, m.matched_more);
   table->matched = lw_bdd_or(reach->pool, table->matched_more, unite(reach, m.matched));
   table->led = unite(reach, m.led);
   table->ways = unite(reach, m.ways);
+  GHashTableIter iter;
+  gpointer pieces;
+  g_hash_table_iter_init(&iter, table->by_oif);
+  while (g_hash_table_iter_next(&iter, NULL, &pieces))
+    join_pieces(reach, pieces);
   return table;
 }
 
@@ -234,14 +293,10 @@ static LwBdd led_by(LwReach *reach, Table *table, guint oif, gboolean but_defaul
   return all;
 }
 
-static LwBdd way_set(LwReach *reach, const Lookup *lookup, LwBdd left, LwBdd set) {
-  return lw_bdd_and(reach->pool, lw_bdd_and(reach->pool, left, lookup->selected), set);
-}
-
 /* What may be looked up or not takes nothing away from the lookups behind it; and where only the sure counts,
  * it leads nowhere, and nothing behind it is sure. */
-GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif) {
-  GArray *ways = g_array_new(FALSE, FALSE, sizeof(Way));
+GArray *lw_reach_asked(LwReach *reach, Ns *ns, const State *state, guint iif) {
+  GArray *all = g_array_new(FALSE, FALSE, sizeof(LookedUp));
   LwBddPool *pool = reach->pool;
   gboolean must = reach->approximation == LW_REACH_MUST;
   LwBdd left = LW_BDD_TRUE;
@@ -250,21 +305,33 @@ GArray *lw_reach_ways(LwReach *reach, Ns *ns, const State *state, guint iif, gui
     gboolean unsure;
     if (!applies(lookup, ns, state, iif, &unsure))
       continue;
-    Table *table = lookup->refuse ? NULL : table_get(reach, ns, lookup->table);
-    const GArray *pieces =
-        table && !(unsure && must) ? g_hash_table_lookup(table->by_oif, GUINT_TO_POINTER(oif)) : NULL;
+    const LookedUp one = {lookup->refuse ? NULL : table_get(reach, ns, lookup->table),
+                          lookup->suppress_default, lw_bdd_and(pool, left, lookup->selected)};
+    if (one.table && !(unsure && must))
+      g_array_append_val(all, one);
+    if (unsure && !must)
+      continue;
+    LwBdd answered = !one.table               ? LW_BDD_TRUE
+                     : one.suppresses_default ? one.table->matched_more
+                                              : one.table->matched;
+    left = lw_bdd_minus(pool, left, lw_bdd_and(pool, answered, lookup->selected));
+  }
+  return all;
+}
+
+GArray *lw_reach_ways(LwReach *reach, const GArray *asked, guint oif) {
+  GArray *ways = g_array_new(FALSE, FALSE, sizeof(Way));
+  for (guint i = 0; i < asked->len; i++) {
+    const LookedUp *one = &g_array_index(asked, LookedUp, i);
+    const GArray *pieces = g_hash_table_lookup(one->table->by_oif, GUINT_TO_POINTER(oif));
     for (guint p = 0; pieces && p < pieces->len; p++) {
       const Piece *piece = &g_array_index(pieces, Piece, p);
-      if (piece->is_default && lookup->suppress_default)
+      if (piece->is_default && one->suppresses_default)
         continue;
-      Way way = {piece->via, piece->elsewhere, way_set(reach, lookup, left, piece->set)};
+      Way way = {piece->via, piece->elsewhere, lw_bdd_and(reach->pool, one->open, piece->set)};
       if (way.set != LW_BDD_FALSE)
         g_array_append_val(ways, way);
     }
-    if (unsure && !must)
-      continue;
-    LwBdd answered = !table ? LW_BDD_TRUE : lookup->suppress_default ? table->matched_more : table->matched;
-    left = lw_bdd_minus(pool, left, lw_bdd_and(pool, answered, lookup->selected));
   }
   return ways;
 }

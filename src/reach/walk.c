@@ -217,10 +217,10 @@ static Hop hop_of(const Way *way) {
   return lw_addr_is_set(&way->via) ? (Hop){TO_ADDRESS, way->via} : (Hop){.kind = TO_DESTINATION};
 }
 
-/* The part of the branch that routing sends by that link. routed: as it was when it was routed. */
-static void go_out(Run *run, Ns *ns, guint iif, guint oif, const Branch *branch, const State *routed,
+/* The part of the branch that routing sends by that link. asked: as it was when it was routed. */
+static void go_out(Run *run, Ns *ns, guint iif, guint oif, const Branch *branch, const GArray *asked,
                    guint depth) {
-  g_autoptr(GArray) ways = lw_reach_ways(run->reach, ns, routed, iif, oif);
+  g_autoptr(GArray) ways = lw_reach_ways(run->reach, asked, oif);
   for (guint i = 0; i < ways->len; i++) {
     const Way *way = &g_array_index(ways, Way, i);
     Branch part = *branch;
@@ -245,11 +245,12 @@ static void route_filtered(Run *run, Ns *ns, guint iif, const Branch *filtered, 
                    : lw_reach_leading_links(run->reach, ns, routed, iif,
                                             lw_packets_forget(pool, filtered->set, LW_HEADER_OIF));
   }
+  g_autoptr(GArray) asked = lw_reach_asked(run->reach, ns, routed, iif);
   for (guint i = 0; i < told->len; i++) {
     guint oif = g_array_index(told, guint, i);
     Branch part = {lw_packets_by_oif(pool, filtered->set, oif), filtered->state};
     if (part.set != LW_BDD_FALSE && oif <= ns->links->len)
-      go_out(run, ns, iif, oif, &part, routed, depth);
+      go_out(run, ns, iif, oif, &part, asked, depth);
   }
 }
 
@@ -257,9 +258,10 @@ static void route_filtered(Run *run, Ns *ns, guint iif, const Branch *filtered, 
 static void route_traced(Run *run, Ns *ns, LwHook hook, guint iif, const Branch *branch, guint depth) {
   gboolean any = FALSE;
   g_autoptr(GArray) links = lw_reach_routed_links(run->reach, ns);
+  g_autoptr(GArray) asked = lw_reach_asked(run->reach, ns, &branch->state, iif);
   for (guint i = 0; i < links->len; i++) {
     guint oif = g_array_index(links, guint, i);
-    g_autoptr(GArray) ways = lw_reach_ways(run->reach, ns, &branch->state, iif, oif);
+    g_autoptr(GArray) ways = lw_reach_ways(run->reach, asked, oif);
     gboolean goes = FALSE;
     for (guint w = 0; w < ways->len; w++)
       goes |= lw_reach_destined(run->reach, branch, g_array_index(ways, Way, w).set) != LW_BDD_FALSE;
@@ -271,7 +273,7 @@ static void route_traced(Run *run, Ns *ns, LwHook hook, guint iif, const Branch 
     g_autoptr(GArray) in = lw_reach_one_branch(branch);
     g_autoptr(GArray) after = through(run, &at, in);
     for (guint a = 0; a < after->len; a++)
-      go_out(run, ns, iif, oif, &g_array_index(after, Branch, a), &branch->state, depth);
+      go_out(run, ns, iif, oif, &g_array_index(after, Branch, a), asked, depth);
   }
   if (any)
     return;

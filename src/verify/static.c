@@ -183,6 +183,8 @@ static void index_ports(Prove *p) {
 static LwResourceSet *add_vacant_ports(Prove *p) {
   const LwLab *lab = p->proof->lab;
   LwResourceSet *world = lw_resource_set_new();
+  world->complete =
+      p->world->complete; /* else a route that is gone would be taken to come with its address */
   for (guint i = 0; i < p->world->list->len; i++)
     lw_resource_set_add(world, lw_resource_ref(p->world->list->pdata[i]));
   p->vacant = g_hash_table_new(g_str_hash, g_str_equal);

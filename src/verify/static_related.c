@@ -133,7 +133,7 @@ static void judge_row(Prove *p, LwStaticRow *row) {
     judge_at(p, row, lw_static_place_of(p, arrival), errors);
   }
   if (scratch)
-    lw_static_row_end(p, row);
+    lw_static_row_leave(p, row);
 }
 
 void lw_static_judge_related(Prove *p) {

@@ -95,3 +95,17 @@ as_the_file_says() {
   as_the_file_says
   [[ $output != *lan50* ]]
 }
+
+@test "what was applied in a login session outlives it, though logind kills what the session leaves" {
+  host down -q
+  # as logind makes a session's scope, and ends it with KillUserProcesses=yes
+  on_host systemd-run --quiet --scope --slice=user.slice --unit=session-9.scope lanward apply -q "$file" --no-wait
+  host confirm -q
+  local daemons
+  daemons=$(on_host pgrep -c 'dnsmasq|dhcpcd')
+  [ "$daemons" -gt 0 ]
+  on_host systemctl stop session-9.scope || true # it may be empty, and so gone
+  [ "$(on_host pgrep -c 'dnsmasq|dhcpcd')" = "$daemons" ]
+  as_the_file_says
+  on_host systemctl --no-legend --plain list-units 'lanward-*.scope' | grep -q running
+}

@@ -98,6 +98,23 @@ echoes() {
   [[ $output == *"on this machine"*"all as the file says"* ]]
 }
 
+@test "an endpoint's name is asked for again while its tunnel has no handshake, not while it has one" {
+  endpoint() { on_host ip netns exec router wg show "wg-$1" endpoints | cut -f2 | cut -d: -f1; }
+  local us ovpn
+  us=$(endpoint us) ovpn=$(endpoint ovpn)
+  [ -n "$(host exec seedbox -- curl -s --max-time 5 http://echo.test/)" ] # by ovpn
+  on_host sh -c 'cp /etc/hosts /run/hosts; printf "203.0.113.8 ovpn.vpn.test\n203.0.113.9 us.vpn.test\n" >>/etc/hosts'
+  host apply -q "$file" --confirm 60s --no-wait
+  host confirm -q
+  [ "$(endpoint us)" = 203.0.113.9 ]
+  [ "$(endpoint ovpn)" = "$ovpn" ]
+  on_host cp /run/hosts /etc/hosts
+  on_host sh -c 'setsid timeout 60 "$0" watch >/run/watch.log 2>&1 & echo $! >/run/watch.pid' "$lanward" 3>&-
+  back() { [ "$(endpoint us)" = "$us" ]; }
+  within 30 back || { on_host cat /run/watch.log; false; }
+  on_host sh -c 'kill "$(cat /run/watch.pid)"'
+}
+
 @test "start waits until the router is ready: every tunnel in use has had its handshake" {
   shaken() { on_host ip netns exec router wg show "wg-$1" latest-handshakes | cut -f2; }
   [ "$(shaken us)" = 0 ] # nobody has used it

@@ -90,6 +90,11 @@ real() {
   in_router ip route del default via 192.168.1.1
 }
 
+@test "a route that came with its address, and is gone" {
+  in_router ip route delete 192.168.99.0/24 dev mgmt
+  found '✗ lan10 -> host: .*must pass, and does not'
+}
+
 @test "an accept for a source that no machine has" {
   in_router nft insert rule inet lanward forward ip saddr 192.168.50.99 oifname lan20 accept
   found '✗ lan50 -> lan20: 192\.168\.50\.99 -> 192\.168\.20\..*must not'

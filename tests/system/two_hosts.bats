@@ -35,18 +35,18 @@ host() {
 file=/etc/lanward/two.yaml
 
 same='lab: homelab
-host: {uplink: enp1s0}
+host: {uplink: enp1s0, services: {ping: icmp}}
 segments:
-  lan10: {subnet: 192.168.10.0/24, egress: direct}
-  lan20: {subnet: 192.168.20.0/24, egress: direct, allow: ["home-lan:tcp/8080"]}
+  lan10: {subnet: 192.168.10.0/24, egress: direct, allow: [host/ping]}
+  lan20: {subnet: 192.168.20.0/24, egress: direct, allow: [host/ping, "home-lan:tcp/8080"]}
 machines:
   desk: {cell: true, segment: lan10, address: .5}
   caller: {cell: true, segment: lan20, address: .5}'
 # what the second host has of its own: a machine that the home LAN reaches by a forward
 other='lab: homelab
-host: {uplink: enp1s0}
+host: {uplink: enp1s0, services: {ping: icmp}}
 segments:
-  lan60: {subnet: 192.168.60.0/24, egress: direct, forward: [{port: tcp/8080, to: web}]}
+  lan60: {subnet: 192.168.60.0/24, egress: direct, allow: [host/ping], forward: [{port: tcp/8080, to: web}]}
   lan70: {subnet: 192.168.70.0/24}
 machines:
   web: {cell: true, segment: lan60, address: .5}

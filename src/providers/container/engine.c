@@ -21,23 +21,39 @@ static SoupSession *session_new(const char *socket_path, guint timeout) {
   return soup_session_new_with_options("remote-connectable", address, "timeout", timeout, NULL);
 }
 
-static GBytes *ask(const char *socket_path, const char *path, GError **error) {
-  g_autoptr(SoupSession) session = session_new(socket_path, ANSWER_SECONDS);
+/* One request, to its end. body (nullable): what came with it, transfer full. SOUP_STATUS_NONE: nobody
+ * answered, with error. */
+static SoupStatus request(const char *method, const char *socket_path, const char *path, guint timeout,
+                          GBytes **body, GError **error) {
+  g_autoptr(SoupSession) session = session_new(socket_path, timeout);
   g_autofree char *url = g_strconcat("http://localhost", path, NULL);
-  g_autoptr(SoupMessage) message = soup_message_new("GET", url);
+  g_autoptr(SoupMessage) message = soup_message_new(method, url);
   g_autoptr(GError) inner = NULL;
   g_autoptr(GBytes) bytes = message ? soup_session_send_and_read(session, message, NULL, &inner) : NULL;
-  SoupStatus status = bytes ? soup_message_get_status(message) : SOUP_STATUS_NONE;
+  if (!bytes) {
+    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "the container engine at %s: %s", socket_path,
+                inner ? inner->message : "no request can be made of that name");
+    return SOUP_STATUS_NONE;
+  }
+  if (body)
+    *body = g_steal_pointer(&bytes);
+  return soup_message_get_status(message);
+}
+
+static void set_refused(GError **error, const char *socket_path, SoupStatus status) {
+  g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "the container engine at %s answers with status %u",
+              socket_path, (guint)status);
+}
+
+static GBytes *ask(const char *socket_path, const char *path, GError **error) {
+  g_autoptr(GBytes) bytes = NULL;
+  SoupStatus status = request("GET", socket_path, path, ANSWER_SECONDS, &bytes, error);
   if (status == SOUP_STATUS_OK && g_bytes_get_size(bytes) > 0 && g_bytes_get_size(bytes) < LONGEST_ANSWER)
     return g_steal_pointer(&bytes);
   if (status == SOUP_STATUS_NOT_FOUND)
     g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "%s knows nothing of it", socket_path);
-  else if (inner)
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "the container engine at %s: %s", socket_path,
-                inner->message);
-  else
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "the container engine at %s answers with status %u",
-                socket_path, (guint)status);
+  else if (status != SOUP_STATUS_NONE)
+    set_refused(error, socket_path, status);
   return NULL;
 }
 
@@ -101,37 +117,56 @@ static void fill(const LwContainerInfo *info, LwContainerFact *fact) {
     set_note(fact, g_strdup_printf("container %s does not run; it is plugged in when it starts", info->name));
 }
 
-LwContainerFact *lw_container_look(const char *const *sockets, const char *object) {
-  LwContainerFact *fact = lw_container_fact_new();
-  g_autofree char *failure = NULL;
-  const char *found = NULL;
+LwContainerInfo *lw_container_find(const char *const *sockets, const char *name, const char **engine,
+                                   GError **error) {
+  g_autoptr(LwContainerInfo) found = NULL;
+  g_autoptr(GError) failure = NULL;
+  const char *at = NULL;
   guint engines = 0;
   for (; *sockets; sockets++) {
     if (!g_file_test(*sockets, G_FILE_TEST_EXISTS))
       continue;
     engines++;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(LwContainerInfo) info = lw_container_inspect(*sockets, object, &error);
-    if (!info && !g_error_matches(error, LW_ERROR, LW_ERROR_NOT_FOUND) && !failure)
-      failure = g_strdup(error->message);
-    if (info && found && !fact->trouble) {
-      fact->trouble = g_strdup_printf("there are two containers %s, one of the engine at %s and one at %s: "
-                                      "give one another name",
-                                      object, found, *sockets);
-      g_clear_pointer(&fact->process, g_free);
-    } else if (info && !found) {
-      fill(info, fact);
+    g_autoptr(GError) inner = NULL;
+    g_autoptr(LwContainerInfo) info = lw_container_inspect(*sockets, name, &inner);
+    if (info && found) {
+      g_set_error(error, LW_ERROR, LW_ERROR_CONFLICT,
+                  "there are two containers %s, one of the engine at %s and one at %s: give one another name",
+                  name, at, *sockets);
+      return NULL;
     }
-    found = info && !found ? *sockets : found;
+    if (info) {
+      found = g_steal_pointer(&info);
+      at = *sockets;
+    } else if (!failure && !g_error_matches(inner, LW_ERROR, LW_ERROR_NOT_FOUND)) {
+      failure = g_steal_pointer(&inner);
+    }
   }
-  if (!found)
-    set_note(fact,
-             failure ? g_steal_pointer(&failure)
-             : engines
-                 ? g_strdup_printf("there is no container %s; it is plugged in when it is there", object)
-                 : g_strdup_printf("container %s cannot be found: no engine listens at /run/docker.sock "
-                                   "or /run/podman/podman.sock (systemctl enable --now podman.socket)",
-                                   object));
+  if (!found && failure)
+    g_propagate_error(error, g_steal_pointer(&failure));
+  else if (!found)
+    g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND,
+                engines ? "there is no container %s"
+                        : "there is no container %s: no engine listens at /run/docker.sock or "
+                          "/run/podman/podman.sock (systemctl enable --now podman.socket)",
+                name);
+  if (found && engine)
+    *engine = at;
+  return g_steal_pointer(&found);
+}
+
+LwContainerFact *lw_container_look(const char *const *sockets, const char *object) {
+  LwContainerFact *fact = lw_container_fact_new();
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwContainerInfo) info = lw_container_find(sockets, object, NULL, &error);
+  if (info)
+    fill(info, fact);
+  else if (g_error_matches(error, LW_ERROR, LW_ERROR_CONFLICT))
+    fact->trouble = g_strdup(error->message);
+  else if (g_error_matches(error, LW_ERROR, LW_ERROR_NOT_FOUND))
+    set_note(fact, g_strdup_printf("%s; it is plugged in when it is there", error->message));
+  else
+    set_note(fact, g_strdup(error->message));
   return fact;
 }
 
@@ -140,47 +175,29 @@ LwContainerFact *lw_container_look(const char *const *sockets, const char *objec
  */
 
 /* 204: done; 304: it is so already (Docker's Engine API; Podman's compatible half says the same). */
-static gboolean tell(const char *socket_path, const char *path, guint timeout, GError **error) {
-  g_autoptr(SoupSession) session = session_new(socket_path, timeout);
-  g_autofree char *url = g_strconcat("http://localhost", path, NULL);
-  g_autoptr(SoupMessage) message = soup_message_new("POST", url);
-  g_autoptr(GError) inner = NULL;
-  g_autoptr(GBytes) bytes = message ? soup_session_send_and_read(session, message, NULL, &inner) : NULL;
-  SoupStatus status = bytes ? soup_message_get_status(message) : SOUP_STATUS_NONE;
+static gboolean tell(const char *const *sockets, const char *name, const char *what, guint timeout,
+                     GError **error) {
+  const char *engine = NULL;
+  g_autoptr(LwContainerInfo) info = lw_container_find(sockets, name, &engine, error);
+  if (!info)
+    return FALSE;
+  g_autofree char *escaped = g_uri_escape_string(name, NULL, FALSE);
+  g_autofree char *path = g_strdup_printf("/containers/%s/%s", escaped, what);
+  SoupStatus status = request("POST", engine, path, timeout, NULL, error);
   if (status == SOUP_STATUS_NO_CONTENT || status == SOUP_STATUS_NOT_MODIFIED)
     return TRUE;
-  if (inner)
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "the container engine at %s: %s", socket_path,
-                inner->message);
-  else
-    g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "the container engine at %s refuses with status %u",
-                socket_path, (guint)status);
+  if (status != SOUP_STATUS_NONE)
+    set_refused(error, engine, status);
   return FALSE;
 }
 
-static const char *engine_of(const char *const *sockets, const char *name, GError **error) {
-  for (; *sockets; sockets++) {
-    g_autoptr(LwContainerInfo) info =
-        g_file_test(*sockets, G_FILE_TEST_EXISTS) ? lw_container_inspect(*sockets, name, NULL) : NULL;
-    if (info)
-      return *sockets;
-  }
-  g_set_error(error, LW_ERROR, LW_ERROR_NOT_FOUND, "there is no container %s", name);
-  return NULL;
-}
-
 gboolean lw_container_start(const char *const *sockets, const char *name, GError **error) {
-  const char *engine = engine_of(sockets, name, error);
-  g_autofree char *escaped = g_uri_escape_string(name, NULL, FALSE);
-  g_autofree char *path = g_strdup_printf("/containers/%s/start", escaped);
-  return engine && tell(engine, path, ANSWER_SECONDS, error);
+  return tell(sockets, name, "start", ANSWER_SECONDS, error);
 }
 
 gboolean lw_container_stop(const char *const *sockets, const char *name, guint seconds, GError **error) {
-  const char *engine = engine_of(sockets, name, error);
-  g_autofree char *escaped = g_uri_escape_string(name, NULL, FALSE);
-  g_autofree char *path = g_strdup_printf("/containers/%s/stop?t=%u", escaped, seconds);
-  return engine && tell(engine, path, seconds + ANSWER_SECONDS, error);
+  g_autofree char *what = g_strdup_printf("stop?t=%u", seconds);
+  return tell(sockets, name, what, seconds + ANSWER_SECONDS, error);
 }
 
 /* --- events

@@ -9,6 +9,11 @@ extern const char *const lw_container_sockets[];
 
 /* A container by its name (or id); NULL and LW_ERROR_NOT_FOUND when this engine has none of that name. */
 LwContainerInfo *lw_container_inspect(const char *socket_path, const char *name, GError **error);
+/* The same of whichever engine has it. engine (nullable): which one, borrowed from `sockets`. NULL:
+ * LW_ERROR_NOT_FOUND when all that listen say that they have none; LW_ERROR_CONFLICT when two have one; else
+ * what an engine answered that may have it. */
+LwContainerInfo *lw_container_find(const char *const *sockets, const char *name, const char **engine,
+                                   GError **error);
 /* Names of all of an engine's containers, of char*. */
 GPtrArray *lw_container_names(const char *socket_path, GError **error);
 

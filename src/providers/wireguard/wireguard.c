@@ -333,9 +333,13 @@ LwProvider *lw_wireguard_provider_new(const LwProviderContext *context, GError *
 }
 
 /* "PUBLIC-KEY<TAB>SECONDS" a peer, 0 for never (wg(8)). */
-gboolean lw_wireguard_handshake(const char *ns, const char *name) {
+gint64 lw_wireguard_last_handshake(const char *ns, const char *name) {
   const char *argv[] = {"wg", "show", name, "latest-handshakes", NULL};
   g_autofree char *out = lw_command_run(&(LwCommand){.argv = argv, .netns = ns}, NULL);
   const char *tab = out ? strchr(out, '\t') : NULL;
-  return tab && g_ascii_strtoull(tab + 1, NULL, 10) > 0;
+  return tab ? g_ascii_strtoll(tab + 1, NULL, 10) : -1;
+}
+
+gboolean lw_wireguard_handshake(const char *ns, const char *name) {
+  return lw_wireguard_last_handshake(ns, name) > 0;
 }

@@ -1,10 +1,12 @@
 /* What the engines say, as they said it: the answers of Podman 4.3.1 as they came, and Docker's by its
  * documented API (v1.44). */
 #include "base/error.h"
+#include "providers/container/engine.h"
 #include "providers/container/resolv.h"
 #include "providers/container/translate.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define PODMAN(mode, networks)                                                                               \
   "{\"Id\":\"6f0f\",\"State\":{\"Status\":\"running\",\"Running\":true,\"Pid\":53},\"ResolvConfPath\":\"\"," \
@@ -143,6 +145,25 @@ static void test_resolvers(void) {
   }
 }
 
+/* Whoever does not answer may have it: that is no “there is none”. */
+static void test_find(void) {
+  g_autofree char *path = NULL;
+  int fd = g_file_open_tmp("engine-XXXXXX", &path, NULL);
+  g_assert_cmpint(fd, >=, 0);
+  const char *const deaf[] = {path, NULL}, *const none[] = {NULL};
+  g_autoptr(GError) failed = NULL, missing = NULL;
+  g_assert_null(lw_container_find(deaf, "web", NULL, &failed));
+  g_assert_error(failed, LW_ERROR, LW_ERROR_FAILED);
+  g_assert_nonnull(strstr(failed->message, path));
+  g_assert_null(lw_container_find(none, "web", NULL, &missing));
+  g_assert_error(missing, LW_ERROR, LW_ERROR_NOT_FOUND);
+  g_autoptr(LwContainerFact) fact = lw_container_look(deaf, "web");
+  g_assert_nonnull(strstr(fact->note, path));
+  g_assert_null(fact->trouble);
+  g_assert_cmpint(unlink(path), ==, 0);
+  close(fd);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/container/podman", test_podman);
@@ -150,6 +171,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/container/trouble", test_trouble);
   g_test_add_func("/container/broken-answers", test_broken_answers);
   g_test_add_func("/container/names", test_names);
+  g_test_add_func("/container/find", test_find);
   g_test_add_func("/container/events", test_events);
   g_test_add_func("/container/resolvers", test_resolvers);
   return g_test_run();

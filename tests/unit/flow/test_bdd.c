@@ -10,6 +10,7 @@
 static const guint8 bits[VARIABLES] = {1, 3, 2};
 
 static guint values_of(guint variable) {
+  g_assert(variable < VARIABLES);
   return 1u << bits[variable];
 }
 

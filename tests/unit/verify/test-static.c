@@ -441,6 +441,30 @@ static void test_related_between_two(void) {
   fixture_free(f);
 }
 
+/* Answers come in by the exit's link: where that one does not forward, they end there. */
+static void test_answers_not_forwarded(void) {
+  Fixture *f = homelab();
+  add_resource(f, LW_RES_SYSCTL, "router", "net/ipv4/conf/wan/forwarding", "0");
+  prove(f);
+  const LwStaticViolation *v = found(f, LW_STATIC_MUTE, "lan10", "wan");
+  g_assert_nonnull(strstr(v->decided, "forwarding"));
+  fixture_free(f);
+}
+
+/* A world that was looked at whole has no routes but those that are in it. */
+static void test_connected_route_gone(void) {
+  Fixture *f = homelab();
+  prove(f);
+  assert_clean(f);
+  g_autoptr(LwResourceSet) looked_at = lw_static_with_lease(f->wanted, f->facts);
+  looked_at->complete = TRUE;
+  lw_static_free(f->proof);
+  f->proof = lw_static_prove(f->pool, f->lab, f->facts, looked_at);
+  found(f, LW_STATIC_CLOSED, "lan10", "host");
+  lw_static_free(g_steal_pointer(&f->proof));
+  fixture_free(f);
+}
+
 /* Answers of flows that are open are let back by one rule. */
 static void test_no_answers(void) {
   Fixture *f = homelab();
@@ -675,6 +699,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/verify/static/related-alone", test_related_alone);
   g_test_add_func("/verify/static/related-between-two", test_related_between_two);
   g_test_add_func("/verify/static/no-answers", test_no_answers);
+  g_test_add_func("/verify/static/answers-not-forwarded", test_answers_not_forwarded);
+  g_test_add_func("/verify/static/connected-route-gone", test_connected_route_gone);
   g_test_add_func("/verify/static/guard-removed", test_guard_removed);
   g_test_add_func("/verify/static/forward-to-another-machine", test_forward_to_another_machine);
   g_test_add_func("/verify/static/unknown-match", test_unknown_match);
