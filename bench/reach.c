@@ -97,7 +97,7 @@ static LwStart leg(const LwLab *lab, guint segment) {
 #define KEPT 4
 
 /* Every segment to everywhere; the arrivals are counted so that nothing is left out. */
-static guint all_pairs(LwReach *reach, const LwLab *lab, LwBdd opening) {
+static guint all_pairs(LwReach *reach, const LwLab *lab, LwMdd opening) {
   guint arrivals = 0;
   for (guint i = 0; i < lab->segments->len; i++) {
     LwStart start = leg(lab, i);
@@ -123,7 +123,7 @@ static LwRuleset *router_rules(const LwResourceSet *world) {
 }
 
 /* One element more: what it can be about is followed again, from the one segment that it names. */
-static double recheck_ms(LwReach *reach, const LwLab *lab, const LwResourceSet *world, LwBdd opening) {
+static double recheck_ms(LwReach *reach, const LwLab *lab, const LwResourceSet *world, LwMdd opening) {
   double best = G_MAXDOUBLE;
   for (guint round = 0; round < 5; round++) {
     LwRuleset *rules = router_rules(world);
@@ -136,7 +136,7 @@ static double recheck_ms(LwReach *reach, const LwLab *lab, const LwResourceSet *
     gint64 start = now();
     lw_reach_element_changed(reach, rules, set, element, TRUE);
     LwStart again = leg(lab, 3);
-    LwBdd scope = lw_bdd_and(lw_reach_pool(reach), opening, lw_reach_element_scope(reach, set, element));
+    LwMdd scope = lw_mdd_and(lw_reach_pool(reach), opening, lw_reach_element_scope(reach, set, element));
     g_autoptr(GPtrArray) found = lw_reach_from(reach, &again, scope, LW_CT_NEW, LW_REACH_MAY);
     best = MIN(best, ms_since(start));
   }
@@ -144,17 +144,17 @@ static double recheck_ms(LwReach *reach, const LwLab *lab, const LwResourceSet *
 }
 
 /* What the file says of every segment, alone. */
-static double file_ms(const Compiled *c, LwBddPool *pool) {
+static double file_ms(const Compiled *c, LwMddPool *pool) {
   const LwIntentOutside outside = {0};
   gint64 start = now();
   LwIntentBasis basis = lw_intent_basis(pool, c->lab, c->facts, &outside);
   for (guint i = 0; i < c->lab->segments->len; i++) {
     const LwZone zone = {LW_ZONE_SEGMENT, i};
     if (i >= KEPT)
-      lw_bdd_scratch_begin(pool);
+      lw_mdd_scratch_begin(pool);
     g_ptr_array_unref(lw_intent_sets(pool, c->lab, c->facts, &basis, &zone));
     if (i >= KEPT)
-      lw_bdd_scratch_end(pool, NULL, 0);
+      lw_mdd_scratch_end(pool, NULL, 0);
   }
   return ms_since(start);
 }
@@ -187,18 +187,18 @@ static void measure(guint segments) {
   g_auto(Compiled) c = compile(text, NULL);
   g_autoptr(LwResourceSet) world = lw_static_with_lease(c.wanted, c.facts);
   const char *inside[] = {"", "router", NULL};
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
-  LwBdd opening = lw_intent_opening(pool);
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
+  LwMdd opening = lw_intent_opening(pool);
   gint64 start = now();
   g_autoptr(LwReach) reach = lw_reach_new(pool, world, inside);
   double index_ms = ms_since(start);
   start = now();
   guint arrivals = all_pairs(reach, c.lab, opening);
   double pairs_ms = ms_since(start);
-  gsize pairs_bytes = lw_bdd_pool_bytes(pool);
-  g_autoptr(LwBddPool) third = lw_bdd_pool_new();
+  gsize pairs_bytes = lw_mdd_pool_bytes(pool);
+  g_autoptr(LwMddPool) third = lw_mdd_pool_new();
   double alone_ms = file_ms(&c, third);
-  g_autoptr(LwBddPool) other = lw_bdd_pool_new();
+  g_autoptr(LwMddPool) other = lw_mdd_pool_new();
   start = now();
   g_autoptr(LwStatic) proof = lw_static_prove(other, c.lab, c.facts, world);
   double proof_ms = ms_since(start);
@@ -210,7 +210,7 @@ static void measure(guint segments) {
          "whole proof %.1f ms (%.1f MB, %u violations), recheck of one rule %.3f ms, guard of %u states %.1f "
          "ms\n",
          segments, lw_ruleset_find_set(router_rules(world), "allowed")->elements->len, index_ms, pairs_ms,
-         arrivals, (double)pairs_bytes / 1e6, alone_ms, proof_ms, (double)lw_bdd_pool_bytes(other) / 1e6,
+         arrivals, (double)pairs_bytes / 1e6, alone_ms, proof_ms, (double)lw_mdd_pool_bytes(other) / 1e6,
          proof->violations->len, again_ms, states, states_ms);
   fflush(stdout);
 }

@@ -6,7 +6,7 @@
 
 void lw_proof_clear(LwProof *proof) {
   g_clear_pointer(&proof->proof, lw_static_free);
-  g_clear_pointer(&proof->pool, lw_bdd_pool_free);
+  g_clear_pointer(&proof->pool, lw_mdd_pool_free);
   g_clear_pointer(&proof->seen, lw_resource_set_free);
   g_clear_pointer(&proof->wanted, lw_resource_set_free);
   g_clear_pointer(&proof->drift, g_ptr_array_unref);
@@ -83,11 +83,11 @@ gboolean lw_proof_look(LwSession *session, LwProof *proof, GError **error) {
 }
 
 void lw_proof_prove(const LwSession *session, LwProof *proof) {
-  proof->pool = lw_bdd_pool_new();
+  proof->pool = lw_mdd_pool_new();
   proof->proof = lw_static_prove(proof->pool, session->lab, session->facts, proof->seen);
 }
 
-static LwStatic *prove_wanted(LwBddPool *pool, const LwSession *session, const LwResourceSet *wanted,
+static LwStatic *prove_wanted(LwMddPool *pool, const LwSession *session, const LwResourceSet *wanted,
                               LwResourceSet **world) {
   *world = lw_static_with_lease(wanted, session->facts);
   return lw_static_prove(pool, session->lab, session->facts, *world);
@@ -133,7 +133,7 @@ static gboolean put_routers(const LwSession *old, const LwSession *session, cons
  */
 static gboolean compare(LwSession *old, LwSession *session, const LwPlan *plan, const LwResourceSet *wanted,
                         GPtrArray **opens, GPtrArray **closes, GError **error) {
-  g_autoptr(LwBddPool) real_pool = lw_bdd_pool_new();
+  g_autoptr(LwMddPool) real_pool = lw_mdd_pool_new();
   g_auto(Worlds) worlds = {0};
   if (look_at_both(old, plan, wanted, &worlds)) {
     if (!put_routers(old, session, plan, &worlds, error))
@@ -147,7 +147,7 @@ static gboolean compare(LwSession *old, LwSession *session, const LwPlan *plan, 
   g_autoptr(LwResourceSet) before = lw_session_wanted(old, error);
   if (!before)
     return FALSE;
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
   g_autoptr(LwResourceSet) old_world = NULL;
   g_autoptr(LwResourceSet) new_world = NULL;
   g_autoptr(LwStatic) from = prove_wanted(pool, old, before, &old_world);

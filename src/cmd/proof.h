@@ -7,7 +7,7 @@
 typedef struct {
   LwResourceSet *wanted, *seen;
   GPtrArray *drift; /* of char*: what is not as compiled */
-  LwBddPool *pool;
+  LwMddPool *pool;
   LwStatic *proof; /* NULL until lw_proof_prove() */
 } LwProof;
 

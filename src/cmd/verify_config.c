@@ -28,14 +28,14 @@ typedef struct {
   GHashTable *legs;
   GPtrArray *missing; /* of char* */
   LwResourceSet *wanted, *builtin_world, *opnsense_world;
-  LwBddPool *pool;
+  LwMddPool *pool;
   LwStatic *builtin, *opnsense;
 } Both;
 
 static void both_clear(Both *both) {
   g_clear_pointer(&both->builtin, lw_static_free);
   g_clear_pointer(&both->opnsense, lw_static_free);
-  g_clear_pointer(&both->pool, lw_bdd_pool_free);
+  g_clear_pointer(&both->pool, lw_mdd_pool_free);
   g_clear_pointer(&both->wanted, lw_resource_set_free);
   g_clear_pointer(&both->builtin_world, lw_resource_set_free);
   g_clear_pointer(&both->opnsense_world, lw_resource_set_free);
@@ -149,7 +149,7 @@ static void prove(Both *both) {
     address->prefix = lw_prefix_make(wan, both->facts->home_lan.len);
     lw_resource_set_add(both->builtin_world, address);
   }
-  both->pool = lw_bdd_pool_new();
+  both->pool = lw_mdd_pool_new();
   both->opnsense = lw_static_prove(both->pool, both->lab, both->facts, both->opnsense_world);
   both->builtin = lw_static_prove(both->pool, both->lab, both->facts, both->builtin_world);
 }

@@ -6,7 +6,7 @@
 
 /* One field's values that lead to the same rest of the set. */
 typedef struct {
-  LwBdd rest;
+  LwMdd rest;
   GArray *runs; /* of Run, ascending */
 } Group;
 
@@ -15,7 +15,7 @@ typedef struct {
 } Run;
 
 typedef struct {
-  LwBddPool *pool;
+  LwMddPool *pool;
   guint most;
   gboolean whole;
   GPtrArray *pieces;
@@ -36,7 +36,7 @@ static gboolean follows(const guint8 *last, const guint8 *first, guint bytes) {
   return FALSE;
 }
 
-static void put_run(GArray *groups, LwBdd rest, const Run *run, guint bytes) {
+static void put_run(GArray *groups, LwMdd rest, const Run *run, guint bytes) {
   Group *group = NULL;
   for (guint i = 0; i < groups->len && !group; i++)
     if (g_array_index(groups, Group, i).rest == rest)
@@ -54,7 +54,7 @@ static void put_run(GArray *groups, LwBdd rest, const Run *run, guint bytes) {
 }
 
 typedef struct {
-  LwBddPool *pool;
+  LwMddPool *pool;
   LwHeaderField field;
   guint words;
   GArray *groups;
@@ -72,7 +72,7 @@ static void put_word(const Split *s, guint8 *bytes, guint word, guint32 value) {
 }
 
 /* Values of a word, and below it all there are. */
-static void put_whole(const Split *s, LwBdd rest, guint word, guint32 first, guint32 last, const Run *run) {
+static void put_whole(const Split *s, LwMdd rest, guint word, guint32 first, guint32 last, const Run *run) {
   Run whole = *run;
   guint32 most = (1u << lw_header_word_bits(s->field)) - 1;
   for (guint w = word; w < s->words; w++) {
@@ -83,23 +83,23 @@ static void put_whole(const Split *s, LwBdd rest, guint word, guint32 first, gui
 }
 
 /* In ascending order of the field's values, from a word on; run: the words before it. */
-static void split(const Split *s, LwBdd set, guint word, const Run *run) {
+static void split(const Split *s, LwMdd set, guint word, const Run *run) {
   guint32 most = (1u << lw_header_word_bits(s->field)) - 1;
-  guint variable = lw_bdd_variable(s->pool, set), end = lw_header_first(s->field) + s->words, count = 1;
+  guint variable = lw_mdd_variable(s->pool, set), end = lw_header_first(s->field) + s->words, count = 1;
   LwEdge alone = {0, set};
-  if (set == LW_BDD_FALSE)
+  if (set == LW_MDD_FALSE)
     return;
   if (variable >= end) {
     put_whole(s, set, word, 0, most, run);
     return;
   }
   const LwEdge *edges =
-      variable == lw_header_first(s->field) + word ? lw_bdd_edges(s->pool, set, &count) : &alone;
+      variable == lw_header_first(s->field) + word ? lw_mdd_edges(s->pool, set, &count) : &alone;
   for (guint i = 0; i < count; i++) {
     guint32 first = edges[i].first, last = i + 1 < count ? edges[i + 1].first - 1 : most;
-    if (edges[i].to == LW_BDD_FALSE)
+    if (edges[i].to == LW_MDD_FALSE)
       continue;
-    if (lw_bdd_variable(s->pool, edges[i].to) >= end) {
+    if (lw_mdd_variable(s->pool, edges[i].to) >= end) {
       put_whole(s, edges[i].to, word, first, last, run);
       continue;
     }
@@ -184,7 +184,7 @@ static void put_piece(Walk *walk) {
 static const LwHeaderField told[] = {LW_HEADER_FAMILY, LW_HEADER_SADDR,     LW_HEADER_DADDR, LW_HEADER_PROTO,
                                      LW_HEADER_DPORT,  LW_HEADER_ICMP_TYPE, LW_HEADER_SPORT};
 
-static void walk_field(Walk *walk, LwBdd set, guint which) {
+static void walk_field(Walk *walk, LwMdd set, guint which) {
   if (walk->pieces->len > walk->most || !walk->whole)
     return;
   if (which == G_N_ELEMENTS(told)) {
@@ -205,7 +205,7 @@ static void walk_field(Walk *walk, LwBdd set, guint which) {
   }
 }
 
-GPtrArray *lw_packets_pieces(LwBddPool *pool, LwBdd set, guint most, gboolean *whole) {
+GPtrArray *lw_packets_pieces(LwMddPool *pool, LwMdd set, guint most, gboolean *whole) {
   Walk walk = {.pool = pool, .most = most, .whole = TRUE};
   walk.pieces = g_ptr_array_new_with_free_func(piece_free);
   set = lw_packets_forget(pool, set, LW_HEADER_OIF);
@@ -214,8 +214,8 @@ GPtrArray *lw_packets_pieces(LwBddPool *pool, LwBdd set, guint most, gboolean *w
   set = lw_packets_forget(pool, set, LW_HEADER_TCP_FLAGS);
   for (guint8 family = 4; family <= 6; family += 2) {
     walk.family = family;
-    LwBdd of_family = lw_bdd_and(pool, set, lw_packets_family(pool, family));
-    if (of_family != LW_BDD_FALSE)
+    LwMdd of_family = lw_mdd_and(pool, set, lw_packets_family(pool, family));
+    if (of_family != LW_MDD_FALSE)
       walk_field(&walk, of_family, 0);
   }
   if (whole)

@@ -2,7 +2,7 @@
 
 /* A packet's values, as the variables have them. */
 typedef struct {
-  LwBddPool *pool;
+  LwMddPool *pool;
   guint32 values[LW_HEADER_VARIABLES];
   gboolean has_mac;
 } Member;
@@ -16,29 +16,29 @@ static void put_number(Member *m, LwHeaderField field, guint32 value) {
   m->values[lw_header_first(field)] = value;
 }
 
-static gboolean follow(const Member *m, LwBdd set) {
-  while (set > LW_BDD_TRUE) {
-    guint variable = lw_bdd_variable(m->pool, set);
+static gboolean follow(const Member *m, LwMdd set) {
+  while (set > LW_MDD_TRUE) {
+    guint variable = lw_mdd_variable(m->pool, set);
     if (variable >= lw_header_first(LW_HEADER_ETH_SRC) && !m->has_mac)
       return TRUE;
-    set = lw_bdd_follow(m->pool, set, m->values[variable]);
+    set = lw_mdd_follow(m->pool, set, m->values[variable]);
   }
-  return set == LW_BDD_TRUE;
+  return set == LW_MDD_TRUE;
 }
 
 /* OIF comes first, the frame's MAC last: both are free where the packet does not say them. */
-static gboolean follow_any_oif(const Member *m, LwBdd set) {
+static gboolean follow_any_oif(const Member *m, LwMdd set) {
   guint count;
-  if (lw_bdd_variable(m->pool, set) != lw_header_first(LW_HEADER_OIF))
+  if (lw_mdd_variable(m->pool, set) != lw_header_first(LW_HEADER_OIF))
     return follow(m, set);
-  const LwEdge *edges = lw_bdd_edges(m->pool, set, &count);
+  const LwEdge *edges = lw_mdd_edges(m->pool, set, &count);
   for (guint i = 0; i < count; i++)
     if (follow(m, edges[i].to))
       return TRUE;
   return FALSE;
 }
 
-gboolean lw_packets_contain(LwBddPool *pool, LwBdd set, const LwHeader *header) {
+gboolean lw_packets_contain(LwMddPool *pool, LwMdd set, const LwHeader *header) {
   Member m = {.pool = pool, .has_mac = lw_mac_is_set(&header->mac)};
   guint words = header->source.family == 6 ? 8 : 2;
   put_number(&m, LW_HEADER_FAMILY, header->source.family == 6);

@@ -87,8 +87,8 @@ LwSpan lw_span_mac(LwHeaderField field, const LwMac *mac) {
 }
 
 /* What lies between the bounds, from a word on, and then in `then`. A bound that no longer binds is NULL. */
-static LwBdd between(LwBddPool *pool, const LwSpan *span, guint word, const guint8 *first, const guint8 *last,
-                     LwBdd then) {
+static LwMdd between(LwMddPool *pool, const LwSpan *span, guint word, const guint8 *first, const guint8 *last,
+                     LwMdd then) {
   guint bits = layout[span->field].bits, variable = layout[span->field].first + word;
   guint32 most = last_value(span->field);
   if (word * bits == span->bits || (!first && !last))
@@ -96,15 +96,15 @@ static LwBdd between(LwBddPool *pool, const LwSpan *span, guint word, const guin
   guint32 f = first ? lw_header_word(span->field, first, word) : 0;
   guint32 l = last ? lw_header_word(span->field, last, word) : most;
   if (f > l)
-    return LW_BDD_FALSE;
+    return LW_MDD_FALSE;
   if (f == l)
-    return lw_bdd_interval(pool, variable, f, f, most, between(pool, span, word + 1, first, last, then));
-  LwBdd at_first = between(pool, span, word + 1, first, NULL, then);
-  LwBdd at_last = between(pool, span, word + 1, NULL, last, then);
+    return lw_mdd_interval(pool, variable, f, f, most, between(pool, span, word + 1, first, last, then));
+  LwMdd at_first = between(pool, span, word + 1, first, NULL, then);
+  LwMdd at_last = between(pool, span, word + 1, NULL, last, then);
   if (at_first == then && at_last == then)
-    return lw_bdd_interval(pool, variable, f, l, most, then);
+    return lw_mdd_interval(pool, variable, f, l, most, then);
   const LwEdge edges[] = {
-      {0, LW_BDD_FALSE}, {f, at_first}, {f + 1, then}, {l, at_last}, {l + 1, LW_BDD_FALSE}};
+      {0, LW_MDD_FALSE}, {f, at_first}, {f + 1, then}, {l, at_last}, {l + 1, LW_MDD_FALSE}};
   LwEdge ascending[G_N_ELEMENTS(edges)];
   guint count = 0;
   for (guint i = 0; i < G_N_ELEMENTS(edges); i++) {
@@ -113,14 +113,14 @@ static LwBdd between(LwBddPool *pool, const LwSpan *span, guint word, const guin
     if (!empty)
       ascending[count++] = edges[i];
   }
-  return lw_bdd_node(pool, variable, ascending, count);
+  return lw_mdd_node(pool, variable, ascending, count);
 }
 
 static gboolean is_address(const LwSpan *span) {
   return span->field == LW_HEADER_SADDR || span->field == LW_HEADER_DADDR;
 }
 
-LwBdd lw_packets_box(LwBddPool *pool, const LwSpan *spans, guint count) {
+LwMdd lw_packets_box(LwMddPool *pool, const LwSpan *spans, guint count) {
   const LwSpan *by_field[LW_HEADER_LAST] = {NULL};
   guint family_bits = 0;
   for (guint i = 0; i < count; i++) {
@@ -129,7 +129,7 @@ LwBdd lw_packets_box(LwBddPool *pool, const LwSpan *spans, guint count) {
     if (!is_address(&spans[i]))
       continue;
     if (family_bits && family_bits != spans[i].bits)
-      return LW_BDD_FALSE;
+      return LW_MDD_FALSE;
     family_bits = spans[i].bits;
   }
   LwSpan family = lw_span_number(LW_HEADER_FAMILY, family_bits == 128, family_bits == 128);
@@ -137,40 +137,40 @@ LwBdd lw_packets_box(LwBddPool *pool, const LwSpan *spans, guint count) {
     const LwSpan *given = by_field[LW_HEADER_FAMILY];
     if (given && bit_of(given->first, 0) == bit_of(given->last, 0) &&
         bit_of(given->first, 0) != bit_of(family.first, 0))
-      return LW_BDD_FALSE;
+      return LW_MDD_FALSE;
     by_field[LW_HEADER_FAMILY] = &family;
   }
-  LwBdd result = LW_BDD_TRUE;
+  LwMdd result = LW_MDD_TRUE;
   for (guint field = LW_HEADER_LAST; field-- > 0;)
     if (by_field[field])
       result = between(pool, by_field[field], 0, by_field[field]->first, by_field[field]->last, result);
   return result;
 }
 
-LwBdd lw_packets_number(LwBddPool *pool, LwHeaderField field, guint64 first, guint64 last) {
+LwMdd lw_packets_number(LwMddPool *pool, LwHeaderField field, guint64 first, guint64 last) {
   guint32 most = last_value(field), from = (guint32)first & most, to = (guint32)last & most;
   if (layout[field].words == 1)
-    return from > to ? LW_BDD_FALSE : lw_bdd_interval(pool, layout[field].first, from, to, most, LW_BDD_TRUE);
+    return from > to ? LW_MDD_FALSE : lw_mdd_interval(pool, layout[field].first, from, to, most, LW_MDD_TRUE);
   LwSpan span = lw_span_number(field, first, last);
   return lw_packets_box(pool, &span, 1);
 }
 
 /* One word's: in runs of those that differ in the free bits below the mask's last one alone. */
-static LwBdd masked_word(LwBddPool *pool, guint variable, guint32 most, guint32 value, guint32 mask,
-                         LwBdd then) {
+static LwMdd masked_word(LwMddPool *pool, guint variable, guint32 most, guint32 value, guint32 mask,
+                         LwMdd then) {
   if (!mask)
     return then;
   g_autoptr(GArray) edges = g_array_new(FALSE, FALSE, sizeof(LwEdge));
   guint32 run = mask & (~mask + 1);
   for (guint32 first = 0; first <= most; first += run) {
-    LwEdge edge = {first, (first & mask) == value ? then : LW_BDD_FALSE};
+    LwEdge edge = {first, (first & mask) == value ? then : LW_MDD_FALSE};
     g_array_append_val(edges, edge);
   }
-  return lw_bdd_node(pool, variable, (const LwEdge *)(const void *)edges->data, edges->len);
+  return lw_mdd_node(pool, variable, (const LwEdge *)(const void *)edges->data, edges->len);
 }
 
-LwBdd lw_packets_masked(LwBddPool *pool, LwHeaderField field, guint64 value, guint64 mask) {
-  LwBdd result = LW_BDD_TRUE;
+LwMdd lw_packets_masked(LwMddPool *pool, LwHeaderField field, guint64 value, guint64 mask) {
+  LwMdd result = LW_MDD_TRUE;
   guint bits = layout[field].bits, words = layout[field].words;
   guint32 most = last_value(field);
   for (guint w = words; w-- > 0;) {
@@ -182,26 +182,26 @@ LwBdd lw_packets_masked(LwBddPool *pool, LwHeaderField field, guint64 value, gui
   return result;
 }
 
-LwBdd lw_packets_range(LwBddPool *pool, LwHeaderField field, const LwRange *range) {
+LwMdd lw_packets_range(LwMddPool *pool, LwHeaderField field, const LwRange *range) {
   LwSpan span = lw_span_range(field, range);
   return lw_packets_box(pool, &span, 1);
 }
 
-LwBdd lw_packets_prefix(LwBddPool *pool, LwHeaderField field, const LwPrefix *prefix) {
+LwMdd lw_packets_prefix(LwMddPool *pool, LwHeaderField field, const LwPrefix *prefix) {
   LwSpan span = lw_span_prefix(field, prefix);
   return lw_packets_box(pool, &span, 1);
 }
 
-LwBdd lw_packets_addr(LwBddPool *pool, LwHeaderField field, const LwAddr *addr) {
+LwMdd lw_packets_addr(LwMddPool *pool, LwHeaderField field, const LwAddr *addr) {
   LwSpan span = lw_span_addr(field, addr, addr);
   return lw_packets_box(pool, &span, 1);
 }
 
-LwBdd lw_packets_family(LwBddPool *pool, guint8 family) {
+LwMdd lw_packets_family(LwMddPool *pool, guint8 family) {
   return lw_packets_number(pool, LW_HEADER_FAMILY, family == 6, family == 6);
 }
 
-LwBdd lw_packets_of(LwBddPool *pool, const LwHeader *header) {
+LwMdd lw_packets_of(LwMddPool *pool, const LwHeader *header) {
   LwSpan spans[] = {
       lw_span_addr(LW_HEADER_SADDR, &header->source, &header->source),
       lw_span_addr(LW_HEADER_DADDR, &header->destination, &header->destination),
@@ -217,17 +217,17 @@ LwBdd lw_packets_of(LwBddPool *pool, const LwHeader *header) {
   return lw_packets_box(pool, spans, lw_mac_is_set(&header->mac) ? count : count - 1);
 }
 
-LwBdd lw_packets_forget(LwBddPool *pool, LwBdd set, LwHeaderField field) {
-  return lw_bdd_exists(pool, set, layout[field].first, layout[field].words);
+LwMdd lw_packets_forget(LwMddPool *pool, LwMdd set, LwHeaderField field) {
+  return lw_mdd_exists(pool, set, layout[field].first, layout[field].words);
 }
 
-LwBdd lw_packets_write(LwBddPool *pool, LwBdd set, const LwSpan *span) {
-  return lw_bdd_and(pool, lw_packets_forget(pool, set, span->field), lw_packets_box(pool, span, 1));
+LwMdd lw_packets_write(LwMddPool *pool, LwMdd set, const LwSpan *span) {
+  return lw_mdd_and(pool, lw_packets_forget(pool, set, span->field), lw_packets_box(pool, span, 1));
 }
 
-LwBdd lw_packets_by_oif(LwBddPool *pool, LwBdd set, guint oif) {
-  gboolean tests = lw_bdd_variable(pool, set) == layout[LW_HEADER_OIF].first;
-  return tests ? lw_bdd_follow(pool, set, oif) : set;
+LwMdd lw_packets_by_oif(LwMddPool *pool, LwMdd set, guint oif) {
+  gboolean tests = lw_mdd_variable(pool, set) == layout[LW_HEADER_OIF].first;
+  return tests ? lw_mdd_follow(pool, set, oif) : set;
 }
 
 /* The values that an edge stands for. */
@@ -235,12 +235,12 @@ static guint32 end_of(const LwEdge *edges, guint count, guint i, guint32 most) {
   return i + 1 < count ? edges[i + 1].first : most + 1;
 }
 
-void lw_packets_oifs(LwBddPool *pool, LwBdd set, GArray *out) {
-  LwBdd usual = lw_packets_by_oif(pool, set, 0);
+void lw_packets_oifs(LwMddPool *pool, LwMdd set, GArray *out) {
+  LwMdd usual = lw_packets_by_oif(pool, set, 0);
   guint count;
   if (set == usual)
     return;
-  const LwEdge *edges = lw_bdd_edges(pool, set, &count);
+  const LwEdge *edges = lw_mdd_edges(pool, set, &count);
   for (guint i = 0; i < count; i++)
     for (guint oif = edges[i].first;
          edges[i].to != usual && oif < end_of(edges, count, i, last_value(LW_HEADER_OIF)); oif++)
@@ -248,15 +248,15 @@ void lw_packets_oifs(LwBddPool *pool, LwBdd set, GArray *out) {
 }
 
 /* The first member. */
-static gboolean walk_to_true(LwBddPool *pool, LwBdd set, guint32 *values /* of every variable */) {
-  if (set == LW_BDD_FALSE)
+static gboolean walk_to_true(LwMddPool *pool, LwMdd set, guint32 *values /* of every variable */) {
+  if (set == LW_MDD_FALSE)
     return FALSE;
-  while (set != LW_BDD_TRUE) {
+  while (set != LW_MDD_TRUE) {
     guint count;
-    const LwEdge *edge = lw_bdd_edges(pool, set, &count);
-    if (edge->to == LW_BDD_FALSE)
+    const LwEdge *edge = lw_mdd_edges(pool, set, &count);
+    if (edge->to == LW_MDD_FALSE)
       edge++; /* neighbours differ */
-    values[lw_bdd_variable(pool, set)] = edge->first;
+    values[lw_mdd_variable(pool, set)] = edge->first;
     set = edge->to;
   }
   return TRUE;
@@ -279,11 +279,11 @@ static LwAddr read_addr(const guint32 *values, LwHeaderField field, guint8 famil
   return addr;
 }
 
-gboolean lw_packets_pick(LwBddPool *pool, LwBdd set, const LwBdd *wishes, guint count, LwHeader *out) {
+gboolean lw_packets_pick(LwMddPool *pool, LwMdd set, const LwMdd *wishes, guint count, LwHeader *out) {
   guint32 values[LW_HEADER_VARIABLES] = {0};
   for (guint i = 0; i < count; i++) {
-    LwBdd narrowed = lw_bdd_and(pool, set, wishes[i]);
-    if (narrowed != LW_BDD_FALSE)
+    LwMdd narrowed = lw_mdd_and(pool, set, wishes[i]);
+    if (narrowed != LW_MDD_FALSE)
       set = narrowed;
   }
   if (!walk_to_true(pool, set, values))
@@ -310,26 +310,26 @@ static double power_of_two(guint exponent) {
   return result;
 }
 
-double lw_packets_count(LwBddPool *pool, LwBdd set) {
+double lw_packets_count(LwMddPool *pool, LwMdd set) {
   guint8 bits[LW_HEADER_VARIABLES];
   for (guint field = 0; field < LW_HEADER_LAST; field++)
     for (guint w = 0; w < layout[field].words; w++)
       bits[layout[field].first + w] = (guint8)layout[field].bits;
   set = lw_packets_forget(pool, lw_packets_forget(pool, set, LW_HEADER_OIF), LW_HEADER_ETH_SRC);
   guint free_bits = lw_header_bits(LW_HEADER_OIF) + lw_header_bits(LW_HEADER_ETH_SRC);
-  LwBdd four = lw_bdd_and(pool, set, lw_packets_family(pool, 4));
-  LwBdd six = lw_bdd_minus(pool, set, four);
-  return lw_bdd_count(pool, four, bits, LW_HEADER_VARIABLES) / power_of_two(free_bits + 192) +
-         lw_bdd_count(pool, six, bits, LW_HEADER_VARIABLES) / power_of_two(free_bits);
+  LwMdd four = lw_mdd_and(pool, set, lw_packets_family(pool, 4));
+  LwMdd six = lw_mdd_minus(pool, set, four);
+  return lw_mdd_count(pool, four, bits, LW_HEADER_VARIABLES) / power_of_two(free_bits + 192) +
+         lw_mdd_count(pool, six, bits, LW_HEADER_VARIABLES) / power_of_two(free_bits);
 }
 
-LwBdd lw_packets_leading_to(LwBddPool *pool, LwBdd destinations, guint number) {
-  return lw_bdd_and(pool, destinations,
-                    lw_bdd_interval(pool, LW_NUMBER_VARIABLE, number, number, LW_NUMBER_MAX, LW_BDD_TRUE));
+LwMdd lw_packets_leading_to(LwMddPool *pool, LwMdd destinations, guint number) {
+  return lw_mdd_and(pool, destinations,
+                    lw_mdd_interval(pool, LW_NUMBER_VARIABLE, number, number, LW_NUMBER_MAX, LW_MDD_TRUE));
 }
 
 typedef struct {
-  LwBddPool *pool;
+  LwMddPool *pool;
   guint64 *seen; /* set and map as one number; 0: free. Open addressing: there are very many, for a moment */
   guint count, mask;
   GHashTable *found; /* numbers */
@@ -360,24 +360,24 @@ static gboolean is_news(Led *led, guint64 both) {
   return TRUE;
 }
 
-static void collect_numbers(Led *led, LwBdd map) {
+static void collect_numbers(Led *led, LwMdd map) {
   guint count;
-  if (map == LW_BDD_TRUE)
+  if (map == LW_MDD_TRUE)
     return; /* a map's sets name numbers */
-  const LwEdge *edges = lw_bdd_edges(led->pool, map, &count);
+  const LwEdge *edges = lw_mdd_edges(led->pool, map, &count);
   for (guint i = 0; i < count; i++)
     for (guint number = edges[i].first;
-         edges[i].to != LW_BDD_FALSE && number < end_of(edges, count, i, LW_NUMBER_MAX); number++)
+         edges[i].to != LW_MDD_FALSE && number < end_of(edges, count, i, LW_NUMBER_MAX); number++)
       if (g_hash_table_add(led->found, GUINT_TO_POINTER(number + 1)))
         g_array_append_val(led->out, number);
 }
 
 /* Both are walked at once; what the set tests behind its destination is not looked at. */
-static void lead(Led *led, LwBdd set, LwBdd map) {
+static void lead(Led *led, LwMdd set, LwMdd map) {
   guint after = layout[LW_HEADER_DADDR].first + layout[LW_HEADER_DADDR].words;
-  if (set == LW_BDD_FALSE || map == LW_BDD_FALSE)
+  if (set == LW_MDD_FALSE || map == LW_MDD_FALSE)
     return;
-  guint vs = lw_bdd_variable(led->pool, set), vm = lw_bdd_variable(led->pool, map);
+  guint vs = lw_mdd_variable(led->pool, set), vm = lw_mdd_variable(led->pool, map);
   if (vm >= LW_NUMBER_VARIABLE && vs >= after) {
     collect_numbers(led, map);
     return;
@@ -386,8 +386,8 @@ static void lead(Led *led, LwBdd set, LwBdd map) {
     return;
   guint variable = vs >= after ? vm : MIN(vs, vm), set_count = 1, map_count = 1;
   const LwEdge alone[] = {{0, set}, {0, map}};
-  const LwEdge *sets = vs == variable ? lw_bdd_edges(led->pool, set, &set_count) : &alone[0];
-  const LwEdge *maps = vm == variable ? lw_bdd_edges(led->pool, map, &map_count) : &alone[1];
+  const LwEdge *sets = vs == variable ? lw_mdd_edges(led->pool, set, &set_count) : &alone[0];
+  const LwEdge *maps = vm == variable ? lw_mdd_edges(led->pool, map, &map_count) : &alone[1];
   for (guint s = 0, m = 0; s < set_count && m < map_count;) {
     lead(led, sets[s].to, maps[m].to);
     guint32 next_set = end_of(sets, set_count, s, LW_NUMBER_MAX);
@@ -397,7 +397,7 @@ static void lead(Led *led, LwBdd set, LwBdd map) {
   }
 }
 
-void lw_packets_led_to(LwBddPool *pool, LwBdd set, LwBdd map, GArray *out) {
+void lw_packets_led_to(LwMddPool *pool, LwMdd set, LwMdd map, GArray *out) {
   Led led = {pool, g_new0(guint64, 256), 0, 255, g_hash_table_new(NULL, NULL), out};
   lead(&led, set, map);
   g_free(led.seen);

@@ -1,6 +1,6 @@
 /* Sets of packets: exact, as decision diagrams over the headers that rules look at.
  *
- * A set is an LwBdd of a pool (flow/bdd.h); union, intersection and difference are those of bdd.h. IPv4 and
+ * A set is an LwMdd of a pool (flow/mdd.h); union, intersection and difference are those of mdd.h. IPv4 and
  * IPv6 share the words of addresses: an IPv4 address uses the first two, and the rest are free (so a set
  * never tests them). Ports are bytes 0-1 and 2-3 of whatever follows the IP header, as nftables' "th" reads
  * them; of ICMP, ICMPv6 its type.
@@ -8,7 +8,7 @@
 #pragma once
 
 #include "base/addr.h"
-#include "flow/bdd.h"
+#include "flow/mdd.h"
 
 typedef enum {
   LW_HEADER_OIF,    /* a number of the caller's, below 2^16: the way out, where it is not decided yet */
@@ -50,38 +50,38 @@ LwSpan lw_span_mac(LwHeaderField field, const LwMac *mac);
 #define LW_BOX_SPANS_MAX 16
 /* The packets that lie in all of the spans (at most LW_BOX_SPANS_MAX; at most one a field; an address implies
  * its family, two of different families are nothing). Built bottom-up, without one operation on sets. */
-LwBdd lw_packets_box(LwBddPool *pool, const LwSpan *spans, guint count);
-LwBdd lw_packets_number(LwBddPool *pool, LwHeaderField field, guint64 first, guint64 last);
+LwMdd lw_packets_box(LwMddPool *pool, const LwSpan *spans, guint count);
+LwMdd lw_packets_number(LwMddPool *pool, LwHeaderField field, guint64 first, guint64 last);
 /* Those with value in the bits of mask; the other bits are free. */
-LwBdd lw_packets_masked(LwBddPool *pool, LwHeaderField field, guint64 value, guint64 mask);
-LwBdd lw_packets_range(LwBddPool *pool, LwHeaderField field, const LwRange *range);
-LwBdd lw_packets_prefix(LwBddPool *pool, LwHeaderField field, const LwPrefix *prefix);
-LwBdd lw_packets_addr(LwBddPool *pool, LwHeaderField field, const LwAddr *addr);
-LwBdd lw_packets_family(LwBddPool *pool, guint8 family);
+LwMdd lw_packets_masked(LwMddPool *pool, LwHeaderField field, guint64 value, guint64 mask);
+LwMdd lw_packets_range(LwMddPool *pool, LwHeaderField field, const LwRange *range);
+LwMdd lw_packets_prefix(LwMddPool *pool, LwHeaderField field, const LwPrefix *prefix);
+LwMdd lw_packets_addr(LwMddPool *pool, LwHeaderField field, const LwAddr *addr);
+LwMdd lw_packets_family(LwMddPool *pool, guint8 family);
 /* Everything that looks just like this packet (the MAC only when it is set). */
-LwBdd lw_packets_of(LwBddPool *pool, const LwHeader *header);
-/* Is the packet one of the set? As lw_bdd_intersects() with lw_packets_of(), by walking down alone. */
-gboolean lw_packets_contain(LwBddPool *pool, LwBdd set, const LwHeader *header);
+LwMdd lw_packets_of(LwMddPool *pool, const LwHeader *header);
+/* Is the packet one of the set? As lw_mdd_intersects() with lw_packets_of(), by walking down alone. */
+gboolean lw_packets_contain(LwMddPool *pool, LwMdd set, const LwHeader *header);
 
 /* The same packets whatever they have in the field. */
-LwBdd lw_packets_forget(LwBddPool *pool, LwBdd set, LwHeaderField field);
+LwMdd lw_packets_forget(LwMddPool *pool, LwMdd set, LwHeaderField field);
 /* The image of the set when the field is written: forgotten, then the span's. */
-LwBdd lw_packets_write(LwBddPool *pool, LwBdd set, const LwSpan *span);
+LwMdd lw_packets_write(LwMddPool *pool, LwMdd set, const LwSpan *span);
 /* Those that go out by this OIF, without the field; by walking down, not by an operation. */
-LwBdd lw_packets_by_oif(LwBddPool *pool, LwBdd set, guint oif);
-/* A map from destinations to numbers below 2^16, as a set: pieces of it, united with lw_bdd_or(). */
-LwBdd lw_packets_leading_to(LwBddPool *pool, LwBdd destinations /* tests addresses' family and DADDR alone */,
+LwMdd lw_packets_by_oif(LwMddPool *pool, LwMdd set, guint oif);
+/* A map from destinations to numbers below 2^16, as a set: pieces of it, united with lw_mdd_or(). */
+LwMdd lw_packets_leading_to(LwMddPool *pool, LwMdd destinations /* tests addresses' family and DADDR alone */,
                             guint number);
 /* The numbers that some packet of the set is led to. Appends each once. */
-void lw_packets_led_to(LwBddPool *pool, LwBdd set, LwBdd map, GArray *out /* of guint */);
+void lw_packets_led_to(LwMddPool *pool, LwMdd set, LwMdd map, GArray *out /* of guint */);
 /* Every OIF that is told apart: appends those whose packets differ from by_oif(0), all others being alike. */
-void lw_packets_oifs(LwBddPool *pool, LwBdd set, GArray *out /* of guint */);
+void lw_packets_oifs(LwMddPool *pool, LwMdd set, GArray *out /* of guint */);
 
 /* A member. wishes: sets tried one after the other, each narrows the choice when something is left then.
  * FALSE when the set is empty. */
-gboolean lw_packets_pick(LwBddPool *pool, LwBdd set, const LwBdd *wishes, guint count, LwHeader *out);
+gboolean lw_packets_pick(LwMddPool *pool, LwMdd set, const LwMdd *wishes, guint count, LwHeader *out);
 /* How many packets, of both families; free bits of IPv4 addresses, OIF and MAC are not counted. */
-double lw_packets_count(LwBddPool *pool, LwBdd set);
+double lw_packets_count(LwMddPool *pool, LwMdd set);
 
 /* A piece of a set as people write it: any of the sources to any of the destinations, … . Empty lists:
  * everything. */
@@ -97,7 +97,7 @@ typedef struct {
 
 /* The set as disjoint pieces, at most `most` (the rest is left out; *whole says whether none was). OIF, MAC,
  * ICMP codes and TCP flags are forgotten. Of LwPiece*, freeing. */
-GPtrArray *lw_packets_pieces(LwBddPool *pool, LwBdd set, guint most, gboolean *whole);
+GPtrArray *lw_packets_pieces(LwMddPool *pool, LwMdd set, guint most, gboolean *whole);
 /* "192.168.50.0/24 -> 8.8.8.8 tcp/443". Transfer full. */
 char *lw_piece_format(const LwPiece *piece);
 /* "192.168.50.25 -> 45.1.2.3 tcp/443", "… icmp type 8". Transfer full. */

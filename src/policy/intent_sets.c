@@ -10,66 +10,66 @@
 #define ECHO_REQUEST6 128
 
 typedef struct {
-  LwBddPool *pool;
+  LwMddPool *pool;
   const LwLab *lab;
   const LwFacts *facts;
   GPtrArray *out;
-  LwBdd home_lan;     /* FALSE: not known */
-  LwBdd internet;     /* destinations, before the home LAN is taken out */
-  LwBdd lab_prefixes; /* destinations */
-  LwBdd router_outside, host_outside;
+  LwMdd home_lan;     /* FALSE: not known */
+  LwMdd internet;     /* destinations, before the home LAN is taken out */
+  LwMdd lab_prefixes; /* destinations */
+  LwMdd router_outside, host_outside;
 } Make;
 
 /* --- words
  * -------------------------------------------------------------------------------------------------------- */
 
-static LwBdd both(const Make *m, LwBdd a, LwBdd b) {
-  return lw_bdd_and(m->pool, a, b);
+static LwMdd both(const Make *m, LwMdd a, LwMdd b) {
+  return lw_mdd_and(m->pool, a, b);
 }
 
-static LwBdd either(const Make *m, LwBdd a, LwBdd b) {
-  return lw_bdd_or(m->pool, a, b);
+static LwMdd either(const Make *m, LwMdd a, LwMdd b) {
+  return lw_mdd_or(m->pool, a, b);
 }
 
-static LwBdd minus(const Make *m, LwBdd a, LwBdd b) {
-  return lw_bdd_minus(m->pool, a, b);
+static LwMdd minus(const Make *m, LwMdd a, LwMdd b) {
+  return lw_mdd_minus(m->pool, a, b);
 }
 
-static LwBdd proto(LwBddPool *pool, guint number) {
+static LwMdd proto(LwMddPool *pool, guint number) {
   return lw_packets_number(pool, LW_HEADER_PROTO, number, number);
 }
 
-static LwBdd ports_of(LwBddPool *pool, guint number, guint first, guint last) {
-  return lw_bdd_and(pool, proto(pool, number), lw_packets_number(pool, LW_HEADER_DPORT, first, last));
+static LwMdd ports_of(LwMddPool *pool, guint number, guint first, guint last) {
+  return lw_mdd_and(pool, proto(pool, number), lw_packets_number(pool, LW_HEADER_DPORT, first, last));
 }
 
-static LwBdd ping(LwBddPool *pool) {
-  return lw_bdd_and(pool, proto(pool, ICMP),
+static LwMdd ping(LwMddPool *pool) {
+  return lw_mdd_and(pool, proto(pool, ICMP),
                     lw_packets_number(pool, LW_HEADER_ICMP_TYPE, ECHO_REQUEST, ECHO_REQUEST));
 }
 
-static LwBdd to_addr(const Make *m, LwAddr addr) {
+static LwMdd to_addr(const Make *m, LwAddr addr) {
   return lw_packets_addr(m->pool, LW_HEADER_DADDR, &addr);
 }
 
-static LwBdd to_prefix(const Make *m, LwPrefix prefix) {
+static LwMdd to_prefix(const Make *m, LwPrefix prefix) {
   return lw_packets_prefix(m->pool, LW_HEADER_DADDR, &prefix);
 }
 
-static LwBdd from_addr(const Make *m, LwAddr addr) {
+static LwMdd from_addr(const Make *m, LwAddr addr) {
   return lw_packets_addr(m->pool, LW_HEADER_SADDR, &addr);
 }
 
-static LwBdd from_range(const Make *m, LwRange range) {
+static LwMdd from_range(const Make *m, LwRange range) {
   return lw_packets_range(m->pool, LW_HEADER_SADDR, &range);
 }
 
 /* Anything that opens a flow, for lines that name no port: pings, not every ICMP. */
-static LwBdd anything(const Make *m) {
+static LwMdd anything(const Make *m) {
   return either(m, minus(m, lw_packets_family(m->pool, 4), proto(m->pool, ICMP)), ping(m->pool));
 }
 
-static LwBdd port_set(const Make *m, const LwPorts *ports) {
+static LwMdd port_set(const Make *m, const LwPorts *ports) {
   switch (ports->proto) {
   case LW_PROTO_ICMP:
     return ping(m->pool);
@@ -83,32 +83,32 @@ static LwBdd port_set(const Make *m, const LwPorts *ports) {
   return anything(m);
 }
 
-static LwBdd port_list(const Make *m, const GArray *ports) {
-  LwBdd set = LW_BDD_FALSE;
+static LwMdd port_list(const Make *m, const GArray *ports) {
+  LwMdd set = LW_MDD_FALSE;
   for (guint i = 0; i < ports->len; i++)
     set = either(m, set, port_set(m, &g_array_index(ports, LwPorts, i)));
   return set;
 }
 
-static LwBdd dns(const Make *m, guint port) {
+static LwMdd dns(const Make *m, guint port) {
   return either(m, ports_of(m->pool, TCP, port, port), ports_of(m->pool, UDP, port, port));
 }
 
-LwBdd lw_intent_opening(LwBddPool *pool) {
-  LwBdd four = lw_packets_family(pool, 4), six = lw_packets_family(pool, 6);
-  LwBdd others = lw_bdd_minus(pool, lw_bdd_minus(pool, LW_BDD_TRUE, proto(pool, ICMP)), proto(pool, ICMP6));
-  others = lw_bdd_minus(pool, others, proto(pool, TCP));
-  LwBdd syn = lw_bdd_and(pool, proto(pool, TCP), lw_packets_masked(pool, LW_HEADER_TCP_FLAGS, 0x02, 0x17));
+LwMdd lw_intent_opening(LwMddPool *pool) {
+  LwMdd four = lw_packets_family(pool, 4), six = lw_packets_family(pool, 6);
+  LwMdd others = lw_mdd_minus(pool, lw_mdd_minus(pool, LW_MDD_TRUE, proto(pool, ICMP)), proto(pool, ICMP6));
+  others = lw_mdd_minus(pool, others, proto(pool, TCP));
+  LwMdd syn = lw_mdd_and(pool, proto(pool, TCP), lw_packets_masked(pool, LW_HEADER_TCP_FLAGS, 0x02, 0x17));
   /* the ICMP types that connection tracking opens a flow for: echo, timestamp, information, address mask */
-  LwBdd icmp = LW_BDD_FALSE;
+  LwMdd icmp = LW_MDD_FALSE;
   const guint types[] = {ECHO_REQUEST, 13, 15, 17};
   for (guint i = 0; i < G_N_ELEMENTS(types); i++)
-    icmp = lw_bdd_or(pool, icmp, lw_packets_number(pool, LW_HEADER_ICMP_TYPE, types[i], types[i]));
-  icmp = lw_bdd_and(pool, lw_bdd_and(pool, icmp, proto(pool, ICMP)), four);
-  LwBdd icmp6 = lw_bdd_and(pool, proto(pool, ICMP6),
+    icmp = lw_mdd_or(pool, icmp, lw_packets_number(pool, LW_HEADER_ICMP_TYPE, types[i], types[i]));
+  icmp = lw_mdd_and(pool, lw_mdd_and(pool, icmp, proto(pool, ICMP)), four);
+  LwMdd icmp6 = lw_mdd_and(pool, proto(pool, ICMP6),
                            lw_packets_number(pool, LW_HEADER_ICMP_TYPE, ECHO_REQUEST6, ECHO_REQUEST6));
-  icmp6 = lw_bdd_and(pool, icmp6, six);
-  return lw_bdd_or(pool, lw_bdd_or(pool, others, syn), lw_bdd_or(pool, icmp, icmp6));
+  icmp6 = lw_mdd_and(pool, icmp6, six);
+  return lw_mdd_or(pool, lw_mdd_or(pool, others, syn), lw_mdd_or(pool, icmp, icmp6));
 }
 
 /* --- the table of what is intended
@@ -126,7 +126,7 @@ static LwIntended *place(const Make *m, LwZoneKind kind, guint index) {
   return fresh;
 }
 
-static void add(const Make *m, LwZoneKind kind, guint index, LwBdd must, LwBdd may) {
+static void add(const Make *m, LwZoneKind kind, guint index, LwMdd must, LwMdd may) {
   LwIntended *intended = place(m, kind, index);
   intended->must = either(m, intended->must, must);
   intended->may = either(m, intended->may, either(m, must, may));
@@ -139,12 +139,12 @@ typedef struct {
   const Make *m;
   const LwSegment *segment;
   guint index;
-  LwBdd sources, proper; /* may, must: all of the segment's; those that a machine could have as its own */
-  LwBdd foreign_dns;     /* to resolvers that are not the gateway */
+  LwMdd sources, proper; /* may, must: all of the segment's; those that a machine could have as its own */
+  LwMdd foreign_dns;     /* to resolvers that are not the gateway */
 } From;
 
-static LwBdd further_addresses(const Make *m, guint segment) {
-  LwBdd set = LW_BDD_FALSE;
+static LwMdd further_addresses(const Make *m, guint segment) {
+  LwMdd set = LW_MDD_FALSE;
   for (guint i = 0; i < m->lab->machines->len; i++) {
     const LwMachine *machine = lw_lab_machine(m->lab, i);
     for (guint n = 0; n < machine->nics->len; n++) {
@@ -158,14 +158,14 @@ static LwBdd further_addresses(const Make *m, guint segment) {
   return set;
 }
 
-static LwBdd from_of(const From *f, const LwAllow *allow) {
-  LwBdd set = allow->from->len ? LW_BDD_FALSE : LW_BDD_TRUE;
+static LwMdd from_of(const From *f, const LwAllow *allow) {
+  LwMdd set = allow->from->len ? LW_MDD_FALSE : LW_MDD_TRUE;
   for (guint i = 0; i < allow->from->len; i++)
     set = either(f->m, set, from_range(f->m, g_array_index(allow->from, LwRange, i)));
   return set;
 }
 
-static LwBdd ports_of_line(const Make *m, const LwAllow *allow) {
+static LwMdd ports_of_line(const Make *m, const LwAllow *allow) {
   if (allow->ports->len)
     return port_list(m, allow->ports);
   if (allow->target.kind == LW_TARGET_HOST_SERVICE)
@@ -175,8 +175,8 @@ static LwBdd ports_of_line(const Make *m, const LwAllow *allow) {
   return anything(m);
 }
 
-static LwBdd machine_addresses(const Make *m, guint machine, guint segment) {
-  LwBdd set = LW_BDD_FALSE;
+static LwMdd machine_addresses(const Make *m, guint machine, guint segment) {
+  LwMdd set = LW_MDD_FALSE;
   const LwMachine *found = lw_lab_machine(m->lab, machine);
   for (guint n = 0; n < found->nics->len; n++) {
     LwAddr own = lw_nic_address(m->lab, m->facts, machine, n);
@@ -192,20 +192,20 @@ static LwBdd machine_addresses(const Make *m, guint machine, guint segment) {
 }
 
 /* A machine's address in a segment: all but the gateway's and the two ends. */
-static LwBdd proper_destinations(const Make *m, const LwSegment *segment) {
+static LwMdd proper_destinations(const Make *m, const LwSegment *segment) {
   LwRange whole = lw_prefix_range(&segment->subnet);
-  LwBdd set = minus(m, to_prefix(m, segment->subnet), to_addr(m, segment->router));
+  LwMdd set = minus(m, to_prefix(m, segment->subnet), to_addr(m, segment->router));
   return minus(m, minus(m, set, to_addr(m, whole.first)), to_addr(m, whole.last));
 }
 
 /* The exits that a source uses, with the sources that do. */
-static void each_exit(const From *f, void (*put)(const From *, guint exit, LwBdd sources, gpointer),
+static void each_exit(const From *f, void (*put)(const From *, guint exit, LwMdd sources, gpointer),
                       gpointer data) {
   const LwSegment *s = f->segment;
-  LwBdd left = LW_BDD_TRUE;
+  LwMdd left = LW_MDD_TRUE;
   for (guint i = 0; i < s->pins->len; i++) {
     const LwPin *pin = s->pins->pdata[i];
-    LwBdd pinned = both(f->m, left, from_range(f->m, pin->range));
+    LwMdd pinned = both(f->m, left, from_range(f->m, pin->range));
     put(f, pin->tunnel, pinned, data);
     left = minus(f->m, left, pinned);
   }
@@ -213,23 +213,23 @@ static void each_exit(const From *f, void (*put)(const From *, guint exit, LwBdd
     put(f, lw_active_exit(f->m->lab, f->m->facts, f->index), left, data);
 }
 
-static void add_from(const From *f, LwZoneKind kind, guint index, LwBdd set) {
-  LwBdd may = both(f->m, set, f->sources);
+static void add_from(const From *f, LwZoneKind kind, guint index, LwMdd set) {
+  LwMdd may = both(f->m, set, f->sources);
   /* a query to another resolver may be redirected to the gateway, whoever else would be allowed to answer it
    */
-  LwBdd must = both(f->m, minus(f->m, set, f->foreign_dns), f->proper);
+  LwMdd must = both(f->m, minus(f->m, set, f->foreign_dns), f->proper);
   add(f->m, kind, index, must, may);
 }
 
-static void put_internet(const From *f, guint exit, LwBdd sources, gpointer data) {
+static void put_internet(const From *f, guint exit, LwMdd sources, gpointer data) {
   const Make *m = f->m;
-  LwBdd allowed = minus(m, minus(m, anything(m), dns(m, 53)), dns(m, 853));
-  LwBdd there = m->internet;
+  LwMdd allowed = minus(m, minus(m, anything(m), dns(m, 53)), dns(m, 853));
+  LwMdd there = m->internet;
   (void)data;
-  if (exit == LW_NONE && m->home_lan == LW_BDD_FALSE) {
+  if (exit == LW_NONE && m->home_lan == LW_MDD_FALSE) {
     /* wan is closed to new flows until it is known what it sits on */
     LwIntended *wan = place(m, LW_ZONE_INTERNET, LW_NONE);
-    LwBdd flows = both(m, both(m, allowed, there), both(m, sources, f->sources));
+    LwMdd flows = both(m, both(m, allowed, there), both(m, sources, f->sources));
     wan->going_on = either(m, wan->going_on, flows);
     return;
   }
@@ -240,45 +240,45 @@ static void put_internet(const From *f, guint exit, LwBdd sources, gpointer data
 
 /* Of what may go out by WAN: what is for the host's end arrives at the host, though a bridge may show it to
  * others too; nobody has the two ends of the prefix; and the router's own end is not meant. */
-static LwBdd without_own_ends(const From *f, LwBdd set) {
+static LwMdd without_own_ends(const From *f, LwMdd set) {
   const Make *m = f->m;
   LwRange whole = lw_prefix_range(&m->facts->home_lan);
-  LwBdd host = both(m, set, m->host_outside);
-  LwBdd nobody =
-      m->home_lan == LW_BDD_FALSE ? LW_BDD_FALSE : either(m, to_addr(m, whole.first), to_addr(m, whole.last));
+  LwMdd host = both(m, set, m->host_outside);
+  LwMdd nobody =
+      m->home_lan == LW_MDD_FALSE ? LW_MDD_FALSE : either(m, to_addr(m, whole.first), to_addr(m, whole.last));
   add_from(f, LW_ZONE_HOST, LW_NONE, host);
-  add(m, LW_ZONE_INTERNET, LW_NONE, LW_BDD_FALSE, both(m, either(m, host, both(m, set, nobody)), f->sources));
+  add(m, LW_ZONE_INTERNET, LW_NONE, LW_MDD_FALSE, both(m, either(m, host, both(m, set, nobody)), f->sources));
   return minus(m, minus(m, minus(m, set, host), nobody), m->router_outside);
 }
 
 typedef struct {
   const LwAllow *allow;
-  LwBdd set;
+  LwMdd set;
 } Outwards;
 
 /* A prefix beyond the exits is reached by the exit of the source. */
-static void put_outwards(const From *f, guint exit, LwBdd sources, gpointer data) {
+static void put_outwards(const From *f, guint exit, LwMdd sources, gpointer data) {
   const Outwards *o = data;
   const Make *m = f->m;
-  LwBdd set = both(m, o->set, sources);
+  LwMdd set = both(m, o->set, sources);
   set = minus(m, minus(m, set, dns(m, 53)), dns(m, 853));
   set = minus(m, set, m->lab_prefixes);
-  if (exit == LW_NONE && m->home_lan == LW_BDD_FALSE)
+  if (exit == LW_NONE && m->home_lan == LW_MDD_FALSE)
     return;
   if (exit == LW_NONE)
     set = without_own_ends(f, set);
   /* what WAN sits on is named by "home-lan"; whether a prefix that covers it does too, the file leaves open
    */
-  LwBdd open = exit == LW_NONE ? both(m, set, m->home_lan) : LW_BDD_FALSE;
+  LwMdd open = exit == LW_NONE ? both(m, set, m->home_lan) : LW_MDD_FALSE;
   add_from(f, LW_ZONE_INTERNET, exit, minus(m, set, open));
-  add(m, LW_ZONE_INTERNET, exit, LW_BDD_FALSE, both(m, open, f->sources));
+  add(m, LW_ZONE_INTERNET, exit, LW_MDD_FALSE, both(m, open, f->sources));
 }
 
 static void add_line(const From *f, const LwAllow *allow) {
   const Make *m = f->m;
   const LwTarget *target = &allow->target;
-  LwBdd set = both(m, ports_of_line(m, allow), from_of(f, allow));
-  Outwards outwards = {allow, LW_BDD_FALSE};
+  LwMdd set = both(m, ports_of_line(m, allow), from_of(f, allow));
+  Outwards outwards = {allow, LW_MDD_FALSE};
   switch (target->kind) {
   case LW_TARGET_HOST:
   case LW_TARGET_HOST_SERVICE:
@@ -287,7 +287,7 @@ static void add_line(const From *f, const LwAllow *allow) {
   case LW_TARGET_SEGMENT:
     add_from(f, LW_ZONE_SEGMENT, target->index,
              both(m, set, proper_destinations(m, lw_lab_segment(m->lab, target->index))));
-    add(m, LW_ZONE_SEGMENT, target->index, LW_BDD_FALSE,
+    add(m, LW_ZONE_SEGMENT, target->index, LW_MDD_FALSE,
         both(m, both(m, set, f->sources), to_prefix(m, lw_lab_segment(m->lab, target->index)->subnet)));
     break;
   case LW_TARGET_MACHINE:
@@ -316,9 +316,9 @@ static void add_line(const From *f, const LwAllow *allow) {
 }
 
 /* Whom a router may lead queries to, by the exit: the segment's own resolvers, the tunnel's, WAN's. */
-static void put_led(const From *f, guint exit, LwBdd sources, gpointer data) {
+static void put_led(const From *f, guint exit, LwMdd sources, gpointer data) {
   const Make *m = f->m;
-  const LwBdd *queries = data;
+  const LwMdd *queries = data;
   const GArray *lists[] = {f->segment->dns,
                            exit == LW_NONE ? m->facts->wan_resolvers : lw_lab_tunnel(m->lab, exit)->wg.dns};
   const GArray *list = lists[lists[0]->len ? 0 : 1];
@@ -337,24 +337,24 @@ static void put_led(const From *f, guint exit, LwBdd sources, gpointer data) {
 static void add_gateway(const From *f) {
   const Make *m = f->m;
   const LwSegment *s = f->segment;
-  LwBdd gateway = to_addr(m, s->router);
-  LwBdd queries = both(m, gateway, dns(m, 53));
-  LwBdd services = either(m, both(m, gateway, ping(m->pool)), queries);
+  LwMdd gateway = to_addr(m, s->router);
+  LwMdd queries = both(m, gateway, dns(m, 53));
+  LwMdd services = either(m, both(m, gateway, ping(m->pool)), queries);
   /* a client of DHCP has port 68 (RFC 2131); what else asks may be refused */
-  LwBdd dhcp = s->has_dhcp ? ports_of(m->pool, UDP, 67, 67) : LW_BDD_FALSE;
-  LwBdd client = both(m, dhcp, lw_packets_number(m->pool, LW_HEADER_SPORT, 68, 68));
+  LwMdd dhcp = s->has_dhcp ? ports_of(m->pool, UDP, 67, 67) : LW_MDD_FALSE;
+  LwMdd client = both(m, dhcp, lw_packets_number(m->pool, LW_HEADER_SPORT, 68, 68));
   add(m, LW_ZONE_ROUTER, LW_NONE, both(m, either(m, services, both(m, gateway, client)), f->proper),
       both(m, either(m, services, both(m, gateway, dhcp)), f->sources));
   if (s->dns_foreign == LW_DNS_REDIRECT)
     add(m, LW_ZONE_ROUTER, LW_NONE, both(m, both(m, dns(m, 53), m->internet), f->proper),
         both(m, dns(m, 53), f->sources));
-  LwBdd led = s->dns_foreign == LW_DNS_REDIRECT ? dns(m, 53) : queries;
+  LwMdd led = s->dns_foreign == LW_DNS_REDIRECT ? dns(m, 53) : queries;
   each_exit(f, put_led, &led);
   if (!s->has_dhcp)
     return;
   LwAddr everybody = lw_addr_from_v4(G_MAXUINT32), nobody = lw_addr_from_v4(0);
-  LwBdd all = to_addr(m, everybody), unnamed = from_addr(m, nobody);
-  LwBdd sources = either(m, f->sources, unnamed);
+  LwMdd all = to_addr(m, everybody), unnamed = from_addr(m, nobody);
+  LwMdd sources = either(m, f->sources, unnamed);
   add(m, LW_ZONE_ROUTER, LW_NONE, both(m, both(m, all, client), unnamed),
       both(m, both(m, all, dhcp), sources));
 }
@@ -369,15 +369,15 @@ static void add_trust(const From *f) {
 static void from_segment(const Make *m, guint index) {
   From f = {.m = m, .segment = lw_lab_segment(m->lab, index), .index = index};
   LwRange whole = lw_prefix_range(&f.segment->subnet);
-  LwBdd subnet = minus(m, from_range(m, whole), from_addr(m, f.segment->router));
-  LwBdd further = further_addresses(m, index);
+  LwMdd subnet = minus(m, from_range(m, whole), from_addr(m, f.segment->router));
+  LwMdd further = further_addresses(m, index);
   f.sources = either(m, subnet, further);
   f.proper = minus(m, minus(m, subnet, from_addr(m, whole.first)), from_addr(m, whole.last));
   f.foreign_dns = minus(m, dns(m, 53), to_addr(m, f.segment->router));
   add_gateway(&f);
   /* on the wire; by way of the gateway it may be, and need not */
   if (!f.segment->isolate)
-    add(m, LW_ZONE_SEGMENT, index, LW_BDD_FALSE, both(m, f.sources, to_prefix(m, f.segment->subnet)));
+    add(m, LW_ZONE_SEGMENT, index, LW_MDD_FALSE, both(m, f.sources, to_prefix(m, f.segment->subnet)));
   for (guint i = 0; i < f.segment->allow->len; i++)
     add_line(&f, f.segment->allow->pdata[i]);
   if (f.segment->trust_host)
@@ -390,8 +390,8 @@ static void from_segment(const Make *m, guint index) {
 
 static void from_host(const Make *m) {
   const LwHost *host = &m->lab->host;
-  LwBdd own = from_addr(m, host->management.address);
-  LwBdd offered = ping(m->pool);
+  LwMdd own = from_addr(m, host->management.address);
+  LwMdd offered = ping(m->pool);
   const guint ports[] = {22, 80, 443};
   for (guint i = 0; i < G_N_ELEMENTS(ports); i++)
     offered = either(m, offered, ports_of(m->pool, TCP, ports[i], ports[i]));
@@ -405,10 +405,10 @@ static void from_host(const Make *m) {
     for (guint a = 0; a < s->host_allow->len; a++) {
       const LwAllow *allow = s->host_allow->pdata[a];
       gboolean machine = allow->target.kind == LW_TARGET_MACHINE;
-      LwBdd there = machine ? machine_addresses(m, allow->target.machine, i) : proper_destinations(m, s);
-      LwBdd set = both(m, ports_of_line(m, allow), own);
+      LwMdd there = machine ? machine_addresses(m, allow->target.machine, i) : proper_destinations(m, s);
+      LwMdd set = both(m, ports_of_line(m, allow), own);
       add(m, LW_ZONE_SEGMENT, i, both(m, set, there),
-          machine ? LW_BDD_FALSE : both(m, set, to_prefix(m, s->subnet)));
+          machine ? LW_MDD_FALSE : both(m, set, to_prefix(m, s->subnet)));
     }
   }
 }
@@ -425,7 +425,7 @@ static gboolean is_live(const Make *m, guint segment, const LwForward *forward, 
 
 /* Whatever address of the exit's end it is sent to: all that comes in there is for the router. */
 static void add_forward(const Make *m, guint segment, const LwForward *forward, guint exit) {
-  LwBdd outside = LW_BDD_FALSE, public = LW_BDD_FALSE;
+  LwMdd outside = LW_MDD_FALSE, public = LW_MDD_FALSE;
   LwPrefix special;
   for (guint i = 0; lw_intent_special(i, &special); i++)
   public = either(m, public, lw_packets_prefix(m->pool, LW_HEADER_SADDR, &special));
@@ -436,7 +436,7 @@ static void add_forward(const Make *m, guint segment, const LwForward *forward, 
   gboolean moves = forward->to_port != forward->first_port;
   for (guint port = forward->first_port; port <= forward->last_port; port++) {
     guint last = moves ? port : forward->last_port;
-    LwBdd set = LW_BDD_FALSE;
+    LwMdd set = LW_MDD_FALSE;
     if (forward->tcp)
       set = either(m, set, ports_of(m->pool, TCP, port, last));
     if (forward->udp)
@@ -455,10 +455,10 @@ static void add_forward(const Make *m, guint segment, const LwForward *forward, 
 
 static void from_network(const Make *m, guint index) {
   LwPrefix prefix = lw_lab_network(m->lab, index)->prefix;
-  LwBdd own = lw_packets_prefix(m->pool, LW_HEADER_SADDR, &prefix);
+  LwMdd own = lw_packets_prefix(m->pool, LW_HEADER_SADDR, &prefix);
   for (guint i = 0; i < m->lab->segments->len; i++) {
     const LwSegment *s = lw_lab_segment(m->lab, i);
-    LwBdd set = both(m, anything(m), own);
+    LwMdd set = both(m, anything(m), own);
     if (s->trust_host)
       add(m, LW_ZONE_SEGMENT, i, both(m, set, proper_destinations(m, s)),
           both(m, set, to_prefix(m, s->subnet)));
@@ -470,10 +470,10 @@ static void from_network(const Make *m, guint index) {
 }
 
 static void from_exit(const Make *m, guint exit) {
-  LwBdd answers =
+  LwMdd answers =
       both(m, ports_of(m->pool, UDP, 68, 68), lw_packets_number(m->pool, LW_HEADER_SPORT, 67, 67));
   if (exit == LW_NONE) /* what looks like an answer to WAN's own DHCP client */
-    add(m, LW_ZONE_ROUTER, LW_NONE, LW_BDD_FALSE, both(m, answers, lw_packets_family(m->pool, 4)));
+    add(m, LW_ZONE_ROUTER, LW_NONE, LW_MDD_FALSE, both(m, answers, lw_packets_family(m->pool, 4)));
   for (guint i = 0; i < m->lab->segments->len; i++) {
     const LwSegment *s = lw_lab_segment(m->lab, i);
     for (guint f = 0; f < s->forwards->len; f++)
@@ -483,8 +483,8 @@ static void from_exit(const Make *m, guint exit) {
 }
 
 /* Port 0 is reserved: nobody can ask for it (RFC 6335), and a router may refuse it. */
-static LwBdd reserved_ports(const Make *m) {
-  LwBdd zero = either(m, lw_packets_number(m->pool, LW_HEADER_DPORT, 0, 0),
+static LwMdd reserved_ports(const Make *m) {
+  LwMdd zero = either(m, lw_packets_number(m->pool, LW_HEADER_DPORT, 0, 0),
                       lw_packets_number(m->pool, LW_HEADER_SPORT, 0, 0));
   return both(m, zero, either(m, proto(m->pool, TCP), proto(m->pool, UDP)));
 }
@@ -492,9 +492,9 @@ static LwBdd reserved_ports(const Make *m) {
 /* --- the interface
  * ------------------------------------------------------------------------------------------------- */
 
-static LwBdd lab_prefixes(LwBddPool *pool, const LwLab *lab) {
-  g_autoptr(GArray) sets = g_array_new(FALSE, FALSE, sizeof(LwBdd));
-  LwBdd one = lw_packets_prefix(pool, LW_HEADER_DADDR, &lab->host.management.subnet);
+static LwMdd lab_prefixes(LwMddPool *pool, const LwLab *lab) {
+  g_autoptr(GArray) sets = g_array_new(FALSE, FALSE, sizeof(LwMdd));
+  LwMdd one = lw_packets_prefix(pool, LW_HEADER_DADDR, &lab->host.management.subnet);
   g_array_append_val(sets, one);
   for (guint i = 0; i < lab->segments->len; i++) {
     one = lw_packets_prefix(pool, LW_HEADER_DADDR, &lw_lab_segment(lab, i)->subnet);
@@ -504,16 +504,16 @@ static LwBdd lab_prefixes(LwBddPool *pool, const LwLab *lab) {
     one = lw_packets_prefix(pool, LW_HEADER_DADDR, &lw_lab_network(lab, i)->prefix);
     g_array_append_val(sets, one);
   }
-  return lw_bdd_or_all(pool, (LwBdd *)(void *)sets->data, sets->len);
+  return lw_mdd_or_all(pool, (LwMdd *)(void *)sets->data, sets->len);
 }
 
-LwIntentBasis lw_intent_basis(LwBddPool *pool, const LwLab *lab, const LwFacts *facts,
+LwIntentBasis lw_intent_basis(LwMddPool *pool, const LwLab *lab, const LwFacts *facts,
                               const LwIntentOutside *outside) {
   LwIntentBasis basis = {.lab = lab_prefixes(pool, lab), .internet = lw_packets_family(pool, 4)};
   LwPrefix special;
   for (guint i = 0; lw_intent_special(i, &special); i++)
-    basis.internet = lw_bdd_minus(pool, basis.internet, lw_packets_prefix(pool, LW_HEADER_DADDR, &special));
-  basis.internet = lw_bdd_minus(pool, basis.internet, basis.lab);
+    basis.internet = lw_mdd_minus(pool, basis.internet, lw_packets_prefix(pool, LW_HEADER_DADDR, &special));
+  basis.internet = lw_mdd_minus(pool, basis.internet, basis.lab);
   if (facts->home_lan.addr.family == 4)
     basis.home_lan = lw_packets_prefix(pool, LW_HEADER_DADDR, &facts->home_lan);
   if (lw_addr_is_set(&outside->router))
@@ -523,7 +523,7 @@ LwIntentBasis lw_intent_basis(LwBddPool *pool, const LwLab *lab, const LwFacts *
   return basis;
 }
 
-GPtrArray *lw_intent_sets(LwBddPool *pool, const LwLab *lab, const LwFacts *facts, const LwIntentBasis *basis,
+GPtrArray *lw_intent_sets(LwMddPool *pool, const LwLab *lab, const LwFacts *facts, const LwIntentBasis *basis,
                           const LwZone *from) {
   Make m = {.pool = pool,
             .lab = lab,
@@ -551,7 +551,7 @@ GPtrArray *lw_intent_sets(LwBddPool *pool, const LwLab *lab, const LwFacts *fact
   case LW_ZONE_ROUTER:
     break; /* opens nothing of its own into the lab */
   }
-  LwBdd opening = lw_intent_opening(pool), usable = minus(&m, opening, reserved_ports(&m));
+  LwMdd opening = lw_intent_opening(pool), usable = minus(&m, opening, reserved_ports(&m));
   for (guint i = 0; i < m.out->len; i++) {
     LwIntended *intended = m.out->pdata[i];
     intended->must = both(&m, intended->must, usable);

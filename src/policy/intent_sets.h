@@ -17,8 +17,8 @@ typedef struct {
   guint16 dport;      /* with destination: the port they arrive at; 0: as it was */
   gboolean led;       /* to INTERNET: a query that the router need not answer itself: it may as well be led
                          straight to the resolver of the exit that its source uses, and is answered then */
-  LwBdd must, may;    /* as they were sent */
-  LwBdd going_on;     /* beside `may`, what may go on when its flow is open already */
+  LwMdd must, may;    /* as they were sent */
+  LwMdd going_on;     /* beside `may`, what may go on when its flow is open already */
 } LwIntended;
 
 /* The lab's own addresses in the home LAN; unset where not known. The router's is the router's, whatever is
@@ -29,18 +29,18 @@ typedef struct {
 
 /* What every source's sets begin with: made once for all of them. */
 typedef struct {
-  LwBdd lab, internet, home_lan;      /* destinations */
-  LwBdd router_outside, host_outside; /* the lab's own ends in the home LAN; FALSE: not known */
+  LwMdd lab, internet, home_lan;      /* destinations */
+  LwMdd router_outside, host_outside; /* the lab's own ends in the home LAN; FALSE: not known */
 } LwIntentBasis;
 
-LwIntentBasis lw_intent_basis(LwBddPool *pool, const LwLab *lab, const LwFacts *facts,
+LwIntentBasis lw_intent_basis(LwMddPool *pool, const LwLab *lab, const LwFacts *facts,
                               const LwIntentOutside *outside);
 
 /* All that may be reached from there, each place once but for forwards; what is not in it must not be
  * reached. from: SEGMENT (any source of it, at its gateway), HOST, NETWORK, INTERNET (by that exit). Of
  * LwIntended*, freeing. facts: assigned. */
-GPtrArray *lw_intent_sets(LwBddPool *pool, const LwLab *lab, const LwFacts *facts, const LwIntentBasis *basis,
+GPtrArray *lw_intent_sets(LwMddPool *pool, const LwLab *lab, const LwFacts *facts, const LwIntentBasis *basis,
                           const LwZone *from);
 
 /* Packets that open a flow, as connection tracking sees it. */
-LwBdd lw_intent_opening(LwBddPool *pool);
+LwMdd lw_intent_opening(LwMddPool *pool);

@@ -52,7 +52,7 @@ static gboolean is_forwarded_back(Run *run, const Passage *p, const LwHeader *an
 }
 
 static gboolean is_routed_back(Run *run, const Passage *p, const GArray *branches) {
-  LwBddPool *pool = run->reach->pool;
+  LwMddPool *pool = run->reach->pool;
   if (p->state.replies) {
     if (run->reach->trace && p->state.reply_to != p->iif)
       lw_reach_tell(run, p->ns, NULL, LW_STEP_ROUTE, "reply-to sends the answer elsewhere");
@@ -61,7 +61,7 @@ static gboolean is_routed_back(Run *run, const Passage *p, const GArray *branche
   for (guint i = 0; i < branches->len; i++) {
     const Branch *branch = &g_array_index(branches, Branch, i);
     const LwAddr *written = &branch->state.rewrite.destination;
-    LwBdd packet = branch->set;
+    LwMdd packet = branch->set;
     if (lw_addr_is_set(written)) {
       LwSpan destination = lw_span_addr(LW_HEADER_DADDR, written, written);
       packet = lw_packets_write(pool, packet, &destination);

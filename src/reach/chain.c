@@ -25,14 +25,14 @@ static gboolean state_equal(const State *a, const State *b) {
 }
 
 /* Equal states are joined: from here on nothing tells them apart. */
-static void put(GArray *branches, LwBddPool *pool, LwBdd set, const State *state) {
-  if (set == LW_BDD_FALSE)
+static void put(GArray *branches, LwMddPool *pool, LwMdd set, const State *state) {
+  if (set == LW_MDD_FALSE)
     return;
   for (guint i = 0; i < branches->len; i++) {
     Branch *known = &g_array_index(branches, Branch, i);
     if (!state_equal(&known->state, state))
       continue;
-    known->set = lw_bdd_or(pool, known->set, set);
+    known->set = lw_mdd_or(pool, known->set, set);
     return;
   }
   Branch fresh = {set, *state};
@@ -60,18 +60,18 @@ static gboolean is_uncertain(const LwAction *action) {
 }
 
 /* Which of `in` the rule holds for, surely and perhaps. */
-static Held rule_held(const Walk *w, const LwRule *rule, LwBdd in, const State *state) {
-  LwBddPool *pool = w->at->reach->pool;
+static Held rule_held(const Walk *w, const LwRule *rule, LwMdd in, const State *state) {
+  LwMddPool *pool = w->at->reach->pool;
   Held held = {in, in};
-  for (guint i = 0; i < rule->matches->len && held.may != LW_BDD_FALSE; i++) {
+  for (guint i = 0; i < rule->matches->len && held.may != LW_MDD_FALSE; i++) {
     const LwMatch *match = rule->matches->pdata[i];
     Held one = lw_reach_match(w->at, rule, match, state);
-    held.may = lw_bdd_and(pool, held.may, one.may);
-    held.must = one.must == one.may && held.must == in ? held.may : lw_bdd_and(pool, held.must, one.must);
+    held.may = lw_mdd_and(pool, held.may, one.may);
+    held.must = one.must == one.may && held.must == in ? held.may : lw_mdd_and(pool, held.must, one.must);
   }
   for (guint i = 0; i < rule->actions->len; i++)
     if (is_uncertain(rule->actions->pdata[i]))
-      held.must = LW_BDD_FALSE;
+      held.must = LW_MDD_FALSE;
   return held;
 }
 
@@ -116,7 +116,7 @@ static void jump(Walk *w, const Branch *branch, const char *name, GArray *return
 }
 
 static void decide(Walk *w, Doing *d, const Branch *branch, const LwVerdict *verdict) {
-  LwBddPool *pool = w->at->reach->pool;
+  LwMddPool *pool = w->at->reach->pool;
   switch (verdict->kind) {
   case LW_VERDICT_ACCEPT:
     step(w, d, branch, LW_VERDICT_ACCEPT, NULL);
@@ -288,23 +288,23 @@ static gboolean change_reply(const Walk *w, const LwAction *action, const LwElem
 }
 
 /* Those of the set that the translation leaves as they were. */
-static LwBdd untranslated(LwBddPool *pool, LwBdd set, const LwRewrite *before, const LwRewrite *after) {
+static LwMdd untranslated(LwMddPool *pool, LwMdd set, const LwRewrite *before, const LwRewrite *after) {
   if (!lw_addr_equal(&before->destination, &after->destination)) {
     if (lw_addr_is_set(&before->destination))
-      return LW_BDD_FALSE;
-    set = lw_bdd_and(pool, set, lw_packets_addr(pool, LW_HEADER_DADDR, &after->destination));
+      return LW_MDD_FALSE;
+    set = lw_mdd_and(pool, set, lw_packets_addr(pool, LW_HEADER_DADDR, &after->destination));
   }
   if (after->has_dport && !(before->has_dport && before->dport == after->dport)) {
     if (before->has_dport)
-      return LW_BDD_FALSE;
-    set = lw_bdd_and(pool, set, lw_packets_number(pool, LW_HEADER_DPORT, after->dport, after->dport));
+      return LW_MDD_FALSE;
+    set = lw_mdd_and(pool, set, lw_packets_number(pool, LW_HEADER_DPORT, after->dport, after->dport));
   }
   return set;
 }
 
 static void changed(Walk *w, Doing *d, const LwAction *action, const LwElement *element, Branch branch,
                     Change change, gboolean final) {
-  LwBddPool *pool = w->at->reach->pool;
+  LwMddPool *pool = w->at->reach->pool;
   const State before = branch.state;
   if (!change(w, action, element, &branch.state)) {
     name_unknowns(w, d->rule);
@@ -319,12 +319,12 @@ static void changed(Walk *w, Doing *d, const LwAction *action, const LwElement *
     /* a flow to where it is sent anyway does not count as translated */
     State same = branch.state;
     same.dnat = FALSE;
-    LwBdd set = untranslated(pool, branch.set, &before.rewrite, &branch.state.rewrite);
-    if (set != LW_BDD_FALSE)
+    LwMdd set = untranslated(pool, branch.set, &before.rewrite, &branch.state.rewrite);
+    if (set != LW_MDD_FALSE)
       put(w->accepted, pool, set, &same);
-    branch.set = lw_bdd_minus(pool, branch.set, set);
+    branch.set = lw_mdd_minus(pool, branch.set, set);
   }
-  if (branch.set != LW_BDD_FALSE)
+  if (branch.set != LW_MDD_FALSE)
     put(final ? w->accepted : d->going, pool, branch.set, &branch.state);
 }
 
@@ -343,13 +343,13 @@ static void change_all(Walk *w, Doing *d, const LwAction *action, Change change,
     g_autoptr(GArray) found = lw_reach_lookup(w->at, action->fields, action->set, &branch.state, &unknown);
     if (unknown)
       name_unknowns(w, d->rule);
-    LwBdd left = branch.set;
+    LwMdd left = branch.set;
     for (guint f = 0; f < found->len; f++) {
       const Found *one = &g_array_index(found, Found, f);
-      Branch part = {lw_bdd_and(w->at->reach->pool, branch.set, one->set), branch.state};
-      if (part.set == LW_BDD_FALSE)
+      Branch part = {lw_mdd_and(w->at->reach->pool, branch.set, one->set), branch.state};
+      if (part.set == LW_MDD_FALSE)
         continue;
-      left = lw_bdd_minus(w->at->reach->pool, left, part.set);
+      left = lw_mdd_minus(w->at->reach->pool, left, part.set);
       if (!(unknown && is_must(w)))
         changed(w, d, action, one->element, part, change, final);
     }
@@ -372,7 +372,7 @@ static guint8 family_of_target(const Walk *w, const LwAction *action) {
 
 /* Addresses of one family for packets of that family; those of the other one go on in the rule. */
 static void translate_all(Walk *w, Doing *d, const LwAction *action, Change change) {
-  LwBddPool *pool = w->at->reach->pool;
+  LwMddPool *pool = w->at->reach->pool;
   g_autoptr(GArray) before = d->going;
   g_autoptr(GArray) untouched = branches_new();
   guint8 only = family_of_target(w, action);
@@ -380,8 +380,8 @@ static void translate_all(Walk *w, Doing *d, const LwAction *action, Change chan
   for (w->family = 4; w->family <= 6; w->family += 2) {
     for (guint i = 0; i < before->len; i++) {
       const Branch *branch = &g_array_index(before, Branch, i);
-      LwBdd part = lw_bdd_and(pool, branch->set, lw_packets_family(pool, w->family));
-      if (part != LW_BDD_FALSE)
+      LwMdd part = lw_mdd_and(pool, branch->set, lw_packets_family(pool, w->family));
+      if (part != LW_MDD_FALSE)
         put(only && only != w->family ? untouched : d->going, pool, part, &branch->state);
     }
     change_all(w, d, action, change, TRUE);
@@ -401,13 +401,13 @@ static void do_vmap(Walk *w, Doing *d, const LwAction *action) {
       name_unknowns(w, d->rule);
     if (unknown && is_must(w))
       continue;
-    LwBdd left = branch->set;
+    LwMdd left = branch->set;
     for (guint f = 0; f < found->len; f++) {
       const Found *one = &g_array_index(found, Found, f);
-      Branch part = {lw_bdd_and(w->at->reach->pool, branch->set, one->set), branch->state};
-      if (part.set == LW_BDD_FALSE)
+      Branch part = {lw_mdd_and(w->at->reach->pool, branch->set, one->set), branch->state};
+      if (part.set == LW_MDD_FALSE)
         continue;
-      left = lw_bdd_minus(w->at->reach->pool, left, part.set);
+      left = lw_mdd_minus(w->at->reach->pool, left, part.set);
       decide(w, d, &part, &one->element->verdict);
     }
     put(d->next, w->at->reach->pool, unknown ? branch->set : left, &branch->state);
@@ -522,21 +522,21 @@ static gboolean does_nothing(const LwRule *rule) {
 
 /* How much of the branch goes on to the next rule as it is, and how much the rule gets. What may match or not
  * does both (MAY), or, where only the sure counts, goes on if the rule would accept it, and is lost else. */
-static void divide(const Walk *w, const LwRule *rule, LwBdd in, Held held, LwBdd *hit, LwBdd *rest) {
-  LwBddPool *pool = w->at->reach->pool;
+static void divide(const Walk *w, const LwRule *rule, LwMdd in, Held held, LwMdd *hit, LwMdd *rest) {
+  LwMddPool *pool = w->at->reach->pool;
   if (held.must == held.may) {
     *hit = held.may;
-    *rest = lw_bdd_minus(pool, in, held.may);
+    *rest = lw_mdd_minus(pool, in, held.may);
     return;
   }
   name_unknowns(w, rule);
   if (!is_must(w)) {
     *hit = held.may;
-    *rest = lw_bdd_minus(pool, in, held.must);
+    *rest = lw_mdd_minus(pool, in, held.must);
     return;
   }
   *hit = held.must;
-  *rest = lw_bdd_minus(pool, in, only_accepts(rule) ? held.must : held.may);
+  *rest = lw_mdd_minus(pool, in, only_accepts(rule) ? held.must : held.may);
 }
 
 static void take_rule(Walk *w, const LwRule *rule, Branch *branch, Doing *d) {
@@ -582,8 +582,8 @@ static guint first_of_decisions(LwReach *reach, const LwChain *chain) {
 }
 
 /* Beside each other as long as they are few: joining large sets costs more than carrying them along. */
-static void put_aside(GArray *branches, LwBddPool *pool, const Branch *branch) {
-  if (branches->len < ASIDE_MAX && branch->set != LW_BDD_FALSE)
+static void put_aside(GArray *branches, LwMddPool *pool, const Branch *branch) {
+  if (branches->len < ASIDE_MAX && branch->set != LW_MDD_FALSE)
     g_array_append_val(branches, *branch);
   else
     put(branches, pool, branch->set, &branch->state);
@@ -608,12 +608,12 @@ static gboolean take_plain_rule(Walk *w, const LwRule *rule, const Branch *hit) 
 static void walk_chain(Walk *w, const LwChain *chain, guint first, const Branch *in, GArray *returned) {
   Branch branch = *in;
   guint decisions = w->depth || w->at->reach->trace ? G_MAXUINT : first_of_decisions(w->at->reach, chain);
-  for (guint i = first; i < chain->rules->len && branch.set != LW_BDD_FALSE; i++) {
+  for (guint i = first; i < chain->rules->len && branch.set != LW_MDD_FALSE; i++) {
     const LwRule *rule = chain->rules->pdata[i];
     if (does_nothing(rule))
       continue;
     Held held = rule_held(w, rule, branch.set, &branch.state);
-    if (held.may == LW_BDD_FALSE)
+    if (held.may == LW_MDD_FALSE)
       continue;
     Branch hit = {.state = branch.state};
     if (i >= decisions && held.must == held.may && only_accepts(rule))
@@ -623,12 +623,12 @@ static void walk_chain(Walk *w, const LwChain *chain, guint first, const Branch 
     if (take_plain_rule(w, rule, &hit))
       continue;
     Doing d = {branches_new(), branches_new(), returned, NULL};
-    if (hit.set != LW_BDD_FALSE)
+    if (hit.set != LW_MDD_FALSE)
       take_rule(w, rule, &hit, &d);
     for (guint n = 0; n < d.next->len; n++) {
       const Branch *next = &g_array_index(d.next, Branch, n);
       if (state_equal(&next->state, &branch.state))
-        branch.set = lw_bdd_or(w->at->reach->pool, branch.set, next->set);
+        branch.set = lw_mdd_or(w->at->reach->pool, branch.set, next->set);
       else
         walk_chain(w, chain, i + 1, next, returned);
     }
@@ -638,10 +638,10 @@ static void walk_chain(Walk *w, const LwChain *chain, guint first, const Branch 
   put(returned, w->at->reach->pool, branch.set, &branch.state);
 }
 
-static LwBdd family_of(LwBddPool *pool, LwFamily family) {
+static LwMdd family_of(LwMddPool *pool, LwFamily family) {
   if (family == LW_FAMILY_IP)
     return lw_packets_family(pool, 4);
-  return family == LW_FAMILY_IP6 ? lw_packets_family(pool, 6) : LW_BDD_TRUE;
+  return family == LW_FAMILY_IP6 ? lw_packets_family(pool, 6) : LW_MDD_TRUE;
 }
 
 /* NAT rules are asked once a flow; what was translated on this hook is not asked again. Nor are pf's rules
@@ -659,25 +659,25 @@ static gboolean passes_by(const At *at, const Hooked *hooked, const State *state
 
 /* Packets that a nat chain may never see: nothing that is known needs connection tracking, and without it the
  * chain is not asked. Perhaps something unknown does. */
-static LwBdd perhaps_unseen(const At *at, const Hooked *hooked, LwBdd set) {
-  LwBddPool *pool = at->reach->pool;
+static LwMdd perhaps_unseen(const At *at, const Hooked *hooked, LwMdd set) {
+  LwMddPool *pool = at->reach->pool;
   gboolean idle = hooked->chain->rules->len == 0 && !hooked->chain->drop;
   if (!hooked->chain->nat || idle || hooked->ruleset->stateful || at->bridge_family ||
       (at->ns->tracked4 && at->ns->tracked6))
-    return LW_BDD_FALSE;
-  LwBdd untracked = LW_BDD_FALSE;
+    return LW_MDD_FALSE;
+  LwMdd untracked = LW_MDD_FALSE;
   if (!at->ns->tracked4)
-    untracked = lw_bdd_or(pool, untracked, lw_packets_family(pool, 4));
+    untracked = lw_mdd_or(pool, untracked, lw_packets_family(pool, 4));
   if (!at->ns->tracked6)
-    untracked = lw_bdd_or(pool, untracked, lw_packets_family(pool, 6));
-  return lw_bdd_and(pool, set, untracked);
+    untracked = lw_mdd_or(pool, untracked, lw_packets_family(pool, 6));
+  return lw_mdd_and(pool, set, untracked);
 }
 
 static void walk_base(At *at, const Hooked *hooked, const GArray *in, GArray *out) {
-  LwBddPool *pool = at->reach->pool;
+  LwMddPool *pool = at->reach->pool;
   at->ruleset = hooked->ruleset;
   Walk w = {.at = at, .chain = hooked->chain, .accepted = out};
-  LwBdd family = family_of(pool, hooked->ruleset->family);
+  LwMdd family = family_of(pool, hooked->ruleset->family);
   for (guint i = 0; i < hooked->ruleset->unknown->len; i++)
     note_unknown(&w, hooked->ruleset->unknown->pdata[i]);
   for (guint i = 0; i < in->len; i++) {
@@ -686,18 +686,18 @@ static void walk_base(At *at, const Hooked *hooked, const GArray *in, GArray *ou
       put(out, pool, branch.set, &branch.state);
       continue;
     }
-    if (family != LW_BDD_TRUE) {
-      put(out, pool, lw_bdd_minus(pool, branch.set, family), &branch.state);
-      branch.set = lw_bdd_and(pool, branch.set, family);
+    if (family != LW_MDD_TRUE) {
+      put(out, pool, lw_mdd_minus(pool, branch.set, family), &branch.state);
+      branch.set = lw_mdd_and(pool, branch.set, family);
     }
-    if (branch.set == LW_BDD_FALSE)
+    if (branch.set == LW_MDD_FALSE)
       continue;
-    LwBdd unseen = perhaps_unseen(at, hooked, branch.set);
-    if (unseen != LW_BDD_FALSE) {
+    LwMdd unseen = perhaps_unseen(at, hooked, branch.set);
+    if (unseen != LW_MDD_FALSE) {
       note_unknown(&w,
                    "a nat chain in a namespace where no rule needs connection tracking: it may not be asked");
       if (is_must(&w))
-        branch.set = lw_bdd_minus(pool, branch.set, unseen);
+        branch.set = lw_mdd_minus(pool, branch.set, unseen);
       else
         put(out, pool, unseen, &branch.state);
     }
@@ -705,7 +705,7 @@ static void walk_base(At *at, const Hooked *hooked, const GArray *in, GArray *ou
     walk_chain(&w, hooked->chain, 0, &branch, returned);
     for (guint r = 0; r < returned->len; r++) {
       const Branch *left = &g_array_index(returned, Branch, r);
-      if (left->set == LW_BDD_FALSE)
+      if (left->set == LW_MDD_FALSE)
         continue;
       if (hooked->chain->drop || hooked->chain->rules->len)
         lw_reach_step(at, LW_STEP_POLICY, NULL, hooked->chain,

@@ -17,13 +17,13 @@ typedef struct {
   gboolean forward4; /* what comes in by it is routed on */
   gboolean v6;       /* IPv6 is on, or it is not known that it is off */
   guint master;      /* bridge it is a port of; LW_NO_LINK */
-  LwBdd bridged;     /* of a bridge: as the namespace's */
+  LwMdd bridged;     /* of a bridge: as the namespace's */
   GArray *ports;     /* of guint: of a bridge */
   LwAddr address;    /* its first IPv4 address; unset: none */
   LwAddr address6;   /* its first IPv6 address that is good beyond the link */
   guint way_back; /* of IPv4: 1: a source must be routed back by this link, 2: by any; 0: it is not asked */
   gboolean accept_local; /* takes IPv4 packets from its own addresses */
-  LwBdd broadcast;       /* destinations: those of its own networks */
+  LwMdd broadcast;       /* destinations: those of its own networks */
   const char *peer_ns, *peer;
 } Link;
 
@@ -36,17 +36,17 @@ typedef struct {
 typedef struct {
   LwAddr via;
   gboolean elsewhere; /* by a gateway whose address is not known */
-  LwBdd set;          /* over the destination */
+  LwMdd set;          /* over the destination */
   gboolean is_default;
 } Piece;
 
 typedef struct {
   GHashTable *by_oif; /* link number -> GArray of Piece */
-  GHashTable *led_by; /* 2 * link number, + 1 without default routes -> LwBdd: those pieces' sets in one */
-  LwBdd ways;         /* destinations and the links that they are led to */
-  LwBdd matched;      /* by anything, a refusal (prohibit, blackhole) included */
-  LwBdd matched_more; /* by anything but a default route */
-  LwBdd led;          /* by what leads somewhere */
+  GHashTable *led_by; /* 2 * link number, + 1 without default routes -> LwMdd: those pieces' sets in one */
+  LwMdd ways;         /* destinations and the links that they are led to */
+  LwMdd matched;      /* by anything, a refusal (prohibit, blackhole) included */
+  LwMdd matched_more; /* by anything but a default route */
+  LwMdd led;          /* by what leads somewhere */
 } Table;
 
 typedef struct {
@@ -54,7 +54,7 @@ typedef struct {
   const char *iif;
   gboolean refuse, suppress_default, for_output; /* for_output: needs an oif that only bound sockets have */
   gboolean unsure;                               /* it depends on something that is not looked at */
-  LwBdd selected;                                /* by family, source and destination */
+  LwMdd selected;                                /* by family, source and destination */
 } Lookup;
 
 #define HOOKS (LW_HOOK_EGRESS + 1)
@@ -70,15 +70,15 @@ struct Ns {
   GHashTable *tables;        /* number -> Table* */
   GArray *lookups;           /* of Lookup, by priority */
   gboolean by_iif;           /* some lookup looks at the iif */
-  LwBdd local;               /* destinations that are this namespace's own, whatever link they come in by */
-  LwBdd owned;               /* the addresses it answers for on a wire */
-  LwBdd owned_source;        /* the same as sources */
-  LwBdd broadcasts;          /* destinations that routing surely calls broadcast */
-  LwBdd martian_destination; /* destinations that no packet from a wire may have */
-  LwBdd martian;             /* sources that no packet from a wire may have */
+  LwMdd local;               /* destinations that are this namespace's own, whatever link they come in by */
+  LwMdd owned;               /* the addresses it answers for on a wire */
+  LwMdd owned_source;        /* the same as sources */
+  LwMdd broadcasts;          /* destinations that routing surely calls broadcast */
+  LwMdd martian_destination; /* destinations that no packet from a wire may have */
+  LwMdd martian;             /* sources that no packet from a wire may have */
   gboolean forward6;
   gboolean tracked4, tracked6; /* some rule needs connection tracking: it runs, for that family */
-  LwBdd bridged;               /* families that br_netfilter shows the IP tables on bridges too */
+  LwMdd bridged;               /* families that br_netfilter shows the IP tables on bridges too */
   GHashTable *sysctls;         /* name -> value */
 };
 
@@ -102,7 +102,7 @@ typedef struct {
 } State;
 
 typedef struct {
-  LwBdd set;
+  LwMdd set;
   State state;
 } Branch;
 
@@ -143,7 +143,7 @@ struct LwLooked {
 };
 
 struct LwReach {
-  LwBddPool *pool;
+  LwMddPool *pool;
   const LwResourceSet *world;
   GPtrArray *namespaces; /* of Ns* */
   GHashTable *ns_by_name;
@@ -159,7 +159,7 @@ struct LwReach {
   LwApproximation approximation;
   GPtrArray *trace; /* of LwStep*; NULL: not asked for */
   gboolean through; /* of a trace: nothing stops it */
-  LwBdd *unrefused; /* NULL: not asked for */
+  LwMdd *unrefused; /* NULL: not asked for */
   GArray *gathered; /* parts of the index's sets, while it is made */
 };
 
@@ -170,7 +170,7 @@ static inline void lw_reach_look_at(LwReach *reach, Link *link) {
 
 /* A match as sets: what it holds for surely, and what it may hold for. */
 typedef struct {
-  LwBdd must, may;
+  LwMdd must, may;
 } Held;
 
 /* world.c */
@@ -183,7 +183,7 @@ static inline Link *lw_reach_link_at(const Ns *ns, guint number) {
   return number == LW_NO_LINK ? NULL : g_ptr_array_index(ns->links, number - 1);
 }
 const char *lw_reach_sysctl(const Ns *ns, const char *format, ...) G_GNUC_PRINTF(2, 3); /* nullable */
-gboolean lw_reach_is_member(LwReach *reach, LwBdd set, LwHeaderField field, const LwAddr *addr);
+gboolean lw_reach_is_member(LwReach *reach, LwMdd set, LwHeaderField field, const LwAddr *addr);
 
 /* match.c */
 typedef struct {
@@ -196,18 +196,18 @@ Held lw_reach_match(const At *at, const LwRule *rule, const LwMatch *match, cons
  * sets are disjoint. */
 typedef struct {
   const LwElement *element;
-  LwBdd set;
+  LwMdd set;
 } Found;
 GArray *lw_reach_lookup(const At *at, const GArray *fields, const char *set, const State *state,
                         gboolean *unknown /* the set is not known, or a field is not */);
 const LwElement *lw_reach_deciding_element(const At *at, const LwRule *rule, const State *state,
-                                           LwBdd packet);
+                                           LwMdd packet);
 GHashTable *lw_reach_matched_new(void);
 GHashTable *lw_reach_lists_new(void);
 List *lw_reach_list(LwReach *reach, const LwSet *set, guint position, const char *name); /* borrowed */
 gboolean lw_reach_lists_equal(const List *a, const List *b);
 /* Ends what is scratch, but for `keep` and for what is worth keeping of matches. */
-void lw_reach_matches_scratch_end(LwReach *reach, LwBdd *const *keep, guint count);
+void lw_reach_matches_scratch_end(LwReach *reach, LwMdd *const *keep, guint count);
 void lw_reach_note_unknown(LwReach *reach, const char *text);
 void lw_reach_set_index_free(gpointer index);
 
@@ -219,33 +219,33 @@ GArray *lw_reach_hook(At *at, const GArray *in);
 typedef struct {
   LwAddr via; /* unset: the destination is on the link */
   gboolean elsewhere;
-  LwBdd set;
+  LwMdd set;
 } Way;
 /* A table that is asked, and what comes to it: by family, source and destination. */
 typedef struct {
   Table *table;
   gboolean suppresses_default;
-  LwBdd open;
+  LwMdd open;
 } LookedUp;
 /* The tables that packets in that state are looked up in: of LookedUp, transfer full. */
 GArray *lw_reach_asked(LwReach *reach, Ns *ns, const State *state, guint iif);
 /* Their ways out by that link: of Way, transfer full. */
 GArray *lw_reach_ways(LwReach *reach, const GArray *asked, guint oif);
 /* May packets of the set, their destinations as they are by now, be led out by that link? */
-gboolean lw_reach_leads(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif, LwBdd set);
+gboolean lw_reach_leads(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif, LwMdd set);
 /* Sources that surely have a way back by that link; LW_NO_LINK: by any. None when routing rules say more than
  * the main table does. */
-LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link);
+LwMdd lw_reach_sources(LwReach *reach, Ns *ns, guint link);
 /* Destinations that no route of a table refuses. */
-LwBdd lw_reach_unrefused_destinations(LwReach *reach, Ns *ns, const State *state, guint iif);
+LwMdd lw_reach_unrefused_destinations(LwReach *reach, Ns *ns, const State *state, guint iif);
 /* What refuses a packet that goes nowhere, or "no route leads there". Transfer full. */
 /* So that what all runs ask for does not become one's scratch. */
 void lw_reach_make_tables(LwReach *reach);
-char *lw_reach_refusal(LwReach *reach, Ns *ns, const State *state, guint iif, LwBdd packet);
+char *lw_reach_refusal(LwReach *reach, Ns *ns, const State *state, guint iif, LwMdd packet);
 /* Links that any route of the namespace leads to. Of guint, transfer full. */
 GArray *lw_reach_routed_links(LwReach *reach, Ns *ns);
 /* Those that a packet of the set may be led to, its destination as it was sent. Of guint, transfer full. */
-GArray *lw_reach_leading_links(LwReach *reach, Ns *ns, const State *state, guint iif, LwBdd set);
+GArray *lw_reach_leading_links(LwReach *reach, Ns *ns, const State *state, guint iif, LwMdd set);
 void lw_reach_tables_free(gpointer table);
 
 /* walk.c */

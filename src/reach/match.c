@@ -255,48 +255,48 @@ static Truth state_is(const At *at, const State *state, LwField field, const LwV
   }
 }
 
-static LwBdd oif_set(const At *at, const LwValue *value) {
-  LwBdd set = LW_BDD_FALSE;
+static LwMdd oif_set(const At *at, const LwValue *value) {
+  LwMdd set = LW_MDD_FALSE;
   if (!is_wild(value)) {
     const Link *link = lw_reach_link(at->ns, value->name);
     return link ? lw_packets_number(at->reach->pool, LW_HEADER_OIF, link->number, link->number)
-                : LW_BDD_FALSE;
+                : LW_MDD_FALSE;
   }
   for (guint i = 0; i < at->ns->links->len; i++) {
     const Link *link = at->ns->links->pdata[i];
     if (name_matches(value, link->name))
-      set = lw_bdd_or(at->reach->pool, set,
+      set = lw_mdd_or(at->reach->pool, set,
                       lw_packets_number(at->reach->pool, LW_HEADER_OIF, link->number, link->number));
   }
   return set;
 }
 
-static LwBdd of_proto(LwBddPool *pool, guint32 proto, LwBdd set) {
-  return lw_bdd_and(pool, set, lw_packets_number(pool, LW_HEADER_PROTO, proto, proto));
+static LwMdd of_proto(LwMddPool *pool, guint32 proto, LwMdd set) {
+  return lw_mdd_and(pool, set, lw_packets_number(pool, LW_HEADER_PROTO, proto, proto));
 }
 
-static LwBdd family_set(LwBddPool *pool, const LwValue *value) {
-  LwBdd set = LW_BDD_FALSE;
+static LwMdd family_set(LwMddPool *pool, const LwValue *value) {
+  LwMdd set = LW_MDD_FALSE;
   if (value->first <= 2 && 2 <= value->last)
     set = lw_packets_family(pool, 4);
   if (value->first <= 10 && 10 <= value->last)
-    set = lw_bdd_or(pool, set, lw_packets_family(pool, 6));
+    set = lw_mdd_or(pool, set, lw_packets_family(pool, 6));
   return set;
 }
 
-static LwBdd frame_set(LwBddPool *pool, const LwValue *value) {
-  LwBdd set = LW_BDD_FALSE;
+static LwMdd frame_set(LwMddPool *pool, const LwValue *value) {
+  LwMdd set = LW_MDD_FALSE;
   if (value->first <= 0x0800 && 0x0800 <= value->last)
     set = lw_packets_family(pool, 4);
   if (value->first <= 0x86dd && 0x86dd <= value->last)
-    set = lw_bdd_or(pool, set, lw_packets_family(pool, 6));
+    set = lw_mdd_or(pool, set, lw_packets_family(pool, 6));
   return set;
 }
 
-static LwBdd flags_set(LwBddPool *pool, const LwValue *value, guint32 flags, guint32 mask) {
-  LwBdd all = of_proto(pool, PROTO_TCP, LW_BDD_TRUE);
-  LwBdd with = lw_bdd_and(pool, all, lw_packets_masked(pool, LW_HEADER_TCP_FLAGS, flags, mask));
-  return value->first ? with : lw_bdd_minus(pool, all, with);
+static LwMdd flags_set(LwMddPool *pool, const LwValue *value, guint32 flags, guint32 mask) {
+  LwMdd all = of_proto(pool, PROTO_TCP, LW_MDD_TRUE);
+  LwMdd with = lw_mdd_and(pool, all, lw_packets_masked(pool, LW_HEADER_TCP_FLAGS, flags, mask));
+  return value->first ? with : lw_mdd_minus(pool, all, with);
 }
 
 /* The span of a field's value; FALSE when it is no plain span. */
@@ -338,31 +338,31 @@ static gboolean is_among(const LwValue *value, guint64 type) {
 
 /* What routing says of an address: what is local, and most of what is broadcast, is known. */
 static Held type_set(const At *at, LwField field, const LwValue *value) {
-  LwBddPool *pool = at->reach->pool;
+  LwMddPool *pool = at->reach->pool;
   gboolean source = field == LW_FIELD_SADDR_TYPE;
-  LwBdd own = source ? at->ns->owned_source : at->ns->owned;
-  Held held = {LW_BDD_FALSE, LW_BDD_FALSE};
-  LwBdd broadcasts = source ? LW_BDD_FALSE : lw_bdd_minus(pool, at->ns->broadcasts, own);
+  LwMdd own = source ? at->ns->owned_source : at->ns->owned;
+  Held held = {LW_MDD_FALSE, LW_MDD_FALSE};
+  LwMdd broadcasts = source ? LW_MDD_FALSE : lw_mdd_minus(pool, at->ns->broadcasts, own);
   if (is_among(value, LW_ADDR_LOCAL))
     held = (Held){own, own};
   if (is_among(value, LW_ADDR_BROADCAST))
-    held = (Held){lw_bdd_or(pool, held.must, broadcasts), lw_bdd_or(pool, held.may, broadcasts)};
+    held = (Held){lw_mdd_or(pool, held.must, broadcasts), lw_mdd_or(pool, held.may, broadcasts)};
   if (value->first != LW_ADDR_LOCAL || value->last != LW_ADDR_LOCAL)
-    held.may = lw_bdd_or(pool, held.may, lw_bdd_not(pool, lw_bdd_or(pool, own, broadcasts)));
+    held.may = lw_mdd_or(pool, held.may, lw_mdd_not(pool, lw_mdd_or(pool, own, broadcasts)));
   return held;
 }
 
 /* A number compared under a mask, where that is more than one bit pattern: not known. */
-static Held masked_set(LwBddPool *pool, LwField field, const LwValue *value, guint32 mask) {
+static Held masked_set(LwMddPool *pool, LwField field, const LwValue *value, guint32 mask) {
   if (field == LW_FIELD_TCP_FLAGS && value->first == value->last) {
-    LwBdd set = of_proto(pool, PROTO_TCP,
+    LwMdd set = of_proto(pool, PROTO_TCP,
                          lw_packets_masked(pool, LW_HEADER_TCP_FLAGS, value->first, mask ? mask : 0xff));
     return (Held){set, set};
   }
-  return (Held){LW_BDD_FALSE, LW_BDD_TRUE};
+  return (Held){LW_MDD_FALSE, LW_MDD_TRUE};
 }
 
-static LwBdd icmp_set(LwBddPool *pool, LwField field, const LwValue *value) {
+static LwMdd icmp_set(LwMddPool *pool, LwField field, const LwValue *value) {
   gboolean six = field == LW_FIELD_ICMP6_TYPE || field == LW_FIELD_ICMP6_CODE;
   gboolean type = field == LW_FIELD_ICMP_TYPE || field == LW_FIELD_ICMP6_TYPE;
   return of_proto(
@@ -370,8 +370,8 @@ static LwBdd icmp_set(LwBddPool *pool, LwField field, const LwValue *value) {
       lw_packets_number(pool, type ? LW_HEADER_ICMP_TYPE : LW_HEADER_ICMP_CODE, value->first, value->last));
 }
 
-static LwBdd value_set(const At *at, LwField field, const LwValue *value) {
-  LwBddPool *pool = at->reach->pool;
+static LwMdd value_set(const At *at, LwField field, const LwValue *value) {
+  LwMddPool *pool = at->reach->pool;
   LwSpan span;
   if (span_of(field, value, &span))
     return lw_packets_box(pool, &span, 1);
@@ -392,7 +392,7 @@ static LwBdd value_set(const At *at, LwField field, const LwValue *value) {
   case LW_FIELD_ICMP6_CODE:
     return icmp_set(pool, field, value);
   default:
-    return LW_BDD_FALSE;
+    return LW_MDD_FALSE;
   }
 }
 
@@ -401,12 +401,12 @@ static Held value_held(const At *at, LwField field, const LwValue *value, guint3
     return type_set(at, field, value);
   if (mask || field == LW_FIELD_TCP_FLAGS)
     return masked_set(at->reach->pool, field, value, mask);
-  LwBdd set = value_set(at, field, value);
+  LwMdd set = value_set(at, field, value);
   return (Held){set, set};
 }
 
 /* What a packet must be to have the field at all: a match on it fails for others, negated or not. */
-static LwBdd has_field(LwBddPool *pool, LwField field) {
+static LwMdd has_field(LwMddPool *pool, LwField field) {
   switch (field) {
   case LW_FIELD_SADDR:
   case LW_FIELD_DADDR:
@@ -416,19 +416,19 @@ static LwBdd has_field(LwBddPool *pool, LwField field) {
     return lw_packets_family(pool, 6);
   case LW_FIELD_ICMP_TYPE:
   case LW_FIELD_ICMP_CODE:
-    return of_proto(pool, PROTO_ICMP, LW_BDD_TRUE);
+    return of_proto(pool, PROTO_ICMP, LW_MDD_TRUE);
   case LW_FIELD_ICMP6_TYPE:
   case LW_FIELD_ICMP6_CODE:
-    return of_proto(pool, PROTO_ICMP6, LW_BDD_TRUE);
+    return of_proto(pool, PROTO_ICMP6, LW_MDD_TRUE);
   case LW_FIELD_TCP_SYN:
   case LW_FIELD_TCP_RST:
   case LW_FIELD_TCP_FLAGS:
-    return of_proto(pool, PROTO_TCP, LW_BDD_TRUE);
+    return of_proto(pool, PROTO_TCP, LW_MDD_TRUE);
   case LW_FIELD_ARP_IP:
   case LW_FIELD_ARP_MAC:
-    return LW_BDD_FALSE;
+    return LW_MDD_FALSE;
   default:
-    return LW_BDD_TRUE;
+    return LW_MDD_TRUE;
   }
 }
 
@@ -440,14 +440,14 @@ static Held element_held(const At *at, const GArray *fields, const LwElement *el
   guint count = 0;
   guint32 used = 0;
   gboolean maybe = FALSE;
-  LwBdd also = LW_BDD_TRUE;
+  LwMdd also = LW_MDD_TRUE;
   for (guint i = 0; i < fields->len; i++) {
     LwField field = g_array_index(fields, LwField, i);
     const LwValue *value = &g_array_index(element->key, LwValue, i);
     Truth holds = state_is(at, state, field, value, 0);
     LwSpan span;
     if (holds == NO)
-      return (Held){LW_BDD_FALSE, LW_BDD_FALSE};
+      return (Held){LW_MDD_FALSE, LW_MDD_FALSE};
     if (holds == MAYBE)
       maybe = TRUE;
     if (holds != IN_SET)
@@ -458,13 +458,13 @@ static Held element_held(const At *at, const GArray *fields, const LwElement *el
     } else {
       Held held = value_held(at, field, value, 0);
       maybe |= held.must != held.may;
-      also = lw_bdd_and(at->reach->pool, also, held.may);
+      also = lw_mdd_and(at->reach->pool, also, held.may);
     }
   }
-  LwBdd set = lw_packets_box(at->reach->pool, spans, count);
-  if (also != LW_BDD_TRUE)
-    set = lw_bdd_and(at->reach->pool, set, also);
-  return (Held){maybe ? LW_BDD_FALSE : set, set};
+  LwMdd set = lw_packets_box(at->reach->pool, spans, count);
+  if (also != LW_MDD_TRUE)
+    set = lw_mdd_and(at->reach->pool, set, also);
+  return (Held){maybe ? LW_MDD_FALSE : set, set};
 }
 
 static const LwSet *set_by_name(const At *at, const char *name) {
@@ -570,50 +570,50 @@ static void look_at(const At *at, const LwMatch *match) {
 static Held set_held(const At *at, const LwMatch *match, const State *state, guint *looked_at) {
   const LwSet *set = set_by_name(at, match->set);
   if (!set || set->fields->len != match->fields->len)
-    return (Held){LW_BDD_FALSE, LW_BDD_TRUE};
+    return (Held){LW_MDD_FALSE, LW_MDD_TRUE};
   GPtrArray *lists[2];
   candidates(at, match->fields, set, lists);
   *looked_at = (lists[0] ? lists[0]->len : 0) + (lists[1] ? lists[1]->len : 0);
-  g_autoptr(GArray) must = g_array_new(FALSE, FALSE, sizeof(LwBdd));
-  g_autoptr(GArray) may = g_array_new(FALSE, FALSE, sizeof(LwBdd));
+  g_autoptr(GArray) must = g_array_new(FALSE, FALSE, sizeof(LwMdd));
+  g_autoptr(GArray) may = g_array_new(FALSE, FALSE, sizeof(LwMdd));
   for (guint l = 0; l < 2; l++)
     for (guint i = 0; lists[l] && i < lists[l]->len; i++) {
       Held held = element_held(at, match->fields, lists[l]->pdata[i], state);
-      if (held.must == LW_BDD_TRUE) /* nothing is left for the others to add */
-        return (Held){LW_BDD_TRUE, LW_BDD_TRUE};
-      if (held.must != LW_BDD_FALSE)
+      if (held.must == LW_MDD_TRUE) /* nothing is left for the others to add */
+        return (Held){LW_MDD_TRUE, LW_MDD_TRUE};
+      if (held.must != LW_MDD_FALSE)
         g_array_append_val(must, held.must);
-      if (held.may != LW_BDD_FALSE && held.may != held.must)
+      if (held.may != LW_MDD_FALSE && held.may != held.must)
         g_array_append_val(may, held.may);
     }
-  LwBddPool *pool = at->reach->pool;
-  LwBdd sure = lw_bdd_or_all(pool, (LwBdd *)(void *)must->data, must->len);
-  LwBdd more = lw_bdd_or_all(pool, (LwBdd *)(void *)may->data, may->len);
-  return (Held){sure, set->unknown ? LW_BDD_TRUE : lw_bdd_or(pool, sure, more)};
+  LwMddPool *pool = at->reach->pool;
+  LwMdd sure = lw_mdd_or_all(pool, (LwMdd *)(void *)must->data, must->len);
+  LwMdd more = lw_mdd_or_all(pool, (LwMdd *)(void *)may->data, may->len);
+  return (Held){sure, set->unknown ? LW_MDD_TRUE : lw_mdd_or(pool, sure, more)};
 }
 
 static Held values_held(const At *at, const LwMatch *match, const State *state) {
   LwField field = g_array_index(match->fields, LwField, 0);
-  Held held = {LW_BDD_FALSE, LW_BDD_FALSE};
+  Held held = {LW_MDD_FALSE, LW_MDD_FALSE};
   for (guint i = 0; i < match->values->len; i++) {
     const LwValue *value = &g_array_index(match->values, LwValue, i);
     Truth holds = state_is(at, state, field, value, match->mask);
     if (holds == NO)
       continue;
-    Held one = {holds == MAYBE ? LW_BDD_FALSE : LW_BDD_TRUE, LW_BDD_TRUE};
+    Held one = {holds == MAYBE ? LW_MDD_FALSE : LW_MDD_TRUE, LW_MDD_TRUE};
     if (holds == IN_SET)
       one = value_held(at, field, value, match->mask);
-    held.may = lw_bdd_or(at->reach->pool, held.may, one.may);
-    held.must = lw_bdd_or(at->reach->pool, held.must, one.must);
+    held.may = lw_mdd_or(at->reach->pool, held.may, one.may);
+    held.must = lw_mdd_or(at->reach->pool, held.must, one.must);
   }
   return held;
 }
 
-static Held negated(LwBddPool *pool, const LwMatch *match, const State *state, Held held) {
-  LwBdd all = LW_BDD_TRUE;
+static Held negated(LwMddPool *pool, const LwMatch *match, const State *state, Held held) {
+  LwMdd all = LW_MDD_TRUE;
   for (guint i = 0; i < match->fields->len; i++)
-    all = lw_bdd_and(pool, all, has_field(pool, g_array_index(match->fields, LwField, i)));
-  return (Held){lw_bdd_minus(pool, all, held.may), lw_bdd_minus(pool, all, held.must)};
+    all = lw_mdd_and(pool, all, has_field(pool, g_array_index(match->fields, LwField, i)));
+  return (Held){lw_mdd_minus(pool, all, held.may), lw_mdd_minus(pool, all, held.must)};
 }
 
 /* --- the memory of matches
@@ -737,7 +737,7 @@ static gboolean is_worth_keeping(const MatchKey *key, guint elements) {
 }
 
 static void remember(LwReach *reach, const LwMatch *match, const MatchKey *key, Held held, guint elements) {
-  gboolean scratch = lw_bdd_is_scratch(reach->pool, held.may) || lw_bdd_is_scratch(reach->pool, held.must);
+  gboolean scratch = lw_mdd_is_scratch(reach->pool, held.may) || lw_mdd_is_scratch(reach->pool, held.must);
   gpointer copy = g_memdup2(key, sizeof *key);
   g_hash_table_insert(scratch ? reach->matched_now : memory_of(reach, match), copy,
                       g_memdup2(&held, sizeof held));
@@ -745,7 +745,7 @@ static void remember(LwReach *reach, const LwMatch *match, const MatchKey *key, 
     g_ptr_array_add(reach->worth_keeping, copy);
 }
 
-void lw_reach_matches_scratch_end(LwReach *reach, LwBdd *const *keep, guint count) {
+void lw_reach_matches_scratch_end(LwReach *reach, LwMdd *const *keep, guint count) {
   g_autoptr(GPtrArray) all = g_ptr_array_new();
   for (guint i = 0; i < count; i++)
     g_ptr_array_add(all, keep[i]);
@@ -754,7 +754,7 @@ void lw_reach_matches_scratch_end(LwReach *reach, LwBdd *const *keep, guint coun
     g_ptr_array_add(all, &held->must);
     g_ptr_array_add(all, &held->may);
   }
-  lw_bdd_scratch_end(reach->pool, (LwBdd *const *)all->pdata, all->len);
+  lw_mdd_scratch_end(reach->pool, (LwMdd *const *)all->pdata, all->len);
   for (guint i = 0; i < reach->worth_keeping->len; i++) {
     const MatchKey *of = reach->worth_keeping->pdata[i];
     gpointer key, held;
@@ -798,7 +798,7 @@ Held lw_reach_match(const At *at, const LwRule *rule, const LwMatch *match, cons
     look_at(at, match);
   if (known)
     return *known;
-  Held held = {LW_BDD_FALSE, LW_BDD_TRUE};
+  Held held = {LW_MDD_FALSE, LW_MDD_TRUE};
   guint elements = match->values->len;
   if (match->set || match->values->len) /* else it is nothing but a text */
     held = match->set ? set_held(at, match, state, &elements) : values_held(at, match, state);
@@ -824,14 +824,14 @@ GArray *lw_reach_lookup(const At *at, const GArray *fields, const char *name, co
       Held held = element_held(at, fields, element, state);
       *unknown |= held.may != held.must;
       Found one = {element, held.may};
-      if (held.may != LW_BDD_FALSE)
+      if (held.may != LW_MDD_FALSE)
         g_array_append_val(found, one);
     }
   return found;
 }
 
 const LwElement *lw_reach_deciding_element(const At *at, const LwRule *rule, const State *state,
-                                           LwBdd packet) {
+                                           LwMdd packet) {
   for (guint i = 0; i < rule->matches->len; i++) {
     const LwMatch *match = rule->matches->pdata[i];
     gboolean unknown;
@@ -839,7 +839,7 @@ const LwElement *lw_reach_deciding_element(const At *at, const LwRule *rule, con
       continue;
     g_autoptr(GArray) found = lw_reach_lookup(at, match->fields, match->set, state, &unknown);
     for (guint f = 0; f < found->len; f++)
-      if (lw_bdd_intersects(at->reach->pool, g_array_index(found, Found, f).set, packet))
+      if (lw_mdd_intersects(at->reach->pool, g_array_index(found, Found, f).set, packet))
         return g_array_index(found, Found, f).element;
   }
   return NULL;
@@ -900,8 +900,8 @@ static void remember_element(LwReach *reach, const LwRuleset *ruleset, const LwM
                          .reply = (key->flags & 32u) != 0,
                          .ct_state = key->flags >> 8};
     Held more = element_held(&at, match->fields, element, &state);
-    held->may = lw_bdd_or(reach->pool, held->may, more.may);
-    held->must = lw_bdd_or(reach->pool, held->must, more.must);
+    held->may = lw_mdd_or(reach->pool, held->may, more.may);
+    held->must = lw_mdd_or(reach->pool, held->must, more.must);
   }
 }
 
@@ -927,7 +927,7 @@ void lw_reach_element_changed(LwReach *reach, const LwRuleset *ruleset, const Lw
   }
 }
 
-LwBdd lw_reach_element_scope(LwReach *reach, const LwSet *set, const LwElement *element) {
+LwMdd lw_reach_element_scope(LwReach *reach, const LwSet *set, const LwElement *element) {
   LwSpan spans[2] = {0};
   guint count = 0;
   gboolean source = FALSE, proto = FALSE;

@@ -20,7 +20,7 @@ typedef struct LwReach LwReach;
 
 /* world: is kept, and must not change but through lw_reach_replace_ruleset(). inside: names of the namespaces
  * to look into, NULL-terminated ("" the host's); a link that leads elsewhere is an end. */
-LwReach *lw_reach_new(LwBddPool *pool, const LwResourceSet *world, const char *const *inside);
+LwReach *lw_reach_new(LwMddPool *pool, const LwResourceSet *world, const char *const *inside);
 void lw_reach_free(LwReach *reach);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwReach, lw_reach_free)
 
@@ -40,10 +40,10 @@ typedef struct {
 
 typedef enum { LW_REACH_MAY, LW_REACH_MUST } LwApproximation;
 
-/* As lw_bdd_scratch_begin() and _end(), for runs in between whose sets are not needed further: what all runs
+/* As lw_mdd_scratch_begin() and _end(), for runs in between whose sets are not needed further: what all runs
  * share is kept all the same. A link is lost, an element is told of, outside of the two. */
 void lw_reach_scratch_begin(LwReach *reach);
-void lw_reach_scratch_end(LwReach *reach, LwBdd *const *keep, guint count);
+void lw_reach_scratch_end(LwReach *reach, LwMdd *const *keep, guint count);
 
 /* What was written into the packets on the way; unset: as they were sent. */
 typedef struct {
@@ -57,17 +57,17 @@ typedef struct {
   const char *ns;
   const char *link; /* NULL: delivered to the namespace itself; else they left by this link */
   LwRewrite rewrite;
-  LwBdd packets; /* as they were sent */
+  LwMdd packets; /* as they were sent */
 } LwArrival;
 
 /* ct_state: one LwCtState that the packets have wherever they come by (a flow's first packet: LW_CT_NEW).
  * Of LwArrival*, freeing; each place and rewrite once, none empty. */
-GPtrArray *lw_reach_from(LwReach *reach, const LwStart *start, LwBdd packets, LwCtState ct_state,
+GPtrArray *lw_reach_from(LwReach *reach, const LwStart *start, LwMdd packets, LwCtState ct_state,
                          LwApproximation approximation);
 
 /* The same, and by which namespaces the packets came, for lw_reach_answer(). passages: transfer full. */
 typedef struct LwPassages LwPassages;
-GPtrArray *lw_reach_from_recorded(LwReach *reach, const LwStart *start, LwBdd packets, LwCtState ct_state,
+GPtrArray *lw_reach_from_recorded(LwReach *reach, const LwStart *start, LwMdd packets, LwCtState ct_state,
                                   LwApproximation approximation, LwPassages **passages);
 void lw_passages_free(LwPassages *passages);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwPassages, lw_passages_free)
@@ -97,7 +97,7 @@ gboolean lw_reach_lose_link(LwReach *reach, const char *ns, const char *link, gb
 /* As lw_reach_from(), MAY; unrefused: of what some namespace would have forwarded, what no route of a table
  * refuses there: it is led somewhere, or left to a routing rule that refuses all, or to nobody. Not filtered.
  */
-GPtrArray *lw_reach_unrefused(LwReach *reach, const LwStart *start, LwBdd packets, LwBdd *unrefused);
+GPtrArray *lw_reach_unrefused(LwReach *reach, const LwStart *start, LwMdd packets, LwMdd *unrefused);
 
 /* One thing that happened to a packet. */
 typedef enum {
@@ -136,7 +136,7 @@ gboolean lw_reach_answer(LwReach *reach, const LwPassages *passages, guint arriv
 
 /* Texts of what was met and not understood so far: a set of char*, borrowed. */
 GHashTable *lw_reach_unknowns(const LwReach *reach);
-LwBddPool *lw_reach_pool(const LwReach *reach);
+LwMddPool *lw_reach_pool(const LwReach *reach);
 
 /* An element was added to a set of one of the world's rulesets (call it after that), or is about to be
  * removed (call it before): what was remembered of it is forgotten, and the next lw_reach_from() is as good
@@ -147,4 +147,4 @@ void lw_reach_element_changed(LwReach *reach, const LwRuleset *ruleset, const Lw
 /* Packets, as they were sent, that the element can make a difference to: the others go as they did. Only what
  * no translation on their way changes is told (the source, the protocol), so it is for packets that come in
  * where the set is. */
-LwBdd lw_reach_element_scope(LwReach *reach, const LwSet *set, const LwElement *element);
+LwMdd lw_reach_element_scope(LwReach *reach, const LwSet *set, const LwElement *element);

@@ -110,16 +110,16 @@ static void put_piece(Table *table, guint oif, const Piece *piece) {
 
 /* What a table is made of, united at the end: its routes are many. */
 typedef struct {
-  GArray *matched, *matched_more, *led, *ways; /* of LwBdd */
-  GArray *same; /* of LwBdd: destinations of routes that are equally preferred */
+  GArray *matched, *matched_more, *led, *ways; /* of LwMdd */
+  GArray *same; /* of LwMdd: destinations of routes that are equally preferred */
   /* routes one after the other that lead the same way are one piece: what is followed, is followed once */
-  GArray *way; /* of LwBdd */
+  GArray *way; /* of LwMdd */
   Piece piece;
   guint oif;
 } Making;
 
 static GArray *sets_new(void) {
-  return g_array_new(FALSE, FALSE, sizeof(LwBdd));
+  return g_array_new(FALSE, FALSE, sizeof(LwMdd));
 }
 
 static void making_clear(Making *m) {
@@ -129,12 +129,12 @@ static void making_clear(Making *m) {
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Making, making_clear)
 
-static void put_set(GArray *sets, LwBdd set) {
+static void put_set(GArray *sets, LwMdd set) {
   g_array_append_val(sets, set);
 }
 
-static LwBdd unite(LwReach *reach, GArray *sets) {
-  LwBdd all = lw_bdd_or_all(reach->pool, (LwBdd *)(void *)sets->data, sets->len);
+static LwMdd unite(LwReach *reach, GArray *sets) {
+  LwMdd all = lw_mdd_or_all(reach->pool, (LwMdd *)(void *)sets->data, sets->len);
   g_array_set_size(sets, 0);
   return all;
 }
@@ -157,14 +157,14 @@ static void lead_to(LwReach *reach, Table *table, Making *m, guint oif, const Pi
 }
 
 /* before: what is preferred to the route. Prefixes of one length are the same or have nothing in common. */
-static void add_route(LwReach *reach, Table *table, Making *m, const Route *route, LwBdd before) {
-  LwBdd all = lw_packets_prefix(reach->pool, LW_HEADER_DADDR, &route->prefix);
+static void add_route(LwReach *reach, Table *table, Making *m, const Route *route, LwMdd before) {
+  LwMdd all = lw_packets_prefix(reach->pool, LW_HEADER_DADDR, &route->prefix);
   Piece piece = {.via = route->via,
                  .elsewhere = route->elsewhere,
-                 .set = lw_bdd_minus(reach->pool, all, before),
+                 .set = lw_mdd_minus(reach->pool, all, before),
                  .is_default = route->prefix.len == 0};
   put_set(m->same, all);
-  if (piece.set == LW_BDD_FALSE || route->ends)
+  if (piece.set == LW_MDD_FALSE || route->ends)
     return;
   put_set(piece.is_default ? m->matched : m->matched_more, piece.set);
   if (route->oif == LW_NO_LINK)
@@ -181,7 +181,7 @@ static gboolean goes_alike(const Piece *a, const Piece *b) {
 /* Many routes by one link lead to the same neighbour: one piece, or each would be followed by itself. */
 static void join_pieces(LwReach *reach, GArray *pieces) {
   g_autoptr(GArray) before = g_array_copy(pieces);
-  g_autofree LwBdd *sets = g_new(LwBdd, before->len);
+  g_autofree LwMdd *sets = g_new(LwMdd, before->len);
   g_autofree gboolean *joined = g_new0(gboolean, before->len);
   g_array_set_size(pieces, 0);
   for (guint i = 0; i < before->len; i++) {
@@ -196,7 +196,7 @@ static void join_pieces(LwReach *reach, GArray *pieces) {
     }
     if (count == 0)
       continue;
-    piece.set = lw_bdd_or_all(reach->pool, sets, count);
+    piece.set = lw_mdd_or_all(reach->pool, sets, count);
     g_array_append_val(pieces, piece);
   }
 }
@@ -216,16 +216,16 @@ static Table *table_get(LwReach *reach, Ns *ns, guint32 number) {
                       .ways = sets_new(),
                       .same = sets_new(),
                       .way = sets_new()};
-  LwBdd before = LW_BDD_FALSE;
+  LwMdd before = LW_MDD_FALSE;
   for (guint i = 0; i < routes->len; i++) {
     const Route *route = &g_array_index(routes, Route, i);
     if (i > 0 && by_preference(route, route - 1) != 0)
-      before = lw_bdd_or(reach->pool, before, unite(reach, m.same));
+      before = lw_mdd_or(reach->pool, before, unite(reach, m.same));
     add_route(reach, table, &m, route, before);
   }
   end_piece(reach, table, &m);
   table->matched_more = unite(reach, m.matched_more);
-  table->matched = lw_bdd_or(reach->pool, table->matched_more, unite(reach, m.matched));
+  table->matched = lw_mdd_or(reach->pool, table->matched_more, unite(reach, m.matched));
   table->led = unite(reach, m.led);
   table->ways = unite(reach, m.ways);
   GHashTableIter iter;
@@ -243,7 +243,7 @@ static void sets_of_table(Table *table, GPtrArray *sets) {
   while (g_hash_table_iter_next(&iter, NULL, &pieces))
     for (guint i = 0; i < ((GArray *)pieces)->len; i++)
       g_ptr_array_add(sets, &g_array_index((GArray *)pieces, Piece, i).set);
-  LwBdd *const own[] = {&table->ways, &table->matched, &table->matched_more, &table->led};
+  LwMdd *const own[] = {&table->ways, &table->matched, &table->matched_more, &table->led};
   for (guint i = 0; i < G_N_ELEMENTS(own); i++)
     g_ptr_array_add(sets, own[i]);
 }
@@ -256,9 +256,9 @@ void lw_reach_make_tables(LwReach *reach) {
       if (lookup->refuse || g_hash_table_contains(ns->tables, GUINT_TO_POINTER(lookup->table)))
         continue;
       g_autoptr(GPtrArray) sets = g_ptr_array_new();
-      lw_bdd_scratch_begin(reach->pool);
+      lw_mdd_scratch_begin(reach->pool);
       sets_of_table(table_get(reach, ns, lookup->table), sets);
-      lw_bdd_scratch_end(reach->pool, (LwBdd *const *)sets->pdata, sets->len);
+      lw_mdd_scratch_end(reach->pool, (LwMdd *const *)sets->pdata, sets->len);
     }
   }
 }
@@ -278,17 +278,17 @@ static gboolean applies(const Lookup *lookup, const Ns *ns, const State *state, 
 }
 
 /* All destinations that the table leads out by the link. */
-static LwBdd led_by(LwReach *reach, Table *table, guint oif, gboolean but_default) {
+static LwMdd led_by(LwReach *reach, Table *table, guint oif, gboolean but_default) {
   gpointer key = GUINT_TO_POINTER(2 * oif + (but_default ? 1 : 0)), known;
   if (g_hash_table_lookup_extended(table->led_by, key, NULL, &known))
     return GPOINTER_TO_UINT(known);
   const GArray *pieces = g_hash_table_lookup(table->by_oif, GUINT_TO_POINTER(oif));
-  g_autoptr(GArray) sets = g_array_new(FALSE, FALSE, sizeof(LwBdd));
+  g_autoptr(GArray) sets = g_array_new(FALSE, FALSE, sizeof(LwMdd));
   for (guint i = 0; pieces && i < pieces->len; i++)
     if (!(but_default && g_array_index(pieces, Piece, i).is_default))
       g_array_append_val(sets, g_array_index(pieces, Piece, i).set);
-  LwBdd all = lw_bdd_or_all(reach->pool, (LwBdd *)(void *)sets->data, sets->len);
-  if (!lw_bdd_is_scratch(reach->pool, all))
+  LwMdd all = lw_mdd_or_all(reach->pool, (LwMdd *)(void *)sets->data, sets->len);
+  if (!lw_mdd_is_scratch(reach->pool, all))
     g_hash_table_insert(table->led_by, key, GUINT_TO_POINTER(all));
   return all;
 }
@@ -297,24 +297,24 @@ static LwBdd led_by(LwReach *reach, Table *table, guint oif, gboolean but_defaul
  * it leads nowhere, and nothing behind it is sure. */
 GArray *lw_reach_asked(LwReach *reach, Ns *ns, const State *state, guint iif) {
   GArray *all = g_array_new(FALSE, FALSE, sizeof(LookedUp));
-  LwBddPool *pool = reach->pool;
+  LwMddPool *pool = reach->pool;
   gboolean must = reach->approximation == LW_REACH_MUST;
-  LwBdd left = LW_BDD_TRUE;
-  for (guint i = 0; i < ns->lookups->len && left != LW_BDD_FALSE; i++) {
+  LwMdd left = LW_MDD_TRUE;
+  for (guint i = 0; i < ns->lookups->len && left != LW_MDD_FALSE; i++) {
     const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
     gboolean unsure;
     if (!applies(lookup, ns, state, iif, &unsure))
       continue;
     const LookedUp one = {lookup->refuse ? NULL : table_get(reach, ns, lookup->table),
-                          lookup->suppress_default, lw_bdd_and(pool, left, lookup->selected)};
+                          lookup->suppress_default, lw_mdd_and(pool, left, lookup->selected)};
     if (one.table && !(unsure && must))
       g_array_append_val(all, one);
     if (unsure && !must)
       continue;
-    LwBdd answered = !one.table               ? LW_BDD_TRUE
+    LwMdd answered = !one.table               ? LW_MDD_TRUE
                      : one.suppresses_default ? one.table->matched_more
                                               : one.table->matched;
-    left = lw_bdd_minus(pool, left, lw_bdd_and(pool, answered, lookup->selected));
+    left = lw_mdd_minus(pool, left, lw_mdd_and(pool, answered, lookup->selected));
   }
   return all;
 }
@@ -328,62 +328,62 @@ GArray *lw_reach_ways(LwReach *reach, const GArray *asked, guint oif) {
       const Piece *piece = &g_array_index(pieces, Piece, p);
       if (piece->is_default && one->suppresses_default)
         continue;
-      Way way = {piece->via, piece->elsewhere, lw_bdd_and(reach->pool, one->open, piece->set)};
-      if (way.set != LW_BDD_FALSE)
+      Way way = {piece->via, piece->elsewhere, lw_mdd_and(reach->pool, one->open, piece->set)};
+      if (way.set != LW_MDD_FALSE)
         g_array_append_val(ways, way);
     }
   }
   return ways;
 }
 
-gboolean lw_reach_leads(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif, LwBdd set) {
-  for (guint i = 0; i < ns->lookups->len && set != LW_BDD_FALSE; i++) {
+gboolean lw_reach_leads(LwReach *reach, Ns *ns, const State *state, guint iif, guint oif, LwMdd set) {
+  for (guint i = 0; i < ns->lookups->len && set != LW_MDD_FALSE; i++) {
     const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
     gboolean unsure;
     if (!applies(lookup, ns, state, iif, &unsure))
       continue;
     Table *table = lookup->refuse ? NULL : table_get(reach, ns, lookup->table);
-    LwBdd part = lookup->selected == LW_BDD_TRUE ? set : lw_bdd_and(reach->pool, set, lookup->selected);
-    if (table && lw_bdd_intersects(reach->pool, part, led_by(reach, table, oif, lookup->suppress_default)))
+    LwMdd part = lookup->selected == LW_MDD_TRUE ? set : lw_mdd_and(reach->pool, set, lookup->selected);
+    if (table && lw_mdd_intersects(reach->pool, part, led_by(reach, table, oif, lookup->suppress_default)))
       return TRUE;
     if (unsure)
       continue;
     if (table)
-      part = lw_bdd_and(reach->pool, part, lookup->suppress_default ? table->matched_more : table->matched);
-    set = lw_bdd_minus(reach->pool, set, part);
+      part = lw_mdd_and(reach->pool, part, lookup->suppress_default ? table->matched_more : table->matched);
+    set = lw_mdd_minus(reach->pool, set, part);
   }
   return FALSE;
 }
 
-LwBdd lw_reach_unrefused_destinations(LwReach *reach, Ns *ns, const State *state, guint iif) {
-  LwBddPool *pool = reach->pool;
-  LwBdd left = LW_BDD_TRUE, refused = LW_BDD_FALSE;
-  for (guint i = 0; i < ns->lookups->len && left != LW_BDD_FALSE; i++) {
+LwMdd lw_reach_unrefused_destinations(LwReach *reach, Ns *ns, const State *state, guint iif) {
+  LwMddPool *pool = reach->pool;
+  LwMdd left = LW_MDD_TRUE, refused = LW_MDD_FALSE;
+  for (guint i = 0; i < ns->lookups->len && left != LW_MDD_FALSE; i++) {
     const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
     gboolean unsure;
     if (!applies(lookup, ns, state, iif, &unsure) || unsure || lookup->refuse)
       continue;
     const Table *table = table_get(reach, ns, lookup->table);
-    LwBdd answered = lookup->suppress_default ? table->matched_more : table->matched;
-    answered = lw_bdd_and(pool, left, lw_bdd_and(pool, answered, lookup->selected));
-    refused = lw_bdd_or(pool, refused, lw_bdd_minus(pool, answered, table->led));
-    left = lw_bdd_minus(pool, left, answered);
+    LwMdd answered = lookup->suppress_default ? table->matched_more : table->matched;
+    answered = lw_mdd_and(pool, left, lw_mdd_and(pool, answered, lookup->selected));
+    refused = lw_mdd_or(pool, refused, lw_mdd_minus(pool, answered, table->led));
+    left = lw_mdd_minus(pool, left, answered);
   }
-  return lw_bdd_not(pool, refused);
+  return lw_mdd_not(pool, refused);
 }
 
-char *lw_reach_refusal(LwReach *reach, Ns *ns, const State *state, guint iif, LwBdd packet) {
+char *lw_reach_refusal(LwReach *reach, Ns *ns, const State *state, guint iif, LwMdd packet) {
   for (guint i = 0; i < ns->lookups->len; i++) {
     const Lookup *lookup = &g_array_index(ns->lookups, Lookup, i);
     gboolean unsure;
     if (!applies(lookup, ns, state, iif, &unsure) ||
-        !lw_bdd_intersects(reach->pool, packet, lookup->selected))
+        !lw_mdd_intersects(reach->pool, packet, lookup->selected))
       continue;
     if (lookup->refuse)
       return g_strdup_printf("no exit is for it: what no egress sends anywhere is refused (routing rule %u)",
                              lookup->priority);
     const Table *table = table_get(reach, ns, lookup->table);
-    if (lw_bdd_intersects(reach->pool, packet,
+    if (lw_mdd_intersects(reach->pool, packet,
                           lookup->suppress_default ? table->matched_more : table->matched))
       return g_strdup_printf("a route of table %u refuses it: there is no other way left", lookup->table);
   }
@@ -409,7 +409,7 @@ GArray *lw_reach_routed_links(LwReach *reach, Ns *ns) {
   return links;
 }
 
-GArray *lw_reach_leading_links(LwReach *reach, Ns *ns, const State *state, guint iif, LwBdd set) {
+GArray *lw_reach_leading_links(LwReach *reach, Ns *ns, const State *state, guint iif, LwMdd set) {
   g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(guint));
   g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
   GArray *links = g_array_new(FALSE, FALSE, sizeof(guint));
@@ -436,18 +436,18 @@ static gboolean asks_elsewhere(const Ns *ns) {
   return FALSE;
 }
 
-LwBdd lw_reach_sources(LwReach *reach, Ns *ns, guint link) {
-  LwBddPool *pool = reach->pool;
+LwMdd lw_reach_sources(LwReach *reach, Ns *ns, guint link) {
+  LwMddPool *pool = reach->pool;
   if (asks_elsewhere(ns))
-    return LW_BDD_FALSE;
-  LwBdd matched = LW_BDD_FALSE, found = LW_BDD_FALSE;
+    return LW_MDD_FALSE;
+  LwMdd matched = LW_MDD_FALSE, found = LW_MDD_FALSE;
   g_autoptr(GArray) routes = routes_of(reach, ns, 254);
   for (guint i = 0; i < routes->len; i++) {
     const Route *route = &g_array_index(routes, Route, i);
-    LwBdd all = lw_packets_prefix(pool, LW_HEADER_SADDR, &route->prefix);
+    LwMdd all = lw_packets_prefix(pool, LW_HEADER_SADDR, &route->prefix);
     if (route->oif != LW_NO_LINK && (link == LW_NO_LINK || route->oif == link))
-      found = lw_bdd_or(pool, found, lw_bdd_minus(pool, all, matched));
-    matched = lw_bdd_or(pool, matched, all);
+      found = lw_mdd_or(pool, found, lw_mdd_minus(pool, all, matched));
+    matched = lw_mdd_or(pool, matched, all);
   }
   return found;
 }

@@ -26,7 +26,7 @@ typedef struct {
 
 /* A part of an arrival, and the last namespace that it came through. */
 typedef struct {
-  LwBdd set;
+  LwMdd set;
   guint passage;
 } CameBy;
 
@@ -46,10 +46,10 @@ typedef struct {
 } Run;
 
 /* walk.c */
-void lw_reach_start(Run *run, const LwStart *start, LwBdd packets, LwCtState ct_state);
+void lw_reach_start(Run *run, const LwStart *start, LwMdd packets, LwCtState ct_state);
 void lw_reach_tell(Run *run, Ns *ns, const Link *link, LwStepKind kind, const char *text);
 void lw_reach_step_free(gpointer step);
 GArray *lw_reach_one_branch(const Branch *branch); /* of Branch; transfer full */
 /* Those of the branch whose destination, as it is by now, is in the set (over DADDR). */
-LwBdd lw_reach_destined(LwReach *reach, const Branch *branch, LwBdd set);
+LwMdd lw_reach_destined(LwReach *reach, const Branch *branch, LwMdd set);
 void lw_reach_branches_unref(gpointer branches);

@@ -63,8 +63,8 @@ static void arrive(Run *run, const Ns *ns, const Link *link, const Branch *branc
     if (known->ns != ns->name || known->link != name ||
         !rewrite_equal(&known->rewrite, &branch->state.rewrite))
       continue;
-    if (!lw_bdd_is_subset(run->reach->pool, branch->set, known->packets)) /* quick, where it is small */
-      known->packets = lw_bdd_or(run->reach->pool, known->packets, branch->set);
+    if (!lw_mdd_is_subset(run->reach->pool, branch->set, known->packets)) /* quick, where it is small */
+      known->packets = lw_mdd_or(run->reach->pool, known->packets, branch->set);
     note_way(run, i, branch);
     return;
   }
@@ -75,7 +75,7 @@ static void arrive(Run *run, const Ns *ns, const Link *link, const Branch *branc
 }
 
 /* What of the branch has not come in by the link in the same state yet; noted as come in now. */
-static LwBdd news(Run *run, Link *link, const Branch *branch) {
+static LwMdd news(Run *run, Link *link, const Branch *branch) {
   if (run->reach->trace)
     return branch->set;
   GArray *before = g_hash_table_lookup(run->seen, link);
@@ -83,14 +83,14 @@ static LwBdd news(Run *run, Link *link, const Branch *branch) {
     before = g_array_new(FALSE, FALSE, sizeof(Branch));
     g_hash_table_insert(run->seen, link, before);
   }
-  LwBddPool *pool = run->reach->pool;
+  LwMddPool *pool = run->reach->pool;
   for (guint i = 0; i < before->len; i++) {
     Branch *known = &g_array_index(before, Branch, i);
     if (!rewrite_equal(&known->state.rewrite, &branch->state.rewrite) ||
         known->state.own_mac != branch->state.own_mac || known->state.ct_state != branch->state.ct_state)
       continue;
-    LwBdd fresh = lw_bdd_minus(pool, branch->set, known->set);
-    known->set = lw_bdd_or(pool, known->set, branch->set);
+    LwMdd fresh = lw_mdd_minus(pool, branch->set, known->set);
+    known->set = lw_mdd_or(pool, known->set, branch->set);
     return fresh;
   }
   g_array_append_val(before, *branch);
@@ -101,39 +101,39 @@ static LwBdd news(Run *run, Link *link, const Branch *branch) {
  * ------------------------------------------------------------------------------------------------- */
 
 /* Those of the branch whose destination, as it is by now, is in the set (over DADDR). */
-LwBdd lw_reach_destined(LwReach *reach, const Branch *branch, LwBdd set) {
+LwMdd lw_reach_destined(LwReach *reach, const Branch *branch, LwMdd set) {
   const LwAddr *written = &branch->state.rewrite.destination;
   if (lw_addr_is_set(written)) {
-    set = lw_bdd_and(reach->pool, set, lw_packets_addr(reach->pool, LW_HEADER_DADDR, written));
+    set = lw_mdd_and(reach->pool, set, lw_packets_addr(reach->pool, LW_HEADER_DADDR, written));
     set = lw_packets_forget(reach->pool, set, LW_HEADER_DADDR);
   }
-  return lw_bdd_and(reach->pool, branch->set, set);
+  return lw_mdd_and(reach->pool, branch->set, set);
 }
 
-static LwBdd with_good_source(LwReach *reach, const Link *link, const Branch *branch) {
+static LwMdd with_good_source(LwReach *reach, const Link *link, const Branch *branch) {
   const Ns *ns = link->ns;
   const LwAddr *written = &branch->state.rewrite.source;
-  LwBdd martian = link->accept_local ? lw_bdd_minus(reach->pool, ns->martian, ns->owned_source) : ns->martian;
+  LwMdd martian = link->accept_local ? lw_mdd_minus(reach->pool, ns->martian, ns->owned_source) : ns->martian;
   if (branch->state.rewrite.source_unknown)
     return branch->set;
   if (!lw_addr_is_set(written))
-    return lw_bdd_minus(reach->pool, branch->set, martian);
-  return lw_reach_is_member(reach, martian, LW_HEADER_SADDR, written) ? LW_BDD_FALSE : branch->set;
+    return lw_mdd_minus(reach->pool, branch->set, martian);
+  return lw_reach_is_member(reach, martian, LW_HEADER_SADDR, written) ? LW_MDD_FALSE : branch->set;
 }
 
 /* Those that a namespace takes in at all, by whom the frame is for. */
-static LwBdd meant(LwReach *reach, const Ns *ns, const Branch *branch, Hop hop) {
+static LwMdd meant(LwReach *reach, const Ns *ns, const Branch *branch, Hop hop) {
   switch (hop.kind) {
   case TO_ANYBODY:
     return branch->set;
   case TO_DESTINATION:
     return lw_reach_destined(reach, branch, ns->owned);
   case TO_ADDRESS:
-    return lw_reach_is_member(reach, ns->owned, LW_HEADER_DADDR, &hop.address) ? branch->set : LW_BDD_FALSE;
+    return lw_reach_is_member(reach, ns->owned, LW_HEADER_DADDR, &hop.address) ? branch->set : LW_MDD_FALSE;
   case TO_ELSEWHERE:
     break;
   }
-  return LW_BDD_FALSE;
+  return LW_MDD_FALSE;
 }
 
 /* --- out
@@ -142,7 +142,7 @@ static LwBdd meant(LwReach *reach, const Ns *ns, const Branch *branch, Hop hop) 
 
 static void out_by(Run *run, Link *link, const Branch *branch, Hop hop, guint depth) {
   lw_reach_look_at(run->reach, link);
-  if (branch->set == LW_BDD_FALSE || !link->up)
+  if (branch->set == LW_MDD_FALSE || !link->up)
     return;
   Ns *ns = link->peer ? lw_reach_ns(run->reach, link->peer_ns) : NULL;
   Link *peer = ns ? lw_reach_link(ns, link->peer) : NULL;
@@ -225,7 +225,7 @@ static void go_out(Run *run, Ns *ns, guint iif, guint oif, const Branch *branch,
     const Way *way = &g_array_index(ways, Way, i);
     Branch part = *branch;
     part.set = lw_reach_destined(run->reach, branch, way->set);
-    if (part.set != LW_BDD_FALSE)
+    if (part.set != LW_MDD_FALSE)
       post_routing(run, ns, iif, lw_reach_link_at(ns, oif), &part, hop_of(way), depth);
   }
 }
@@ -234,11 +234,11 @@ static void go_out(Run *run, Ns *ns, guint iif, guint oif, const Branch *branch,
  * that it tells apart are looked up; all routes only where it lets packets go wherever they like. */
 static void route_filtered(Run *run, Ns *ns, guint iif, const Branch *filtered, const State *routed,
                            guint depth) {
-  LwBddPool *pool = run->reach->pool;
-  LwBdd usual = lw_packets_by_oif(pool, filtered->set, LW_NO_LINK);
+  LwMddPool *pool = run->reach->pool;
+  LwMdd usual = lw_packets_by_oif(pool, filtered->set, LW_NO_LINK);
   g_autoptr(GArray) told = g_array_new(FALSE, FALSE, sizeof(guint));
   lw_packets_oifs(pool, filtered->set, told);
-  if (usual != LW_BDD_FALSE) {
+  if (usual != LW_MDD_FALSE) {
     g_array_unref(told);
     gboolean written = lw_addr_is_set(&filtered->state.rewrite.destination);
     told = written ? lw_reach_routed_links(run->reach, ns)
@@ -249,7 +249,7 @@ static void route_filtered(Run *run, Ns *ns, guint iif, const Branch *filtered, 
   for (guint i = 0; i < told->len; i++) {
     guint oif = g_array_index(told, guint, i);
     Branch part = {lw_packets_by_oif(pool, filtered->set, oif), filtered->state};
-    if (part.set != LW_BDD_FALSE && oif <= ns->links->len)
+    if (part.set != LW_MDD_FALSE && oif <= ns->links->len)
       go_out(run, ns, iif, oif, &part, asked, depth);
   }
 }
@@ -264,7 +264,7 @@ static void route_traced(Run *run, Ns *ns, LwHook hook, guint iif, const Branch 
     g_autoptr(GArray) ways = lw_reach_ways(run->reach, asked, oif);
     gboolean goes = FALSE;
     for (guint w = 0; w < ways->len; w++)
-      goes |= lw_reach_destined(run->reach, branch, g_array_index(ways, Way, w).set) != LW_BDD_FALSE;
+      goes |= lw_reach_destined(run->reach, branch, g_array_index(ways, Way, w).set) != LW_MDD_FALSE;
     if (!goes)
       continue;
     any = TRUE;
@@ -277,11 +277,11 @@ static void route_traced(Run *run, Ns *ns, LwHook hook, guint iif, const Branch 
   }
   if (any)
     return;
-  LwBdd packet = branch->set;
+  LwMdd packet = branch->set;
   if (lw_addr_is_set(&branch->state.rewrite.destination)) {
     packet = lw_packets_forget(run->reach->pool, packet, LW_HEADER_DADDR);
     packet =
-        lw_bdd_and(run->reach->pool, packet,
+        lw_mdd_and(run->reach->pool, packet,
                    lw_packets_addr(run->reach->pool, LW_HEADER_DADDR, &branch->state.rewrite.destination));
   }
   g_autofree char *refusal = lw_reach_refusal(run->reach, ns, &branch->state, iif, packet);
@@ -307,12 +307,12 @@ static void deliver(Run *run, Ns *ns, guint iif, const Branch *branch) {
 
 static void forward(Run *run, Ns *ns, guint iif, const Branch *in, guint depth) {
   Branch branch = *in;
-  LwBddPool *pool = run->reach->pool;
+  LwMddPool *pool = run->reach->pool;
   if (!lw_reach_link_at(ns, iif)->forward4)
-    branch.set = lw_bdd_minus(pool, branch.set, lw_packets_family(pool, 4));
+    branch.set = lw_mdd_minus(pool, branch.set, lw_packets_family(pool, 4));
   if (!ns->forward6)
-    branch.set = lw_bdd_minus(pool, branch.set, lw_packets_family(pool, 6));
-  if (branch.set == LW_BDD_FALSE) {
+    branch.set = lw_mdd_minus(pool, branch.set, lw_packets_family(pool, 6));
+  if (branch.set == LW_MDD_FALSE) {
     if (run->reach->trace)
       lw_reach_tell(run, ns, NULL, LW_STEP_STOPPED, "it is not for this place, and forwarding is off here");
     return;
@@ -329,10 +329,10 @@ static void forward(Run *run, Ns *ns, guint iif, const Branch *in, guint depth) 
     route_traced(run, ns, LW_HOOK_FORWARD, iif, &branch, depth);
     return;
   }
-  LwBdd *unrefused = run->reach->unrefused;
+  LwMdd *unrefused = run->reach->unrefused;
   if (unrefused)
     *unrefused =
-        lw_bdd_or(pool, *unrefused,
+        lw_mdd_or(pool, *unrefused,
                   lw_reach_destined(run->reach, &branch,
                                     lw_reach_unrefused_destinations(run->reach, ns, &branch.state, iif)));
   At at = {.ns = ns, .hook = LW_HOOK_FORWARD, .iif = iif};
@@ -344,7 +344,7 @@ static void forward(Run *run, Ns *ns, guint iif, const Branch *in, guint depth) 
 
 /* A link that asks for the way back drops what has none. Only the main table is asked here, so what is not
  * found there is not sure; what is found there is. */
-static LwBdd with_way_back(LwReach *reach, const Link *link, LwBdd set) {
+static LwMdd with_way_back(LwReach *reach, const Link *link, LwMdd set) {
   if (!link->way_back)
     return set;
   g_autofree char *text = g_strdup_printf("%s%s%s drops sources that are not routed back (rp_filter)",
@@ -352,20 +352,20 @@ static LwBdd with_way_back(LwReach *reach, const Link *link, LwBdd set) {
   lw_reach_note_unknown(reach, text);
   if (reach->approximation == LW_REACH_MAY)
     return set;
-  LwBdd good = lw_reach_sources(reach, link->ns, link->way_back == 1 ? link->number : LW_NO_LINK);
-  good = lw_bdd_or(reach->pool, good, lw_packets_family(reach->pool, 6));
-  return lw_bdd_and(reach->pool, set, good);
+  LwMdd good = lw_reach_sources(reach, link->ns, link->way_back == 1 ? link->number : LW_NO_LINK);
+  good = lw_mdd_or(reach->pool, good, lw_packets_family(reach->pool, 6));
+  return lw_mdd_and(reach->pool, set, good);
 }
 
 /* The part of a branch that br_netfilter gave another destination while it was a frame still. Named. */
-static LwBdd redirected(LwReach *reach, const Link *bridge, const Branch *branch) {
+static LwMdd redirected(LwReach *reach, const Link *bridge, const Branch *branch) {
   const LwAddr *before = &branch->state.entry.destination, *now = &branch->state.rewrite.destination;
-  LwBdd set = lw_bdd_and(reach->pool, branch->set, bridge->bridged);
+  LwMdd set = lw_mdd_and(reach->pool, branch->set, bridge->bridged);
   if (!branch->state.dnat || lw_addr_equal(before, now))
-    return LW_BDD_FALSE;
+    return LW_MDD_FALSE;
   if (!lw_addr_is_set(before)) /* to where it was sent anyway: that is no change */
-    set = lw_bdd_minus(reach->pool, set, lw_packets_addr(reach->pool, LW_HEADER_DADDR, now));
-  if (set == LW_BDD_FALSE)
+    set = lw_mdd_minus(reach->pool, set, lw_packets_addr(reach->pool, LW_HEADER_DADDR, now));
+  if (set == LW_MDD_FALSE)
     return set;
   g_autofree char *text = g_strdup_printf("%s%s%s: br_netfilter translates bridged frames' destinations",
                                           bridge->ns->name, *bridge->ns->name ? ": " : "", bridge->name);
@@ -375,11 +375,11 @@ static LwBdd redirected(LwReach *reach, const Link *bridge, const Branch *branch
 
 /* Those for the namespace itself, or for everybody on the wire. (The namespace's own are many: what is left
  * of the branch of them is united, not they.) */
-static LwBdd destined_here(LwReach *reach, const Link *link, const Branch *branch) {
-  LwBdd own = lw_reach_destined(reach, branch, link->ns->local);
-  if (lw_bdd_is_subset(reach->pool, link->broadcast, link->ns->local))
+static LwMdd destined_here(LwReach *reach, const Link *link, const Branch *branch) {
+  LwMdd own = lw_reach_destined(reach, branch, link->ns->local);
+  if (lw_mdd_is_subset(reach->pool, link->broadcast, link->ns->local))
     return own;
-  return lw_bdd_or(reach->pool, own, lw_reach_destined(reach, branch, link->broadcast));
+  return lw_mdd_or(reach->pool, own, lw_reach_destined(reach, branch, link->broadcast));
 }
 
 static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) {
@@ -389,25 +389,25 @@ static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) 
   branch.set = meant(reach, ns, &branch, hop);
   if (hop.kind == TO_ANYBODY)
     branch.set =
-        lw_bdd_minus(reach->pool, branch.set, lw_reach_destined(reach, &branch, ns->martian_destination));
+        lw_mdd_minus(reach->pool, branch.set, lw_reach_destined(reach, &branch, ns->martian_destination));
   if (!link->v6)
-    branch.set = lw_bdd_minus(reach->pool, branch.set, lw_packets_family(reach->pool, 6));
+    branch.set = lw_mdd_minus(reach->pool, branch.set, lw_packets_family(reach->pool, 6));
   branch.state.dnat = branch.state.snat = FALSE;
   branch.state.dnat_settled = branch.state.snat_settled = FALSE;
   branch.state.entry = branch.state.rewrite;
-  if (branch.set != LW_BDD_FALSE)
+  if (branch.set != LW_MDD_FALSE)
     branch.set = news(run, link, &branch);
-  if (branch.set == LW_BDD_FALSE)
+  if (branch.set == LW_MDD_FALSE)
     return;
   At at = {.ns = ns, .hook = LW_HOOK_PREROUTING, .iif = link->number};
   g_autoptr(GArray) one = lw_reach_one_branch(&branch);
   g_autoptr(GArray) after = through(run, &at, one);
   for (guint i = 0; i < after->len; i++) {
     Branch each = g_array_index(after, Branch, i);
-    if (link->bridged != LW_BDD_FALSE && reach->approximation == LW_REACH_MUST)
-      each.set = lw_bdd_minus(reach->pool, each.set, redirected(reach, link, &each));
-    LwBdd good = with_good_source(reach, link, &each);
-    if (good == LW_BDD_FALSE && run->reach->trace)
+    if (link->bridged != LW_MDD_FALSE && reach->approximation == LW_REACH_MUST)
+      each.set = lw_mdd_minus(reach->pool, each.set, redirected(reach, link, &each));
+    LwMdd good = with_good_source(reach, link, &each);
+    if (good == LW_MDD_FALSE && run->reach->trace)
       lw_reach_tell(run, ns, link, LW_STEP_STOPPED, "its source is an address that cannot come from there");
     each.set = with_way_back(reach, link, good);
     if (each.state.routed) { /* even what is sent to the namespace itself */
@@ -417,10 +417,10 @@ static void ip_in(Run *run, Link *link, const Branch *in, Hop hop, guint depth) 
     /* who was asked for by its address is there */
     gboolean asked = hop.kind == TO_DESTINATION && !each.state.dnat;
     Branch local = {asked ? each.set : destined_here(reach, link, &each), each.state};
-    each.set = asked ? LW_BDD_FALSE : lw_bdd_minus(reach->pool, each.set, local.set);
-    if (local.set != LW_BDD_FALSE)
+    each.set = asked ? LW_MDD_FALSE : lw_mdd_minus(reach->pool, each.set, local.set);
+    if (local.set != LW_MDD_FALSE)
       deliver(run, ns, link->number, &local);
-    if (each.set != LW_BDD_FALSE)
+    if (each.set != LW_MDD_FALSE)
       forward(run, ns, link->number, &each, depth);
   }
 }
@@ -435,8 +435,8 @@ static gboolean may_pass(const Link *from, const Link *to) {
 /* br_netfilter shows the IP tables' hooks what goes from port to port, as if the bridge itself were the link
  * that it comes in and goes out by. Takes the branches, returns those that go on; the other families' do. */
 static GArray *shown(Run *run, const Link *bridge, At at, GArray *branches) {
-  LwBddPool *pool = run->reach->pool;
-  if (bridge->bridged == LW_BDD_FALSE || at.iport == LW_NO_LINK)
+  LwMddPool *pool = run->reach->pool;
+  if (bridge->bridged == LW_MDD_FALSE || at.iport == LW_NO_LINK)
     return branches;
   g_autoptr(GArray) before = branches;
   g_autoptr(GArray) seen = g_array_new(FALSE, FALSE, sizeof(Branch));
@@ -444,11 +444,11 @@ static GArray *shown(Run *run, const Link *bridge, At at, GArray *branches) {
   at.ns = bridge->ns;
   for (guint i = 0; i < before->len; i++) {
     Branch branch = g_array_index(before, Branch, i), other = branch;
-    branch.set = lw_bdd_and(pool, branch.set, bridge->bridged);
-    other.set = lw_bdd_minus(pool, other.set, bridge->bridged);
-    if (branch.set != LW_BDD_FALSE)
+    branch.set = lw_mdd_and(pool, branch.set, bridge->bridged);
+    other.set = lw_mdd_minus(pool, other.set, bridge->bridged);
+    if (branch.set != LW_MDD_FALSE)
       g_array_append_val(seen, branch);
-    if (other.set != LW_BDD_FALSE)
+    if (other.set != LW_MDD_FALSE)
       g_array_append_val(unseen, other);
   }
   g_autoptr(GArray) after = through(run, &at, seen);
@@ -473,10 +473,10 @@ static GArray *shown_first(Run *run, const Link *bridge, const Link *port, const
     Branch *branch = &g_array_index(after, Branch, i);
     Branch other = *branch;
     other.set = redirected(run->reach, bridge, branch);
-    if (other.set == LW_BDD_FALSE)
+    if (other.set == LW_MDD_FALSE)
       continue;
     if (run->reach->approximation == LW_REACH_MUST)
-      branch->set = lw_bdd_minus(run->reach->pool, branch->set, other.set);
+      branch->set = lw_mdd_minus(run->reach->pool, branch->set, other.set);
     other.state.rewrite = other.state.entry; /* it comes by prerouting again */
     g_array_append_val(routed, other);
   }
@@ -515,7 +515,7 @@ static void bridge_to_itself(Run *run, Link *bridge, Link *from, const GArray *i
   for (guint i = 0; i < in->len; i++) {
     Branch branch = g_array_index(in, Branch, i);
     branch.set = meant(run->reach, bridge->ns, &branch, hop);
-    if (branch.set != LW_BDD_FALSE)
+    if (branch.set != LW_MDD_FALSE)
       g_array_append_val(for_it, branch);
   }
   if (for_it->len == 0)
@@ -552,7 +552,7 @@ static void bridge_in(Run *run, Link *bridge, Link *port, const Branch *branch, 
     bridge_to_itself(run, bridge, port, in, hop, depth + 1);
   if (first == LW_START_BRIDGED)
     return;
-  if (port && bridge->bridged != LW_BDD_FALSE) {
+  if (port && bridge->bridged != LW_MDD_FALSE) {
     g_autoptr(GArray) routed = g_array_new(FALSE, FALSE, sizeof(Branch));
     GArray *after = shown_first(run, bridge, port, in, routed);
     g_array_unref(in);
@@ -589,8 +589,8 @@ static void frame_in(Run *run, Link *link, const Branch *in, Hop hop, guint dept
 /* Sent by the namespace's own sockets. */
 static void local_out(Run *run, Ns *ns, const Branch *in) {
   Branch branch = *in;
-  branch.set = lw_bdd_minus(run->reach->pool, branch.set, lw_reach_destined(run->reach, &branch, ns->local));
-  if (branch.set == LW_BDD_FALSE)
+  branch.set = lw_mdd_minus(run->reach->pool, branch.set, lw_reach_destined(run->reach, &branch, ns->local));
+  if (branch.set == LW_MDD_FALSE)
     return;
   if (run->reach->trace) {
     route_traced(run, ns, LW_HOOK_OUTPUT, LW_NO_LINK, &branch, 0);
@@ -612,7 +612,7 @@ static void matched_free(gpointer data) {
   g_hash_table_unref(data);
 }
 
-LwReach *lw_reach_new(LwBddPool *pool, const LwResourceSet *world, const char *const *inside) {
+LwReach *lw_reach_new(LwMddPool *pool, const LwResourceSet *world, const char *const *inside) {
   LwReach *reach = g_new0(LwReach, 1);
   reach->pool = pool;
   reach->world = world;
@@ -648,14 +648,14 @@ void lw_reach_free(LwReach *reach) {
 
 void lw_reach_scratch_begin(LwReach *reach) {
   lw_reach_make_tables(reach);
-  lw_bdd_scratch_begin(reach->pool);
+  lw_mdd_scratch_begin(reach->pool);
 }
 
-void lw_reach_scratch_end(LwReach *reach, LwBdd *const *keep, guint count) {
+void lw_reach_scratch_end(LwReach *reach, LwMdd *const *keep, guint count) {
   lw_reach_matches_scratch_end(reach, keep, count);
 }
 
-LwBddPool *lw_reach_pool(const LwReach *reach) {
+LwMddPool *lw_reach_pool(const LwReach *reach) {
   return reach->pool;
 }
 
@@ -667,7 +667,7 @@ void lw_reach_branches_unref(gpointer data) {
   g_array_unref(data);
 }
 
-void lw_reach_start(Run *run, const LwStart *start, LwBdd packets, LwCtState ct_state) {
+void lw_reach_start(Run *run, const LwStart *start, LwMdd packets, LwCtState ct_state) {
   Ns *ns = lw_reach_ns(run->reach, start->ns);
   if (!ns)
     return;
@@ -682,7 +682,7 @@ void lw_reach_start(Run *run, const LwStart *start, LwBdd packets, LwCtState ct_
     frame_in(run, link, &branch, (Hop){.kind = TO_ANYBODY}, 0);
 }
 
-GPtrArray *lw_reach_from_recorded(LwReach *reach, const LwStart *start, LwBdd packets, LwCtState ct_state,
+GPtrArray *lw_reach_from_recorded(LwReach *reach, const LwStart *start, LwMdd packets, LwCtState ct_state,
                                   LwApproximation approximation, LwPassages **passages) {
   Run run = {.reach = reach,
              .arrivals = g_ptr_array_new_with_free_func(g_free),
@@ -703,7 +703,7 @@ GPtrArray *lw_reach_from_recorded(LwReach *reach, const LwStart *start, LwBdd pa
   return run.arrivals;
 }
 
-GPtrArray *lw_reach_from(LwReach *reach, const LwStart *start, LwBdd packets, LwCtState ct_state,
+GPtrArray *lw_reach_from(LwReach *reach, const LwStart *start, LwMdd packets, LwCtState ct_state,
                          LwApproximation approximation) {
   return lw_reach_from_recorded(reach, start, packets, ct_state, approximation, NULL);
 }
@@ -716,8 +716,8 @@ void lw_passages_free(LwPassages *passages) {
   g_free(passages);
 }
 
-GPtrArray *lw_reach_unrefused(LwReach *reach, const LwStart *start, LwBdd packets, LwBdd *unrefused) {
-  *unrefused = LW_BDD_FALSE;
+GPtrArray *lw_reach_unrefused(LwReach *reach, const LwStart *start, LwMdd packets, LwMdd *unrefused) {
+  *unrefused = LW_MDD_FALSE;
   reach->unrefused = unrefused;
   GPtrArray *arrivals = lw_reach_from(reach, start, packets, LW_CT_NEW, LW_REACH_MAY);
   reach->unrefused = NULL;

@@ -62,8 +62,8 @@ const char *lw_reach_sysctl(const Ns *ns, const char *format, ...) {
   return g_hash_table_lookup(ns->sysctls, name);
 }
 
-gboolean lw_reach_is_member(LwReach *reach, LwBdd set, LwHeaderField field, const LwAddr *addr) {
-  return lw_bdd_intersects(reach->pool, set, lw_packets_addr(reach->pool, field, addr));
+gboolean lw_reach_is_member(LwReach *reach, LwMdd set, LwHeaderField field, const LwAddr *addr) {
+  return lw_mdd_intersects(reach->pool, set, lw_packets_addr(reach->pool, field, addr));
 }
 
 /* --- links
@@ -126,12 +126,12 @@ static gboolean v6_is_on(const Ns *ns, const char *link) {
 }
 
 /* What br_netfilter shows to the IP tables, by a bridge's settings or the namespace's. */
-static LwBdd shown_families(LwReach *reach, const Ns *ns, const char *prefix) {
-  LwBdd families = LW_BDD_FALSE;
+static LwMdd shown_families(LwReach *reach, const Ns *ns, const char *prefix) {
+  LwMdd families = LW_MDD_FALSE;
   if (is_one(lw_reach_sysctl(ns, "net/bridge/%snf-call-iptables", prefix)))
     families = lw_packets_family(reach->pool, 4);
   if (is_one(lw_reach_sysctl(ns, "net/bridge/%snf-call-ip6tables", prefix)))
-    families = lw_bdd_or(reach->pool, families, lw_packets_family(reach->pool, 6));
+    families = lw_mdd_or(reach->pool, families, lw_packets_family(reach->pool, 6));
   return families;
 }
 
@@ -145,7 +145,7 @@ static void read_sysctls(LwReach *reach, Ns *ns) {
     const char *own = lw_reach_sysctl(ns, "net/ipv4/conf/%s/forwarding", link->name);
     g_autofree char *own_prefix = g_strconcat(link->name, "/", NULL);
     if (link->is_bridge)
-      link->bridged = lw_bdd_or(reach->pool, ns->bridged, shown_families(reach, ns, own_prefix));
+      link->bridged = lw_mdd_or(reach->pool, ns->bridged, shown_families(reach, ns, own_prefix));
     link->v6 = v6_is_on(ns, link->name);
     link->accept_local = is_one(lw_reach_sysctl(ns, "net/ipv4/conf/all/accept_local")) ||
                          is_one(lw_reach_sysctl(ns, "net/ipv4/conf/%s/accept_local", link->name));
@@ -161,11 +161,11 @@ static void read_sysctls(LwReach *reach, Ns *ns) {
 /* A part of a set of the index. They are united at the end, all at once: thousands, one by one, would walk
  * the growing set each time. */
 typedef struct {
-  LwBdd *into;
-  LwBdd part;
+  LwMdd *into;
+  LwMdd part;
 } Gathered;
 
-static void or_into(LwReach *reach, LwBdd *set, LwBdd more) {
+static void or_into(LwReach *reach, LwMdd *set, LwMdd more) {
   const Gathered one = {set, more};
   g_array_append_val(reach->gathered, one);
 }
@@ -177,25 +177,25 @@ static gint by_target(gconstpointer a, gconstpointer b) {
 
 static void unite_gathered(LwReach *reach) {
   GArray *all = reach->gathered;
-  g_autofree LwBdd *parts = g_new(LwBdd, all->len + 1);
+  g_autofree LwMdd *parts = g_new(LwMdd, all->len + 1);
   g_array_sort(all, by_target);
   for (guint i = 0; i < all->len;) {
-    LwBdd *into = g_array_index(all, Gathered, i).into;
+    LwMdd *into = g_array_index(all, Gathered, i).into;
     guint count = 0;
     for (; i < all->len && g_array_index(all, Gathered, i).into == into; i++)
       parts[count++] = g_array_index(all, Gathered, i).part;
-    *into = lw_bdd_or_all(reach->pool, parts, count);
+    *into = lw_mdd_or_all(reach->pool, parts, count);
   }
 }
 
-static LwBdd prefix_set(LwReach *reach, LwHeaderField field, const char *text) {
+static LwMdd prefix_set(LwReach *reach, LwHeaderField field, const char *text) {
   LwPrefix prefix;
   gboolean parsed = lw_prefix_parse(text, &prefix);
   g_assert(parsed);
   return lw_packets_prefix(reach->pool, field, &prefix);
 }
 
-static void or_prefix(LwReach *reach, LwBdd *set, LwHeaderField field, const char *text) {
+static void or_prefix(LwReach *reach, LwMdd *set, LwHeaderField field, const char *text) {
   or_into(reach, set, prefix_set(reach, field, text));
 }
 
@@ -214,7 +214,7 @@ static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
   if (addr->family != 4 || resource->prefix.len > 30)
     return;
   LwRange range = lw_prefix_range(&resource->prefix);
-  LwBdd broadcast = lw_packets_addr(reach->pool, LW_HEADER_DADDR, &range.last);
+  LwMdd broadcast = lw_packets_addr(reach->pool, LW_HEADER_DADDR, &range.last);
   if (link)
     or_into(reach, &link->broadcast, broadcast);
   if (link && link->up) /* the kernel makes such a route with each address of a link that is up */
@@ -227,9 +227,9 @@ static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
 
 /* "0.0.0.0" may send to everybody on the wire, to nobody else. */
 static void add_nameless(LwReach *reach, Ns *ns) {
-  LwBdd nameless = prefix_set(reach, LW_HEADER_SADDR, "0.0.0.0/8");
-  LwBdd everybody = prefix_set(reach, LW_HEADER_DADDR, "255.255.255.255/32");
-  or_into(reach, &ns->martian, lw_bdd_minus(reach->pool, nameless, everybody));
+  LwMdd nameless = prefix_set(reach, LW_HEADER_SADDR, "0.0.0.0/8");
+  LwMdd everybody = prefix_set(reach, LW_HEADER_DADDR, "255.255.255.255/32");
+  or_into(reach, &ns->martian, lw_mdd_minus(reach->pool, nameless, everybody));
 }
 
 static void add_well_known(LwReach *reach, Ns *ns) {
@@ -257,12 +257,12 @@ static void add_well_known(LwReach *reach, Ns *ns) {
 #define TABLE_MAIN 254
 #define TABLE_LOCAL 255
 
-static LwBdd selection(LwReach *reach, const LwResource *rule) {
-  LwBdd set = lw_packets_family(reach->pool, rule->ip_family == 6 ? 6 : 4);
+static LwMdd selection(LwReach *reach, const LwResource *rule) {
+  LwMdd set = lw_packets_family(reach->pool, rule->ip_family == 6 ? 6 : 4);
   if (rule->from.addr.family)
-    set = lw_bdd_and(reach->pool, set, lw_packets_prefix(reach->pool, LW_HEADER_SADDR, &rule->from));
+    set = lw_mdd_and(reach->pool, set, lw_packets_prefix(reach->pool, LW_HEADER_SADDR, &rule->from));
   if (rule->to.addr.family)
-    set = lw_bdd_and(reach->pool, set, lw_packets_prefix(reach->pool, LW_HEADER_DADDR, &rule->to));
+    set = lw_mdd_and(reach->pool, set, lw_packets_prefix(reach->pool, LW_HEADER_DADDR, &rule->to));
   return set;
 }
 
@@ -427,7 +427,7 @@ static void add_resource(LwReach *reach, const LwResource *resource, gboolean fi
 }
 
 static void sets_of(Ns *ns, GPtrArray *sets) {
-  LwBdd *const own[] = {
+  LwMdd *const own[] = {
       &ns->local,   &ns->owned,  &ns->owned_source, &ns->broadcasts, &ns->martian_destination,
       &ns->martian, &ns->bridged};
   for (guint i = 0; i < G_N_ELEMENTS(own); i++)
@@ -444,7 +444,7 @@ static void sets_of(Ns *ns, GPtrArray *sets) {
 void lw_reach_index_world(LwReach *reach, const char *const *inside) {
   g_autoptr(GPtrArray) sets = g_ptr_array_new();
   reach->gathered = g_array_new(FALSE, FALSE, sizeof(Gathered));
-  lw_bdd_scratch_begin(reach->pool);
+  lw_mdd_scratch_begin(reach->pool);
   for (guint i = 0; inside[i]; i++) {
     Ns *ns = ns_new(inside[i]);
     g_ptr_array_add(reach->namespaces, ns);
@@ -466,5 +466,5 @@ void lw_reach_index_world(LwReach *reach, const char *const *inside) {
   }
   unite_gathered(reach);
   g_clear_pointer(&reach->gathered, g_array_unref);
-  lw_bdd_scratch_end(reach->pool, (LwBdd *const *)sets->pdata, sets->len);
+  lw_mdd_scratch_end(reach->pool, (LwMdd *const *)sets->pdata, sets->len);
 }

@@ -18,15 +18,15 @@ typedef struct {
 } Good;
 
 typedef struct {
-  LwBdd packets; /* that were sent */
+  LwMdd packets; /* that were sent */
   LwLooked *looked;
 } Known;
 
 struct LwBetween {
-  LwBddPool *pool;
+  LwMddPool *pool;
   char *router;
-  GHashTable *allowed;                 /* of char* "START > PLACE" -> LwBdd */
-  LwBdd own_sources, own_destinations; /* addresses that the host and the router have in an allowed state */
+  GHashTable *allowed;                 /* of char* "START > PLACE" -> LwMdd */
+  LwMdd own_sources, own_destinations; /* addresses that the host and the router have in an allowed state */
   GHashTable *wan_bridges; /* of char*: what the router's WAN is plugged into in an allowed state */
   GPtrArray *good;         /* of Good*: the allowed ones, and the last one that was checked */
   gboolean last_checked;   /* the last of them is of that kind */
@@ -50,7 +50,7 @@ static void good_free(gpointer data) {
 
 LwBetween *lw_between_new(const char *router) {
   LwBetween *between = g_new0(LwBetween, 1);
-  between->pool = lw_bdd_pool_new();
+  between->pool = lw_mdd_pool_new();
   between->router = g_strdup(router);
   between->allowed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   between->good = g_ptr_array_new_with_free_func(good_free);
@@ -68,7 +68,7 @@ void lw_between_free(LwBetween *between) {
   g_hash_table_unref(between->allowed);
   g_hash_table_unref(between->wan_bridges);
   g_ptr_array_unref(between->good);
-  lw_bdd_pool_free(between->pool);
+  lw_mdd_pool_free(between->pool);
   g_free(between->router);
   g_free(between);
 }
@@ -153,10 +153,10 @@ static gboolean is_judged(const LwBetween *between, const State *state, const So
 }
 
 static void add_own_address(LwBetween *between, const LwAddr *addr) {
-  LwBddPool *pool = between->pool;
-  between->own_sources = lw_bdd_or(pool, between->own_sources, lw_packets_addr(pool, LW_HEADER_SADDR, addr));
+  LwMddPool *pool = between->pool;
+  between->own_sources = lw_mdd_or(pool, between->own_sources, lw_packets_addr(pool, LW_HEADER_SADDR, addr));
   between->own_destinations =
-      lw_bdd_or(pool, between->own_destinations, lw_packets_addr(pool, LW_HEADER_DADDR, addr));
+      lw_mdd_or(pool, between->own_destinations, lw_packets_addr(pool, LW_HEADER_DADDR, addr));
 }
 
 /* What claims an address of the host's or the router's own, or a broadcast address there, is dropped where
@@ -209,11 +209,11 @@ static Good *enter(LwBetween *between, const LwResourceSet *set) {
 }
 
 /* From one state to the next little changes: most sources come to what they came to in one that is good. */
-static gboolean is_known(const LwBetween *between, const char *key, LwBdd packets) {
+static gboolean is_known(const LwBetween *between, const char *key, LwMdd packets) {
   for (guint i = 0; i < between->good->len; i++) {
     const Good *good = between->good->pdata[i];
     const Known *known = g_hash_table_lookup(good->known, key);
-    if (known && lw_bdd_is_subset(between->pool, packets, known->packets) &&
+    if (known && lw_mdd_is_subset(between->pool, packets, known->packets) &&
         lw_looked_at_most(known->looked, good->to))
       return TRUE;
   }
@@ -234,12 +234,12 @@ static GPtrArray *run(LwBetween *between, LwReach *reach, const Source *source, 
   for (guint i = 0; i < arrivals->len; i++)
     g_ptr_array_add(keep, &((LwArrival *)arrivals->pdata[i])->packets);
   if (scratch)
-    lw_reach_scratch_end(reach, (LwBdd *const *)keep->pdata, keep->len);
+    lw_reach_scratch_end(reach, (LwMdd *const *)keep->pdata, keep->len);
   lw_reach_watch(reach, NULL);
   return arrivals;
 }
 
-static gboolean follow(LwBetween *between, const State *state, const Source *source, LwBdd packets,
+static gboolean follow(LwBetween *between, const State *state, const Source *source, LwMdd packets,
                        OnArrival on_arrival, gpointer data) {
   g_autofree char *key = g_strdup_printf("%s/%s/%d", source->start.ns,
                                          source->start.link ? source->start.link : "", (int)source->ct_state);
@@ -257,14 +257,14 @@ static gboolean follow(LwBetween *between, const State *state, const Source *sou
 }
 
 static gboolean follow_all(LwBetween *between, const State *state, OnArrival on_arrival, gpointer data) {
-  LwBddPool *pool = between->pool;
+  LwMddPool *pool = between->pool;
   g_autoptr(GArray) sources = sources_of(between, state);
-  LwBdd opening = lw_intent_opening(pool);
-  LwBdd from_outside = lw_bdd_minus(pool, opening, between->own_sources);
-  LwBdd open_flows = lw_bdd_minus(pool, lw_static_far_destinations(pool), between->own_sources);
+  LwMdd opening = lw_intent_opening(pool);
+  LwMdd from_outside = lw_mdd_minus(pool, opening, between->own_sources);
+  LwMdd open_flows = lw_mdd_minus(pool, lw_static_far_destinations(pool), between->own_sources);
   for (guint i = 0; i < sources->len; i++) {
     const Source *source = &g_array_index(sources, Source, i);
-    LwBdd packets = source->ct_state == LW_CT_NEW ? from_outside : open_flows;
+    LwMdd packets = source->ct_state == LW_CT_NEW ? from_outside : open_flows;
     if (source->start.kind == LW_START_LOCAL)
       packets = opening;
     if (!follow(between, state, source, packets, on_arrival, data))
@@ -273,14 +273,14 @@ static gboolean follow_all(LwBetween *between, const State *state, OnArrival on_
   return TRUE;
 }
 
-static LwBdd allowed_at(const LwBetween *between, const char *key) {
-  return GPOINTER_TO_UINT(g_hash_table_lookup(between->allowed, key)); /* nothing: LW_BDD_FALSE */
+static LwMdd allowed_at(const LwBetween *between, const char *key) {
+  return GPOINTER_TO_UINT(g_hash_table_lookup(between->allowed, key)); /* nothing: LW_MDD_FALSE */
 }
 
 static gboolean allow_arrival(LwBetween *between, const State *state, const Source *source,
                               const LwArrival *arrival, gpointer data) {
   char *key = way_key(source, arrival);
-  LwBdd all = lw_bdd_or(between->pool, allowed_at(between, key), arrival->packets);
+  LwMdd all = lw_mdd_or(between->pool, allowed_at(between, key), arrival->packets);
   g_hash_table_replace(between->allowed, key, GUINT_TO_POINTER(all));
   return TRUE;
 }
@@ -292,7 +292,7 @@ static void drop_last_checked(LwBetween *between) {
 }
 
 void lw_between_allow(LwBetween *between, const LwResourceSet *set) {
-  G_STATIC_ASSERT(LW_BDD_FALSE == 0);
+  G_STATIC_ASSERT(LW_MDD_FALSE == 0);
   drop_last_checked(between);
   add_own(between, set);
   add_wan_bridge(between, set);
@@ -337,12 +337,12 @@ static gboolean check_arrival(LwBetween *between, const State *state, const Sour
                               const LwArrival *arrival, gpointer data) {
   LwHole **found = data;
   g_autofree char *key = way_key(source, arrival);
-  LwBdd beyond = lw_bdd_minus(between->pool, arrival->packets, allowed_at(between, key));
+  LwMdd beyond = lw_mdd_minus(between->pool, arrival->packets, allowed_at(between, key));
   if (arrival->link)
-    beyond = lw_bdd_minus(between->pool, beyond, between->own_destinations);
-  if (beyond == LW_BDD_FALSE)
+    beyond = lw_mdd_minus(between->pool, beyond, between->own_destinations);
+  if (beyond == LW_MDD_FALSE)
     return TRUE;
-  LwBdd four = lw_packets_family(between->pool, 4);
+  LwMdd four = lw_packets_family(between->pool, 4);
   LwHole *hole = g_new0(LwHole, 1);
   hole->from = end_text(source->start.ns, source->start.link);
   hole->to = end_text(arrival->ns, arrival->link);

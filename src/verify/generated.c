@@ -289,7 +289,7 @@ static guint first_in(const Make *m, guint segment) {
 
 /* Of IPv6 the file tells no addresses: where it would get by what is in force. */
 static void find_target6(const Make *m, const LwHeader *h, LwWay *way) {
-  LwBddPool *pool = m->proof->pool;
+  LwMddPool *pool = m->proof->pool;
   way->to = (LwZone){LW_ZONE_INTERNET, LW_NONE};
   way->receiver = LW_NONE;
   for (guint i = 0; i < m->row->reached->len; i++) {
@@ -383,7 +383,7 @@ static gboolean is_beside(const Make *m, const LwIntended *each, const LwHeader 
 
 /* The intended sets' word: what must get somewhere (nullable: nothing does), and whether it may. */
 static const LwIntended *intended(const Make *m, const LwHeader *h, gboolean *may) {
-  LwBddPool *pool = m->proof->pool;
+  LwMddPool *pool = m->proof->pool;
   const LwIntended *must = NULL;
   *may = FALSE;
   for (guint i = 0; i < m->row->intended->len; i++) {
@@ -529,11 +529,11 @@ static void add_point(const Make *m, const LwHeader *h, gboolean differs) {
  * ------------------------------------------------------------------------------------------------------------
  */
 
-static void add_points(const Make *m, LwBdd set, guint pieces, gboolean differs) {
+static void add_points(const Make *m, LwMdd set, guint pieces, gboolean differs) {
   LwPointWishes wishes = {m->sources, m->destinations, source_fits, destination_fits, (gpointer)m};
   LwPointCount count = {0};
   g_autoptr(GArray) points = g_array_new(FALSE, FALSE, sizeof(LwHeader));
-  if (set == LW_BDD_FALSE)
+  if (set == LW_MDD_FALSE)
     return;
   lw_points_of(m->proof->pool, set, pieces, &wishes, points, &count);
   for (guint i = 0; i < points->len; i++)

@@ -57,12 +57,12 @@ static gboolean is_far(const LwAddr *address, gpointer data) {
 }
 
 /* What must go by the tunnel now, as it is sent. */
-static LwBdd carried(const LwStatic *proof, const LwStaticRow *row, guint tunnel) {
-  LwBdd set = LW_BDD_FALSE;
+static LwMdd carried(const LwStatic *proof, const LwStaticRow *row, guint tunnel) {
+  LwMdd set = LW_MDD_FALSE;
   for (guint i = 0; i < row->intended->len; i++) {
     const LwIntended *one = row->intended->pdata[i];
     if (one->to.kind == LW_ZONE_INTERNET && one->to.index == tunnel)
-      set = lw_bdd_or(proof->pool, set, one->must);
+      set = lw_mdd_or(proof->pool, set, one->must);
   }
   return set;
 }
@@ -84,13 +84,13 @@ static void add_found(const Lost *lost, GArray *points) {
 }
 
 static void add_row(Lost *lost, const LwStaticRow *row, guint tunnel) {
-  LwBddPool *pool = lost->proof->pool;
-  LwBdd set = carried(lost->proof, row, tunnel);
+  LwMddPool *pool = lost->proof->pool;
+  LwMdd set = carried(lost->proof, row, tunnel);
   g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(LwAddr));
   g_autoptr(GArray) points = g_array_new(FALSE, FALSE, sizeof(LwHeader));
   LwPointWishes wishes = {none, none, in_segment, is_far, lost};
   LwPointCount count = {0};
-  if (set == LW_BDD_FALSE)
+  if (set == LW_MDD_FALSE)
     return;
   lost->row = row;
   add_found(lost, points);

@@ -12,7 +12,7 @@
 #define INSIDE6 0x1001 /* of an IPv6 range: not its first, which is the router's own to any of them */
 
 typedef struct {
-  LwBddPool *pool;
+  LwMddPool *pool;
   const LwPointWishes *wishes;
   const LwPiece *piece;
   LwHeader base; /* a packet of the piece */
@@ -226,7 +226,7 @@ static gboolean add_piece(Points *p, guint pass) {
   return TRUE;
 }
 
-void lw_points_of(LwBddPool *pool, LwBdd set, guint pieces_most, const LwPointWishes *wishes, GArray *out,
+void lw_points_of(LwMddPool *pool, LwMdd set, guint pieces_most, const LwPointWishes *wishes, GArray *out,
                   LwPointCount *count) {
   gboolean whole = TRUE;
   g_autoptr(GPtrArray) pieces = lw_packets_pieces(pool, set, pieces_most, &whole);

@@ -26,6 +26,6 @@ typedef struct {
  * and ports, and of its protocols and ICMP types; the packets beside an edge need not be outside of the set:
  * what each is to do the caller asks the sets. Each packet once in `out` (of LwHeader). The order is always
  * the same. */
-void lw_points_of(LwBddPool *pool, LwBdd set, guint pieces_most, const LwPointWishes *wishes, GArray *out,
+void lw_points_of(LwMddPool *pool, LwMdd set, guint pieces_most, const LwPointWishes *wishes, GArray *out,
                   LwPointCount *count);
 gboolean lw_points_equal(const LwHeader *a, const LwHeader *b);

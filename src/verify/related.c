@@ -91,7 +91,7 @@ static gboolean has_line_to(const LwStatic *proof, const LwZone *from, const LwZ
   const LwStaticRow *row = lw_static_row(proof, from, NULL);
   for (guint i = 0; row && i < row->intended->len; i++) {
     const LwIntended *one = row->intended->pdata[i];
-    if (one->to.kind == to->kind && one->to.index == to->index && one->may != LW_BDD_FALSE)
+    if (one->to.kind == to->kind && one->to.index == to->index && one->may != LW_MDD_FALSE)
       return TRUE;
   }
   return FALSE;

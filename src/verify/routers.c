@@ -25,7 +25,7 @@ typedef struct {
   const LwPlace *place;
 } Cell;
 
-static LwBdd number(const Cell *c, LwHeaderField field, guint value) {
+static LwMdd number(const Cell *c, LwHeaderField field, guint value) {
   return lw_packets_number(c->proof->pool, field, value, value);
 }
 
@@ -33,80 +33,80 @@ static gboolean is_at(const Cell *c, LwZoneKind kind) {
   return !c->place->elsewhere && c->place->zone.kind == kind;
 }
 
-static LwBdd led(const Cell *c, gboolean here) {
-  LwBdd set = LW_BDD_FALSE;
+static LwMdd led(const Cell *c, gboolean here) {
+  LwMdd set = LW_MDD_FALSE;
   for (guint i = 0; i < c->row->intended->len; i++) {
     const LwIntended *one = c->row->intended->pdata[i];
     if (one->led && (!here || (one->to.kind == c->place->zone.kind && one->to.index == c->place->zone.index)))
-      set = lw_bdd_or(c->proof->pool, set, one->may);
+      set = lw_mdd_or(c->proof->pool, set, one->may);
   }
   return set;
 }
 
-static LwBdd led_here(const Cell *c) {
-  return is_at(c, LW_ZONE_INTERNET) ? led(c, TRUE) : LW_BDD_FALSE;
+static LwMdd led_here(const Cell *c) {
+  return is_at(c, LW_ZONE_INTERNET) ? led(c, TRUE) : LW_MDD_FALSE;
 }
 
-static LwBdd led_elsewhere(const Cell *c) {
-  return is_at(c, LW_ZONE_ROUTER) ? led(c, FALSE) : LW_BDD_FALSE;
+static LwMdd led_elsewhere(const Cell *c) {
+  return is_at(c, LW_ZONE_ROUTER) ? led(c, FALSE) : LW_MDD_FALSE;
 }
 
-static LwBdd port_zero(const Cell *c) {
-  LwBddPool *pool = c->proof->pool;
-  LwBdd zero = lw_bdd_or(pool, number(c, LW_HEADER_DPORT, 0), number(c, LW_HEADER_SPORT, 0));
-  return lw_bdd_and(pool, zero,
-                    lw_bdd_or(pool, number(c, LW_HEADER_PROTO, 6), number(c, LW_HEADER_PROTO, 17)));
+static LwMdd port_zero(const Cell *c) {
+  LwMddPool *pool = c->proof->pool;
+  LwMdd zero = lw_mdd_or(pool, number(c, LW_HEADER_DPORT, 0), number(c, LW_HEADER_SPORT, 0));
+  return lw_mdd_and(pool, zero,
+                    lw_mdd_or(pool, number(c, LW_HEADER_PROTO, 6), number(c, LW_HEADER_PROTO, 17)));
 }
 
-static LwBdd dhcp_answers(const Cell *c) {
-  LwBddPool *pool = c->proof->pool;
+static LwMdd dhcp_answers(const Cell *c) {
+  LwMddPool *pool = c->proof->pool;
   if (c->row->zone.kind != LW_ZONE_INTERNET || c->row->zone.index != LW_NONE || !is_at(c, LW_ZONE_ROUTER))
-    return LW_BDD_FALSE;
-  LwBdd ports = lw_bdd_and(pool, number(c, LW_HEADER_SPORT, 67), number(c, LW_HEADER_DPORT, 68));
-  return lw_bdd_and(pool, ports, number(c, LW_HEADER_PROTO, 17));
+    return LW_MDD_FALSE;
+  LwMdd ports = lw_mdd_and(pool, number(c, LW_HEADER_SPORT, 67), number(c, LW_HEADER_DPORT, 68));
+  return lw_mdd_and(pool, ports, number(c, LW_HEADER_PROTO, 17));
 }
 
-static LwBdd last_of(const Cell *c, const LwPrefix *prefix) {
+static LwMdd last_of(const Cell *c, const LwPrefix *prefix) {
   LwRange range = lw_prefix_range(prefix);
   return range.last.family == 4 ? lw_packets_addr(c->proof->pool, LW_HEADER_DADDR, &range.last)
-                                : LW_BDD_FALSE;
+                                : LW_MDD_FALSE;
 }
 
-static LwBdd broadcast(const Cell *c) {
+static LwMdd broadcast(const Cell *c) {
   if (is_at(c, LW_ZONE_INTERNET))
     return last_of(c, &c->proof->facts->home_lan);
   return is_at(c, LW_ZONE_SEGMENT) ? last_of(c, &lw_lab_segment(c->proof->lab, c->place->zone.index)->subnet)
-                                   : LW_BDD_FALSE;
+                                   : LW_MDD_FALSE;
 }
 
-static LwBdd of_networks(const Cell *c) {
-  LwBdd set = LW_BDD_FALSE;
+static LwMdd of_networks(const Cell *c) {
+  LwMdd set = LW_MDD_FALSE;
   const LwLab *lab = c->proof->lab;
   for (guint i = 0; c->row->zone.kind == LW_ZONE_INTERNET && i < lab->host.networks->len; i++)
-    set = lw_bdd_or(c->proof->pool, set,
+    set = lw_mdd_or(c->proof->pool, set,
                     lw_packets_prefix(c->proof->pool, LW_HEADER_SADDR, &lw_lab_network(lab, i)->prefix));
   return set;
 }
 
 /* What an exit's end has as its own. */
-static LwBdd beside_the_end(const Cell *c) {
-  LwBddPool *pool = c->proof->pool;
+static LwMdd beside_the_end(const Cell *c) {
+  LwMddPool *pool = c->proof->pool;
   if (c->row->zone.kind != LW_ZONE_INTERNET || !is_at(c, LW_ZONE_SEGMENT))
-    return LW_BDD_FALSE;
-  LwBdd own = LW_BDD_FALSE;
+    return LW_MDD_FALSE;
+  LwMdd own = LW_MDD_FALSE;
   guint exit = c->row->zone.index;
   const GArray *addresses = exit == LW_NONE ? NULL : lw_lab_tunnel(c->proof->lab, exit)->wg.addresses;
   for (guint i = 0; addresses && i < addresses->len; i++)
-    own = lw_bdd_or(pool, own,
+    own = lw_mdd_or(pool, own,
                     lw_packets_addr(pool, LW_HEADER_DADDR, &g_array_index(addresses, LwPrefix, i).addr));
   if (exit == LW_NONE)
     own = c->proof->router_outside;
-  return lw_bdd_not(pool, own);
+  return lw_mdd_not(pool, own);
 }
 
 static const struct {
   gboolean more;
-  LwBdd (*set)(const Cell *cell);
+  LwMdd (*set)(const Cell *cell);
   const char *why;
 } reasons[] = {
     {TRUE, led_here,
@@ -144,18 +144,18 @@ static const LwStaticRow *same_row(const LwStatic *proof, const char *name) {
   return NULL;
 }
 
-static LwBdd reached_there(const LwStatic *proof, const LwStaticRow *row, const char *place) {
+static LwMdd reached_there(const LwStatic *proof, const LwStaticRow *row, const char *place) {
   for (guint i = 0; row && i < row->reached->len; i++) {
     const LwReached *reached = row->reached->pdata[i];
     g_autofree char *name = lw_static_place_name(proof->lab, &reached->place);
     if (g_str_equal(name, place))
       return reached->may;
   }
-  return LW_BDD_FALSE;
+  return LW_MDD_FALSE;
 }
 
-static void put(GPtrArray *out, const Cell *c, const char *place, gboolean more, LwBdd set, const char *why) {
-  if (set == LW_BDD_FALSE)
+static void put(GPtrArray *out, const Cell *c, const char *place, gboolean more, LwMdd set, const char *why) {
+  if (set == LW_MDD_FALSE)
     return;
   LwRouterDifference *d = g_new0(LwRouterDifference, 1);
   *d = (LwRouterDifference){g_strdup(c->row->name), g_strdup(place), more,
@@ -170,14 +170,14 @@ static void compare(const LwStatic *has, const LwStatic *lacks, gboolean more, G
     for (guint r = 0; r < row->reached->len; r++) {
       const LwReached *reached = row->reached->pdata[r];
       g_autofree char *place = lw_static_place_name(has->lab, &reached->place);
-      LwBdd left = lw_bdd_minus(has->pool, reached->may, reached_there(lacks, other, place));
+      LwMdd left = lw_mdd_minus(has->pool, reached->may, reached_there(lacks, other, place));
       Cell cell = {has, row, &reached->place};
-      for (guint n = 0; n < G_N_ELEMENTS(reasons) && left != LW_BDD_FALSE; n++) {
+      for (guint n = 0; n < G_N_ELEMENTS(reasons) && left != LW_MDD_FALSE; n++) {
         if (reasons[n].more != more)
           continue;
-        LwBdd explained = reasons[n].set(&cell);
-        put(out, &cell, place, more, lw_bdd_and(has->pool, left, explained), reasons[n].why);
-        left = lw_bdd_minus(has->pool, left, explained);
+        LwMdd explained = reasons[n].set(&cell);
+        put(out, &cell, place, more, lw_mdd_and(has->pool, left, explained), reasons[n].why);
+        left = lw_mdd_minus(has->pool, left, explained);
       }
       put(out, &cell, place, more, left, NULL);
     }

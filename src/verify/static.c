@@ -14,7 +14,7 @@ static void row_free(gpointer data) {
   g_free(row->name);
   g_clear_pointer(&row->intended, g_ptr_array_unref);
   g_ptr_array_unref(row->reached);
-  lw_bdd_stored_free(row->stored);
+  lw_mdd_stored_free(row->stored);
   g_free(row);
 }
 
@@ -41,7 +41,7 @@ static void go_by_bridge(const Prove *p, LwStaticRow *row) {
   g_autoptr(GPtrArray) arrivals =
       lw_reach_from(p->proof->reach, &start, row->packets, LW_CT_NEW, LW_REACH_MAY);
   for (guint i = 0; i < arrivals->len; i++)
-    row->by_bridge = lw_bdd_or(p->proof->pool, row->by_bridge, ((LwArrival *)arrivals->pdata[i])->packets);
+    row->by_bridge = lw_mdd_or(p->proof->pool, row->by_bridge, ((LwArrival *)arrivals->pdata[i])->packets);
 }
 
 static GPtrArray *sets_of(LwStaticRow *row) {
@@ -63,7 +63,7 @@ static GPtrArray *sets_of(LwStaticRow *row) {
 
 static void restore(const LwStatic *proof, LwStaticRow *row) {
   g_autoptr(GPtrArray) sets = sets_of(row);
-  lw_bdd_restore(proof->pool, row->stored, (LwBdd *const *)sets->pdata);
+  lw_mdd_restore(proof->pool, row->stored, (LwMdd *const *)sets->pdata);
 }
 
 void lw_static_row_begin(Prove *p, LwStaticRow *row) {
@@ -78,18 +78,18 @@ void lw_static_row_leave(Prove *p, LwStaticRow *row) {
   g_autoptr(GPtrArray) sets = sets_of(row);
   g_autoptr(GPtrArray) told = g_ptr_array_new();
   for (guint i = 0; row->stored && i < sets->len; i++)
-    *(LwBdd *)sets->pdata[i] = G_MAXUINT32; /* whoever looks at it now, by mistake, shall not get an answer */
+    *(LwMdd *)sets->pdata[i] = G_MAXUINT32; /* whoever looks at it now, by mistake, shall not get an answer */
   for (guint i = p->told_before; i < p->told->len; i++)
     g_ptr_array_add(told, &g_array_index(p->told, Told, i).set);
   for (guint i = p->violations_before; i < p->proof->violations->len; i++)
     g_ptr_array_add(told, &((LwStaticViolation *)p->proof->violations->pdata[i])->packets);
-  lw_reach_scratch_end(p->proof->reach, (LwBdd *const *)told->pdata, told->len);
+  lw_reach_scratch_end(p->proof->reach, (LwMdd *const *)told->pdata, told->len);
 }
 
 void lw_static_row_end(Prove *p, LwStaticRow *row) {
   g_autoptr(GPtrArray) sets = sets_of(row);
-  lw_bdd_stored_free(row->stored);
-  row->stored = lw_bdd_store(p->proof->pool, (LwBdd *const *)sets->pdata, sets->len);
+  lw_mdd_stored_free(row->stored);
+  row->stored = lw_mdd_store(p->proof->pool, (LwMdd *const *)sets->pdata, sets->len);
   lw_static_row_leave(p, row);
 }
 
@@ -97,7 +97,7 @@ const LwStaticRow *lw_static_look(const LwStatic *proof, guint index) {
   LwStaticRow *row = proof->rows->pdata[index];
   if (row->stored)
     restore(proof, row);
-  g_clear_pointer(&row->stored, lw_bdd_stored_free);
+  g_clear_pointer(&row->stored, lw_mdd_stored_free);
   return row;
 }
 
@@ -154,7 +154,7 @@ static void index_port(const Prove *p, const char *port, guint machine, guint ni
 static void index_nic(Prove *p, guint machine, guint nic) {
   const LwLab *lab = p->proof->lab;
   const LwFacts *facts = p->proof->facts;
-  LwBddPool *pool = p->proof->pool;
+  LwMddPool *pool = p->proof->pool;
   /* numbers were assigned: asking for a name gives none away */
   g_autofree char *port = lw_name_nic_port((LwFacts *)facts, lab, machine, nic);
   const char *other = lw_nic_other_port(lab, facts, machine, nic);
@@ -164,8 +164,8 @@ static void index_nic(Prove *p, guint machine, guint nic) {
   LwAddr address = lw_nic_address(lab, facts, machine, nic);
   if (!lw_addr_is_set(&address))
     return;
-  p->proof->machines = lw_bdd_or(pool, p->proof->machines, lw_packets_addr(pool, LW_HEADER_DADDR, &address));
-  p->machine_sources = lw_bdd_or(pool, p->machine_sources, lw_packets_addr(pool, LW_HEADER_SADDR, &address));
+  p->proof->machines = lw_mdd_or(pool, p->proof->machines, lw_packets_addr(pool, LW_HEADER_DADDR, &address));
+  p->machine_sources = lw_mdd_or(pool, p->machine_sources, lw_packets_addr(pool, LW_HEADER_SADDR, &address));
 }
 
 static void index_ports(Prove *p) {
@@ -205,26 +205,26 @@ static LwResourceSet *add_vacant_ports(Prove *p) {
 }
 
 /* The host's addresses, and what its links take for everybody's. */
-static LwBdd host_sources(const Prove *p) {
-  LwBddPool *pool = p->proof->pool;
-  LwBdd set = LW_BDD_FALSE;
+static LwMdd host_sources(const Prove *p) {
+  LwMddPool *pool = p->proof->pool;
+  LwMdd set = LW_MDD_FALSE;
   for (guint i = 0; i < p->world->list->len; i++) {
     const LwResource *r = p->world->list->pdata[i];
     if (r->kind != LW_RES_ADDRESS || (r->ns && *r->ns))
       continue;
     LwRange range = lw_prefix_range(&r->prefix);
-    set = lw_bdd_or(pool, set, lw_packets_addr(pool, LW_HEADER_SADDR, &r->prefix.addr));
+    set = lw_mdd_or(pool, set, lw_packets_addr(pool, LW_HEADER_SADDR, &r->prefix.addr));
     if (r->prefix.addr.family == 4)
-      set = lw_bdd_or(pool, set, lw_packets_addr(pool, LW_HEADER_SADDR, &range.last));
+      set = lw_mdd_or(pool, set, lw_packets_addr(pool, LW_HEADER_SADDR, &range.last));
   }
   return set;
 }
 
-LwBdd lw_static_far_destinations(LwBddPool *pool) {
-  LwBdd set = lw_packets_family(pool, 4);
+LwMdd lw_static_far_destinations(LwMddPool *pool) {
+  LwMdd set = lw_packets_family(pool, 4);
   LwPrefix special;
   for (guint i = 0; lw_intent_special(i, &special); i++)
-    set = lw_bdd_minus(pool, set, lw_packets_prefix(pool, LW_HEADER_DADDR, &special));
+    set = lw_mdd_minus(pool, set, lw_packets_prefix(pool, LW_HEADER_DADDR, &special));
   return set;
 }
 
@@ -271,14 +271,14 @@ static LwAddr address_of(const LwResourceSet *world, const char *ns, const char 
 /* Its rule for answers to WAN's DHCP client stands before all others, and whom they come from does not
  * matter: told, since no line of a file is to blame, and nothing else listens there. */
 static void tolerate(LwStatic *proof) {
-  LwBddPool *pool = proof->pool;
+  LwMddPool *pool = proof->pool;
   if (proof->lab->router.kind != LW_ROUTER_OPNSENSE || proof->facts->cells_stand_in ||
-      proof->router_outside == LW_BDD_FALSE)
+      proof->router_outside == LW_MDD_FALSE)
     return;
-  LwBdd ports = lw_bdd_and(pool, lw_packets_number(pool, LW_HEADER_SPORT, 67, 67),
+  LwMdd ports = lw_mdd_and(pool, lw_packets_number(pool, LW_HEADER_SPORT, 67, 67),
                            lw_packets_number(pool, LW_HEADER_DPORT, 68, 68));
   proof->tolerated =
-      lw_bdd_and(pool, lw_bdd_and(pool, ports, lw_packets_number(pool, LW_HEADER_PROTO, UDP, UDP)),
+      lw_mdd_and(pool, lw_mdd_and(pool, ports, lw_packets_number(pool, LW_HEADER_PROTO, UDP, UDP)),
                  proof->router_outside);
   g_ptr_array_add(
       proof->unknowns,
@@ -286,7 +286,7 @@ static void tolerate(LwStatic *proof) {
                "a rule of its own, whoever sends it; nothing but its DHCP client listens there"));
 }
 
-LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *facts,
+LwStatic *lw_static_prove(LwMddPool *pool, const LwLab *lab, const LwFacts *facts,
                           const LwResourceSet *world) {
   LwStatic *proof = g_new0(LwStatic, 1);
   proof->pool = pool;

@@ -18,7 +18,7 @@ typedef struct {
 /* All that gets to one place from one source, as it was sent. */
 typedef struct {
   LwPlace place;
-  LwBdd may, must;
+  LwMdd may, must;
 } LwReached;
 
 /* One source of packets: a row of the matrix. */
@@ -27,11 +27,11 @@ typedef struct {
   LwZone zone;
   LwStart start;
   guint machine, nic;  /* of a machine's port; else LW_NONE */
-  LwBdd packets;       /* what was let loose there: everything that can open a flow */
+  LwMdd packets;       /* what was let loose there: everything that can open a flow */
   GPtrArray *intended; /* of LwIntended* */
   GPtrArray *reached;  /* of LwReached* */
-  LwBdd by_bridge;     /* of a port: what gets anywhere when it is sent to the bridge itself */
-  LwBddStored
+  LwMdd by_bridge;     /* of a port: what gets anywhere when it is sent to the bridge itself */
+  LwMddStored
       *stored; /* the sets of the three above while nobody looks at them; NULL: they are in the pool */
 } LwStaticRow;
 
@@ -51,7 +51,7 @@ typedef struct {
   LwStaticKind kind;
   char *from, *to;
   LwStart start;
-  LwBdd packets; /* all of them, of the proof's pool */
+  LwMdd packets; /* all of them, of the proof's pool */
   LwHeader packet;
   LwProto proto; /* of the packet, in the model's words; ANY for others */
   char *reason;  /* what the file says of it */
@@ -61,7 +61,7 @@ typedef struct {
 } LwStaticViolation;
 
 struct LwStatic {
-  LwBddPool *pool;
+  LwMddPool *pool;
   LwResourceSet *world; /* what `reach` looks at: as it was given, and a port in each segment that has none */
   LwReach *reach;
   const LwLab *lab;
@@ -69,10 +69,10 @@ struct LwStatic {
   GPtrArray *rows;       /* of LwStaticRow* */
   GHashTable *by_zone;   /* what lw_static_rows_of() finds: of GArray* */
   GPtrArray *violations; /* of LwStaticViolation* */
-  LwBdd machines;        /* destinations that are machines' */
+  LwMdd machines;        /* destinations that are machines' */
   gboolean *has_link;    /* network behind the host -> something leads to it */
-  LwBdd router_outside;  /* destination: the router's own address in the home LAN; FALSE: not known */
-  LwBdd
+  LwMdd router_outside;  /* destination: the router's own address in the home LAN; FALSE: not known */
+  LwMdd
       tolerated; /* what an OPNsense lets in to that address by a rule of its own that no setting takes out */
   GPtrArray *unknowns; /* of char*: what could not be understood, taken in the safe direction */
 };
@@ -81,7 +81,7 @@ struct LwStatic {
  * Transfer full; the resources are shared. */
 LwResourceSet *lw_static_with_lease(const LwResourceSet *wanted, const LwFacts *facts);
 /* pool, lab, facts, world are borrowed and must outlive it. */
-LwStatic *lw_static_prove(LwBddPool *pool, const LwLab *lab, const LwFacts *facts,
+LwStatic *lw_static_prove(LwMddPool *pool, const LwLab *lab, const LwFacts *facts,
                           const LwResourceSet *world);
 void lw_static_free(LwStatic *proof);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwStatic, lw_static_free)

@@ -29,7 +29,7 @@ static gboolean six_passes(const LwStatic *proof, const LwStaticRow *row) {
     gboolean own_wire = !reached->place.elsewhere && reached->place.zone.kind == row->zone.kind &&
                         reached->place.zone.index == row->zone.index;
     /* what stays on its own wire is its own affair */
-    if (!own_wire && lw_bdd_intersects(proof->pool, reached->may, lw_packets_family(proof->pool, 6)))
+    if (!own_wire && lw_mdd_intersects(proof->pool, reached->may, lw_packets_family(proof->pool, 6)))
       return TRUE;
   }
   return FALSE;
@@ -57,9 +57,9 @@ static gboolean row_lets_pass(const LwStatic *proof, const LwStaticRow *row, con
   LwHeader packet = cell->generated ? cell->packet : lw_static_header(&cell->question);
   LwZone to = cell->question.to;
   if (cell->by_bridge) {
-    LwBdd asked = cell->family == 6 && !cell->generated ? lw_packets_family(proof->pool, 6)
+    LwMdd asked = cell->family == 6 && !cell->generated ? lw_packets_family(proof->pool, 6)
                                                         : lw_packets_of(proof->pool, &packet);
-    return lw_bdd_intersects(proof->pool, row->by_bridge, asked);
+    return lw_mdd_intersects(proof->pool, row->by_bridge, asked);
   }
   if (cell->family == 6 && !cell->generated)
     return six_passes(proof, row);
@@ -90,7 +90,7 @@ static gboolean is_of_another(const LwStatic *proof, const LwCell *cell, const L
 /* A short-lived machine that is not there when the static proof looks. */
 static gboolean is_to_a_probe(const LwCell *cell, const LwStatic *proof) {
   return cell->by_frame && !cell->by_bridge && cell->family == 4 &&
-         !lw_bdd_intersects(proof->pool, proof->machines,
+         !lw_mdd_intersects(proof->pool, proof->machines,
                             lw_packets_addr(proof->pool, LW_HEADER_DADDR, &cell->question.destination));
 }
 

@@ -9,8 +9,8 @@
  * -------------------------------------------------------------------------------------------------- */
 
 /* By names: the two may be of different files, where a segment has another number. */
-static LwBdd reached_in(const LwStatic *proof, const char *row_name, const char *place) {
-  LwBdd set = LW_BDD_FALSE;
+static LwMdd reached_in(const LwStatic *proof, const char *row_name, const char *place) {
+  LwMdd set = LW_MDD_FALSE;
   for (guint i = 0; i < proof->rows->len; i++) {
     if (!g_str_equal(((LwStaticRow *)proof->rows->pdata[i])->name, row_name))
       continue;
@@ -19,7 +19,7 @@ static LwBdd reached_in(const LwStatic *proof, const char *row_name, const char 
       const LwReached *reached = row->reached->pdata[r];
       g_autofree char *name = lw_static_place_name(proof->lab, &reached->place);
       if (g_str_equal(name, place))
-        set = lw_bdd_or(proof->pool, set, reached->may);
+        set = lw_mdd_or(proof->pool, set, reached->may);
     }
   }
   return set;
@@ -30,26 +30,26 @@ static gboolean covered_by_segment(const LwStaticRow *row) {
 }
 
 /* All of the internet is one word, not ten ranges. */
-static char *gained_text(const LwStatic *proof, const LwPlace *place, LwBdd set) {
-  LwBddPool *pool = proof->pool;
-  LwBdd web = lw_bdd_and(pool, lw_packets_number(pool, LW_HEADER_PROTO, 6, 6),
+static char *gained_text(const LwStatic *proof, const LwPlace *place, LwMdd set) {
+  LwMddPool *pool = proof->pool;
+  LwMdd web = lw_mdd_and(pool, lw_packets_number(pool, LW_HEADER_PROTO, 6, 6),
                          lw_packets_number(pool, LW_HEADER_DPORT, 443, 443));
-  LwBdd far =
-      lw_bdd_and(pool, lw_static_far_destinations(pool), lw_bdd_and(pool, web, lw_intent_opening(pool)));
-  LwBdd sources = lw_bdd_and(pool, set, far);
+  LwMdd far =
+      lw_mdd_and(pool, lw_static_far_destinations(pool), lw_mdd_and(pool, web, lw_intent_opening(pool)));
+  LwMdd sources = lw_mdd_and(pool, set, far);
   const LwHeaderField fields[] = {LW_HEADER_DADDR,     LW_HEADER_PROTO,     LW_HEADER_DPORT,
                                   LW_HEADER_ICMP_TYPE, LW_HEADER_ICMP_CODE, LW_HEADER_TCP_FLAGS,
                                   LW_HEADER_SPORT};
   for (guint i = 0; i < G_N_ELEMENTS(fields); i++)
     sources = lw_packets_forget(pool, sources, fields[i]);
-  if (place->elsewhere || place->zone.kind != LW_ZONE_INTERNET || sources == LW_BDD_FALSE)
+  if (place->elsewhere || place->zone.kind != LW_ZONE_INTERNET || sources == LW_MDD_FALSE)
     return lw_static_pieces_text(pool, set);
-  LwBdd rest = lw_bdd_minus(pool, set, lw_bdd_and(pool, sources, lw_static_far_destinations(pool)));
+  LwMdd rest = lw_mdd_minus(pool, set, lw_mdd_and(pool, sources, lw_static_far_destinations(pool)));
   g_autofree char *who = lw_static_pieces_text(pool, sources);
   char *arrow = strstr(who, " -> ");
   if (arrow)
     *arrow = '\0';
-  g_autofree char *more = rest == LW_BDD_FALSE ? NULL : lw_static_pieces_text(pool, rest);
+  g_autofree char *more = rest == LW_MDD_FALSE ? NULL : lw_static_pieces_text(pool, rest);
   return g_strdup_printf("%s to the internet%s%s", who, more ? "; " : "", more ? more : "");
 }
 
@@ -60,8 +60,8 @@ GPtrArray *lw_static_gained(const LwStatic *from, const LwStatic *to) {
     for (guint r = 0; !covered_by_segment(row) && r < row->reached->len; r++) {
       const LwReached *reached = row->reached->pdata[r];
       g_autofree char *name = lw_static_place_name(to->lab, &reached->place);
-      LwBdd gained = lw_bdd_minus(to->pool, reached->may, reached_in(from, row->name, name));
-      if (gained == LW_BDD_FALSE)
+      LwMdd gained = lw_mdd_minus(to->pool, reached->may, reached_in(from, row->name, name));
+      if (gained == LW_MDD_FALSE)
         continue;
       g_autofree char *pieces = gained_text(to, &reached->place, gained);
       g_ptr_array_add(lines, g_strdup_printf("%s -> %s: %s", row->name, name, pieces));

@@ -8,18 +8,18 @@ typedef struct {
   const LwStaticRow *row;
   LwStaticKind kind;
   LwPlace place;
-  LwBdd set;
+  LwMdd set;
 } Told;
 
 typedef struct {
   LwStatic *proof;
   const LwResourceSet *world;
   const char *router;
-  LwBdd opening;
+  LwMdd opening;
   LwIntentBasis basis;
-  LwBdd far;                 /* destinations that are public */
-  LwBdd machine_sources;     /* addresses in use */
-  LwBdd host_sources;        /* the host's own addresses, as sources */
+  LwMdd far;                 /* destinations that are public */
+  LwMdd machine_sources;     /* addresses in use */
+  LwMdd host_sources;        /* the host's own addresses, as sources */
   GHashTable *nic_of_port;   /* the host's port -> guint[2]: machine, nic */
   GHashTable *plugged;       /* machine * 64 + nic, where its port is there */
   gboolean *has_port;        /* segment -> somebody is plugged in, or could be: see add_vacant_ports() */
@@ -57,7 +57,7 @@ const GArray *lw_static_rows_of(const LwStatic *proof, const LwZone *zone);
 /* What may and must get where from the row, by the file alone: fills in `intended`. */
 void lw_static_intend(const Prove *p, LwStaticRow *row);
 /* Sources that the NIC has, or may claim. */
-LwBdd lw_static_own_sources(const Prove *p, guint machine, guint nic);
+LwMdd lw_static_own_sources(const Prove *p, guint machine, guint nic);
 LwIntended *lw_static_intended_at(const LwStaticRow *row, const LwZone *zone); /* nullable */
 /* The link of the host that leads to a network behind it; nullable. */
 const char *lw_static_link_of_network(const Prove *p, const LwPrefix *prefix);
@@ -69,17 +69,17 @@ void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrA
                              const LwPassages *passages);
 void lw_static_judge_others(const Prove *p, LwStaticRow *row);
 void lw_static_judge(const Prove *p, const LwStaticRow *row, LwStaticKind kind, const LwPlace *place,
-                     LwBdd set);
+                     LwMdd set);
 /* May these packets arrive there, translated like this? */
-LwBdd lw_static_may_arrive(const LwStaticRow *row, const LwPlace *place, const LwRewrite *rewrite,
-                           LwBddPool *pool);
+LwMdd lw_static_may_arrive(const LwStaticRow *row, const LwPlace *place, const LwRewrite *rewrite,
+                           LwMddPool *pool);
 gboolean lw_static_stops(const LwStep *step);
 /* Whether what gets from the row to that place is lanward's affair. */
 gboolean lw_static_is_judged(const LwStaticRow *row, const LwPlace *place);
 /* By an exit: what may go there as part of some open flow of its source. */
-LwBdd lw_static_flow_sources(const Prove *p, const LwStaticRow *row, const LwPlace *exit);
+LwMdd lw_static_flow_sources(const Prove *p, const LwStaticRow *row, const LwPlace *exit);
 /* The first few pieces of a set, for people. Transfer full. */
-char *lw_static_pieces_text(LwBddPool *pool, LwBdd set);
+char *lw_static_pieces_text(LwMddPool *pool, LwMdd set);
 
 /* --- static_lost.c: each tunnel lost, one after the other */
 void lw_static_judge_lost_tunnels(Prove *p);
@@ -89,7 +89,7 @@ void lw_static_judge_lost_tunnels(Prove *p);
 void lw_static_note_pairs(const Prove *p, const LwStaticRow *row);
 void lw_static_judge_related(Prove *p);
 /* ICMP and ICMPv6 errors: of what connection tracking asks whether it belongs to a flow. */
-LwBdd lw_static_errors(LwBddPool *pool);
+LwMdd lw_static_errors(LwMddPool *pool);
 
 /* --- static.c */
 /* Begins scratch, with the sets of a row that were put aside; ends it, and puts them aside. */
@@ -97,4 +97,4 @@ void lw_static_row_begin(Prove *p, LwStaticRow *row);
 void lw_static_row_end(Prove *p, LwStaticRow *row);
 /* Ends it where they were put aside before, and none has changed. */
 void lw_static_row_leave(Prove *p, LwStaticRow *row);
-LwBdd lw_static_far_destinations(LwBddPool *pool);
+LwMdd lw_static_far_destinations(LwMddPool *pool);

@@ -24,7 +24,7 @@ static LwProto proto_of(guint8 number) {
   }
 }
 
-char *lw_static_pieces_text(LwBddPool *pool, LwBdd set) {
+char *lw_static_pieces_text(LwMddPool *pool, LwMdd set) {
   gboolean whole;
   g_autoptr(GPtrArray) pieces = lw_packets_pieces(pool, set, PIECES_SHOWN, &whole);
   GString *text = g_string_new(NULL);
@@ -39,7 +39,7 @@ char *lw_static_pieces_text(LwBddPool *pool, LwBdd set) {
 
 /* IPv6 addresses that a host can have: the first of a range is nobody's, or the router's own to any of them.
  */
-static void make_plain6(LwBddPool *pool, LwBdd set, LwHeader *packet) {
+static void make_plain6(LwMddPool *pool, LwMdd set, LwHeader *packet) {
   LwHeader plain = *packet;
   if (packet->source.family != 6)
     return;
@@ -52,14 +52,14 @@ static void make_plain6(LwBddPool *pool, LwBdd set, LwHeader *packet) {
 }
 
 /* Packets that a reader knows: pings, TCP, the segment's machines, addresses that are in use. */
-static gboolean pick(const Prove *p, const LwStaticRow *row, const LwPlace *place, LwBdd set, LwHeader *out) {
-  LwBddPool *pool = p->proof->pool;
-  LwBdd wishes[10] = {0};
+static gboolean pick(const Prove *p, const LwStaticRow *row, const LwPlace *place, LwMdd set, LwHeader *out) {
+  LwMddPool *pool = p->proof->pool;
+  LwMdd wishes[10] = {0};
   guint count = 0;
   if (!place->elsewhere && place->zone.kind == LW_ZONE_SEGMENT) {
-    LwBdd there =
+    LwMdd there =
         lw_packets_prefix(pool, LW_HEADER_DADDR, &lw_lab_segment(p->proof->lab, place->zone.index)->subnet);
-    wishes[count++] = lw_bdd_and(pool, there, p->proof->machines);
+    wishes[count++] = lw_mdd_and(pool, there, p->proof->machines);
     wishes[count++] = there;
   }
   if (row->machine != LW_NONE)
@@ -133,7 +133,7 @@ static char *deciding_text(const Prove *p, const LwStart *start, const LwHeader 
 }
 
 static void violate(const Prove *p, const LwStaticRow *row, LwStaticKind kind, const LwPlace *place,
-                    LwBdd set) {
+                    LwMdd set) {
   LwStaticViolation *v = g_new0(LwStaticViolation, 1);
   v->kind = kind;
   v->start = row->start;
@@ -167,9 +167,9 @@ gboolean lw_static_is_judged(const LwStaticRow *row, const LwPlace *place) {
 }
 
 /* May these packets arrive there, translated like this? */
-LwBdd lw_static_may_arrive(const LwStaticRow *row, const LwPlace *place, const LwRewrite *rewrite,
-                           LwBddPool *pool) {
-  LwBdd may = LW_BDD_FALSE;
+LwMdd lw_static_may_arrive(const LwStaticRow *row, const LwPlace *place, const LwRewrite *rewrite,
+                           LwMddPool *pool) {
+  LwMdd may = LW_MDD_FALSE;
   gboolean translated = lw_addr_is_set(&rewrite->destination) && !place->elsewhere &&
                         (place->zone.kind == LW_ZONE_SEGMENT || place->zone.kind == LW_ZONE_INTERNET);
   for (guint i = 0; !place->elsewhere && i < row->intended->len; i++) {
@@ -181,7 +181,7 @@ LwBdd lw_static_may_arrive(const LwStaticRow *row, const LwPlace *place, const L
         !(lw_addr_equal(&one->destination, &rewrite->destination) &&
           (one->dport ? rewrite->has_dport && rewrite->dport == one->dport : !rewrite->has_dport)))
       continue;
-    may = lw_bdd_or(pool, may, one->may);
+    may = lw_mdd_or(pool, may, one->may);
   }
   return may;
 }
@@ -212,33 +212,33 @@ static gboolean leaves_unmasked(const Prove *p, const LwStaticRow *row, const Lw
 }
 
 /* The first row of the segment tells of all; a machine's row only of what that one did not. */
-static LwBdd told_of(const Prove *p, const LwStaticRow *row, LwStaticKind kind, const LwPlace *place,
-                     LwBdd set) {
-  LwBddPool *pool = p->proof->pool;
-  LwBdd fresh = set;
+static LwMdd told_of(const Prove *p, const LwStaticRow *row, LwStaticKind kind, const LwPlace *place,
+                     LwMdd set) {
+  LwMddPool *pool = p->proof->pool;
+  LwMdd fresh = set;
   for (guint i = 0; i < p->told->len; i++) {
     const Told *known = &g_array_index(p->told, Told, i);
     if (known->kind == kind && lw_static_place_equal(&known->place, place) &&
         known->row->zone.kind == row->zone.kind && known->row->zone.index == row->zone.index)
-      fresh = lw_bdd_minus(pool, fresh, known->set);
+      fresh = lw_mdd_minus(pool, fresh, known->set);
   }
   Told one = {row, kind, *place, set};
-  if (fresh != LW_BDD_FALSE)
+  if (fresh != LW_MDD_FALSE)
     g_array_append_val(p->told, one);
   return fresh;
 }
 
 void lw_static_judge(const Prove *p, const LwStaticRow *row, LwStaticKind kind, const LwPlace *place,
-                     LwBdd set) {
-  if (set == LW_BDD_FALSE)
+                     LwMdd set) {
+  if (set == LW_MDD_FALSE)
     return;
-  LwBdd fresh = told_of(p, row, kind, place, set);
-  if (fresh != LW_BDD_FALSE)
+  LwMdd fresh = told_of(p, row, kind, place, set);
+  if (fresh != LW_MDD_FALSE)
     violate(p, row, kind, place, fresh);
 }
 
 void lw_static_judge_arrivals(const Prove *p, LwStaticRow *row, const GPtrArray *arrivals) {
-  LwBddPool *pool = p->proof->pool;
+  LwMddPool *pool = p->proof->pool;
   for (guint i = 0; i < arrivals->len; i++) {
     const LwArrival *arrival = arrivals->pdata[i];
     LwPlace place = lw_static_place_of(p, arrival);
@@ -246,12 +246,12 @@ void lw_static_judge_arrivals(const Prove *p, LwStaticRow *row, const GPtrArray 
       continue; /* judged by what was reached */
     if (!lw_static_is_judged(row, &place))
       continue;
-    LwBdd may = lw_static_may_arrive(row, &place, &arrival->rewrite, pool);
+    LwMdd may = lw_static_may_arrive(row, &place, &arrival->rewrite, pool);
     if (!place.elsewhere && place.zone.kind == LW_ZONE_ROUTER)
-      may = lw_bdd_or(pool, may, p->proof->tolerated);
-    lw_static_judge(p, row, LW_STATIC_OPEN, &place, lw_bdd_minus(pool, arrival->packets, may));
+      may = lw_mdd_or(pool, may, p->proof->tolerated);
+    lw_static_judge(p, row, LW_STATIC_OPEN, &place, lw_mdd_minus(pool, arrival->packets, may));
     if (leaves_unmasked(p, row, &place, &arrival->rewrite))
-      lw_static_judge(p, row, LW_STATIC_UNMASKED, &place, lw_bdd_and(pool, arrival->packets, may));
+      lw_static_judge(p, row, LW_STATIC_UNMASKED, &place, lw_mdd_and(pool, arrival->packets, may));
   }
   for (guint i = 0; i < row->reached->len; i++) {
     const LwReached *reached = row->reached->pdata[i];
@@ -260,7 +260,7 @@ void lw_static_judge_arrivals(const Prove *p, LwStaticRow *row, const GPtrArray 
     if ((network || lw_static_is_behind_host(&reached->place)) && lw_static_is_judged(row, &reached->place))
       lw_static_judge(
           p, row, LW_STATIC_OPEN, &reached->place,
-          lw_bdd_minus(pool, reached->may, lw_static_may_arrive(row, &reached->place, &plain, pool)));
+          lw_mdd_minus(pool, reached->may, lw_static_may_arrive(row, &reached->place, &plain, pool)));
   }
 }
 
@@ -273,8 +273,8 @@ static gboolean can_be_there(const Prove *p, const LwZone *zone) {
   return lw_static_link_of_network(p, &prefix) != NULL;
 }
 
-static LwBdd arrived_as(const Prove *p, const GPtrArray *arrivals, const LwIntended *wanted) {
-  LwBdd set = LW_BDD_FALSE;
+static LwMdd arrived_as(const Prove *p, const GPtrArray *arrivals, const LwIntended *wanted) {
+  LwMdd set = LW_MDD_FALSE;
   for (guint i = 0; i < arrivals->len; i++) {
     const LwArrival *arrival = arrivals->pdata[i];
     LwPlace place = lw_static_place_of(p, arrival);
@@ -283,38 +283,38 @@ static LwBdd arrived_as(const Prove *p, const GPtrArray *arrivals, const LwInten
     if (lw_addr_is_set(&wanted->destination) &&
         !lw_addr_equal(&wanted->destination, &arrival->rewrite.destination))
       continue;
-    set = lw_bdd_or(p->proof->pool, set, arrival->packets);
+    set = lw_mdd_or(p->proof->pool, set, arrival->packets);
   }
   return set;
 }
 
 /* Queries that were led to a resolver, where they may be. */
-static LwBdd led_by(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals) {
-  LwBddPool *pool = p->proof->pool;
-  LwBdd set = LW_BDD_FALSE;
+static LwMdd led_by(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals) {
+  LwMddPool *pool = p->proof->pool;
+  LwMdd set = LW_MDD_FALSE;
   for (guint i = 0; i < row->intended->len; i++) {
     const LwIntended *one = row->intended->pdata[i];
     if (one->led)
-      set = lw_bdd_or(pool, set, lw_bdd_and(pool, one->may, arrived_as(p, arrivals, one)));
+      set = lw_mdd_or(pool, set, lw_mdd_and(pool, one->may, arrived_as(p, arrivals, one)));
   }
   return set;
 }
 
 void lw_static_judge_promises(const Prove *p, LwStaticRow *row, const GPtrArray *arrivals) {
-  LwBddPool *pool = p->proof->pool;
+  LwMddPool *pool = p->proof->pool;
   for (guint i = 0; i < row->intended->len; i++) {
     const LwIntended *wanted = row->intended->pdata[i];
-    if (wanted->must == LW_BDD_FALSE || !can_be_there(p, &wanted->to))
+    if (wanted->must == LW_MDD_FALSE || !can_be_there(p, &wanted->to))
       continue;
     LwPlace place = {.zone = wanted->to};
-    LwBdd got = arrived_as(p, arrivals, wanted);
+    LwMdd got = arrived_as(p, arrivals, wanted);
     if (wanted->to.kind == LW_ZONE_NETWORK || wanted->to.kind == LW_ZONE_HOST)
       got = lw_static_reached_at(row, &place)->must;
     if (wanted->to.kind == LW_ZONE_SEGMENT && !p->has_port[wanted->to.index])
       continue; /* nobody is plugged in there */
     if (wanted->to.kind == LW_ZONE_ROUTER)
-      got = lw_bdd_or(pool, got, led_by(p, row, arrivals));
-    lw_static_judge(p, row, LW_STATIC_CLOSED, &place, lw_bdd_minus(pool, wanted->must, got));
+      got = lw_mdd_or(pool, got, led_by(p, row, arrivals));
+    lw_static_judge(p, row, LW_STATIC_CLOSED, &place, lw_mdd_minus(pool, wanted->must, got));
   }
 }
 
@@ -322,20 +322,20 @@ void lw_static_judge_promises(const Prove *p, LwStaticRow *row, const GPtrArray 
  * places, not by their packets. */
 void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrArray *arrivals,
                              const LwPassages *passages) {
-  LwBddPool *pool = p->proof->pool;
+  LwMddPool *pool = p->proof->pool;
   for (guint i = 0; i < arrivals->len; i++) {
     const LwArrival *arrival = arrivals->pdata[i];
     LwPlace place = lw_static_place_of(p, arrival);
-    LwBdd must = LW_BDD_FALSE;
+    LwMdd must = LW_MDD_FALSE;
     for (guint w = 0; w < row->intended->len; w++) {
       const LwIntended *wanted = row->intended->pdata[w];
       if (!place.elsewhere && wanted->to.kind == place.zone.kind && wanted->to.index == place.zone.index)
-        must = lw_bdd_or(pool, must, wanted->must);
+        must = lw_mdd_or(pool, must, wanted->must);
     }
-    LwBdd set = lw_bdd_and(pool, must, arrival->packets);
+    LwMdd set = lw_mdd_and(pool, must, arrival->packets);
     LwHeader packet;
     g_autoptr(GPtrArray) steps = NULL;
-    if (set == LW_BDD_FALSE || !pick(p, row, &place, set, &packet) ||
+    if (set == LW_MDD_FALSE || !pick(p, row, &place, set, &packet) ||
         lw_reach_answer(p->proof->reach, passages, i, &packet, &steps))
       continue;
     guint before = p->proof->violations->len;
@@ -354,55 +354,55 @@ void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrA
 /* ICMPv6 within IPv4 is nothing: where any protocol may go it may. (Connection tracking opens no flow for
  * it.)
  */
-static LwBdd misplaced_icmp(LwBddPool *pool, LwBdd may) {
-  LwBdd any = lw_bdd_and(pool, may, lw_packets_number(pool, LW_HEADER_PROTO, 253, 253));
-  any = lw_bdd_and(pool, any, lw_packets_family(pool, 4));
-  return lw_bdd_and(pool, lw_packets_forget(pool, any, LW_HEADER_PROTO),
+static LwMdd misplaced_icmp(LwMddPool *pool, LwMdd may) {
+  LwMdd any = lw_mdd_and(pool, may, lw_packets_number(pool, LW_HEADER_PROTO, 253, 253));
+  any = lw_mdd_and(pool, any, lw_packets_family(pool, 4));
+  return lw_mdd_and(pool, lw_packets_forget(pool, any, LW_HEADER_PROTO),
                     lw_packets_number(pool, LW_HEADER_PROTO, 58, 58));
 }
 
 /* All destinations of the internet for a source that has any of them there, else just those that it has. */
-static LwBdd flow_sources(const Prove *p, LwBdd may) {
-  LwBddPool *pool = p->proof->pool;
-  LwBdd flows = may;
+static LwMdd flow_sources(const Prove *p, LwMdd may) {
+  LwMddPool *pool = p->proof->pool;
+  LwMdd flows = may;
   const LwHeaderField free_fields[] = {LW_HEADER_PROTO, LW_HEADER_DPORT, LW_HEADER_SPORT,
                                        LW_HEADER_ICMP_CODE};
   for (guint i = 0; i < G_N_ELEMENTS(free_fields); i++)
     flows = lw_packets_forget(pool, flows, free_fields[i]);
-  LwBdd far = lw_packets_forget(pool, lw_bdd_and(pool, flows, p->far), LW_HEADER_DADDR);
-  return lw_bdd_or(pool, flows, far);
+  LwMdd far = lw_packets_forget(pool, lw_mdd_and(pool, flows, p->far), LW_HEADER_DADDR);
+  return lw_mdd_or(pool, flows, far);
 }
 
-static LwBdd going_on(const LwStaticRow *row, const LwPlace *place) {
+static LwMdd going_on(const LwStaticRow *row, const LwPlace *place) {
   const LwIntended *wanted = lw_static_intended_at(row, &place->zone);
-  return wanted ? wanted->going_on : LW_BDD_FALSE;
+  return wanted ? wanted->going_on : LW_MDD_FALSE;
 }
 
-static LwBdd may_in_any_state(const LwStaticRow *row, const LwPlace *place, const LwRewrite *rewrite,
-                              LwBddPool *pool) {
-  LwBdd may = lw_static_may_arrive(row, place, rewrite, pool);
+static LwMdd may_in_any_state(const LwStaticRow *row, const LwPlace *place, const LwRewrite *rewrite,
+                              LwMddPool *pool) {
+  LwMdd may = lw_static_may_arrive(row, place, rewrite, pool);
   may = lw_packets_forget(pool, lw_packets_forget(pool, may, LW_HEADER_TCP_FLAGS), LW_HEADER_ICMP_TYPE);
-  return lw_bdd_or(pool, may, misplaced_icmp(pool, may));
+  return lw_mdd_or(pool, may, misplaced_icmp(pool, may));
 }
 
-LwBdd lw_static_flow_sources(const Prove *p, const LwStaticRow *row, const LwPlace *exit) {
+LwMdd lw_static_flow_sources(const Prove *p, const LwStaticRow *row, const LwPlace *exit) {
   static const LwRewrite as_sent = {0};
-  LwBddPool *pool = p->proof->pool;
-  LwBdd may = may_in_any_state(row, exit, &as_sent, pool);
-  return flow_sources(p, lw_bdd_or(pool, may, going_on(row, exit)));
+  LwMddPool *pool = p->proof->pool;
+  LwMdd may = may_in_any_state(row, exit, &as_sent, pool);
+  return flow_sources(p, lw_mdd_or(pool, may, going_on(row, exit)));
 }
 
 /* Packets of no new flow: an open one that goes on (established), or none at all (invalid). By an exit may go
  * what has some flow by it; elsewhere the invalid may go where a new one may. */
 void lw_static_judge_others(const Prove *p, LwStaticRow *row) {
-  LwBddPool *pool = p->proof->pool;
+  LwMddPool *pool = p->proof->pool;
   const struct {
     LwCtState state;
     LwStaticKind kind;
   } runs[] = {{LW_CT_ESTABLISHED, LW_STATIC_LEAK}, {LW_CT_INVALID, LW_STATIC_STRAY}};
   for (guint r = 0; r < G_N_ELEMENTS(runs); r++) {
     g_autoptr(GPtrArray) arrivals =
-        lw_reach_from(p->proof->reach, &row->start, LW_BDD_TRUE, runs[r].state, LW_REACH_MAY);
+        lw_reach_from(p->proof->reach, &row->start, LW_MDD_TRUE, runs[r].state, LW_REACH_MAY);
     for (guint i = 0; i < arrivals->len; i++) {
       const LwArrival *arrival = arrivals->pdata[i];
       LwPlace place = lw_static_place_of(p, arrival);
@@ -410,10 +410,10 @@ void lw_static_judge_others(const Prove *p, LwStaticRow *row) {
       gboolean to_lab = !place.elsewhere && place.zone.kind == LW_ZONE_SEGMENT;
       if (!exit && !(to_lab && runs[r].state == LW_CT_INVALID))
         continue;
-      LwBdd may = may_in_any_state(row, &place, &arrival->rewrite, pool);
+      LwMdd may = may_in_any_state(row, &place, &arrival->rewrite, pool);
       if (exit)
-        may = flow_sources(p, lw_bdd_or(pool, may, going_on(row, &place)));
-      lw_static_judge(p, row, runs[r].kind, &place, lw_bdd_minus(pool, arrival->packets, may));
+        may = flow_sources(p, lw_mdd_or(pool, may, going_on(row, &place)));
+      lw_static_judge(p, row, runs[r].kind, &place, lw_mdd_minus(pool, arrival->packets, may));
     }
   }
 }

@@ -6,12 +6,12 @@
 #include "policy/names.h"
 
 /* What goes by the tunnel now, as it is sent. FALSE: nothing of this source. */
-static LwBdd carried(const Prove *p, const LwStaticRow *row, guint tunnel) {
-  LwBdd set = LW_BDD_FALSE;
+static LwMdd carried(const Prove *p, const LwStaticRow *row, guint tunnel) {
+  LwMdd set = LW_MDD_FALSE;
   for (guint i = 0; i < row->intended->len; i++) {
     const LwIntended *one = row->intended->pdata[i];
     if (one->to.kind == LW_ZONE_INTERNET && one->to.index == tunnel)
-      set = lw_bdd_or(p->proof->pool, set, one->may);
+      set = lw_mdd_or(p->proof->pool, set, one->may);
   }
   return set;
 }
@@ -41,19 +41,19 @@ static char *what_is_left(const Prove *p, const LwStart *start, const LwHeader *
   return g_string_free(text, FALSE);
 }
 
-static void judge_one(const Prove *p, const LwStaticRow *row, guint tunnel, LwBdd set) {
-  LwBddPool *pool = p->proof->pool;
-  LwBdd unrefused;
+static void judge_one(const Prove *p, const LwStaticRow *row, guint tunnel, LwMdd set) {
+  LwMddPool *pool = p->proof->pool;
+  LwMdd unrefused;
   LwPlace exit = {.zone = {LW_ZONE_INTERNET, tunnel}};
   g_autoptr(GPtrArray) arrivals = lw_reach_unrefused(p->proof->reach, &row->start, set, &unrefused);
   for (guint i = 0; i < arrivals->len; i++) {
     const LwArrival *arrival = arrivals->pdata[i];
     LwPlace place = lw_static_place_of(p, arrival);
-    LwBdd may = lw_static_may_arrive(row, &place, &arrival->rewrite, pool);
-    lw_static_judge(p, row, LW_STATIC_FALLBACK, &place, lw_bdd_minus(pool, arrival->packets, may));
+    LwMdd may = lw_static_may_arrive(row, &place, &arrival->rewrite, pool);
+    lw_static_judge(p, row, LW_STATIC_FALLBACK, &place, lw_mdd_minus(pool, arrival->packets, may));
   }
   guint before = p->proof->violations->len;
-  lw_static_judge(p, row, LW_STATIC_BARE, &exit, lw_bdd_and(pool, unrefused, set));
+  lw_static_judge(p, row, LW_STATIC_BARE, &exit, lw_mdd_and(pool, unrefused, set));
   if (p->proof->violations->len == before)
     return;
   LwStaticViolation *v = p->proof->violations->pdata[before];
@@ -72,8 +72,8 @@ void lw_static_judge_lost_tunnels(Prove *p) {
       if (row->zone.kind != LW_ZONE_SEGMENT || row->machine != LW_NONE || !*row->start.ns || !uses(row, t))
         continue;
       lw_static_row_begin(p, row);
-      LwBdd set = carried(p, row, t);
-      if (set != LW_BDD_FALSE)
+      LwMdd set = carried(p, row, t);
+      if (set != LW_MDD_FALSE)
         judge_one(p, row, t, set);
       lw_static_row_leave(p, row);
     }

@@ -128,24 +128,24 @@ LwReached *lw_static_reached_at(LwStaticRow *row, const LwPlace *place) {
 
 /* Behind the host are networks, each a place of its own, told apart by the destination; the host's own
  * addresses in them are part of them. */
-static void reach_elsewhere(const Prove *p, LwStaticRow *row, const LwPlace *place, LwBdd packets,
+static void reach_elsewhere(const Prove *p, LwStaticRow *row, const LwPlace *place, LwMdd packets,
                             gboolean must) {
-  LwBddPool *pool = p->proof->pool;
+  LwMddPool *pool = p->proof->pool;
   const LwLab *lab = p->proof->lab;
   for (guint i = 0; i <= lab->host.networks->len; i++) {
     gboolean rest = i == lab->host.networks->len;
     LwPlace network = in_zone(LW_ZONE_NETWORK, i);
-    LwBdd part = packets;
+    LwMdd part = packets;
     if (!rest) {
       LwPrefix prefix = lw_lab_network(lab, i)->prefix;
-      part = lw_bdd_and(pool, packets, lw_packets_prefix(pool, LW_HEADER_DADDR, &prefix));
+      part = lw_mdd_and(pool, packets, lw_packets_prefix(pool, LW_HEADER_DADDR, &prefix));
     }
-    if (part == LW_BDD_FALSE)
+    if (part == LW_MDD_FALSE)
       continue;
     LwReached *reached = lw_static_reached_at(row, rest ? place : &network);
-    LwBdd *side = must ? &reached->must : &reached->may;
-    *side = lw_bdd_or(pool, *side, part);
-    packets = lw_bdd_minus(pool, packets, part);
+    LwMdd *side = must ? &reached->must : &reached->may;
+    *side = lw_mdd_or(pool, *side, part);
+    packets = lw_mdd_minus(pool, packets, part);
   }
 }
 
@@ -160,6 +160,6 @@ void lw_static_note_arrival(const Prove *p, LwStaticRow *row, const LwArrival *a
     return;
   }
   LwReached *reached = lw_static_reached_at(row, &place);
-  LwBdd *side = must ? &reached->must : &reached->may;
-  *side = lw_bdd_or(p->proof->pool, *side, arrival->packets);
+  LwMdd *side = must ? &reached->must : &reached->may;
+  *side = lw_mdd_or(p->proof->pool, *side, arrival->packets);
 }

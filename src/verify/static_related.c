@@ -10,16 +10,16 @@
 #define ICMP6 58
 #define LAST_ERROR6 127
 
-LwBdd lw_static_errors(LwBddPool *pool) {
+LwMdd lw_static_errors(LwMddPool *pool) {
   static const guint8 types[] = {3, 4, 5, 11, 12}; /* icmp_is_err() of the kernel */
-  LwBdd set = LW_BDD_FALSE;
+  LwMdd set = LW_MDD_FALSE;
   for (guint i = 0; i < G_N_ELEMENTS(types); i++)
-    set = lw_bdd_or(pool, set, lw_packets_number(pool, LW_HEADER_ICMP_TYPE, types[i], types[i]));
-  set = lw_bdd_and(pool, set, lw_packets_number(pool, LW_HEADER_PROTO, ICMP, ICMP));
-  set = lw_bdd_and(pool, set, lw_packets_family(pool, 4));
-  LwBdd six = lw_bdd_and(pool, lw_packets_number(pool, LW_HEADER_ICMP_TYPE, 1, LAST_ERROR6),
+    set = lw_mdd_or(pool, set, lw_packets_number(pool, LW_HEADER_ICMP_TYPE, types[i], types[i]));
+  set = lw_mdd_and(pool, set, lw_packets_number(pool, LW_HEADER_PROTO, ICMP, ICMP));
+  set = lw_mdd_and(pool, set, lw_packets_family(pool, 4));
+  LwMdd six = lw_mdd_and(pool, lw_packets_number(pool, LW_HEADER_ICMP_TYPE, 1, LAST_ERROR6),
                          lw_packets_number(pool, LW_HEADER_PROTO, ICMP6, ICMP6));
-  return lw_bdd_or(pool, set, lw_bdd_and(pool, six, lw_packets_family(pool, 6)));
+  return lw_mdd_or(pool, set, lw_mdd_and(pool, six, lw_packets_family(pool, 6)));
 }
 
 /* Those of the router's links and of the host; a port's may what its segment may, and host-guard's rules know
@@ -48,7 +48,7 @@ void lw_static_note_pairs(const Prove *p, const LwStaticRow *row) {
     return;
   for (guint i = 0; i < row->intended->len; i++) {
     const LwIntended *one = row->intended->pdata[i];
-    if (one->may == LW_BDD_FALSE && one->going_on == LW_BDD_FALSE)
+    if (one->may == LW_MDD_FALSE && one->going_on == LW_MDD_FALSE)
       continue;
     g_hash_table_add(p->pairs, pair_key(&row->zone, &one->to));
     g_hash_table_add(p->pairs, pair_key(&one->to, &row->zone)); /* its answers */
@@ -66,72 +66,72 @@ static gboolean have_flows(const Prove *p, const LwZone *from, const LwZone *to)
 
 /* Anything, from the sources that the row has: followed as a whole, which is much less work than errors
  * alone. */
-static LwBdd anything_of(const Prove *p, const LwStaticRow *row) {
+static LwMdd anything_of(const Prove *p, const LwStaticRow *row) {
   static const LwHeaderField others[] = {LW_HEADER_DADDR,     LW_HEADER_PROTO,     LW_HEADER_DPORT,
                                          LW_HEADER_ICMP_TYPE, LW_HEADER_ICMP_CODE, LW_HEADER_TCP_FLAGS,
                                          LW_HEADER_SPORT};
-  LwBdd set = row->packets;
+  LwMdd set = row->packets;
   for (guint i = 0; i < G_N_ELEMENTS(others); i++)
     set = lw_packets_forget(p->proof->pool, set, others[i]);
   return set;
 }
 
 /* What answers of open flows get there, too: more than those can a rule for related open. */
-static LwBdd answers_at(const Prove *p, const LwStaticRow *row, const LwPlace *place, LwBdd set) {
+static LwMdd answers_at(const Prove *p, const LwStaticRow *row, const LwPlace *place, LwMdd set) {
   g_autoptr(GPtrArray) arrivals =
       lw_reach_from(p->proof->reach, &row->start, set, LW_CT_ESTABLISHED, LW_REACH_MAY);
-  LwBdd answers = LW_BDD_FALSE;
+  LwMdd answers = LW_MDD_FALSE;
   for (guint i = 0; i < arrivals->len; i++) {
     const LwArrival *arrival = arrivals->pdata[i];
     LwPlace there = lw_static_place_of(p, arrival);
     if (lw_static_place_equal(&there, place))
-      answers = lw_bdd_or(p->proof->pool, answers, arrival->packets);
+      answers = lw_mdd_or(p->proof->pool, answers, arrival->packets);
   }
   return answers;
 }
 
-static LwBdd may_get_there(const Prove *p, const LwStaticRow *row, const LwPlace *place, LwBdd set) {
+static LwMdd may_get_there(const Prove *p, const LwStaticRow *row, const LwPlace *place, LwMdd set) {
   if (place->elsewhere) /* behind the host, somebody else's rules may let answers pass: no flow leads there */
     return answers_at(p, row, place, set);
   if (place->zone.kind == LW_ZONE_ROUTER)
-    return LW_BDD_TRUE; /* which has flows with everybody, and is told of them */
+    return LW_MDD_TRUE; /* which has flows with everybody, and is told of them */
   if (place->zone.kind == LW_ZONE_INTERNET)
     return lw_static_flow_sources(p, row, place);
   LwZone here = side_of(&row->zone), there = side_of(&place->zone);
   gboolean own_side = here.kind == there.kind && here.index == there.index;
-  return own_side || have_flows(p, &row->zone, &place->zone) ? LW_BDD_TRUE : LW_BDD_FALSE;
+  return own_side || have_flows(p, &row->zone, &place->zone) ? LW_MDD_TRUE : LW_MDD_FALSE;
 }
 
 /* The host's addresses but that of the management network are in the home LAN, and lead out by WAN: what may
  * go there is what WAN's flows may. */
-static LwBdd to_its_uplink(const Prove *p, const LwStaticRow *row, LwBdd set) {
-  LwBddPool *pool = p->proof->pool;
+static LwMdd to_its_uplink(const Prove *p, const LwStaticRow *row, LwMdd set) {
+  LwMddPool *pool = p->proof->pool;
   const LwPlace wan = {.zone = {LW_ZONE_INTERNET, LW_NONE}};
-  LwBdd management = lw_packets_addr(pool, LW_HEADER_DADDR, &p->proof->lab->host.management.address);
-  LwBdd outside = lw_bdd_minus(pool, set, management);
-  if (outside == LW_BDD_FALSE || *row->start.ns == '\0')
-    return LW_BDD_FALSE;
-  return lw_bdd_and(pool, outside, lw_static_flow_sources(p, row, &wan));
+  LwMdd management = lw_packets_addr(pool, LW_HEADER_DADDR, &p->proof->lab->host.management.address);
+  LwMdd outside = lw_mdd_minus(pool, set, management);
+  if (outside == LW_MDD_FALSE || *row->start.ns == '\0')
+    return LW_MDD_FALSE;
+  return lw_mdd_and(pool, outside, lw_static_flow_sources(p, row, &wan));
 }
 
 /* A network behind the host is a place of its own. */
-static void judge_at(const Prove *p, const LwStaticRow *row, LwPlace place, LwBdd set) {
-  LwBddPool *pool = p->proof->pool;
+static void judge_at(const Prove *p, const LwStaticRow *row, LwPlace place, LwMdd set) {
+  LwMddPool *pool = p->proof->pool;
   const LwLab *lab = p->proof->lab;
   for (guint i = 0; lw_static_is_behind_host(&place) && i < lab->host.networks->len; i++) {
-    LwBdd network = lw_packets_prefix(pool, LW_HEADER_DADDR, &lw_lab_network(lab, i)->prefix);
+    LwMdd network = lw_packets_prefix(pool, LW_HEADER_DADDR, &lw_lab_network(lab, i)->prefix);
     LwPlace behind = {.zone = {LW_ZONE_NETWORK, i}};
-    LwBdd part = lw_bdd_and(pool, set, network);
-    if (part != LW_BDD_FALSE)
+    LwMdd part = lw_mdd_and(pool, set, network);
+    if (part != LW_MDD_FALSE)
       lw_static_judge(p, row, LW_STATIC_RELATED, &behind,
-                      lw_bdd_minus(pool, part, may_get_there(p, row, &behind, part)));
-    set = lw_bdd_minus(pool, set, network);
+                      lw_mdd_minus(pool, part, may_get_there(p, row, &behind, part)));
+    set = lw_mdd_minus(pool, set, network);
   }
   if (!place.elsewhere && place.zone.kind == LW_ZONE_HOST)
-    set = lw_bdd_minus(pool, set, to_its_uplink(p, row, set));
-  if (set != LW_BDD_FALSE && lw_static_is_judged(row, &place))
+    set = lw_mdd_minus(pool, set, to_its_uplink(p, row, set));
+  if (set != LW_MDD_FALSE && lw_static_is_judged(row, &place))
     lw_static_judge(p, row, LW_STATIC_RELATED, &place,
-                    lw_bdd_minus(pool, set, may_get_there(p, row, &place, set)));
+                    lw_mdd_minus(pool, set, may_get_there(p, row, &place, set)));
 }
 
 static void judge_row(Prove *p, LwStaticRow *row) {
@@ -143,7 +143,7 @@ static void judge_row(Prove *p, LwStaticRow *row) {
       lw_reach_from(reach, &row->start, anything_of(p, row), LW_CT_RELATED, LW_REACH_MAY);
   for (guint i = 0; i < arrivals->len; i++) {
     const LwArrival *arrival = arrivals->pdata[i];
-    LwBdd errors = lw_bdd_and(p->proof->pool, arrival->packets, lw_static_errors(p->proof->pool));
+    LwMdd errors = lw_mdd_and(p->proof->pool, arrival->packets, lw_static_errors(p->proof->pool));
     judge_at(p, row, lw_static_place_of(p, arrival), errors);
   }
   if (scratch)

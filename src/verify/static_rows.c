@@ -44,19 +44,19 @@ static LwStaticRow *add_row(const Prove *p, char *name /* transfer full */, LwZo
   return row;
 }
 
-LwBdd lw_static_own_sources(const Prove *p, guint machine, guint nic) {
+LwMdd lw_static_own_sources(const Prove *p, guint machine, guint nic) {
   const LwLab *lab = p->proof->lab;
   const LwNic *n = lw_machine_nic(lw_lab_machine(lab, machine), nic);
   guint segment = lw_nic_segment(lab, p->proof->facts, machine, nic);
-  LwBddPool *pool = p->proof->pool;
+  LwMddPool *pool = p->proof->pool;
   if (segment == LW_NONE)
-    return LW_BDD_FALSE;
+    return LW_MDD_FALSE;
   if (n->spoof_ok)
     return lw_packets_prefix(pool, LW_HEADER_SADDR, &lw_lab_segment(lab, segment)->subnet);
   LwAddr address = lw_nic_address(lab, p->proof->facts, machine, nic);
-  LwBdd set = lw_addr_is_set(&address) ? lw_packets_addr(pool, LW_HEADER_SADDR, &address) : LW_BDD_FALSE;
+  LwMdd set = lw_addr_is_set(&address) ? lw_packets_addr(pool, LW_HEADER_SADDR, &address) : LW_MDD_FALSE;
   for (guint i = 0; n->segment == segment && i < n->addresses->len; i++)
-    set = lw_bdd_or(pool, set,
+    set = lw_mdd_or(pool, set,
                     lw_packets_addr(pool, LW_HEADER_SADDR, &g_array_index(n->addresses, LwPrefix, i).addr));
   return set;
 }
@@ -72,48 +72,48 @@ LwIntended *lw_static_intended_at(const LwStaticRow *row, const LwZone *zone) {
 
 /* The machines of the same wire: reached by their own addresses, by frames, unless the segment is isolated.
  */
-static LwBdd neighbours(const Prove *p, guint segment, guint machine, guint nic) {
-  LwBddPool *pool = p->proof->pool;
+static LwMdd neighbours(const Prove *p, guint segment, guint machine, guint nic) {
+  LwMddPool *pool = p->proof->pool;
   const LwLab *lab = p->proof->lab;
-  LwBdd set = LW_BDD_FALSE;
+  LwMdd set = LW_MDD_FALSE;
   for (guint m = 0; m < lab->machines->len; m++)
     for (guint n = 0; n < lw_lab_machine(lab, m)->nics->len; n++) {
       LwAddr address = lw_nic_address(lab, p->proof->facts, m, n);
       if ((m == machine && n == nic) || lw_nic_segment(lab, p->proof->facts, m, n) != segment ||
           !lw_addr_is_set(&address) || !g_hash_table_contains(p->plugged, GUINT_TO_POINTER(m * 64 + n)))
         continue;
-      set = lw_bdd_or(pool, set, lw_packets_addr(pool, LW_HEADER_DADDR, &address));
+      set = lw_mdd_or(pool, set, lw_packets_addr(pool, LW_HEADER_DADDR, &address));
     }
   return set;
 }
 
 /* Of what its segment may do, a machine may what its own addresses may. */
-static void narrow_to_port(const Prove *p, LwStaticRow *row, LwBdd own) {
-  LwBddPool *pool = p->proof->pool;
+static void narrow_to_port(const Prove *p, LwStaticRow *row, LwMdd own) {
+  LwMddPool *pool = p->proof->pool;
   const LwLab *lab = p->proof->lab;
   const LwSegment *segment = lw_lab_segment(lab, row->zone.index);
   LwAddr nobody = lw_addr_from_v4(0);
-  LwBdd port67 = lw_packets_number(pool, LW_HEADER_DPORT, DHCP_SERVER, DHCP_SERVER);
-  LwBdd udp = lw_packets_number(pool, LW_HEADER_PROTO, UDP, UDP);
-  LwBdd asking =
-      lw_bdd_and(pool, lw_bdd_and(pool, udp, port67), lw_packets_addr(pool, LW_HEADER_SADDR, &nobody));
+  LwMdd port67 = lw_packets_number(pool, LW_HEADER_DPORT, DHCP_SERVER, DHCP_SERVER);
+  LwMdd udp = lw_packets_number(pool, LW_HEADER_PROTO, UDP, UDP);
+  LwMdd asking =
+      lw_mdd_and(pool, lw_mdd_and(pool, udp, port67), lw_packets_addr(pool, LW_HEADER_SADDR, &nobody));
   /* what looks like a DHCP server's may be stopped */
-  LwBdd server = lw_bdd_and(pool, udp, lw_packets_number(pool, LW_HEADER_SPORT, DHCP_SERVER, DHCP_SERVER));
-  LwBdd sure = lw_bdd_minus(pool, own, server);
+  LwMdd server = lw_mdd_and(pool, udp, lw_packets_number(pool, LW_HEADER_SPORT, DHCP_SERVER, DHCP_SERVER));
+  LwMdd sure = lw_mdd_minus(pool, own, server);
   for (guint i = 0; i < row->intended->len; i++) {
     LwIntended *one = row->intended->pdata[i];
-    one->may = lw_bdd_and(pool, one->may, lw_bdd_or(pool, own, asking));
-    one->must = lw_bdd_and(pool, one->must, sure);
+    one->may = lw_mdd_and(pool, one->may, lw_mdd_or(pool, own, asking));
+    one->must = lw_mdd_and(pool, one->must, sure);
   }
   LwIntended *wire = lw_static_intended_at(row, &row->zone);
   if (!wire || segment->isolate)
     return;
-  LwBdd may = lw_bdd_and(pool, row->packets, lw_bdd_or(pool, own, asking));
+  LwMdd may = lw_mdd_and(pool, row->packets, lw_mdd_or(pool, own, asking));
   if (row->machine != LW_NONE && lw_machine_nic(lw_lab_machine(lab, row->machine), row->nic)->spoof_ok)
-    may = LW_BDD_TRUE; /* on its own wire it may be anybody */
-  LwBdd must = lw_bdd_and(pool, row->packets, lw_bdd_and(pool, sure, lw_packets_family(pool, 4)));
-  wire->may = lw_bdd_or(pool, wire->may, may);
-  wire->must = lw_bdd_and(pool, must, neighbours(p, row->zone.index, row->machine, row->nic));
+    may = LW_MDD_TRUE; /* on its own wire it may be anybody */
+  LwMdd must = lw_mdd_and(pool, row->packets, lw_mdd_and(pool, sure, lw_packets_family(pool, 4)));
+  wire->may = lw_mdd_or(pool, wire->may, may);
+  wire->must = lw_mdd_and(pool, must, neighbours(p, row->zone.index, row->machine, row->nic));
 }
 
 static void add_port_row(const Prove *p, const char *port, const char *master) {
@@ -136,7 +136,7 @@ static void add_port_row(const Prove *p, const char *port, const char *master) {
 static void intend_port(const Prove *p, LwStaticRow *row) {
   const LwSegment *segment = lw_lab_segment(p->proof->lab, row->zone.index);
   gboolean known = row->machine != LW_NONE;
-  LwBdd own = LW_BDD_FALSE;
+  LwMdd own = LW_MDD_FALSE;
   if (known)
     own = lw_static_own_sources(p, row->machine, row->nic);
   else if (segment->has_dhcp)
@@ -144,7 +144,7 @@ static void intend_port(const Prove *p, LwStaticRow *row) {
   narrow_to_port(p, row, own);
   for (guint i = 0; !known && i < row->intended->len;
        i++) /* it may be a machine that the file does not name */
-    ((LwIntended *)row->intended->pdata[i])->must = LW_BDD_FALSE;
+    ((LwIntended *)row->intended->pdata[i])->must = LW_MDD_FALSE;
 }
 
 void lw_static_intend(const Prove *p, LwStaticRow *row) {
@@ -154,7 +154,7 @@ void lw_static_intend(const Prove *p, LwStaticRow *row) {
     intend_port(p, row);
   for (guint i = 0; row->zone.kind == LW_ZONE_NETWORK && i < row->intended->len; i++) {
     LwIntended *one = row->intended->pdata[i];
-    one->must = lw_bdd_minus(p->proof->pool, one->must, p->host_sources);
+    one->must = lw_mdd_minus(p->proof->pool, one->must, p->host_sources);
   }
   lw_static_note_pairs(p, row);
 }
@@ -190,7 +190,7 @@ static void add_host_row(const Prove *p) {
   LwStaticRow *row =
       add_row(p, g_strdup("host"), (LwZone){LW_ZONE_HOST, LW_NONE}, (LwStart){LW_START_LOCAL, "", NULL});
   row->packets =
-      lw_bdd_and(p->proof->pool, row->packets,
+      lw_mdd_and(p->proof->pool, row->packets,
                  lw_packets_addr(p->proof->pool, LW_HEADER_SADDR, &p->proof->lab->host.management.address));
 }
 
@@ -216,7 +216,7 @@ static void add_outer_rows(const Prove *p) {
     LwStaticRow *row = add_row(p, g_strdup(lw_lab_network(lab, i)->name), (LwZone){LW_ZONE_NETWORK, i},
                                (LwStart){LW_START_FRAME, "", link});
     row->packets =
-        lw_bdd_and(p->proof->pool, row->packets, lw_packets_prefix(p->proof->pool, LW_HEADER_SADDR, &prefix));
+        lw_mdd_and(p->proof->pool, row->packets, lw_packets_prefix(p->proof->pool, LW_HEADER_SADDR, &prefix));
   }
   LwZone wan = {LW_ZONE_INTERNET, LW_NONE};
   add_row(p, g_strdup("home-lan"), wan, (LwStart){LW_START_FRAME, p->router, LW_ROUTER_WAN});

@@ -41,14 +41,14 @@ static void follow(const LwPf *pf) {
   static const char *const inside[] = {"router", NULL};
   g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
   g_autoptr(LwResourceSet) world = lw_resource_set_new();
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
   lw_pf_world(pf, "router", names, world);
   g_autoptr(LwReach) reach = lw_reach_new(pool, world, inside);
   for (guint i = 0; i < pf->links->links->len && i < 4; i++) {
     LwStart start = {LW_START_FRAME, "router",
                      g_array_index(pf->links->links, LwOpnLink, i).interface->device};
-    g_autoptr(GPtrArray) may = lw_reach_from(reach, &start, LW_BDD_TRUE, LW_CT_NEW, LW_REACH_MAY);
-    g_autoptr(GPtrArray) must = lw_reach_from(reach, &start, LW_BDD_TRUE, LW_CT_NEW, LW_REACH_MUST);
+    g_autoptr(GPtrArray) may = lw_reach_from(reach, &start, LW_MDD_TRUE, LW_CT_NEW, LW_REACH_MAY);
+    g_autoptr(GPtrArray) must = lw_reach_from(reach, &start, LW_MDD_TRUE, LW_CT_NEW, LW_REACH_MUST);
   }
 }
 

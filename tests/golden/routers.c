@@ -59,7 +59,7 @@ static LwResourceSet *builtin_world(const LwResourceSet *wanted, const LwFacts *
 typedef struct {
   LwLab *lab;
   LwFacts *facts;
-  LwBddPool *pool;
+  LwMddPool *pool;
   LwResourceSet *wanted, *builtin_world, *opnsense_world;
   LwOpn *opn;
   LwOpnLinks *links;
@@ -89,7 +89,7 @@ static void read_config(Both *both, const char *text) {
 
 /* text NULL: the config.xml that is made of the lab. */
 static void prove_both(Both *both, const char *path, const char *text, const char *active) {
-  *both = (Both){.lab = load(path), .pool = lw_bdd_pool_new()};
+  *both = (Both){.lab = load(path), .pool = lw_mdd_pool_new()};
   both->facts = facts_for(both->lab);
   if (active)
     g_hash_table_insert(both->facts->active, g_strdup("lan30"), g_strdup(active));
@@ -113,7 +113,7 @@ static void both_clear(Both *both) {
   lw_opn_links_free(both->links);
   lw_opn_free(both->opn);
   lw_facts_free(both->facts);
-  lw_bdd_pool_free(both->pool);
+  lw_mdd_pool_free(both->pool);
   lw_lab_free(both->lab);
 }
 

@@ -188,7 +188,7 @@ static WirePacket random_packet(GRand *random, gboolean *asked, guint id) {
  * -------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-  LwBddPool *pool;
+  LwMddPool *pool;
   LwReach *reach;
   GPtrArray *may[WIRE_CLIENTS], *must[WIRE_CLIENTS]; /* by client: of LwArrival* */
 } Answer;
@@ -201,11 +201,11 @@ static guint place_of(const LwArrival *arrival) {
 
 static const LwArrival *find(const Answer *answer, const GPtrArray *arrivals, const WirePacket *packet,
                              guint place, const WireSeen *seen) {
-  LwBdd one = lw_packets_of(answer->pool, &packet->header);
+  LwMdd one = lw_packets_of(answer->pool, &packet->header);
   const LwArrival *any = NULL;
   for (guint i = 0; i < arrivals->len; i++) {
     const LwArrival *arrival = arrivals->pdata[i];
-    if (place_of(arrival) != place || !lw_bdd_intersects(answer->pool, arrival->packets, one))
+    if (place_of(arrival) != place || !lw_mdd_intersects(answer->pool, arrival->packets, one))
       continue;
     any = arrival;
     const LwRewrite *rewrite = &arrival->rewrite;
@@ -289,7 +289,7 @@ static void keep_arrivals(GPtrArray *keep, const GPtrArray *arrivals) {
 /* The first client's runs with all that they make, the others' in scratch: as the proof does it. */
 static void answer_for(Answer *answer, const LwResourceSet *world) {
   static const char *const inside[] = {"r", NULL};
-  answer->pool = lw_bdd_pool_new();
+  answer->pool = lw_mdd_pool_new();
   answer->reach = lw_reach_new(answer->pool, world, inside);
   for (guint i = 0; i < WIRE_CLIENTS; i++) {
     g_autofree char *link = g_strdup_printf("e%u", i);
@@ -297,12 +297,12 @@ static void answer_for(Answer *answer, const LwResourceSet *world) {
     g_autoptr(GPtrArray) keep = g_ptr_array_new();
     if (i > 0)
       lw_reach_scratch_begin(answer->reach);
-    answer->may[i] = lw_reach_from(answer->reach, &start, LW_BDD_TRUE, LW_CT_NEW, LW_REACH_MAY);
-    answer->must[i] = lw_reach_from(answer->reach, &start, LW_BDD_TRUE, LW_CT_NEW, LW_REACH_MUST);
+    answer->may[i] = lw_reach_from(answer->reach, &start, LW_MDD_TRUE, LW_CT_NEW, LW_REACH_MAY);
+    answer->must[i] = lw_reach_from(answer->reach, &start, LW_MDD_TRUE, LW_CT_NEW, LW_REACH_MUST);
     keep_arrivals(keep, answer->may[i]);
     keep_arrivals(keep, answer->must[i]);
     if (i > 0)
-      lw_reach_scratch_end(answer->reach, (LwBdd *const *)keep->pdata, keep->len);
+      lw_reach_scratch_end(answer->reach, (LwMdd *const *)keep->pdata, keep->len);
   }
 }
 
@@ -312,7 +312,7 @@ static void answer_clear(Answer *answer) {
     g_ptr_array_unref(answer->must[i]);
   }
   lw_reach_free(answer->reach);
-  lw_bdd_pool_free(answer->pool);
+  lw_mdd_pool_free(answer->pool);
 }
 
 static void show(const World *world, const LwResourceSet *seen, const Answer *answer) {

@@ -20,16 +20,16 @@ static LwHeader header(const char *from, const char *to, guint8 proto, guint16 d
   return (LwHeader){.source = addr(from), .destination = addr(to), .proto = proto, .dport = dport};
 }
 
-static gboolean has(LwBddPool *pool, LwBdd set, const LwHeader *h) {
-  return lw_bdd_intersects(pool, set, lw_packets_of(pool, h));
+static gboolean has(LwMddPool *pool, LwMdd set, const LwHeader *h) {
+  return lw_mdd_intersects(pool, set, lw_packets_of(pool, h));
 }
 
 static void test_ranges(void) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
   for (guint round = 0; round < 300; round++) {
     guint first = (guint)g_test_rand_int_range(0, 65536),
           last = (guint)g_test_rand_int_range((gint)first, 65536);
-    LwBdd set = lw_packets_number(pool, LW_HEADER_DPORT, first, last);
+    LwMdd set = lw_packets_number(pool, LW_HEADER_DPORT, first, last);
     const guint tried[] = {0,    first ? first - 1 : 0, first, (first + last) / 2,
                            last, MIN(last + 1, 65535),  65535, (guint)g_test_rand_int_range(0, 65536)};
     for (guint i = 0; i < G_N_ELEMENTS(tried); i++) {
@@ -37,15 +37,15 @@ static void test_ranges(void) {
       g_assert_true(has(pool, set, &h) == (first <= tried[i] && tried[i] <= last));
     }
   }
-  g_assert_cmpuint(lw_packets_number(pool, LW_HEADER_DPORT, 0, 65535), ==, LW_BDD_TRUE);
+  g_assert_cmpuint(lw_packets_number(pool, LW_HEADER_DPORT, 0, 65535), ==, LW_MDD_TRUE);
 }
 
 static void test_address_ranges(void) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
   for (guint round = 0; round < 300; round++) {
     guint32 a = (guint32)g_test_rand_int(), b = (guint32)g_test_rand_int(), c = (guint32)g_test_rand_int();
     LwRange range = {lw_addr_from_v4(MIN(a, b)), lw_addr_from_v4(MAX(a, b))};
-    LwBdd set = lw_packets_range(pool, LW_HEADER_SADDR, &range);
+    LwMdd set = lw_packets_range(pool, LW_HEADER_SADDR, &range);
     const guint32 tried[] = {a, b, c, MIN(a, b) - 1, MAX(a, b) + 1, MIN(a, b) + 1};
     for (guint i = 0; i < G_N_ELEMENTS(tried); i++) {
       LwHeader h = header("10.0.0.1", "10.0.0.2", 17, 1);
@@ -57,27 +57,27 @@ static void test_address_ranges(void) {
 
 /* An IPv4 prefix holds no IPv6 packet, whatever its bits. */
 static void test_families(void) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
   LwPrefix four = prefix("32.1.13.184/32"), six = prefix("2001:db8::/32");
-  LwBdd a = lw_packets_prefix(pool, LW_HEADER_DADDR, &four);
-  LwBdd b = lw_packets_prefix(pool, LW_HEADER_DADDR, &six);
-  g_assert_cmpuint(a, !=, LW_BDD_FALSE);
-  g_assert_false(lw_bdd_intersects(pool, a, b));
+  LwMdd a = lw_packets_prefix(pool, LW_HEADER_DADDR, &four);
+  LwMdd b = lw_packets_prefix(pool, LW_HEADER_DADDR, &six);
+  g_assert_cmpuint(a, !=, LW_MDD_FALSE);
+  g_assert_false(lw_mdd_intersects(pool, a, b));
   LwSpan spans[] = {lw_span_prefix(LW_HEADER_SADDR, &four), lw_span_prefix(LW_HEADER_DADDR, &six)};
-  g_assert_cmpuint(lw_packets_box(pool, spans, 2), ==, LW_BDD_FALSE);
-  LwBdd both = lw_bdd_or(pool, lw_packets_family(pool, 4), lw_packets_family(pool, 6));
-  g_assert_cmpuint(both, ==, LW_BDD_TRUE);
+  g_assert_cmpuint(lw_packets_box(pool, spans, 2), ==, LW_MDD_FALSE);
+  LwMdd both = lw_mdd_or(pool, lw_packets_family(pool, 4), lw_packets_family(pool, 6));
+  g_assert_cmpuint(both, ==, LW_MDD_TRUE);
 }
 
 static void test_box_is_intersection(void) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
   LwPrefix net = prefix("192.168.10.0/24");
   LwRange range = {addr("10.1.0.3"), addr("10.1.7.9")};
   LwSpan spans[] = {lw_span_number(LW_HEADER_DPORT, 80, 443), lw_span_prefix(LW_HEADER_SADDR, &net),
                     lw_span_number(LW_HEADER_PROTO, 6, 6), lw_span_range(LW_HEADER_DADDR, &range)};
-  LwBdd by_hand = LW_BDD_TRUE;
+  LwMdd by_hand = LW_MDD_TRUE;
   for (guint i = 0; i < 4; i++)
-    by_hand = lw_bdd_and(pool, by_hand, lw_packets_box(pool, &spans[i], 1));
+    by_hand = lw_mdd_and(pool, by_hand, lw_packets_box(pool, &spans[i], 1));
   g_assert_cmpuint(lw_packets_box(pool, spans, 4), ==, by_hand);
   double count = 256.0 * (lw_addr_v4(&range.last) - lw_addr_v4(&range.first) + 1) * 364;
   /* source port, ICMP type and code, TCP flags are free */
@@ -85,8 +85,8 @@ static void test_box_is_intersection(void) {
 }
 
 static void test_masked(void) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
-  LwBdd syn = lw_packets_masked(pool, LW_HEADER_TCP_FLAGS, 0x02, 0x17);
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
+  LwMdd syn = lw_packets_masked(pool, LW_HEADER_TCP_FLAGS, 0x02, 0x17);
   for (guint flags = 0; flags < 256; flags++) {
     LwHeader h = header("10.0.0.1", "10.0.0.2", 6, 1);
     h.tcp_flags = (guint8)flags;
@@ -95,12 +95,12 @@ static void test_masked(void) {
 }
 
 static void test_pick_and_wishes(void) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
   LwPrefix net = prefix("10.0.0.0/8");
   LwAddr wished = addr("10.9.8.7"), elsewhere = addr("11.0.0.1");
-  LwBdd set = lw_bdd_and(pool, lw_packets_prefix(pool, LW_HEADER_SADDR, &net),
+  LwMdd set = lw_mdd_and(pool, lw_packets_prefix(pool, LW_HEADER_SADDR, &net),
                          lw_packets_number(pool, LW_HEADER_DPORT, 1000, 2000));
-  LwBdd wishes[] = {lw_packets_addr(pool, LW_HEADER_SADDR, &elsewhere),
+  LwMdd wishes[] = {lw_packets_addr(pool, LW_HEADER_SADDR, &elsewhere),
                     lw_packets_addr(pool, LW_HEADER_SADDR, &wished)};
   LwHeader h;
   g_assert_true(lw_packets_pick(pool, set, wishes, 2, &h));
@@ -108,28 +108,28 @@ static void test_pick_and_wishes(void) {
   g_assert_cmpuint(h.dport, >=, 1000);
   g_assert_cmpuint(h.dport, <=, 2000);
   g_assert_true(has(pool, set, &h));
-  g_assert_false(lw_packets_pick(pool, LW_BDD_FALSE, wishes, 2, &h));
+  g_assert_false(lw_packets_pick(pool, LW_MDD_FALSE, wishes, 2, &h));
 }
 
 /* What is written is there, and what was told apart by the old value is not any more. */
 static void test_write(void) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
-  LwBdd set = lw_bdd_or(pool,
-                        lw_bdd_and(pool, lw_packets_number(pool, LW_HEADER_DPORT, 53, 53),
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
+  LwMdd set = lw_mdd_or(pool,
+                        lw_mdd_and(pool, lw_packets_number(pool, LW_HEADER_DPORT, 53, 53),
                                    lw_packets_number(pool, LW_HEADER_PROTO, 17, 17)),
-                        lw_bdd_and(pool, lw_packets_number(pool, LW_HEADER_DPORT, 80, 80),
+                        lw_mdd_and(pool, lw_packets_number(pool, LW_HEADER_DPORT, 80, 80),
                                    lw_packets_number(pool, LW_HEADER_PROTO, 6, 6)));
   LwSpan to = lw_span_number(LW_HEADER_DPORT, 5301, 5301);
-  LwBdd expected = lw_bdd_and(pool, lw_packets_number(pool, LW_HEADER_DPORT, 5301, 5301),
-                              lw_bdd_or(pool, lw_packets_number(pool, LW_HEADER_PROTO, 6, 6),
+  LwMdd expected = lw_mdd_and(pool, lw_packets_number(pool, LW_HEADER_DPORT, 5301, 5301),
+                              lw_mdd_or(pool, lw_packets_number(pool, LW_HEADER_PROTO, 6, 6),
                                         lw_packets_number(pool, LW_HEADER_PROTO, 17, 17)));
   g_assert_cmpuint(lw_packets_write(pool, set, &to), ==, expected);
 }
 
 static void test_oifs(void) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
-  LwBdd web = lw_packets_number(pool, LW_HEADER_DPORT, 80, 80);
-  LwBdd set = lw_bdd_or(pool, lw_bdd_and(pool, web, lw_packets_number(pool, LW_HEADER_OIF, 3, 3)),
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
+  LwMdd web = lw_packets_number(pool, LW_HEADER_DPORT, 80, 80);
+  LwMdd set = lw_mdd_or(pool, lw_mdd_and(pool, web, lw_packets_number(pool, LW_HEADER_OIF, 3, 3)),
                         lw_packets_number(pool, LW_HEADER_OIF, 700, 700));
   g_autoptr(GArray) oifs = g_array_new(FALSE, FALSE, sizeof(guint));
   lw_packets_oifs(pool, set, oifs);
@@ -137,19 +137,19 @@ static void test_oifs(void) {
   g_assert_cmpuint(g_array_index(oifs, guint, 0), ==, 3);
   g_assert_cmpuint(g_array_index(oifs, guint, 1), ==, 700);
   g_assert_cmpuint(lw_packets_by_oif(pool, set, 3), ==, web);
-  g_assert_cmpuint(lw_packets_by_oif(pool, set, 700), ==, LW_BDD_TRUE);
-  g_assert_cmpuint(lw_packets_by_oif(pool, set, 4), ==, LW_BDD_FALSE);
+  g_assert_cmpuint(lw_packets_by_oif(pool, set, 700), ==, LW_MDD_TRUE);
+  g_assert_cmpuint(lw_packets_by_oif(pool, set, 4), ==, LW_MDD_FALSE);
 }
 
 /* The pieces are the set again, and disjoint. */
 static void test_pieces(void) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
   LwPrefix lan = prefix("192.168.50.0/24"), no = prefix("10.0.0.0/8");
-  LwBdd set = lw_bdd_minus(pool, lw_packets_prefix(pool, LW_HEADER_SADDR, &lan),
+  LwMdd set = lw_mdd_minus(pool, lw_packets_prefix(pool, LW_HEADER_SADDR, &lan),
                            lw_packets_prefix(pool, LW_HEADER_DADDR, &no));
-  set = lw_bdd_and(pool, set, lw_packets_number(pool, LW_HEADER_PROTO, 6, 6));
-  set = lw_bdd_and(pool, set,
-                   lw_bdd_or(pool, lw_packets_number(pool, LW_HEADER_DPORT, 445, 445),
+  set = lw_mdd_and(pool, set, lw_packets_number(pool, LW_HEADER_PROTO, 6, 6));
+  set = lw_mdd_and(pool, set,
+                   lw_mdd_or(pool, lw_packets_number(pool, LW_HEADER_DPORT, 445, 445),
                              lw_packets_number(pool, LW_HEADER_DPORT, 8000, 8010)));
   gboolean whole;
   g_autoptr(GPtrArray) pieces = lw_packets_pieces(pool, set, 8, &whole);
@@ -158,7 +158,7 @@ static void test_pieces(void) {
   g_autofree char *text = lw_piece_format(pieces->pdata[0]);
   g_assert_cmpstr(text, ==,
                   "192.168.50.0/24 -> 0.0.0.0-9.255.255.255, 11.0.0.0-255.255.255.255 tcp/445,8000-8010");
-  LwBdd two = lw_bdd_or(pool, set, lw_packets_family(pool, 6));
+  LwMdd two = lw_mdd_or(pool, set, lw_packets_family(pool, 6));
   g_autoptr(GPtrArray) few = lw_packets_pieces(pool, two, 1, &whole);
   g_assert_cmpuint(few->len, ==, 1);
   g_assert_false(whole);
@@ -166,20 +166,20 @@ static void test_pieces(void) {
 
 /* Walking down says what intersecting says. */
 static void test_contain(void) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
   LwPrefix lan = prefix("192.168.50.0/24"), six = prefix("fd00:20::/64");
-  LwBdd web = lw_bdd_and(pool, lw_packets_number(pool, LW_HEADER_PROTO, 6, 6),
+  LwMdd web = lw_mdd_and(pool, lw_packets_number(pool, LW_HEADER_PROTO, 6, 6),
                          lw_packets_number(pool, LW_HEADER_DPORT, 80, 443));
   LwMac mac = {{2, 0, 0, 0, 0, 1}};
   LwSpan from_mac = lw_span_mac(LW_HEADER_ETH_SRC, &mac);
-  const LwBdd sets[] = {
-      lw_bdd_and(pool, lw_packets_prefix(pool, LW_HEADER_SADDR, &lan), web),
+  const LwMdd sets[] = {
+      lw_mdd_and(pool, lw_packets_prefix(pool, LW_HEADER_SADDR, &lan), web),
       lw_packets_prefix(pool, LW_HEADER_DADDR, &six),
       lw_packets_number(pool, LW_HEADER_OIF, 3, 700),
-      lw_bdd_and(pool, web, lw_packets_box(pool, &from_mac, 1)),
+      lw_mdd_and(pool, web, lw_packets_box(pool, &from_mac, 1)),
       lw_packets_number(pool, LW_HEADER_ICMP_TYPE, 8, 8),
-      LW_BDD_TRUE,
-      LW_BDD_FALSE,
+      LW_MDD_TRUE,
+      LW_MDD_FALSE,
   };
   const char *const addresses[] = {"192.168.50.25", "192.168.51.25", "fd00:20::5", "fd00:21::5"};
   const guint16 ports[] = {79, 80, 443, 444};
@@ -192,7 +192,7 @@ static void test_contain(void) {
         h.destination = h.source;
         h.mac = with_mac == 1 ? mac : with_mac == 2 ? (LwMac){{2, 0, 0, 0, 0, 2}} : (LwMac){{0}};
         for (guint s = 0; s < G_N_ELEMENTS(sets); s++) {
-          gboolean in = lw_bdd_intersects(pool, sets[s], lw_packets_of(pool, &h));
+          gboolean in = lw_mdd_intersects(pool, sets[s], lw_packets_of(pool, &h));
           g_assert_cmpint(lw_packets_contain(pool, sets[s], &h), ==, in);
           members += in != 0;
         }
@@ -255,20 +255,20 @@ static guint64 mac_number(const LwMac *mac) {
   return number;
 }
 
-static LwBdd set_of(LwBddPool *pool, const Condition *c) {
+static LwMdd set_of(LwMddPool *pool, const Condition *c) {
   LwSpan spans[4] = {lw_span_range(LW_HEADER_DADDR, &c->destination),
                      lw_span_number(LW_HEADER_PROTO, c->first_proto, c->last_proto),
                      lw_span_number(LW_HEADER_DPORT, c->first_port, c->last_port)};
   guint count = 3;
   if (c->by_source)
     spans[count++] = lw_span_range(LW_HEADER_SADDR, &c->source);
-  LwBdd set = lw_packets_box(pool, spans, count);
+  LwMdd set = lw_packets_box(pool, spans, count);
   if (c->by_flags)
-    set = lw_bdd_and(pool, set, lw_packets_masked(pool, LW_HEADER_TCP_FLAGS, c->flags, c->flags_mask));
+    set = lw_mdd_and(pool, set, lw_packets_masked(pool, LW_HEADER_TCP_FLAGS, c->flags, c->flags_mask));
   if (c->by_sport)
-    set = lw_bdd_and(pool, set, lw_packets_masked(pool, LW_HEADER_SPORT, c->sport, c->sport_mask));
+    set = lw_mdd_and(pool, set, lw_packets_masked(pool, LW_HEADER_SPORT, c->sport, c->sport_mask));
   if (c->by_mac)
-    set = lw_bdd_and(
+    set = lw_mdd_and(
         pool, set, lw_packets_masked(pool, LW_HEADER_ETH_SRC, mac_number(&c->mac), mac_number(&c->mac_mask)));
   return set;
 }
@@ -321,20 +321,20 @@ static LwHeader tried_packet(const Condition *c, guint8 family) {
 }
 
 static void test_brute_force(void) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
   guint members = 0, tried = 0;
   for (guint round = 0; round < 300; round++) {
     guint8 family = round % 2 ? 6 : 4;
     Condition c[CONDITIONS];
-    LwBdd set[CONDITIONS];
+    LwMdd set[CONDITIONS];
     for (guint i = 0; i < CONDITIONS; i++) {
       c[i] = random_condition(i == 2 && round % 3 == 0 ? (guint8)(10 - family) : family);
       set[i] = set_of(pool, &c[i]);
     }
-    LwBdd all[] = {set[0], set[1], set[2]};
-    const LwBdd made[] = {lw_bdd_or_all(pool, all, 3), lw_bdd_and(pool, set[0], set[1]),
-                          lw_bdd_minus(pool, lw_bdd_or(pool, set[0], set[1]), set[2]),
-                          lw_bdd_not(pool, lw_bdd_or(pool, set[0], set[2]))};
+    LwMdd all[] = {set[0], set[1], set[2]};
+    const LwMdd made[] = {lw_mdd_or_all(pool, all, 3), lw_mdd_and(pool, set[0], set[1]),
+                          lw_mdd_minus(pool, lw_mdd_or(pool, set[0], set[1]), set[2]),
+                          lw_mdd_not(pool, lw_mdd_or(pool, set[0], set[2]))};
     for (guint t = 0; t < 60; t++) {
       LwHeader h = tried_packet(c, family);
       gboolean in[CONDITIONS];
@@ -353,8 +353,8 @@ static void test_brute_force(void) {
     }
     for (guint i = 0; i < G_N_ELEMENTS(made); i++) {
       LwHeader picked;
-      g_assert_cmpint(lw_packets_pick(pool, made[i], NULL, 0, &picked), ==, made[i] != LW_BDD_FALSE);
-      if (made[i] != LW_BDD_FALSE && lw_mac_is_set(&picked.mac))
+      g_assert_cmpint(lw_packets_pick(pool, made[i], NULL, 0, &picked), ==, made[i] != LW_MDD_FALSE);
+      if (made[i] != LW_MDD_FALSE && lw_mac_is_set(&picked.mac))
         g_assert_true(lw_packets_contain(pool, made[i], &picked));
     }
   }
@@ -364,15 +364,15 @@ static void test_brute_force(void) {
 
 /* A map as routes are: which numbers lead there, against looking each destination up. */
 static void test_led_to(void) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
   for (guint round = 0; round < 40; round++) {
     LwRange ranges[12];
-    LwBdd map = LW_BDD_FALSE, taken = LW_BDD_FALSE;
+    LwMdd map = LW_MDD_FALSE, taken = LW_MDD_FALSE;
     for (guint i = 0; i < G_N_ELEMENTS(ranges); i++) {
       ranges[i] = random_range(i % 4 ? 4 : 6);
-      LwBdd there = lw_packets_range(pool, LW_HEADER_DADDR, &ranges[i]);
-      map = lw_bdd_or(pool, map, lw_packets_leading_to(pool, lw_bdd_minus(pool, there, taken), i + 1));
-      taken = lw_bdd_or(pool, taken, there);
+      LwMdd there = lw_packets_range(pool, LW_HEADER_DADDR, &ranges[i]);
+      map = lw_mdd_or(pool, map, lw_packets_leading_to(pool, lw_mdd_minus(pool, there, taken), i + 1));
+      taken = lw_mdd_or(pool, taken, there);
     }
     for (guint t = 0; t < 40; t++) {
       guint8 family = t % 4 ? 4 : 6;
@@ -387,7 +387,7 @@ static void test_led_to(void) {
         g_assert_cmpuint(g_array_index(numbers, guint, 0), ==, expected);
     }
     g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(guint));
-    lw_packets_led_to(pool, LW_BDD_TRUE, map, all);
+    lw_packets_led_to(pool, LW_MDD_TRUE, map, all);
     for (guint i = 0; i < all->len; i++)
       g_assert_cmpuint(g_array_index(all, guint, i), <=, G_N_ELEMENTS(ranges));
     g_assert_cmpuint(all->len, >, 1);
@@ -396,7 +396,7 @@ static void test_led_to(void) {
 
 /* IPv6 ranges that begin and end in different words are told as they are. */
 static void test_pieces_of_six(void) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
   LwRange range = {addr("fd00:1::ff"), addr("fd00:1::1:3")};
   gboolean whole;
   g_autoptr(GPtrArray) pieces =

@@ -15,13 +15,13 @@ typedef struct {
   LwPf *pf;
   GHashTable *names;
   LwResourceSet *world;
-  LwBddPool *pool;
+  LwMddPool *pool;
   LwReach *reach;
 } Router;
 
 static Router router_of(LwOpn *opn /* takes */) {
   const char *const inside[] = {NS, NULL};
-  Router r = {.opn = opn, .links = lw_opn_links_guess(opn), .pool = lw_bdd_pool_new()};
+  Router r = {.opn = opn, .links = lw_opn_links_guess(opn), .pool = lw_mdd_pool_new()};
   r.pf = lw_pf_generate(opn, r.links, NULL);
   r.names = g_hash_table_new(g_str_hash, g_str_equal);
   r.world = lw_resource_set_new();
@@ -32,7 +32,7 @@ static Router router_of(LwOpn *opn /* takes */) {
 
 static void router_clear(Router *r) {
   lw_reach_free(r->reach);
-  lw_bdd_pool_free(r->pool);
+  lw_mdd_pool_free(r->pool);
   lw_resource_set_free(r->world);
   g_hash_table_unref(r->names);
   lw_pf_free(r->pf);
@@ -58,7 +58,7 @@ static LwHeader header(const char *source, const char *destination, guint8 proto
 static const char *goes(Router *r, const char *device, const LwHeader *packet, LwCtState state,
                         GPtrArray **arrivals) {
   LwStart start = {LW_START_FRAME, NS, device};
-  LwBdd one = lw_packets_of(r->pool, packet);
+  LwMdd one = lw_packets_of(r->pool, packet);
   g_clear_pointer(arrivals, g_ptr_array_unref);
   *arrivals = lw_reach_from(r->reach, &start, one, state, LW_REACH_MAY);
   if ((*arrivals)->len == 0)
@@ -222,10 +222,10 @@ static const char *decided(const Check *check, guint zone, const LwHeader *h) {
                                       : lw_audit_zone(check->world, decision.zone)->link->interface->device;
 }
 
-static gboolean reached_by(const GPtrArray *arrivals, LwBddPool *pool, const char *where, LwBdd one) {
+static gboolean reached_by(const GPtrArray *arrivals, LwMddPool *pool, const char *where, LwMdd one) {
   for (guint i = 0; i < arrivals->len; i++) {
     const LwArrival *arrival = arrivals->pdata[i];
-    if (lw_bdd_intersects(pool, arrival->packets, one))
+    if (lw_mdd_intersects(pool, arrival->packets, one))
       return g_str_equal(arrival->link ? arrival->link : "router", where);
   }
   return g_str_equal(where, "nowhere");
@@ -239,7 +239,7 @@ static void ask_zone(Check *check, guint zone) {
                   {6, 445}, {17, 123}, {6, 51413}, {6, 853}, {47, 0}};
   Router *r = check->router;
   LwStart start = {LW_START_FRAME, NS, lw_audit_zone(check->world, zone)->link->interface->device};
-  g_autoptr(GPtrArray) arrivals = lw_reach_from(r->reach, &start, LW_BDD_TRUE, LW_CT_NEW, LW_REACH_MAY);
+  g_autoptr(GPtrArray) arrivals = lw_reach_from(r->reach, &start, LW_MDD_TRUE, LW_CT_NEW, LW_REACH_MAY);
   const LwIpSet *network = lw_audit_zone(check->world, zone)->network;
   for (guint s = 0; s < check->places->len; s++)
     for (guint d = 0; d < check->places->len; d++)

@@ -75,9 +75,9 @@ static void test_tables(void) {
     rule->priority = 32766;
     for (guint i = 0; i < ROUTES; i++)
       add_random_route(world);
-    g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+    g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
     g_autoptr(LwReach) reach = lw_reach_new(pool, world, inside);
-    g_autoptr(GPtrArray) arrivals = lw_reach_from(reach, &start, LW_BDD_TRUE, LW_CT_NEW, LW_REACH_MAY);
+    g_autoptr(GPtrArray) arrivals = lw_reach_from(reach, &start, LW_MDD_TRUE, LW_CT_NEW, LW_REACH_MAY);
     for (guint t = 0; t < 300; t++) {
       LwHeader packet = {.source = lw_addr_from_v4(0x0a090909u), .destination = random_addr(), .proto = 17};
       const char *link = looked_up(world, &packet.destination);

@@ -33,12 +33,12 @@ static void check(LwFamily tracker, gboolean tracks, LwApproximation approximati
                   gboolean told) {
   static const char *const inside[] = {"", NULL};
   g_autoptr(LwResourceSet) world = world_new(tracker, tracks);
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
   g_autoptr(LwReach) reach = lw_reach_new(pool, world, inside);
   const LwStart start = {LW_START_FRAME, "", "e0"};
   LwAddr own, other;
   g_assert_true(lw_addr_parse("10.0.0.1", &own) && lw_addr_parse("10.0.0.2", &other));
-  LwBdd packets = lw_bdd_and(pool, lw_packets_addr(pool, LW_HEADER_DADDR, &own),
+  LwMdd packets = lw_mdd_and(pool, lw_packets_addr(pool, LW_HEADER_DADDR, &own),
                              lw_packets_addr(pool, LW_HEADER_SADDR, &other));
   g_autoptr(GPtrArray) arrivals = lw_reach_from(reach, &start, packets, LW_CT_NEW, approximation);
   g_assert_true((arrivals->len > 0) == arrives);

@@ -191,20 +191,20 @@ typedef struct {
   guint at_most, changed;
 } Carried;
 
-static LwBdd brought_to(LwBddPool *pool, const GPtrArray *arrivals, const LwArrival *to) {
-  LwBdd set = LW_BDD_FALSE;
+static LwMdd brought_to(LwMddPool *pool, const GPtrArray *arrivals, const LwArrival *to) {
+  LwMdd set = LW_MDD_FALSE;
   for (guint i = 0; i < arrivals->len; i++) {
     const LwArrival *one = arrivals->pdata[i];
     if (g_strcmp0(one->ns, to->ns) == 0 && g_strcmp0(one->link, to->link) == 0)
-      set = lw_bdd_or(pool, set, one->packets);
+      set = lw_mdd_or(pool, set, one->packets);
   }
   return set;
 }
 
 static void compare_runs(LwReach *before, LwReach *after, const LwWorlds *worlds, const LwStart *start,
                          LwCtState state, Carried *carried) {
-  LwBddPool *pool = lw_reach_pool(before);
-  LwBdd packets = lw_intent_opening(pool);
+  LwMddPool *pool = lw_reach_pool(before);
+  LwMdd packets = lw_intent_opening(pool);
   g_autoptr(LwLooked) looked = lw_looked_new();
   lw_reach_watch(before, looked);
   g_autoptr(GPtrArray) then = lw_reach_from(before, start, packets, state, LW_REACH_MAY);
@@ -213,7 +213,7 @@ static void compare_runs(LwReach *before, LwReach *after, const LwWorlds *worlds
   gboolean more = FALSE;
   for (guint i = 0; i < now->len; i++)
     more |=
-        !lw_bdd_is_subset(pool, ((LwArrival *)now->pdata[i])->packets, brought_to(pool, then, now->pdata[i]));
+        !lw_mdd_is_subset(pool, ((LwArrival *)now->pdata[i])->packets, brought_to(pool, then, now->pdata[i]));
   if (!lw_looked_at_most(looked, worlds)) {
     carried->changed += more;
     return;
@@ -225,7 +225,7 @@ static void compare_runs(LwReach *before, LwReach *after, const LwWorlds *worlds
 }
 
 static void compare_states(const LwResourceSet *one, const LwResourceSet *other, Carried *carried) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
   g_autoptr(LwReach) before = lw_reach_new(pool, one, inside);
   g_autoptr(LwReach) after = lw_reach_new(pool, other, inside);
   g_autoptr(LwWorlds) worlds = lw_worlds_compare(before, after);

@@ -33,7 +33,7 @@ static gboolean has_point(const GArray *points, const char *source, const char *
   return FALSE;
 }
 
-static GArray *points_of(LwBddPool *pool, LwBdd set, LwPointCount *count) {
+static GArray *points_of(LwMddPool *pool, LwMdd set, LwPointCount *count) {
   GArray *points = g_array_new(FALSE, FALSE, sizeof(LwHeader));
   g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(LwAddr));
   LwPointWishes wishes = {none, none, any_fits, any_fits, NULL};
@@ -41,7 +41,7 @@ static GArray *points_of(LwBddPool *pool, LwBdd set, LwPointCount *count) {
   return points;
 }
 
-static LwBdd box(LwBddPool *pool, const char *from, const char *to, guint8 proto, guint first, guint last) {
+static LwMdd box(LwMddPool *pool, const char *from, const char *to, guint8 proto, guint first, guint last) {
   LwRange sources, destinations;
   g_assert_true(lw_range_parse(from, &sources));
   g_assert_true(lw_range_parse(to, &destinations));
@@ -52,8 +52,8 @@ static LwBdd box(LwBddPool *pool, const char *from, const char *to, guint8 proto
 }
 
 static void test_edges(void) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
-  LwBdd set = box(pool, "192.168.50.10-192.168.50.50", "192.168.99.15-192.168.99.15", 6, 445, 450);
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
+  LwMdd set = box(pool, "192.168.50.10-192.168.50.50", "192.168.99.15-192.168.99.15", 6, 445, 450);
   LwPointCount count = {0};
   g_autoptr(GArray) points = points_of(pool, set, &count);
   g_assert_cmpuint(count.pieces, ==, 1);
@@ -71,9 +71,9 @@ static void test_edges(void) {
 }
 
 static void test_icmp_types(void) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
-  LwBdd set =
-      lw_bdd_and(pool, box(pool, "192.168.50.1-192.168.50.1", "192.168.99.15-192.168.99.15", 1, 0, 65535),
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
+  LwMdd set =
+      lw_mdd_and(pool, box(pool, "192.168.50.1-192.168.50.1", "192.168.99.15-192.168.99.15", 1, 0, 65535),
                  lw_packets_number(pool, LW_HEADER_ICMP_TYPE, 8, 8));
   LwPointCount count = {0};
   g_autoptr(GArray) points = points_of(pool, set, &count);
@@ -82,11 +82,11 @@ static void test_icmp_types(void) {
 }
 
 static void test_cut(void) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
-  LwBdd set = LW_BDD_FALSE;
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
+  LwMdd set = LW_MDD_FALSE;
   for (guint i = 0; i < 40; i++) {
     g_autofree char *from = g_strdup_printf("10.0.%u.1-10.0.%u.1", i, i);
-    set = lw_bdd_or(pool, set, box(pool, from, "10.9.9.9-10.9.9.9", 6, i + 100, i + 100));
+    set = lw_mdd_or(pool, set, box(pool, from, "10.9.9.9-10.9.9.9", 6, i + 100, i + 100));
   }
   LwPointCount count = {0};
   g_autoptr(GArray) points = points_of(pool, set, &count);
@@ -101,7 +101,7 @@ typedef struct {
   LwLab *lab;
   LwFacts *facts;
   LwResourceSet *wanted, *now;
-  LwBddPool *pool;
+  LwMddPool *pool;
   LwStatic *proof;
   LwVerifyWorld world;
   LwSurroundings around;
@@ -160,7 +160,7 @@ static Fixture *homelab(void) {
   add_place(f, LW_ZONE_INTERNET, LW_NONE, f->world.internet_host, "internet");
   for (guint i = 0; i < f->lab->tunnels->len; i++)
     add_place(f, LW_ZONE_INTERNET, i, lw_addr_from_v4(0x2d500001 + (i << 8)), "far");
-  f->pool = lw_bdd_pool_new();
+  f->pool = lw_mdd_pool_new();
   return f;
 }
 
@@ -181,7 +181,7 @@ static void fixture_free(Fixture *f) {
   g_ptr_array_unref(f->left_out);
   lw_static_free(f->proof);
   lw_resource_set_free(f->now);
-  lw_bdd_pool_free(f->pool);
+  lw_mdd_pool_free(f->pool);
   g_ptr_array_unref(f->world.places);
   lw_resource_set_free(f->wanted);
   lw_facts_free(f->facts);

@@ -12,7 +12,7 @@ typedef struct {
   LwFacts *facts;
   LwResourceSet *wanted;
   LwResourceSet *world;
-  LwBddPool *pool;
+  LwMddPool *pool;
   LwStatic *proof;
 } Fixture;
 
@@ -45,7 +45,7 @@ static Fixture *compile(const char *name) {
   f->facts = facts_of(f->lab);
   f->wanted = lw_resource_set_new();
   g_assert_true(lw_policy_compile(f->lab, f->facts, f->wanted, NULL));
-  f->pool = lw_bdd_pool_new();
+  f->pool = lw_mdd_pool_new();
   return f;
 }
 
@@ -65,7 +65,7 @@ static void fixture_free(Fixture *f) {
   if (f->world)
     lw_resource_set_free(f->world);
   lw_resource_set_free(f->wanted);
-  lw_bdd_pool_free(f->pool);
+  lw_mdd_pool_free(f->pool);
   lw_facts_free(f->facts);
   lw_lab_free(f->lab);
   g_free(f);
@@ -563,13 +563,13 @@ static LwZone zone_of(const Fixture *f, const LwAddr *to, const LwZone *from) {
 static gboolean is_in_bound(const Fixture *f, const GPtrArray *sets, const LwFlowQuestion *q, guint exit,
                             gboolean must) {
   LwHeader header = lw_static_header(q);
-  LwBdd one = lw_packets_of(f->pool, &header);
+  LwMdd one = lw_packets_of(f->pool, &header);
   gboolean far = q->to.kind == LW_ZONE_INTERNET || q->to.kind == LW_ZONE_HOME_LAN;
   for (guint i = 0; i < sets->len; i++) {
     const LwIntended *set = sets->pdata[i];
     gboolean there = far ? set->to.kind == LW_ZONE_INTERNET && (exit == LW_NONE - 1 || set->to.index == exit)
                          : set->to.kind == q->to.kind && set->to.index == q->to.index;
-    if (there && lw_bdd_intersects(f->pool, must ? set->must : set->may, one))
+    if (there && lw_mdd_intersects(f->pool, must ? set->must : set->may, one))
       return TRUE;
   }
   return FALSE;
@@ -621,12 +621,12 @@ static void test_intent_both_ways(void) {
 /* --- what differs
  * ------------------------------------------------------------------------------------------------- */
 
-static LwBdd arrived(LwBddPool *pool, const GPtrArray *arrivals, const char *ns, const char *link) {
-  LwBdd set = LW_BDD_FALSE;
+static LwMdd arrived(LwMddPool *pool, const GPtrArray *arrivals, const char *ns, const char *link) {
+  LwMdd set = LW_MDD_FALSE;
   for (guint i = 0; i < arrivals->len; i++) {
     const LwArrival *one = arrivals->pdata[i];
     if (g_str_equal(one->ns, ns) && g_strcmp0(one->link, link) == 0)
-      set = lw_bdd_or(pool, set, one->packets);
+      set = lw_mdd_or(pool, set, one->packets);
   }
   return set;
 }
@@ -638,18 +638,18 @@ static void test_recheck_of_one_element(void) {
   g_autoptr(LwResourceSet) world = lw_static_with_lease(f->wanted, f->facts);
   g_autoptr(LwReach) reach = lw_reach_new(f->pool, world, inside);
   const LwStart start = {LW_START_FRAME, "router", "lan10"};
-  LwBdd opening = lw_intent_opening(f->pool);
+  LwMdd opening = lw_intent_opening(f->pool);
   g_autoptr(GPtrArray) before = lw_reach_from(reach, &start, opening, LW_CT_NEW, LW_REACH_MAY);
   LwSet *set = lw_ruleset_find_set(router(f), "allowed");
   const LwValue key[] = {lw_value_name("lan10"), lw_value_addr(addr("192.168.10.200")),
                          lw_value_addr(addr("192.168.99.15")), lw_value_number(6), lw_value_number(9)};
   LwElement *element = lw_set_add(set, key, G_N_ELEMENTS(key), (LwOrigin){0});
   lw_reach_element_changed(reach, router(f), set, element, TRUE);
-  LwBdd scope = lw_bdd_and(f->pool, opening, lw_reach_element_scope(reach, set, element));
+  LwMdd scope = lw_mdd_and(f->pool, opening, lw_reach_element_scope(reach, set, element));
   g_autoptr(GPtrArray) after = lw_reach_from(reach, &start, scope, LW_CT_NEW, LW_REACH_MAY);
   g_autoptr(LwReach) fresh = lw_reach_new(f->pool, world, inside);
   g_autoptr(GPtrArray) all = lw_reach_from(fresh, &start, opening, LW_CT_NEW, LW_REACH_MAY);
-  LwBdd joined = lw_bdd_or(f->pool, lw_bdd_minus(f->pool, arrived(f->pool, before, "", NULL), scope),
+  LwMdd joined = lw_mdd_or(f->pool, lw_mdd_minus(f->pool, arrived(f->pool, before, "", NULL), scope),
                            arrived(f->pool, after, "", NULL));
   g_assert_cmpuint(joined, ==, arrived(f->pool, all, "", NULL));
   g_assert_cmpuint(joined, !=, arrived(f->pool, before, "", NULL));
@@ -662,7 +662,7 @@ static void test_gained(void) {
   LwValue key[] = {lw_value_name("lan50"), lw_value_addr(addr("192.168.50.25")),
                    lw_value_addr(addr("192.168.99.15")), lw_value_number(6), lw_value_number(22)};
   lw_set_add(lw_ruleset_find_set(router(after), "allowed"), key, 5, (LwOrigin){0});
-  lw_bdd_pool_free(after->pool);
+  lw_mdd_pool_free(after->pool);
   after->pool = before->pool;
   prove(after);
   g_autoptr(GPtrArray) opens = lw_static_gained(before->proof, after->proof);
@@ -672,7 +672,7 @@ static void test_gained(void) {
   g_assert_cmpstr(opens->pdata[0], ==, "lan50 -> host: 192.168.50.25 -> 192.168.99.15 tcp/22");
   after->pool = NULL;
   g_clear_pointer(&after->proof, lw_static_free);
-  after->pool = lw_bdd_pool_new();
+  after->pool = lw_mdd_pool_new();
   fixture_free(after);
   fixture_free(before);
 }

@@ -1,4 +1,4 @@
-#include "flow/bdd.h"
+#include "flow/mdd.h"
 
 #include <string.h>
 
@@ -11,7 +11,7 @@
 #define UNITS_AT_FIRST 16384u
 #define NODES_AT_FIRST 4096u
 #define CACHE_AT_MOST (1u << 21)
-#define LEVEL_OF_CONSTANTS LW_BDD_VARIABLES_MAX
+#define LEVEL_OF_CONSTANTS LW_MDD_VARIABLES_MAX
 #define EXISTS_MAX 32u
 #define COUNT_BITS 24u
 #define COUNT_MASK ((1u << COUNT_BITS) - 1)
@@ -32,12 +32,12 @@ typedef enum { OP_NONE, OP_AND, OP_OR, OP_MINUS, OP_EXISTS /* and more: by the v
 
 typedef struct {
   guint32 op; /* Op, and above it the round that it was kept in */
-  LwBdd a, b, result;
+  LwMdd a, b, result;
 } Entry;
 
 typedef struct {
   guint32 hash;
-  LwBdd number; /* 0: free; that is a constant and never in it */
+  LwMdd number; /* 0: free; that is a constant and never in it */
 } Slot;
 
 typedef struct {
@@ -47,7 +47,7 @@ typedef struct {
   guint32 cache_mask;
 } Layer;
 
-struct LwBddPool {
+struct LwMddPool {
   Unit *units;
   guint32 used, room;
   guint32 nodes;
@@ -63,15 +63,15 @@ struct LwBddPool {
   guint exists_count;
 };
 
-static inline guint level_of(const LwBddPool *pool, LwBdd a) {
+static inline guint level_of(const LwMddPool *pool, LwMdd a) {
   return pool->units[a].head.shape >> COUNT_BITS;
 }
 
-static inline guint32 count_of(const LwBddPool *pool, LwBdd a) {
+static inline guint32 count_of(const LwMddPool *pool, LwMdd a) {
   return pool->units[a].head.shape & COUNT_MASK;
 }
 
-static inline const LwEdge *edges_of(const LwBddPool *pool, LwBdd a) {
+static inline const LwEdge *edges_of(const LwMddPool *pool, LwMdd a) {
   return &pool->units[a + 1].edge;
 }
 
@@ -87,14 +87,14 @@ static void layer_clear(Layer *layer) {
   g_free(layer->cache);
 }
 
-static void put_constants(LwBddPool *pool) {
-  for (LwBdd constant = LW_BDD_FALSE; constant <= LW_BDD_TRUE; constant++)
+static void put_constants(LwMddPool *pool) {
+  for (LwMdd constant = LW_MDD_FALSE; constant <= LW_MDD_TRUE; constant++)
     pool->units[constant] = (Unit){.head = {0, LEVEL_OF_CONSTANTS << COUNT_BITS}};
   pool->used = pool->nodes = 2;
 }
 
-LwBddPool *lw_bdd_pool_new(void) {
-  LwBddPool *pool = g_new0(LwBddPool, 1);
+LwMddPool *lw_mdd_pool_new(void) {
+  LwMddPool *pool = g_new0(LwMddPool, 1);
   pool->room = UNITS_AT_FIRST;
   pool->units = g_new(Unit, pool->room);
   pool->pending_room = 1024;
@@ -106,7 +106,7 @@ LwBddPool *lw_bdd_pool_new(void) {
   return pool;
 }
 
-void lw_bdd_pool_free(LwBddPool *pool) {
+void lw_mdd_pool_free(LwMddPool *pool) {
   if (!pool)
     return;
   g_free(pool->units);
@@ -125,7 +125,7 @@ static void empty_cache(Layer *layer) {
   memset(layer->cache, 0, (layer->cache_mask + 1ul) * sizeof *layer->cache);
 }
 
-void lw_bdd_pool_empty(LwBddPool *pool) {
+void lw_mdd_pool_empty(LwMddPool *pool) {
   g_assert(pool->now == &pool->kept);
   empty_table(&pool->kept);
   empty_cache(&pool->kept);
@@ -182,7 +182,7 @@ static void grow_table(Layer *layer) {
     grow_cache(layer);
 }
 
-static LwBdd find(const LwBddPool *pool, const Layer *layer, guint32 hash, guint32 shape,
+static LwMdd find(const LwMddPool *pool, const Layer *layer, guint32 hash, guint32 shape,
                   const LwEdge *edges) {
   guint32 at = hash & layer->table_mask;
   for (Slot slot; (slot = layer->table[at]).number; at = (at + 1) & layer->table_mask)
@@ -192,7 +192,7 @@ static LwBdd find(const LwBddPool *pool, const Layer *layer, guint32 hash, guint
   return 0;
 }
 
-static void make_room(LwBddPool *pool, guint32 units) {
+static void make_room(LwMddPool *pool, guint32 units) {
   g_assert(units < G_MAXUINT32 - pool->used); /* 32 GB */
   if (pool->used + units <= pool->room)
     return;
@@ -203,7 +203,7 @@ static void make_room(LwBddPool *pool, guint32 units) {
   pool->units = g_renew(Unit, pool->units, pool->room);
 }
 
-static inline void push(LwBddPool *pool, guint32 base, guint32 first, LwBdd to) {
+static inline void push(LwMddPool *pool, guint32 base, guint32 first, LwMdd to) {
   if (pool->pending_count > base && pool->pending[pool->pending_count - 1].to == to)
     return;
   if (pool->pending_count == pool->pending_room) {
@@ -213,7 +213,7 @@ static inline void push(LwBddPool *pool, guint32 base, guint32 first, LwBdd to) 
   pool->pending[pool->pending_count++] = (LwEdge){first, to};
 }
 
-static gboolean any_is_scratch(const LwBddPool *pool, const LwEdge *edges, guint32 count) {
+static gboolean any_is_scratch(const LwMddPool *pool, const LwEdge *edges, guint32 count) {
   for (guint32 i = 0; i < count; i++)
     if (edges[i].to >= pool->mark)
       return TRUE;
@@ -221,7 +221,7 @@ static gboolean any_is_scratch(const LwBddPool *pool, const LwEdge *edges, guint
 }
 
 /* The node of the edges that were pushed since `base`; they are taken off. */
-static LwBdd finish(LwBddPool *pool, guint variable, guint32 base) {
+static LwMdd finish(LwMddPool *pool, guint variable, guint32 base) {
   const LwEdge *edges = pool->pending + base;
   guint32 count = pool->pending_count - base;
   pool->pending_count = base;
@@ -229,7 +229,7 @@ static LwBdd finish(LwBddPool *pool, guint variable, guint32 base) {
     return edges[0].to;
   Layer *layer = pool->now;
   guint32 shape = (variable << COUNT_BITS) | count, hash = hash_of(shape, edges, count);
-  LwBdd number = 0;
+  LwMdd number = 0;
   /* what stays knows nothing of scratch, so only a node without any below it can be there */
   if (layer == &pool->scratch && !any_is_scratch(pool, edges, count))
     number = find(pool, &pool->kept, hash, shape, edges);
@@ -249,36 +249,36 @@ static LwBdd finish(LwBddPool *pool, guint variable, guint32 base) {
   return number;
 }
 
-LwBdd lw_bdd_node(LwBddPool *pool, guint variable, const LwEdge *edges, guint count) {
+LwMdd lw_mdd_node(LwMddPool *pool, guint variable, const LwEdge *edges, guint count) {
   guint32 base = pool->pending_count;
-  g_assert(count > 0 && edges[0].first == 0 && variable < LW_BDD_VARIABLES_MAX);
+  g_assert(count > 0 && edges[0].first == 0 && variable < LW_MDD_VARIABLES_MAX);
   for (guint i = 0; i < count; i++)
     push(pool, base, edges[i].first, edges[i].to);
   return finish(pool, variable, base);
 }
 
-LwBdd lw_bdd_interval(LwBddPool *pool, guint variable, guint32 first, guint32 last, guint32 most,
-                      LwBdd then) {
+LwMdd lw_mdd_interval(LwMddPool *pool, guint variable, guint32 first, guint32 last, guint32 most,
+                      LwMdd then) {
   guint32 base = pool->pending_count;
   if (first > 0)
-    push(pool, base, 0, LW_BDD_FALSE);
+    push(pool, base, 0, LW_MDD_FALSE);
   push(pool, base, first, then);
   if (last < most)
-    push(pool, base, last + 1, LW_BDD_FALSE);
+    push(pool, base, last + 1, LW_MDD_FALSE);
   return finish(pool, variable, base);
 }
 
 /* An operation with its operands, and where its result is remembered in either layer. */
 typedef struct {
   guint32 op, hash;
-  LwBdd a, b;
+  LwMdd a, b;
 } Asked;
 
-static inline Asked asked(guint32 op, LwBdd a, LwBdd b) {
+static inline Asked asked(guint32 op, LwMdd a, LwMdd b) {
   return (Asked){op, mix(op, a, b), a, b};
 }
 
-static inline gboolean recall_of(const Layer *layer, const Asked *asked, guint32 op, LwBdd *result) {
+static inline gboolean recall_of(const Layer *layer, const Asked *asked, guint32 op, LwMdd *result) {
   const Entry *entry = &layer->cache[asked->hash & layer->cache_mask];
   if (entry->op != op || entry->a != asked->a || entry->b != asked->b)
     return FALSE;
@@ -286,18 +286,18 @@ static inline gboolean recall_of(const Layer *layer, const Asked *asked, guint32
   return TRUE;
 }
 
-static inline guint32 in_round(const LwBddPool *pool, guint32 op) {
+static inline guint32 in_round(const LwMddPool *pool, guint32 op) {
   return pool->now == &pool->scratch ? op | (pool->round << OP_BITS) : op;
 }
 
 /* Of sets that stay, what comes to one that stays holds for ever. */
-static inline gboolean recall(const LwBddPool *pool, const Asked *asked, LwBdd *result) {
+static inline gboolean recall(const LwMddPool *pool, const Asked *asked, LwMdd *result) {
   return recall_of(pool->now, asked, in_round(pool, asked->op), result) ||
          (pool->now == &pool->scratch && asked->a < pool->mark && asked->b < pool->mark &&
           recall_of(&pool->kept, asked, asked->op, result));
 }
 
-static inline LwBdd keep(LwBddPool *pool, const Asked *asked, LwBdd result) {
+static inline LwMdd keep(LwMddPool *pool, const Asked *asked, LwMdd result) {
   gboolean stays = asked->a < pool->mark && asked->b < pool->mark && result < pool->mark;
   Layer *layer = stays ? &pool->kept : pool->now;
   guint32 op = stays ? asked->op : in_round(pool, asked->op);
@@ -308,7 +308,7 @@ static inline LwBdd keep(LwBddPool *pool, const Asked *asked, LwBdd result) {
 /* --- scratch
  * ------------------------------------------------------------------------------------------------------- */
 
-void lw_bdd_scratch_begin(LwBddPool *pool) {
+void lw_mdd_scratch_begin(LwMddPool *pool) {
   g_assert(pool->now == &pool->kept);
   if (!pool->scratch.table)
     layer_init(&pool->scratch, 2 * NODES_AT_FIRST);
@@ -321,7 +321,7 @@ void lw_bdd_scratch_begin(LwBddPool *pool) {
   pool->now = &pool->scratch;
 }
 
-static void need(const LwBddPool *pool, LwBdd a, guint32 *becomes) {
+static void need(const LwMddPool *pool, LwMdd a, guint32 *becomes) {
   if (a < pool->mark || becomes[a - pool->mark])
     return;
   becomes[a - pool->mark] = 1;
@@ -331,21 +331,21 @@ static void need(const LwBddPool *pool, LwBdd a, guint32 *becomes) {
 }
 
 /* Of scratch nodes, what each becomes: 0: nothing asks for it. */
-static guint32 *still_needed(const LwBddPool *pool, LwBdd *const *sets, guint count) {
+static guint32 *still_needed(const LwMddPool *pool, LwMdd *const *sets, guint count) {
   guint32 *becomes = g_new0(guint32, pool->used - pool->mark + 1);
   for (guint i = 0; i < count; i++)
     need(pool, *sets[i], becomes);
   return becomes;
 }
 
-static void forget_scratch(LwBddPool *pool) {
+static void forget_scratch(LwMddPool *pool) {
   Layer *scratch = &pool->scratch;
   if (8 * scratch->count > scratch->table_mask) {
     empty_table(scratch);
     return;
   }
   /* all of them go: each from where it should be to the next free place, its own on the way */
-  for (LwBdd n = pool->mark; n < pool->used; n += count_of(pool, n) + 1) {
+  for (LwMdd n = pool->mark; n < pool->used; n += count_of(pool, n) + 1) {
     guint32 at = pool->units[n].head.hash & scratch->table_mask;
     for (; scratch->table[at].number; at = (at + 1) & scratch->table_mask)
       scratch->table[at].number = 0;
@@ -354,7 +354,7 @@ static void forget_scratch(LwBddPool *pool) {
 }
 
 /* One large run shall not spread the small ones behind it over more memory than they need. */
-static void fit_scratch(LwBddPool *pool, guint nodes) {
+static void fit_scratch(LwMddPool *pool, guint nodes) {
   guint32 size = 2 * NODES_AT_FIRST;
   while (size < 4 * nodes)
     size *= 2;
@@ -365,7 +365,7 @@ static void fit_scratch(LwBddPool *pool, guint nodes) {
 }
 
 /* A node again, of edges whose targets from `mark` on have become others. */
-static LwBdd remake(LwBddPool *pool, guint variable, const LwEdge *edges, guint32 count, guint32 mark,
+static LwMdd remake(LwMddPool *pool, guint variable, const LwEdge *edges, guint32 count, guint32 mark,
                     const guint32 *becomes) {
   guint32 base = pool->pending_count;
   for (guint32 i = 0; i < count; i++)
@@ -373,7 +373,7 @@ static LwBdd remake(LwBddPool *pool, guint variable, const LwEdge *edges, guint3
   return finish(pool, variable, base);
 }
 
-void lw_bdd_scratch_end(LwBddPool *pool, LwBdd *const *sets, guint count) {
+void lw_mdd_scratch_end(LwMddPool *pool, LwMdd *const *sets, guint count) {
   g_assert(pool->now == &pool->scratch);
   g_autofree guint32 *becomes = count ? still_needed(pool, sets, count) : NULL;
   guint32 mark = pool->mark, end = pool->used, made = pool->nodes - pool->nodes_at_mark;
@@ -384,7 +384,7 @@ void lw_bdd_scratch_end(LwBddPool *pool, LwBdd *const *sets, guint count) {
   pool->nodes = pool->nodes_at_mark;
   fit_scratch(pool, made);
   guint32 size;
-  for (LwBdd n = mark; becomes && n < end; n += size) {
+  for (LwMdd n = mark; becomes && n < end; n += size) {
     guint32 edges = count_of(pool, n);
     size = edges + 1;
     /* no more is made than was read: nothing is written over before */
@@ -396,25 +396,25 @@ void lw_bdd_scratch_end(LwBddPool *pool, LwBdd *const *sets, guint count) {
       *sets[i] = becomes[*sets[i] - mark];
 }
 
-struct LwBddStored {
+struct LwMddStored {
   guint32 mark, count, set_count;
   Unit *units; /* nodes in order; numbers from mark on are of these */
-  LwBdd *sets;
+  LwMdd *sets;
 };
 
-LwBddStored *lw_bdd_store(const LwBddPool *pool, LwBdd *const *sets, guint count) {
-  LwBddStored *stored = g_new0(LwBddStored, 1);
+LwMddStored *lw_mdd_store(const LwMddPool *pool, LwMdd *const *sets, guint count) {
+  LwMddStored *stored = g_new0(LwMddStored, 1);
   g_assert(pool->now == &pool->scratch);
   g_autofree guint32 *becomes = still_needed(pool, sets, count);
   stored->mark = pool->mark;
   stored->set_count = count;
-  for (LwBdd n = pool->mark; n < pool->used; n += count_of(pool, n) + 1)
+  for (LwMdd n = pool->mark; n < pool->used; n += count_of(pool, n) + 1)
     if (becomes[n - pool->mark])
       stored->count += count_of(pool, n) + 1;
   stored->units = g_new(Unit, stored->count + 1);
-  stored->sets = g_new(LwBdd, count + 1);
+  stored->sets = g_new(LwMdd, count + 1);
   guint32 next = 0;
-  for (LwBdd n = pool->mark; n < pool->used; n += count_of(pool, n) + 1) {
+  for (LwMdd n = pool->mark; n < pool->used; n += count_of(pool, n) + 1) {
     if (!becomes[n - pool->mark])
       continue;
     guint32 edges = count_of(pool, n);
@@ -431,8 +431,8 @@ LwBddStored *lw_bdd_store(const LwBddPool *pool, LwBdd *const *sets, guint count
   return stored;
 }
 
-void lw_bdd_restore(LwBddPool *pool, const LwBddStored *stored, LwBdd *const *sets) {
-  g_autofree LwBdd *becomes = g_new(LwBdd, stored->count + 1);
+void lw_mdd_restore(LwMddPool *pool, const LwMddStored *stored, LwMdd *const *sets) {
+  g_autofree LwMdd *becomes = g_new(LwMdd, stored->count + 1);
   guint32 edges;
   for (guint32 n = 0; n < stored->count; n += edges + 1) {
     guint32 shape = stored->units[n].head.shape;
@@ -443,7 +443,7 @@ void lw_bdd_restore(LwBddPool *pool, const LwBddStored *stored, LwBdd *const *se
     *sets[i] = stored->sets[i] < stored->mark ? stored->sets[i] : becomes[stored->sets[i] - stored->mark];
 }
 
-void lw_bdd_stored_free(LwBddStored *stored) {
+void lw_mdd_stored_free(LwMddStored *stored) {
   if (!stored)
     return;
   g_free(stored->units);
@@ -451,7 +451,7 @@ void lw_bdd_stored_free(LwBddStored *stored) {
   g_free(stored);
 }
 
-gboolean lw_bdd_is_scratch(const LwBddPool *pool, LwBdd a) {
+gboolean lw_mdd_is_scratch(const LwMddPool *pool, LwMdd a) {
   return a >= pool->mark;
 }
 
@@ -459,32 +459,32 @@ gboolean lw_bdd_is_scratch(const LwBddPool *pool, LwBdd a) {
  * ---------------------------------------------------------------------------------------------------- */
 
 /* The result where no recursion is needed. */
-static inline gboolean is_plain(Op op, LwBdd a, LwBdd b, LwBdd *result) {
+static inline gboolean is_plain(Op op, LwMdd a, LwMdd b, LwMdd *result) {
   switch (op) {
   case OP_AND:
-    if (a == LW_BDD_FALSE || b == LW_BDD_FALSE)
-      *result = LW_BDD_FALSE;
-    else if (a == LW_BDD_TRUE || a == b)
+    if (a == LW_MDD_FALSE || b == LW_MDD_FALSE)
+      *result = LW_MDD_FALSE;
+    else if (a == LW_MDD_TRUE || a == b)
       *result = b;
-    else if (b == LW_BDD_TRUE)
+    else if (b == LW_MDD_TRUE)
       *result = a;
     else
       return FALSE;
     return TRUE;
   case OP_OR:
-    if (a == LW_BDD_TRUE || b == LW_BDD_TRUE)
-      *result = LW_BDD_TRUE;
-    else if (a == LW_BDD_FALSE || a == b)
+    if (a == LW_MDD_TRUE || b == LW_MDD_TRUE)
+      *result = LW_MDD_TRUE;
+    else if (a == LW_MDD_FALSE || a == b)
       *result = b;
-    else if (b == LW_BDD_FALSE)
+    else if (b == LW_MDD_FALSE)
       *result = a;
     else
       return FALSE;
     return TRUE;
   case OP_MINUS:
-    if (a == LW_BDD_FALSE || b == LW_BDD_TRUE || a == b)
-      *result = LW_BDD_FALSE;
-    else if (b == LW_BDD_FALSE)
+    if (a == LW_MDD_FALSE || b == LW_MDD_TRUE || a == b)
+      *result = LW_MDD_FALSE;
+    else if (b == LW_MDD_FALSE)
       *result = a;
     else
       return FALSE;
@@ -498,29 +498,29 @@ static inline gboolean is_plain(Op op, LwBdd a, LwBdd b, LwBdd *result) {
 
 /* What makes the result the same whatever the other side is. */
 static const struct {
-  LwBdd a, b, result;
-} rules_out[] = {[OP_AND] = {LW_BDD_FALSE, LW_BDD_FALSE, LW_BDD_FALSE},
-                 [OP_OR] = {LW_BDD_TRUE, LW_BDD_TRUE, LW_BDD_TRUE},
-                 [OP_MINUS] = {LW_BDD_FALSE, LW_BDD_TRUE, LW_BDD_FALSE}};
+  LwMdd a, b, result;
+} rules_out[] = {[OP_AND] = {LW_MDD_FALSE, LW_MDD_FALSE, LW_MDD_FALSE},
+                 [OP_OR] = {LW_MDD_TRUE, LW_MDD_TRUE, LW_MDD_TRUE},
+                 [OP_MINUS] = {LW_MDD_FALSE, LW_MDD_TRUE, LW_MDD_FALSE}};
 
 /* What makes the result that of the other side. */
 static const struct {
-  LwBdd a, b;
-} leaves_as_is[] = {[OP_AND] = {LW_BDD_TRUE, LW_BDD_TRUE},
-                    [OP_OR] = {LW_BDD_FALSE, LW_BDD_FALSE},
-                    [OP_MINUS] = {G_MAXUINT32, LW_BDD_FALSE}};
+  LwMdd a, b;
+} leaves_as_is[] = {[OP_AND] = {LW_MDD_TRUE, LW_MDD_TRUE},
+                    [OP_OR] = {LW_MDD_FALSE, LW_MDD_FALSE},
+                    [OP_MINUS] = {G_MAXUINT32, LW_MDD_FALSE}};
 
 /* Two nodes side by side, from value to value where either changes. A node that does not test the variable is
  * as one that always leads to itself. */
 typedef struct {
-  LwBdd node;
+  LwMdd node;
   guint32 at, count; /* edges; at: the one that holds now */
   gboolean tests;
-  LwBdd to;
+  LwMdd to;
   guint32 next; /* from where on the one behind it holds; G_MAXUINT32: none */
 } Side;
 
-static inline void side_load(const LwBddPool *pool, Side *side) {
+static inline void side_load(const LwMddPool *pool, Side *side) {
   if (!side->tests) {
     side->to = side->node;
     side->next = G_MAXUINT32;
@@ -531,7 +531,7 @@ static inline void side_load(const LwBddPool *pool, Side *side) {
   side->next = side->at + 1 < side->count ? edges[side->at + 1].first : G_MAXUINT32;
 }
 
-static inline Side side_of(const LwBddPool *pool, LwBdd node, guint variable) {
+static inline Side side_of(const LwMddPool *pool, LwMdd node, guint variable) {
   Side side = {.node = node, .tests = level_of(pool, node) == variable};
   side.count = side.tests ? count_of(pool, node) : 1;
   side_load(pool, &side);
@@ -539,7 +539,7 @@ static inline Side side_of(const LwBddPool *pool, LwBdd node, guint variable) {
 }
 
 /* On to the edge that holds at `value`, which lies behind the one that does now. */
-static inline void side_advance(const LwBddPool *pool, Side *side, guint32 value) {
+static inline void side_advance(const LwMddPool *pool, Side *side, guint32 value) {
   if (side->next > value)
     return;
   const LwEdge *edges = edges_of(pool, side->node);
@@ -561,7 +561,7 @@ static inline void side_advance(const LwBddPool *pool, Side *side, guint32 value
 }
 
 /* The edges of one side from `value` up to `end`, as they are. */
-static void copy_run(LwBddPool *pool, guint32 base, Side *side, guint32 value, guint32 end) {
+static void copy_run(LwMddPool *pool, guint32 base, Side *side, guint32 value, guint32 end) {
   guint32 first = side->at + 1;
   push(pool, base, value, side->to);
   side_advance(pool, side, end - 1);
@@ -575,12 +575,12 @@ static void copy_run(LwBddPool *pool, guint32 base, Side *side, guint32 value, g
   pool->pending_count += count;
 }
 
-static LwBdd apply(LwBddPool *pool, Op op, LwBdd a, LwBdd b) {
-  LwBdd result;
+static LwMdd apply(LwMddPool *pool, Op op, LwMdd a, LwMdd b) {
+  LwMdd result;
   if (is_plain(op, a, b, &result))
     return result;
   if (op != OP_MINUS && a > b) {
-    LwBdd swap = a;
+    LwMdd swap = a;
     a = b;
     b = swap;
   }
@@ -619,26 +619,26 @@ static LwBdd apply(LwBddPool *pool, Op op, LwBdd a, LwBdd b) {
   return keep(pool, &this, finish(pool, variable, base));
 }
 
-LwBdd lw_bdd_and(LwBddPool *pool, LwBdd a, LwBdd b) {
+LwMdd lw_mdd_and(LwMddPool *pool, LwMdd a, LwMdd b) {
   return apply(pool, OP_AND, a, b);
 }
 
-LwBdd lw_bdd_or(LwBddPool *pool, LwBdd a, LwBdd b) {
+LwMdd lw_mdd_or(LwMddPool *pool, LwMdd a, LwMdd b) {
   return apply(pool, OP_OR, a, b);
 }
 
-LwBdd lw_bdd_minus(LwBddPool *pool, LwBdd a, LwBdd b) {
+LwMdd lw_mdd_minus(LwMddPool *pool, LwMdd a, LwMdd b) {
   return apply(pool, OP_MINUS, a, b);
 }
 
-LwBdd lw_bdd_not(LwBddPool *pool, LwBdd a) {
-  return apply(pool, OP_MINUS, LW_BDD_TRUE, a);
+LwMdd lw_mdd_not(LwMddPool *pool, LwMdd a) {
+  return apply(pool, OP_MINUS, LW_MDD_TRUE, a);
 }
 
 /* In pairs, and pairs of pairs: adding them to one growing set would walk that set each time. */
-LwBdd lw_bdd_or_all(LwBddPool *pool, LwBdd *sets, guint count) {
+LwMdd lw_mdd_or_all(LwMddPool *pool, LwMdd *sets, guint count) {
   if (count == 0)
-    return LW_BDD_FALSE;
+    return LW_MDD_FALSE;
   for (; count > 1; count = (count + 1) / 2) {
     for (guint i = 0; i < count / 2; i++)
       sets[i] = apply(pool, OP_OR, sets[2 * i], sets[2 * i + 1]);
@@ -648,11 +648,11 @@ LwBdd lw_bdd_or_all(LwBddPool *pool, LwBdd *sets, guint count) {
   return sets[0];
 }
 
-static LwBdd exists(LwBddPool *pool, LwBdd a, guint first, guint end, guint32 op) {
+static LwMdd exists(LwMddPool *pool, LwMdd a, guint first, guint end, guint32 op) {
   guint variable = level_of(pool, a);
-  if (a <= LW_BDD_TRUE || variable >= end)
+  if (a <= LW_MDD_TRUE || variable >= end)
     return a;
-  LwBdd result;
+  LwMdd result;
   const Asked this = asked(op, a, a);
   if (recall(pool, &this, &result))
     return result;
@@ -664,14 +664,14 @@ static LwBdd exists(LwBddPool *pool, LwBdd a, guint first, guint end, guint32 op
   if (variable < first)
     return keep(pool, &this, finish(pool, variable, base));
   count = pool->pending_count - base;
-  g_autofree LwBdd *sets = g_new(LwBdd, count);
+  g_autofree LwMdd *sets = g_new(LwMdd, count);
   for (guint32 i = 0; i < count; i++)
     sets[i] = pool->pending[base + i].to;
   pool->pending_count = base;
-  return keep(pool, &this, lw_bdd_or_all(pool, sets, count));
+  return keep(pool, &this, lw_mdd_or_all(pool, sets, count));
 }
 
-LwBdd lw_bdd_exists(LwBddPool *pool, LwBdd a, guint first, guint count) {
+LwMdd lw_mdd_exists(LwMddPool *pool, LwMdd a, guint first, guint count) {
   guint end = first + count, i = 0;
   while (i < pool->exists_count && (pool->exists[i].first != first || pool->exists[i].end != end))
     i++;
@@ -684,18 +684,18 @@ LwBdd lw_bdd_exists(LwBddPool *pool, LwBdd a, guint first, guint count) {
 }
 
 /* Is the result the empty set? Known ones are looked up; only that it is empty is kept. */
-static gboolean is_nothing(LwBddPool *pool, Op op, LwBdd a, LwBdd b) {
-  LwBdd result;
+static gboolean is_nothing(LwMddPool *pool, Op op, LwMdd a, LwMdd b) {
+  LwMdd result;
   if (is_plain(op, a, b, &result))
-    return result == LW_BDD_FALSE;
+    return result == LW_MDD_FALSE;
   if (op != OP_MINUS && a > b) {
-    LwBdd swap = a;
+    LwMdd swap = a;
     a = b;
     b = swap;
   }
   const Asked this = asked(op, a, b);
   if (recall(pool, &this, &result))
-    return result == LW_BDD_FALSE;
+    return result == LW_MDD_FALSE;
   guint variable = MIN(level_of(pool, a), level_of(pool, b));
   Side one = side_of(pool, a, variable), other = side_of(pool, b, variable);
   for (;;) {
@@ -711,31 +711,31 @@ static gboolean is_nothing(LwBddPool *pool, Op op, LwBdd a, LwBdd b) {
     side_advance(pool, &one, next);
     side_advance(pool, &other, next);
   }
-  keep(pool, &this, LW_BDD_FALSE);
+  keep(pool, &this, LW_MDD_FALSE);
   return TRUE;
 }
 
-gboolean lw_bdd_intersects(LwBddPool *pool, LwBdd a, LwBdd b) {
+gboolean lw_mdd_intersects(LwMddPool *pool, LwMdd a, LwMdd b) {
   return !is_nothing(pool, OP_AND, a, b);
 }
 
-gboolean lw_bdd_is_subset(LwBddPool *pool, LwBdd a, LwBdd b) {
+gboolean lw_mdd_is_subset(LwMddPool *pool, LwMdd a, LwMdd b) {
   return is_nothing(pool, OP_MINUS, a, b);
 }
 
 /* --- the structure
  * ------------------------------------------------------------------------------------------------- */
 
-guint lw_bdd_variable(const LwBddPool *pool, LwBdd a) {
+guint lw_mdd_variable(const LwMddPool *pool, LwMdd a) {
   return level_of(pool, a);
 }
 
-const LwEdge *lw_bdd_edges(const LwBddPool *pool, LwBdd a, guint *count) {
+const LwEdge *lw_mdd_edges(const LwMddPool *pool, LwMdd a, guint *count) {
   *count = count_of(pool, a);
   return edges_of(pool, a);
 }
 
-LwBdd lw_bdd_follow(const LwBddPool *pool, LwBdd a, guint32 value) {
+LwMdd lw_mdd_follow(const LwMddPool *pool, LwMdd a, guint32 value) {
   const LwEdge *edges = edges_of(pool, a);
   guint32 low = 0, end = count_of(pool, a);
   while (end - low > 1) {
@@ -749,7 +749,7 @@ LwBdd lw_bdd_follow(const LwBddPool *pool, LwBdd a, guint32 value) {
 }
 
 typedef struct {
-  LwBddPool *pool;
+  LwMddPool *pool;
   const guint8 *bits;
   guint variables;
   GHashTable *known;
@@ -762,15 +762,15 @@ static double values_of(const Counting *c, guint from, guint to) {
   return result;
 }
 
-static double count_below(const Counting *c, LwBdd a, guint level) {
-  if (a == LW_BDD_FALSE)
+static double count_below(const Counting *c, LwMdd a, guint level) {
+  if (a == LW_MDD_FALSE)
     return 0;
-  if (a == LW_BDD_TRUE)
+  if (a == LW_MDD_TRUE)
     return values_of(c, level, c->variables);
   guint variable = level_of(c->pool, a), edges;
   const double *found = g_hash_table_lookup(c->known, GUINT_TO_POINTER(a));
   double result = found ? *found : 0;
-  const LwEdge *edge = lw_bdd_edges(c->pool, a, &edges);
+  const LwEdge *edge = lw_mdd_edges(c->pool, a, &edges);
   for (guint i = 0; !found && i < edges; i++) {
     double end = i + 1 < edges ? edge[i + 1].first : (double)(1ull << c->bits[variable]);
     result += (end - edge[i].first) * count_below(c, edge[i].to, variable + 1);
@@ -780,17 +780,17 @@ static double count_below(const Counting *c, LwBdd a, guint level) {
   return result * values_of(c, level, variable);
 }
 
-double lw_bdd_count(LwBddPool *pool, LwBdd a, const guint8 *bits, guint variables) {
+double lw_mdd_count(LwMddPool *pool, LwMdd a, const guint8 *bits, guint variables) {
   g_autoptr(GHashTable) known = g_hash_table_new_full(NULL, NULL, NULL, g_free);
   const Counting c = {pool, bits, variables, known};
   return count_below(&c, a, 0);
 }
 
-guint lw_bdd_pool_nodes(const LwBddPool *pool) {
+guint lw_mdd_pool_nodes(const LwMddPool *pool) {
   return pool->nodes;
 }
 
-gsize lw_bdd_pool_bytes(const LwBddPool *pool) {
+gsize lw_mdd_pool_bytes(const LwMddPool *pool) {
   const Layer *layers[] = {&pool->kept, &pool->scratch};
   gsize bytes = pool->room * sizeof *pool->units + pool->pending_room * sizeof *pool->pending;
   for (guint i = 0; i < G_N_ELEMENTS(layers); i++)

@@ -2,7 +2,7 @@
  * protocol, port), their union, and what is in it and not in another. Each as often as it takes; the ratio
  * counts.
  *
- *   bdd [BOXES]
+ *   mdd [BOXES]
  */
 #include "flow/packets.h"
 
@@ -29,7 +29,7 @@ static Box box_of(guint i, guint shift) {
 
 /* --- ours */
 
-static LwBdd our_box(LwBddPool *pool, Box box) {
+static LwMdd our_box(LwMddPool *pool, Box box) {
   LwAddr source = lw_addr_from_v4(box.source), destination = lw_addr_from_v4(box.destination);
   LwSpan spans[] = {lw_span_addr(LW_HEADER_SADDR, &source, &source),
                     lw_span_addr(LW_HEADER_DADDR, &destination, &destination),
@@ -38,25 +38,25 @@ static LwBdd our_box(LwBddPool *pool, Box box) {
   return lw_packets_box(pool, spans, G_N_ELEMENTS(spans));
 }
 
-static LwBdd our_union(LwBddPool *pool, guint count, guint shift, double *boxes_ms) {
+static LwMdd our_union(LwMddPool *pool, guint count, guint shift, double *boxes_ms) {
   double start = now_ms();
-  g_autofree LwBdd *sets = g_new(LwBdd, count);
+  g_autofree LwMdd *sets = g_new(LwMdd, count);
   for (guint i = 0; i < count; i++)
     sets[i] = our_box(pool, box_of(i, shift));
   *boxes_ms += now_ms() - start;
-  return lw_bdd_or_all(pool, sets, count);
+  return lw_mdd_or_all(pool, sets, count);
 }
 
 static void ours(guint count, double *boxes, double *unions, double *rest) {
-  g_autoptr(LwBddPool) pool = lw_bdd_pool_new();
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
   double start = now_ms();
   *boxes = 0;
-  LwBdd a = our_union(pool, count, 0, boxes), b = our_union(pool, count, 1, boxes);
+  LwMdd a = our_union(pool, count, 0, boxes), b = our_union(pool, count, 1, boxes);
   *unions = now_ms() - start - *boxes;
   start = now_ms();
-  LwBdd only = lw_bdd_minus(pool, a, b), both = lw_bdd_and(pool, a, b);
+  LwMdd only = lw_mdd_minus(pool, a, b), both = lw_mdd_and(pool, a, b);
   *rest = now_ms() - start;
-  g_assert(only != LW_BDD_FALSE && both != LW_BDD_TRUE);
+  g_assert(only != LW_MDD_FALSE && both != LW_MDD_TRUE);
 }
 
 /* --- BuDDy's: a variable for each bit, in the same order */
