@@ -1,9 +1,10 @@
 #include "cmd/echo.h"
 #include "cmd/proof.h"
-
-#include "policy/asserts.h"
 #include "cmd/router_items.h"
+#include "policy/asserts.h"
 #include "policy/names.h"
+
+#include <stdio.h>
 
 static void place_free(gpointer data) {
   LwProbePlace *place = data;
@@ -118,11 +119,19 @@ static LwVerifyWorld verify_world(const LwSession *session, const LwAddr *uplink
   return lw_verify_world_of(session->lab, session->facts, session->world);
 }
 
+static void print_part(const char *text, gpointer data) {
+  (void)data;
+  fputs(text, stdout);
+}
+
+void lw_verify_print_json(const LwVerifyReport *report, const char *name, JsonObject *more) {
+  lw_verify_write_json(report, name, more, print_part, NULL);
+  fflush(stdout);
+}
+
 int lw_verify_print(const LwInvocation *invocation, const LwLab *lab, const LwVerifyReport *report) {
   if (invocation->json) {
-    g_autoptr(JsonNode) root = lw_verify_to_json(report);
-    g_autofree char *text = json_to_string(root, TRUE);
-    g_print("%s\n", text);
+    lw_verify_print_json(report, NULL, NULL);
   } else {
     g_autofree char *text = lw_verify_format(report, lab, invocation->colour);
     g_print("%s", text);

@@ -262,10 +262,7 @@ static int print_all(const LwInvocation *invocation, const Both *both, const LwV
       print_compared(compared, invocation->verbose);
     return code;
   }
-  g_autoptr(JsonNode) root = lw_verify_to_json(report);
-  json_object_set_object_member(json_node_get_object(root), "routers", compared_json(compared));
-  g_autofree char *text = json_to_string(root, TRUE);
-  g_print("%s\n", text);
+  lw_verify_print_json(report, "routers", compared_json(compared));
   return report->violations->len ? LW_EXIT_VIOLATION : LW_EXIT_OK;
 }
 

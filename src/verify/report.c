@@ -123,41 +123,57 @@ static void add_exit(JsonBuilder *b, const LwExitCheck *check) {
   json_builder_end_object(b);
 }
 
-JsonNode *lw_verify_to_json(const LwVerifyReport *report) {
+static void add_strings(JsonBuilder *b, const char *name, const GPtrArray *strings /* nullable */) {
+  json_builder_set_member_name(b, name);
+  json_builder_begin_array(b);
+  for (guint i = 0; strings && i < strings->len; i++)
+    json_builder_add_string_value(b, strings->pdata[i]);
+  json_builder_end_array(b);
+}
+
+/* All but the cells. */
+static JsonNode *frame_of(const LwVerifyReport *report) {
   g_autoptr(JsonBuilder) b = json_builder_new();
   json_builder_begin_object(b);
   add_string(b, "format_version", "1.0");
   add_string(b, "lab", report->lab);
   add_string(b, "target", report->target);
-  json_builder_set_member_name(b, "cells");
-  json_builder_begin_array(b);
-  for (guint i = 0; i < report->cells->len; i++)
-    add_cell(b, report->cells->pdata[i]);
-  json_builder_end_array(b);
   json_builder_set_member_name(b, "exits");
   json_builder_begin_array(b);
   for (guint i = 0; i < report->exits->len; i++)
     add_exit(b, report->exits->pdata[i]);
   json_builder_end_array(b);
-  json_builder_set_member_name(b, "violations");
-  json_builder_begin_array(b);
-  for (guint i = 0; i < report->violations->len; i++)
-    json_builder_add_string_value(b, report->violations->pdata[i]);
-  json_builder_end_array(b);
-  json_builder_set_member_name(b, "unknown");
-  json_builder_begin_array(b);
-  for (guint i = 0; report->unknowns && i < report->unknowns->len; i++)
-    json_builder_add_string_value(b, report->unknowns->pdata[i]);
-  json_builder_end_array(b);
-  json_builder_set_member_name(b, "not_tried");
-  json_builder_begin_array(b);
-  for (guint i = 0; report->left_out && i < report->left_out->len; i++)
-    json_builder_add_string_value(b, report->left_out->pdata[i]);
-  json_builder_end_array(b);
+  add_strings(b, "violations", report->violations);
+  add_strings(b, "unknown", report->unknowns);
+  add_strings(b, "not_tried", report->left_out);
   add_integer(b, "packets", report->packets);
   add_integer(b, "errors", report->errors);
   add_integer(b, "lost_tunnels", report->lost_tunnels);
   add_integer(b, "elapsed_ms", report->elapsed_ms);
   json_builder_end_object(b);
   return json_builder_get_root(b);
+}
+
+static char *cell_text(const LwCell *cell) {
+  g_autoptr(JsonBuilder) b = json_builder_new();
+  add_cell(b, cell);
+  g_autoptr(JsonNode) root = json_builder_get_root(b);
+  return json_to_string(root, FALSE);
+}
+
+void lw_verify_write_json(const LwVerifyReport *report, const char *name, JsonObject *more, LwTextSink sink,
+                          gpointer data) {
+  g_autoptr(JsonNode) frame = frame_of(report);
+  if (more)
+    json_object_set_object_member(json_node_get_object(frame), name, more);
+  g_autofree char *text = json_to_string(frame, TRUE);
+  *strrchr(text, '}') = '\0';
+  sink(g_strchomp(text), data);
+  sink(",\n  \"cells\" : [", data);
+  for (guint i = 0; i < report->cells->len; i++) {
+    g_autofree char *cell = cell_text(report->cells->pdata[i]);
+    sink(i ? ",\n    " : "\n    ", data);
+    sink(cell, data);
+  }
+  sink("\n  ]\n}\n", data);
 }

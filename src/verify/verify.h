@@ -113,7 +113,11 @@ LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwV
 LwVerifyReport *lw_verify_cells(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
                                 const LwAddr *router_wan, const LwAddr *host_uplink);
 
-JsonNode *lw_verify_to_json(const LwVerifyReport *report);
+typedef void (*LwTextSink)(const char *text, gpointer data);
+/* Writes it as JSON, piece by piece and a line a cell: a lab of a thousand segments has millions of cells.
+ * more: a further member by that name; nullable, taken. */
+void lw_verify_write_json(const LwVerifyReport *report, const char *name, JsonObject *more, LwTextSink sink,
+                          gpointer data);
 /* JUnit's XML: a test case a cell, one for each further violation. Transfer full. */
 char *lw_verify_to_junit(const LwVerifyReport *report);
 /* The matrix for a terminal: segments down, destinations across, a mark a cell, then violations. Transfer

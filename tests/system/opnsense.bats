@@ -161,7 +161,7 @@ teardown() {
     [ "$proved" -eq 0 ]
     [ "$status" -eq 1 ]
     [[ $output == *"not the one that was pinned"* && $output != *very-secret* ]]
-    [ "$(sort -u "$BATS_TEST_TMPDIR/requests")" = "$(printf 'GET /api/core/backup/download/this\nGET /api/core/firmware/info')" ]
+    [ "$(sort -u "$BATS_TEST_TMPDIR/requests")" = "$(printf 'GET /api/core/backup/download/this\nGET /api/core/firmware/info\nGET /api/interfaces/overview/interfaces_info')" ]
   done
 }
 

@@ -115,24 +115,37 @@ static void test_static_alone(void) {
   g_assert_nonnull(strstr(text, "✗ icmp"));
 }
 
+static void append_text(const char *text, gpointer out) {
+  g_string_append(out, text);
+}
+
+/* The whole, read again and written on one line; a cell has a line of its own. */
 static void test_json(void) {
   static const char expected[] =
-      "{\"format_version\":\"1.0\",\"lab\":\"homelab\",\"target\":\"twin\",\"cells\":["
-      "{\"from\":\"lan10\",\"to\":\"lan20\",\"service\":\"tcp/22\",\"expect\":\"deny\",\"live\":\"allow\","
-      "\"static\":\"untested\",\"reason\":\"because\",\"line\":\"homelab.yaml:12:3\",\"packet\":{"
-      "\"src\":\"192.168.10.31\",\"dst\":\"192.168.20.5\",\"proto\":\"tcp\",\"dport\":22}}],"
+      "{\"format_version\":\"1.0\",\"lab\":\"homelab\",\"target\":\"twin\","
       "\"exits\":[{\"segment\":\"lan50\",\"source\":\"192.168.50.25\",\"exit\":\"none\",\"seen\":null,"
       "\"resolver_expected\":null,\"resolver_seen\":null,\"ok\":true}],"
       "\"violations\":[\"it "
       "leaks\"],\"unknown\":[],\"not_tried\":[],\"packets\":312,\"errors\":0,\"lost_tunnels\":0,\"elapsed_"
-      "ms\":940}";
+      "ms\":940,\"routers\":{},\"cells\":["
+      "{\"from\":\"lan10\",\"to\":\"lan20\",\"service\":\"tcp/22\",\"expect\":\"deny\",\"live\":\"allow\","
+      "\"static\":\"untested\",\"reason\":\"because\",\"line\":\"homelab.yaml:12:3\",\"packet\":{"
+      "\"src\":\"192.168.10.31\",\"dst\":\"192.168.20.5\",\"proto\":\"tcp\",\"dport\":22}}]}";
   g_autoptr(LwVerifyReport) report = made_up();
   add_cell(report, "lan10", "lan20", "tcp/22", FALSE, LW_CELL_ALLOW);
   add_exit(report, "lan50", "192.168.50.25", "none", NULL, NULL, TRUE);
   g_ptr_array_add(report->violations, g_strdup("it leaks"));
-  g_autoptr(JsonNode) node = lw_verify_to_json(report);
+  g_autoptr(GString) out = g_string_new(NULL);
+  g_autoptr(GError) error = NULL;
+  lw_verify_write_json(report, "routers", json_object_new(), append_text, out);
+  g_autoptr(JsonNode) node = json_from_string(out->str, &error);
+  g_assert_no_error(error);
   g_autofree char *text = json_to_string(node, FALSE);
   g_assert_cmpstr(text, ==, expected);
+  add_cell(report, "lan10", "lan20", "icmp", FALSE, LW_CELL_DENY);
+  g_string_truncate(out, 0);
+  lw_verify_write_json(report, NULL, NULL, append_text, out);
+  g_assert_nonnull(strstr(out->str, "\n    {\"from\":\"lan10\",\"to\":\"lan20\",\"service\":\"icmp\""));
 }
 
 /* A cell that is wrong and that nothing tells of becomes a violation; one that is told does not become two.
