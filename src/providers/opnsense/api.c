@@ -182,9 +182,20 @@ static gboolean request_apart(gpointer data, GString *answer, GError **error) {
   return TRUE;
 }
 
+/* GIO's TLS reads the system's authorities, with a pin as without, when a process makes its first connection:
+ * more than a tenth of a second of work. Read before the first child, they are there for all. */
+static void read_authorities(void) {
+  static gsize done;
+  if (!g_once_init_enter(&done))
+    return;
+  g_autoptr(GTlsDatabase) database = g_tls_backend_get_default_database(g_tls_backend_get_default());
+  g_once_init_leave(&done, 1);
+}
+
 static GBytes *fetch(LwOpnApi *api, const char *path, JsonObject *body, GError **error) {
   if (!api->apart)
     return fetch_here(api, path, body, error);
+  read_authorities();
   Request request = {api, path, body};
   api->unreached = TRUE;
   g_autoptr(GError) inner = NULL;
