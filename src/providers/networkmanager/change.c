@@ -56,6 +56,11 @@ static gboolean has_address(LwNm *nm, gpointer link) {
   return lw_addr_is_set(&ground.address.addr);
 }
 
+static gboolean has_gateway(LwNm *nm, gpointer link) {
+  Ground ground = look_at(nm, link);
+  return lw_addr_is_set(&ground.address.addr) && lw_addr_is_set(&ground.gateway);
+}
+
 /* What stood before stands after. */
 static gboolean same_ground(LwNm *nm, const char *link, const Ground *before, GError **error) {
   if (!lw_addr_is_set(&before->address.addr))
@@ -257,9 +262,13 @@ static gboolean stand_on_link(LwNm *nm, const char *link, const Leaving *leaving
     g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "no profile came up on %s in place of lanward's", link);
     return FALSE;
   }
+  if (!was->answered)
+    return TRUE;
+  /* with 1.52 a profile can be known as active before the addresses are that it brought */
+  (void)lw_nm_wait(nm, has_gateway, (gpointer)link, WAIT_MS);
   Ground is = look_at(nm, link);
-  probe(&is, link, was->answered ? WAIT_MS : 0);
-  if (!was->answered || is.answered)
+  probe(&is, link, WAIT_MS);
+  if (is.answered)
     return TRUE;
   g_set_error(error, LW_ERROR, LW_ERROR_FAILED, "%s is as before, but its gateway does not answer", link);
   return FALSE;
