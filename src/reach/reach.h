@@ -18,7 +18,7 @@
 
 typedef struct LwReach LwReach;
 
-/* world: is kept, and must not change but through lw_reach_replace_ruleset(). inside: names of the namespaces
+/* world: is kept, and must not change but as lw_reach_element_changed() is told. inside: names of the namespaces
  * to look into, NULL-terminated ("" the host's); a link that leads elsewhere is an end. */
 LwReach *lw_reach_new(LwMddPool *pool, const LwResourceSet *world, const char *const *inside);
 void lw_reach_free(LwReach *reach);
