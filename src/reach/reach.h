@@ -18,8 +18,8 @@
 
 typedef struct LwReach LwReach;
 
-/* world: is kept, and must not change but as lw_reach_element_changed() is told. inside: names of the namespaces
- * to look into, NULL-terminated ("" the host's); a link that leads elsewhere is an end. */
+/* world: is kept, and must not change but as lw_reach_element_changed() is told. inside: names of the
+ * namespaces to look into, NULL-terminated ("" the host's); a link that leads elsewhere is an end. */
 LwReach *lw_reach_new(LwMddPool *pool, const LwResourceSet *world, const char *const *inside);
 void lw_reach_free(LwReach *reach);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwReach, lw_reach_free)
