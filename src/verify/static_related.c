@@ -146,21 +146,27 @@ static void judge_at(const Prove *p, const LwStaticRow *row, LwPlace place, LwMd
                     lw_mdd_minus(pool, set, may_get_there(p, row, &place, set)));
 }
 
+static void follow(const Prove *p, const LwStaticRow *row, LwMdd set) {
+  LwMdd errors = lw_static_errors(p->proof->pool);
+  g_autoptr(GPtrArray) arrivals =
+      lw_reach_from(p->proof->reach, &row->start, set, LW_CT_RELATED, LW_REACH_MAY);
+  for (guint i = 0; i < arrivals->len; i++) {
+    const LwArrival *arrival = arrivals->pdata[i];
+    judge_at(p, row, lw_static_place_of(p, arrival), lw_mdd_and(p->proof->pool, arrival->packets, errors));
+  }
+}
+
 static void judge_row(Prove *p, LwStaticRow *row) {
-  LwReach *reach = p->proof->reach;
   if (lw_static_good_like(p, row, LW_STATIC_RUN_RELATED))
     return;
   gboolean scratch = row->stored || row->like; /* of the first rows all is kept, for the others */
   lw_static_watch_begin(p, row, LW_STATIC_RUN_RELATED);
   if (scratch)
     lw_static_row_begin(p, row);
-  g_autoptr(GPtrArray) arrivals =
-      lw_reach_from(reach, &row->start, anything_of(p, row), LW_CT_RELATED, LW_REACH_MAY);
-  for (guint i = 0; i < arrivals->len; i++) {
-    const LwArrival *arrival = arrivals->pdata[i];
-    LwMdd errors = lw_mdd_and(p->proof->pool, arrival->packets, lw_static_errors(p->proof->pool));
-    judge_at(p, row, lw_static_place_of(p, arrival), errors);
-  }
+  LwMdd set = anything_of(p, row);
+  if (row->zone.kind != LW_ZONE_SEGMENT) /* from outside all segments are reached */
+    set = lw_static_but_alike(p, row, set, follow);
+  follow(p, row, set);
   if (scratch)
     lw_static_row_leave(p, row);
   lw_static_watch_end(p, row, LW_STATIC_RUN_RELATED);
