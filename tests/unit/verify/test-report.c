@@ -151,14 +151,15 @@ static void test_json(void) {
 /* A cell that is wrong and that nothing tells of becomes a violation; one that is told does not become two.
  */
 static void test_complete(void) {
+  g_autoptr(LwLab) lab = test_lab();
   g_autoptr(LwVerifyReport) report = made_up();
   add_cell(report, "lan40", "containers", "tcp/80", TRUE, LW_CELL_UNTESTED);
   add_cell(report, "lan10", "lan20", "tcp/22", FALSE, LW_CELL_ALLOW);
   add_cell(report, "lan10", "internet", "icmp", TRUE, LW_CELL_ALLOW);
   ((LwCell *)report->cells->pdata[0])->statically = LW_CELL_DENY;
   ((LwCell *)report->cells->pdata[1])->told = TRUE;
-  lw_verify_complete(report);
-  lw_verify_complete(report);
+  lw_verify_complete(report, lab);
+  lw_verify_complete(report, lab);
   g_assert_cmpuint(report->violations->len, ==, 1);
   g_assert_cmpstr(
       report->violations->pdata[0], ==,
