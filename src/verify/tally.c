@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#define SERVICES_SHOWN 3
-
 const char *lw_mark_text(LwMark mark) {
   static const char *const texts[] = {" ", "·", "✓", "◐", "✗", "?"};
   return texts[mark];
@@ -237,16 +235,16 @@ static const GPtrArray *services_of(const Square *s, LwMark mark) {
   return s->named ? s->named : s->generated;
 }
 
-char *lw_tally_text(const LwTally *tally, guint source, guint destination) {
+char *lw_tally_text(const LwTally *tally, guint source, guint destination, guint most) {
   const Square *s = square_at(tally, source, destination);
   LwMark mark = mark_of(s);
   GString *out = g_string_new(lw_mark_text(mark));
   const GPtrArray *services = services_of(s, mark);
-  for (guint i = 0; services && i < MIN(services->len, SERVICES_SHOWN); i++) {
+  for (guint i = 0; services && i < MIN(services->len, most); i++) {
     g_string_append(out, i ? "," : " ");
     lw_append_clean(out, services->pdata[i]);
   }
-  if (services && services->len > SERVICES_SHOWN)
-    g_string_append_printf(out, "+%u", services->len - SERVICES_SHOWN);
+  if (services && services->len > most)
+    g_string_append_printf(out, "+%u", services->len - most);
   return g_string_free(out, FALSE);
 }

@@ -27,9 +27,10 @@ void lw_tally_free(LwTally *tally);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwTally, lw_tally_free)
 
 LwMark lw_tally_mark(const LwTally *tally, guint source, guint destination);
-/* "◐ ping,samba": the mark, and the services where they tell more. Nothing in it controls a terminal.
- * Transfer full. */
-char *lw_tally_text(const LwTally *tally, guint source, guint destination);
+/* "◐ ping,samba,dns+2": the mark, and the services where they tell more, the first `most` of them by name.
+ * Nothing in it controls a terminal. Transfer full. */
+#define LW_TALLY_SERVICES 3
+char *lw_tally_text(const LwTally *tally, guint source, guint destination, guint most);
 /* "✓" */
 const char *lw_mark_text(LwMark mark);
 /* What is printed is partly from the wire or the file: no control character gets to the terminal. */
