@@ -4,6 +4,8 @@
 
 #include "reach/reach.h"
 
+#include <string.h>
+
 #define LW_NO_LINK 0u /* link numbers start at 1; 0 is never one of LW_HEADER_OIF's values */
 
 typedef struct Ns Ns;
@@ -163,6 +165,12 @@ struct LwReach {
   GArray *gathered; /* parts of the index's sets, while it is made */
 };
 
+/* "foo*" stands for all names that begin so. */
+static inline gboolean lw_reach_is_wild_name(const char *name) {
+  gsize length = strlen(name);
+  return length && name[length - 1] == '*';
+}
+
 static inline void lw_reach_look_at(LwReach *reach, Link *link) {
   if (reach->looked)
     g_hash_table_add(reach->looked->links, link);
@@ -182,7 +190,6 @@ Link *lw_reach_link(const Ns *ns, const char *name);
 static inline Link *lw_reach_link_at(const Ns *ns, guint number) {
   return number == LW_NO_LINK ? NULL : g_ptr_array_index(ns->links, number - 1);
 }
-const char *lw_reach_sysctl(const Ns *ns, const char *format, ...) G_GNUC_PRINTF(2, 3); /* nullable */
 gboolean lw_reach_is_member(LwReach *reach, LwMdd set, LwHeaderField field, const LwAddr *addr);
 
 /* match.c */

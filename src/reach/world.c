@@ -54,14 +54,6 @@ Link *lw_reach_link(const Ns *ns, const char *name) {
   return name ? g_hash_table_lookup(ns->link_by_name, name) : NULL;
 }
 
-const char *lw_reach_sysctl(const Ns *ns, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  g_autofree char *name = g_strdup_vprintf(format, args);
-  va_end(args);
-  return g_hash_table_lookup(ns->sysctls, name);
-}
-
 gboolean lw_reach_is_member(LwReach *reach, LwMdd set, LwHeaderField field, const LwAddr *addr) {
   return lw_mdd_intersects(reach->pool, set, lw_packets_addr(reach->pool, field, addr));
 }
@@ -116,42 +108,80 @@ static guint number_of(const char *value) {
   return value ? (guint)g_ascii_strtoull(value, NULL, 10) : 0;
 }
 
-/* A link made later takes "default" over; the value of the link itself is the one that counts. */
-static gboolean v6_is_on(const Ns *ns, const char *link) {
-  const char *own = lw_reach_sysctl(ns, "net/ipv6/conf/%s/disable_ipv6", link);
-  if (own)
-    return !is_one(own);
-  return !is_one(lw_reach_sysctl(ns, "net/ipv6/conf/all/disable_ipv6")) &&
-         !is_one(lw_reach_sysctl(ns, "net/ipv6/conf/default/disable_ipv6"));
+static const char *setting(const Ns *ns, const char *name) {
+  return g_hash_table_lookup(ns->sysctls, name);
 }
 
-/* What br_netfilter shows to the IP tables, by a bridge's settings or the namespace's. */
-static LwMdd shown_families(LwReach *reach, const Ns *ns, const char *prefix) {
-  LwMdd families = LW_MDD_FALSE;
-  if (is_one(lw_reach_sysctl(ns, "net/bridge/%snf-call-iptables", prefix)))
-    families = lw_packets_family(reach->pool, 4);
-  if (is_one(lw_reach_sysctl(ns, "net/bridge/%snf-call-ip6tables", prefix)))
-    families = lw_mdd_or(reach->pool, families, lw_packets_family(reach->pool, 6));
-  return families;
+/* What br_netfilter shows to the IP tables: the settings that end in these. */
+static LwMdd shown_family(LwReach *reach, const char *setting_end) {
+  if (g_str_equal(setting_end, "nf-call-iptables"))
+    return lw_packets_family(reach->pool, 4);
+  return g_str_equal(setting_end, "nf-call-ip6tables") ? lw_packets_family(reach->pool, 6) : LW_MDD_FALSE;
 }
 
-static void read_sysctls(LwReach *reach, Ns *ns) {
-  const char *v4 = lw_reach_sysctl(ns, "net/ipv4/ip_forward");
-  const char *v6 = lw_reach_sysctl(ns, "net/ipv6/conf/all/forwarding");
+static gboolean is_set(const Ns *ns, const char *name) {
+  return is_one(setting(ns, name));
+}
+
+/* What holds for all links that have no setting of their own. */
+static void read_settings_of_all(LwReach *reach, Ns *ns) {
+  const char *v4 = setting(ns, "net/ipv4/ip_forward");
+  const char *v6 = setting(ns, "net/ipv6/conf/all/forwarding");
+  gboolean v6_off =
+      is_set(ns, "net/ipv6/conf/all/disable_ipv6") || is_set(ns, "net/ipv6/conf/default/disable_ipv6");
   ns->forward6 = !v6 || is_one(v6);
-  ns->bridged = shown_families(reach, ns, "bridge-");
+  if (is_set(ns, "net/bridge/bridge-nf-call-iptables"))
+    ns->bridged = shown_family(reach, "nf-call-iptables");
+  if (is_set(ns, "net/bridge/bridge-nf-call-ip6tables"))
+    ns->bridged = lw_mdd_or(reach->pool, ns->bridged, shown_family(reach, "nf-call-ip6tables"));
   for (guint i = 0; i < ns->links->len; i++) {
     Link *link = ns->links->pdata[i];
-    const char *own = lw_reach_sysctl(ns, "net/ipv4/conf/%s/forwarding", link->name);
-    g_autofree char *own_prefix = g_strconcat(link->name, "/", NULL);
     if (link->is_bridge)
-      link->bridged = lw_mdd_or(reach->pool, ns->bridged, shown_families(reach, ns, own_prefix));
-    link->v6 = v6_is_on(ns, link->name);
-    link->accept_local = is_one(lw_reach_sysctl(ns, "net/ipv4/conf/all/accept_local")) ||
-                         is_one(lw_reach_sysctl(ns, "net/ipv4/conf/%s/accept_local", link->name));
-    link->way_back = MAX(number_of(lw_reach_sysctl(ns, "net/ipv4/conf/all/rp_filter")),
-                         number_of(lw_reach_sysctl(ns, "net/ipv4/conf/%s/rp_filter", link->name)));
-    link->forward4 = own ? is_one(own) : !v4 || is_one(v4);
+      link->bridged = ns->bridged;
+    link->v6 = !v6_off;
+    link->forward4 = !v4 || is_one(v4);
+    link->accept_local = is_set(ns, "net/ipv4/conf/all/accept_local");
+    link->way_back = number_of(setting(ns, "net/ipv4/conf/all/rp_filter"));
+  }
+}
+
+/* A link made later takes "default" over; the value of the link itself is the one that counts. what: behind
+ * the link's name. */
+static void read_setting_of_link(LwReach *reach, Link *link, const char *before, const char *what,
+                                 const char *value) {
+  if (g_str_equal(before, "net/ipv6/conf/")) {
+    if (g_str_equal(what, "disable_ipv6"))
+      link->v6 = !is_one(value);
+  } else if (g_str_equal(before, "net/bridge/")) {
+    if (link->is_bridge && is_one(value))
+      link->bridged = lw_mdd_or(reach->pool, link->bridged, shown_family(reach, what));
+  } else if (g_str_equal(what, "forwarding")) {
+    link->forward4 = is_one(value);
+  } else if (g_str_equal(what, "accept_local")) {
+    link->accept_local |= is_one(value);
+  } else if (g_str_equal(what, "rp_filter")) {
+    link->way_back = MAX(link->way_back, number_of(value));
+  }
+}
+
+static void read_settings(LwReach *reach, Ns *ns) {
+  static const char *const of_links[] = {"net/ipv4/conf/", "net/ipv6/conf/", "net/bridge/"};
+  GHashTableIter iter;
+  gpointer name, value;
+  read_settings_of_all(reach, ns);
+  g_hash_table_iter_init(&iter, ns->sysctls);
+  while (g_hash_table_iter_next(&iter, &name, &value)) {
+    for (guint i = 0; i < G_N_ELEMENTS(of_links); i++) {
+      const char *rest = name, *what;
+      if (!g_str_has_prefix(name, of_links[i]))
+        continue;
+      rest += strlen(of_links[i]);
+      what = strrchr(rest, '/');
+      g_autofree char *of = what ? g_strndup(rest, (gsize)(what - rest)) : NULL;
+      Link *link = lw_reach_link(ns, of);
+      if (link)
+        read_setting_of_link(reach, link, of_links[i], what + 1, value);
+    }
   }
 }
 
@@ -220,7 +250,7 @@ static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
   if (link && link->up) /* the kernel makes such a route with each address of a link that is up */
     or_into(reach, &ns->broadcasts, broadcast);
   /* sent on to where it is broadcast, when the kernel is told to; else everybody's broadcast is for it */
-  if (!is_one(lw_reach_sysctl(ns, "net/ipv4/conf/all/bc_forwarding")))
+  if (!is_one(setting(ns, "net/ipv4/conf/all/bc_forwarding")))
     or_into(reach, &ns->local, broadcast);
   or_into(reach, &ns->martian, lw_packets_addr(reach->pool, LW_HEADER_SADDR, &range.last));
 }
@@ -458,7 +488,7 @@ void lw_reach_index_world(LwReach *reach, const char *const *inside) {
   for (guint i = 0; i < reach->namespaces->len; i++) {
     Ns *ns = reach->namespaces->pdata[i];
     join_bridges(ns);
-    read_sysctls(reach, ns);
+    read_settings(reach, ns);
     add_well_known(reach, ns);
     add_usual_lookups(reach, ns);
     lw_reach_hook_rulesets(ns);
