@@ -432,3 +432,30 @@ void lw_intent_answer(const LwLab *lab, const LwFacts *facts, const LwFlowQuesti
 void lw_flow_answer_clear(LwFlowAnswer *answer) {
   g_clear_pointer(&answer->reason, g_free);
 }
+
+static gboolean has_line_to(const GPtrArray *lines, guint segment) {
+  for (guint i = 0; i < lines->len; i++) {
+    const LwTarget *target = &((const LwAllow *)lines->pdata[i])->target;
+    gboolean inside = target->kind == LW_TARGET_SEGMENT || target->kind == LW_TARGET_MACHINE;
+    if (inside && target->index == segment)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+gboolean lw_intent_may_enter(const LwLab *lab, const LwZone *from, guint segment) {
+  const LwSegment *s = lw_lab_segment(lab, segment);
+  switch (from->kind) {
+  case LW_ZONE_SEGMENT:
+    return from->index == segment || has_line_to(lw_lab_segment(lab, from->index)->allow, segment);
+  case LW_ZONE_HOST:
+    return s->trust_host || s->host_allow->len > 0;
+  case LW_ZONE_NETWORK:
+    return s->trust_host;
+  case LW_ZONE_ROUTER:
+  case LW_ZONE_INTERNET:
+  case LW_ZONE_HOME_LAN:
+    return FALSE;
+  }
+  return TRUE;
+}
