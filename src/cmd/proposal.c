@@ -278,7 +278,10 @@ gboolean lw_proposals_show(LwProposals *p, const LwSegment *owner, LwEdits *edit
 
 void lw_proposals_end(LwProposals *p) {
   g_autofree char *path = p->path ? lw_proposals_path(p->path) : g_strdup("FILE");
-  g_string_append_printf(p->out, "\nThen “%s apply %s”: ", lw_target_command(), path);
+  const char *name = p->session->invocation->name;
+  gboolean named = lw_target_is_twin() && !g_str_equal(name, "default");
+  g_string_append_printf(p->out, "\nThen “%s apply %s%s%s%s”: ", lw_target_command(), named ? "--name " : "",
+                         named ? name : "", named ? " " : "", path);
   if (lw_target_is_twin())
     g_string_append(p->out, "that changes the twin alone, nothing of the real network.\n");
   else

@@ -18,16 +18,17 @@ gboolean lw_edit_parse(LwEditDocument *document, const char *text, const char *f
   return FALSE;
 }
 
-/* The byte that a place names: lines and columns count from 1, columns in characters. */
 gsize lw_edit_offset_of(const char *text, const LwOrigin *origin) {
   const char *at = g_str_has_prefix(text, "\xef\xbb\xbf") ? text + 3 : text;
-  for (guint line = 1; line < origin->line && at; line++) {
-    at = strchr(at, '\n');
-    at = at ? at + 1 : NULL;
+  for (guint line = 1; line < origin->line; line++) {
+    at += strcspn(at, "\n");
+    if (!*at)
+      return (gsize)(at - text);
+    at++;
   }
-  for (guint column = 1; at && column < origin->column && *at; column++)
+  for (guint column = 1; column < origin->column && *at; column++)
     at = g_utf8_next_char(at);
-  return at ? (gsize)(at - text) : strlen(text);
+  return (gsize)(at - text);
 }
 
 char *lw_edit_splice(const char *text, gsize from, gsize to, const char *put) {
@@ -43,7 +44,6 @@ gboolean lw_edit_by_hand(GError **error, const LwOrigin *origin, const char *wha
   return FALSE;
 }
 
-/* Where a scalar that stands on one line begins and ends, quotes included. */
 gboolean lw_edit_extent_of(const LwEditDocument *document, const LwYaml *scalar, gsize *from, gsize *to) {
   const char *start = document->text + lw_edit_offset_of(document->text, &scalar->origin);
   gsize length = strlen(scalar->text);
@@ -65,7 +65,6 @@ static gboolean is_indented_more(const char *line, guint column) {
   return spaces >= column && line[spaces] && line[spaces] != '\n' && line[spaces] != '#';
 }
 
-/* Behind the last line of a block's last entry, whose key stands in that column (from 1). */
 gsize lw_edit_end_of_entry(const char *text, const LwYaml *key) {
   LwOrigin start = {key->origin.file, key->origin.line, 1};
   gsize at = lw_edit_offset_of(text, &start), end = at;
@@ -83,7 +82,6 @@ gsize lw_edit_end_of_entry(const char *text, const LwYaml *key) {
   return end;
 }
 
-/* A line of its own at a line's beginning; the text before may lack its newline. */
 char *lw_edit_add_line(const char *text, gsize at, guint indent, const char *entry) {
   gboolean open = at > 0 && text[at - 1] != '\n';
   g_autofree char *line = g_strdup_printf("%s%*s%s\n", open ? "\n" : "", (int)indent, "", entry);
