@@ -581,6 +581,27 @@ static gboolean keep_the_rest(const Advice *a, const LwSegment *s, LwEdits *edit
          (q->from.kind == LW_ZONE_HOST || add_item(edits, KEY(s, "host", "allow"), s->name));
 }
 
+/* What is kept, in the words of asserts, and what no line but trust: can open. */
+static void put_rest_of_trust(const Advice *a, const LwSegment *s, GString *out) {
+  const LwFlowQuestion *q = a->q;
+  g_autofree char *networks = networks_text(a);
+  g_string_append(out, "What stays open:");
+  const char *between = " ";
+  if (q->to.kind != LW_ZONE_HOST) {
+    g_string_append_printf(out, "%s%s -> host", between, s->name);
+    between = ", ";
+  }
+  if (q->from.kind != LW_ZONE_HOST) {
+    g_string_append_printf(out, "%shost -> %s", between, s->name);
+    between = ", ";
+  }
+  if (*networks && q->to.kind != LW_ZONE_NETWORK)
+    g_string_append_printf(out, "%s%s -> %s", between, s->name, networks);
+  if (*networks && q->from.kind != LW_ZONE_NETWORK)
+    g_string_append_printf(out, ". What closes too: %s -> %s", networks, s->name);
+  g_string_append(out, ".\n");
+}
+
 static void close_trust_one_way(Advice *a, guint segment) {
   const LwSegment *s = lw_lab_segment(a->lab, segment);
   const LwFlowQuestion *q = a->q;
@@ -593,10 +614,7 @@ static void close_trust_one_way(Advice *a, guint segment) {
                             q->to.kind == LW_ZONE_HOST ? "the host" : networks)
           : g_strdup_printf("for all that %s opens into %s%s",
                             q->from.kind == LW_ZONE_HOST ? "the host" : networks, s->name, who);
-  g_string_append(remarks, "All else between the two stays, by what is new here.\n");
-  if (*networks && q->from.kind != LW_ZONE_NETWORK)
-    g_string_append_printf(remarks, "That also closes what %s may open into %s by trust.\n", networks,
-                           s->name);
+  put_rest_of_trust(a, s, remarks);
   if (edits && drop_key(edits, s, "trust", "none") && keep_the_rest(a, s, edits))
     lw_proposals_show(a->proposals, s, edits, scope, remarks->str);
 }
