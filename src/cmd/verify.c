@@ -1,4 +1,5 @@
 #include "cmd/echo.h"
+#include "cmd/flows.h"
 #include "cmd/proof.h"
 #include "cmd/router_items.h"
 #include "policy/asserts.h"
@@ -52,6 +53,7 @@ static void add_probes(const LwLab *lab, const LwFacts *facts, LwVerifyWorld *wo
 
 void lw_verify_world_clear(LwVerifyWorld *world) {
   g_ptr_array_unref(world->places);
+  g_clear_pointer(&world->open_flows, g_array_unref);
 }
 
 /* A public address that is used to be asked by everybody: Quad9's. */
@@ -199,9 +201,11 @@ static void leave_out(const LwSession *session, const LwAddr *wan, LwVerifyRepor
 static LwVerifyReport *send_packets(const LwSession *session, const LwProof *still, GError **error) {
   LwAddr uplink = address_of(still->seen, "", session->lab->host.bridge), wan = known_wan(session, still);
   g_auto(LwVerifyWorld) world = verify_world(session, &uplink, &wan);
+  world.open_flows = lw_session_portless_flows(session);
   LwVerifyReport *report = lw_verify_live(session->lab, session->facts, &world, still->proof, error);
   if (!report)
     return NULL;
+  lw_session_end_probes(session, world.open_flows, report);
   lw_echo_ask(session, &world, report);
   leave_out(session, &wan, report);
   return report;

@@ -7,6 +7,7 @@
 #define LW_PACKET_MAX 256
 /* Kept free for experiments (RFC 3692): stands for all protocols that are not tried one by one. */
 #define LW_PROTOCOL_NOBODYS 253
+#define LW_PROTOCOL_NOBODYS_OTHER 254
 
 typedef enum {
   LW_PACKET_OTHER,   /* none of ours */

@@ -64,6 +64,13 @@ void lw_verify_complete(LwVerifyReport *report);
 void lw_verify_report_free(LwVerifyReport *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwVerifyReport, lw_verify_report_free)
 
+/* A flow of a protocol without ports that the router has open. */
+typedef struct {
+  LwAddr source, destination;
+  LwAddr seen_as; /* the source as the destination sees it; unset: not known */
+  guint8 protocol;
+} LwOpenFlow;
+
 /* Places that packets can be sent from and seen at. */
 typedef struct {
   char *netns; /* NULL or "": our own */
@@ -93,6 +100,7 @@ typedef struct {
   GHashTable
       *resolver; /* tunnel name -> LwAddr*: what "resolver.test" A answers when asked of that resolver */
   LwAddr direct_resolver; /* the same for direct segments; unset: not checked */
+  GArray *open_flows;     /* of LwOpenFlow: the router's, before anything is sent; NULL: not known */
 } LwVerifyWorld;
 
 /* The zone that an address belongs to. */

@@ -120,6 +120,36 @@ real() {
   in_router ip rule del priority 10
 }
 
+# opens_flow PLACE ADDRESS PROTOCOL: one without ports, for as long as connection tracking keeps it.
+opens_flow() {
+  in_place "$1" python3 -c "import socket
+socket.socket(socket.AF_INET, socket.SOCK_RAW, $3).sendto(b'x' * 16, ('$2', 0))"
+}
+
+portless() { in_router conntrack -L -s "$1" 2>/dev/null | grep -E '^unknown +25[34] '; }
+
+@test "somebody's flow without ports holds the one place behind an exit's address" {
+  opens_flow builder 100.128.0.0 253
+  in_place @host ip link set lwm1 type bridge_slave isolated on
+  run twin verify --live
+  echo "$output"
+  [ "$status" -eq 3 ]
+  [ "$(grep '^✗' <<<"$output")" = "$(grep '^✗ not as compiled: veth lwm1: isolated' <<<"$output")" ]
+  portless 192.168.40.10 | grep 'dst=100\.128\.0\.0' # theirs goes on, and ours are gone
+  run portless 192.168.10.200
+  [ "$status" -ne 0 ]
+}
+
+@test "what a rule stops of them is found all the same" {
+  opens_flow builder 100.128.0.0 253
+  in_router nft insert rule inet lanward forward iifname lan10 ip daddr 100.128.0.0 meta l4proto 253-254 drop
+  real '✗ lan10 .* -> internet 100\.128\.0\.0 protocol 254: must pass, but did not arrive'
+  opens_flow builder 100.128.0.0 254 # now nothing is left that could show it
+  run twin verify --live
+  not grep -E '100\.128\.0\.0 protocol' <<<"$output"
+  grep -E '^not tried: .*packets: it has no ports, and an open flow of somebody else has its place' <<<"$output"
+}
+
 @test "plan says which flow the repair of a rule changed by hand closes" {
   in_router nft insert rule inet lanward forward iifname lan50 oifname wan accept
   run twin plan "$homelab"
