@@ -1,6 +1,7 @@
 #include "verify/generated.h"
 
 #include "policy/names.h"
+#include "verify/packets.h"
 #include "verify/points.h"
 #include "verify/shared.h"
 
@@ -204,22 +205,8 @@ static void list_sources(const Make *m) {
 /* --- one packet
  * ----------------------------------------------------------------------------------------------------- */
 
-static LwProto proto_of(guint8 number) {
-  switch (number) {
-  case 1:
-  case 58:
-    return LW_PROTO_ICMP;
-  case 6:
-    return LW_PROTO_TCP;
-  case 17:
-    return LW_PROTO_UDP;
-  default:
-    return LW_PROTO_ANY;
-  }
-}
-
 static char *service_of(const LwHeader *h) {
-  LwProto proto = proto_of(h->proto);
+  LwProto proto = lw_packet_proto(h->proto);
   if (proto == LW_PROTO_ANY)
     return g_strdup_printf("protocol %u", h->proto);
   if (proto != LW_PROTO_ICMP)
@@ -411,14 +398,14 @@ static gboolean is_judged(const Make *m, const LwWay *way) {
 static gboolean answers(const LwFlow *flow, const LwHeader *h, const LwProbePlace *place) {
   gboolean own = lw_addr_equal(&h->source, &place->address) || place->zone.kind == LW_ZONE_HOST;
   gboolean echo = h->proto != 1 || h->icmp_type == 8;
-  return own && echo && proto_of(h->proto) != LW_PROTO_ANY && flow->via != LW_VIA_LEG;
+  return own && echo && lw_packet_proto(h->proto) != LW_PROTO_ANY && flow->via != LW_VIA_LEG;
 }
 
 static void add_flow(const Make *m, const LwHeader *point, const LwWay *way, const LwIntended *must,
                      gboolean differs) {
   LwHeader as_sent = *point;
   const LwHeader *h = &as_sent;
-  LwFlow *flow = lw_verify_flow_new(m->lab, m->facts, m->world, way, proto_of(h->proto), h->dport);
+  LwFlow *flow = lw_verify_flow_new(m->lab, m->facts, m->world, way, lw_packet_proto(h->proto), h->dport);
   LwCell *cell = flow->cell;
   gboolean expect = must != NULL;
   gboolean shared = lw_shared_concerns(h, &way->to);

@@ -53,6 +53,7 @@ typedef struct {
   guint packets;
   guint errors;       /* ICMP errors of open flows that were tried, both those that must come and others */
   guint lost_tunnels; /* tried in a copy of the router (verify/lost.h) */
+  guint led_flows;    /* open flows led to another exit there */
   gint64 elapsed_ms;
 } LwVerifyReport;
 

@@ -31,6 +31,7 @@ real() {
   echo "$output"
   [ "$status" -eq 0 ]
   grep -q '^4 tunnels lost, one after the other, in a copy of the router' <<<"$output"
+  grep -qE '^[0-9]{3} open flows led to an exit that is not theirs' <<<"$output"
   grep -qE '^[0-9]{2,} ICMP errors sent, of open flows and of none' <<<"$output"
   grep -q '^not tried: .*lan30 -> internet (' <<<"$output"
 }
@@ -88,6 +89,17 @@ real() {
   in_router nft insert rule inet lanward forward iifname lan30 oifname wan accept
   real 'lan30 -> internet/se: .*with se lost .*sent in a copy of the router it left by wan'
   in_router ip route del default via 192.168.1.1
+}
+
+@test "open flows of tunnels' segments let out by wan" {
+  in_router nft insert rule inet lanward forward iifname '{ lan20, lan30, lan50 }' oifname wan ct state established accept
+  found '✗ lan20 -> wan: 192\.168\.20\..*: an open flow could go on by this exit, which is not its own \(rule'
+  grep -E '✗ lan50 -> wan: .*: an open flow could go on by this exit' <<<"$output"
+  # a forward's answers; what masquerade would end; what has no exit at all
+  real '✗ lan20 -> wan: 192\.168\.20\.5 -> .*opened in a copy of the router by wg-ovpn, and led to wan, it left by it \(and'
+  grep -E '✗ lan30 -> wan: 192\.168\.30\..*by wg-se, and led to wan, it left by it; no rule of the filter stops it, masquerade alone' <<<"$output"
+  grep -E '✗ lan50 -> wan: 192\.168\.50\..* -> 192\.168\.99\.15 .*by mgmt, and led to wan, it left by it' <<<"$output"
+  in_place seedbox curl -s --max-time 5 http://echo.test/ # nothing was led anywhere in the router itself
 }
 
 @test "a route that came with its address, and is gone" {
