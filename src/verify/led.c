@@ -1,12 +1,14 @@
 /* Flows that are open already and led to another exit: what the static half says of an open flow's going on,
  * shown in a copy of the router. Each is opened by its own way and answered there, so that connection
- * tracking has it as established; then its packets are led to an exit that its source has nothing to do with.
- */
+ * tracking has it as established; then ICMP errors about it come in by an exit that its segment has nothing
+ * to do with, and its own packets are led to one that its source has no flow by. */
 #include "policy/names.h"
 #include "verify/lost.h"
 #include "verify/packets.h"
 #include "verify/points.h"
 #include "verify/static_internal.h"
+
+#include <string.h>
 
 #define ROW_MOST 6     /* flows of a segment */
 #define FORWARD_MOST 2 /* flows of a forward */
@@ -15,6 +17,7 @@
 #define BATCH 200 /* a link's queue holds more */
 #define FIRST_PORT 20000u
 #define PORTS 40000u
+#define SOMEBODY "9.9.9.9" /* beyond any exit */
 
 /* A flow to open. */
 typedef struct {
@@ -25,6 +28,7 @@ typedef struct {
   char *leg;             /* the segment's */
   GByteArray *may;       /* by the number of an exit: its source has flows by it */
   gboolean opened;       /* ever */
+  gboolean told_of;      /* an error about it came by its own way */
 } Flow;
 
 /* A flow that is opened to be led to one exit. */
@@ -35,9 +39,10 @@ typedef struct {
   LwPacket left; /* the first packet, as it left */
   char *by;      /* … by this link; nullable */
   gboolean answered, led;
+  gboolean errs; /* an error about it came by that exit */
 } Try;
 
-typedef enum { STAGE_OPEN, STAGE_ANSWER, STAGE_LED } Stage;
+typedef enum { STAGE_OPEN, STAGE_ANSWER, STAGE_OWN_ERROR, STAGE_ERROR, STAGE_LED } Stage;
 
 typedef struct {
   const LwLab *lab;
@@ -46,6 +51,7 @@ typedef struct {
   LwVerifyReport *report;
   GPtrArray *flows; /* of Flow* */
   GPtrArray *tries; /* of Try*, of one exit */
+  GHashTable *talk; /* of pair_of(): a segment and an exit that have some flow with each other */
   guint left_out;
   const LwSegment *segment; /* of the row that is being looked at */
   guint exit;               /* number: 0 is WAN, then the tunnels */
@@ -70,6 +76,11 @@ static void try_free(gpointer data) {
 
 static char *link_of_exit(const LwLab *lab, guint exit) {
   return exit == 0 ? g_strdup(LW_ROUTER_WAN) : lw_name_tunnel(lw_lab_tunnel(lab, exit - 1));
+}
+
+/* Of a segment and an exit. A copy has no more links than this. */
+static gpointer pair_of(guint segment, guint exit) {
+  return GUINT_TO_POINTER(segment * 0x1000 + exit + 1);
 }
 
 static LwZone zone_of_exit(guint exit) {
@@ -163,6 +174,8 @@ static void add_forwards(Led *led, const LwStaticRow *row) {
   led->segment = NULL;
   for (guint i = 0; i < row->intended->len; i++) {
     const LwIntended *one = row->intended->pdata[i];
+    if (one->to.kind == LW_ZONE_SEGMENT && (one->may != LW_MDD_FALSE || one->going_on != LW_MDD_FALSE))
+      g_hash_table_add(led->talk, pair_of(one->to.index, exit));
     if (one->to.kind != LW_ZONE_SEGMENT || !lw_addr_is_set(&one->destination))
       continue;
     g_autoptr(GArray) points = points_of(led, one->must);
@@ -198,6 +211,12 @@ static gboolean has_flows_by(const Led *led, const LwStaticRow *row, guint exit,
 }
 
 static void ask_exits(const Led *led, const LwStaticRow *row) {
+  for (guint i = 0; i < row->intended->len; i++) {
+    const LwIntended *one = row->intended->pdata[i];
+    guint exit = one->to.index == LW_NONE ? 0 : one->to.index + 1;
+    if (one->to.kind == LW_ZONE_INTERNET && (one->may != LW_MDD_FALSE || one->going_on != LW_MDD_FALSE))
+      g_hash_table_add(led->talk, pair_of(row->zone.index, exit));
+  }
   for (guint i = 0; i < led->flows->len; i++) {
     Flow *flow = led->flows->pdata[i];
     for (guint exit = 0; flow->segment == row->zone.index && exit <= led->lab->tunnels->len; exit++) {
@@ -228,7 +247,7 @@ static void find_flows(Led *led) {
 /* Which of ours it is: a TCP packet that is no first and no answer says it by its port. */
 static Try *try_of(const Led *led, const LwPacket *packet) {
   gboolean by_port = packet->role == LW_PACKET_OTHER && packet->proto == LW_PROTO_TCP;
-  if (packet->role != LW_PACKET_REQUEST && packet->role != LW_PACKET_REPLY && !by_port)
+  if (packet->role == LW_PACKET_OTHER && !by_port)
     return NULL; /* what the router itself says */
   guint32 number =
       by_port ? (packet->sport - FIRST_PORT + PORTS - led->base % PORTS) % PORTS : packet->cookie - led->base;
@@ -251,7 +270,11 @@ static void note(const char *link, const guint8 *bytes, gsize length, gpointer d
     try->left.payload = NULL;
   } else if (led->stage == STAGE_ANSWER && packet.role == LW_PACKET_REPLY) {
     try->answered |= g_str_equal(link, try->flow->opener);
-  } else if (led->stage == STAGE_LED) {
+  } else if (led->stage == STAGE_OWN_ERROR && packet.role == LW_PACKET_ERROR) {
+    try->flow->told_of |= g_str_equal(link, try->flow->leg);
+  } else if (led->stage == STAGE_ERROR && packet.role == LW_PACKET_ERROR) {
+    try->errs |= g_str_equal(link, try->flow->leg);
+  } else if (led->stage == STAGE_LED && packet.role != LW_PACKET_ERROR) {
     try->led |= g_str_equal(link, led->link);
   }
 }
@@ -309,6 +332,43 @@ static void send_answer(const Led *led, guint number) {
   send_packet(led, try->by, &packet);
 }
 
+/* What the flow's far end has got of the machine. */
+static LwPacket as_got(const Led *led, guint number) {
+  const Try *try = led->tries->pdata[number];
+  LwPacket packet = opens_inside(try->flow) ? try->left : first_packet(led, number);
+  packet.protocol = try->flow->first.proto;
+  if (opens_inside(try->flow))
+    return packet;
+  packet.source = try->flow->first.destination;
+  packet.destination = try->flow->first.source;
+  packet.sport = try->flow->first.dport;
+  packet.dport = try->sport;
+  return packet;
+}
+
+/* An error about that, addressed as the flow's own answers are. source: nullable: its far end */
+static void send_error_by(const Led *led, guint number, const char *link, const LwAddr *source) {
+  guint8 about[LW_PACKET_MAX], bytes[LW_PACKET_MAX];
+  LwPacket got = as_got(led, number);
+  lw_packet_build(&got, about);
+  gsize length = lw_packet_build_error(source ? source : &got.destination, &got.source, led->base + number,
+                                       about, bytes);
+  led->report->packets += led->copy->send(link, bytes, length, led->copy->data) != 0;
+}
+
+static void send_own_error(const Led *led, guint number) {
+  const Try *try = led->tries->pdata[number];
+  send_error_by(led, number, opens_inside(try->flow) ? try->by : try->flow->opener, NULL);
+}
+
+static void send_error(const Led *led, guint number) {
+  LwAddr somebody;
+  if (!lw_addr_parse(SOMEBODY, &somebody))
+    return;
+  send_error_by(led, number, led->link, &somebody);
+  led->report->errors++;
+}
+
 /* What the machine sends next. */
 static void send_next(const Led *led, guint number) {
   const Try *try = led->tries->pdata[number];
@@ -319,13 +379,26 @@ static void send_next(const Led *led, guint number) {
 
 typedef void (*Send)(const Led *led, guint number);
 
+static gboolean is_wanted(const Led *led, const Try *try, Stage stage) {
+  switch (stage) {
+  case STAGE_OPEN:
+    return TRUE;
+  case STAGE_ANSWER:
+    return is_to_be_led(led, try);
+  case STAGE_ERROR:
+    return try->answered && !g_hash_table_contains(led->talk, pair_of(try->flow->segment, led->exit));
+  case STAGE_OWN_ERROR:
+  case STAGE_LED:
+    break;
+  }
+  return try->answered;
+}
+
 static void send_all(Led *led, Stage stage, Send send) {
   led->stage = stage;
   guint sent = 0;
   for (guint i = 0; i < led->tries->len; i++) {
-    const Try *try = led->tries->pdata[i];
-    gboolean wanted = stage == STAGE_OPEN || (stage == STAGE_ANSWER ? is_to_be_led(led, try) : try->answered);
-    if (!wanted)
+    if (!is_wanted(led, led->tries->pdata[i], stage))
       continue;
     send(led, i);
     if (++sent % BATCH == 0)
@@ -393,6 +466,40 @@ static void add_violation(const Led *led, const Try *try, guint more) {
   lw_flow_answer_clear(&answer);
 }
 
+static void add_error(const Led *led, const Try *try, guint more) {
+  LwPlace place = {.zone = zone_of_exit(led->exit)};
+  const LwSegment *segment = lw_lab_segment(led->lab, try->flow->segment);
+  g_autofree char *from = lw_static_place_name(led->lab, &place);
+  g_autofree char *packet = lw_header_format(&try->flow->from_machine);
+  g_autofree char *origin = lw_origin_format(&segment->origin);
+  GString *text = g_string_new(from);
+  g_string_append_printf(text,
+                         " -> %s: an ICMP error about an open flow (%s) passes, and no flow of it can be ",
+                         segment->name, packet);
+  g_string_append_printf(text, "there: opened in a copy of the router, and told of by %s, it came out by %s",
+                         led->link, try->flow->leg);
+  if (more)
+    g_string_append_printf(text, " (and %u more like it)", more);
+  g_string_append_printf(text, "; %s", origin);
+  g_ptr_array_add(led->report->violations, g_string_free(text, FALSE));
+}
+
+static void judge_errors(const Led *led) {
+  for (guint s = 0; s < led->lab->segments->len; s++) {
+    const Try *first = NULL;
+    guint count = 0;
+    for (guint i = 0; i < led->tries->len; i++) {
+      const Try *try = led->tries->pdata[i];
+      if (!try->errs || try->flow->segment != s)
+        continue;
+      first = first ? first : try;
+      count++;
+    }
+    if (first)
+      add_error(led, first, count - 1);
+  }
+}
+
 /* One line for a segment and an exit, by what leaves as it would in the router where there is such. */
 static void judge(const Led *led) {
   for (guint s = 0; s < led->lab->segments->len; s++) {
@@ -417,27 +524,36 @@ static gboolean try_exit(Led *led, GError **error) {
   make_tries(led);
   send_all(led, STAGE_OPEN, send_first);
   send_all(led, STAGE_ANSWER, send_answer);
+  send_all(led, STAGE_OWN_ERROR, send_own_error);
+  send_all(led, STAGE_ERROR, send_error);
   if (!lead(led, TRUE, error))
     return FALSE;
   send_all(led, STAGE_LED, send_next);
   if (!lead(led, FALSE, error))
     return FALSE;
   judge(led);
+  judge_errors(led);
   return TRUE;
 }
 
 static void tell_unopened(const Led *led) {
   for (guint s = 0; s < led->lab->segments->len; s++) {
-    guint flows = 0, opened = 0;
+    guint flows = 0, opened = 0, told_of = 0;
     for (guint i = 0; i < led->flows->len; i++) {
       const Flow *flow = led->flows->pdata[i];
       flows += flow->segment == s;
       opened += flow->segment == s && flow->opened;
+      told_of += flow->segment == s && flow->told_of;
     }
     if (flows && !opened)
       g_ptr_array_add(led->report->left_out,
                       g_strdup_printf("open flows of %s led to another exit: none opens as things are",
                                       lw_lab_segment(led->lab, s)->name));
+    if (opened && !told_of)
+      g_ptr_array_add(
+          led->report->left_out,
+          g_strdup_printf("ICMP errors by other exits about open flows of %s: none comes by their own either",
+                          lw_lab_segment(led->lab, s)->name));
   }
   if (led->left_out)
     g_ptr_array_add(led->report->left_out, g_strdup_printf("%u open flows led to another exit, beyond %u",
@@ -448,7 +564,14 @@ void lw_verify_led_flows(const LwLab *lab, const LwStatic *proof, const LwRouter
                          LwVerifyReport *report) {
   g_autoptr(GPtrArray) flows = g_ptr_array_new_with_free_func(flow_free);
   g_autoptr(GPtrArray) tries = g_ptr_array_new_with_free_func(try_free);
-  Led led = {.lab = lab, .proof = proof, .copy = copy, .report = report, .flows = flows, .tries = tries};
+  g_autoptr(GHashTable) talk = g_hash_table_new(NULL, NULL);
+  Led led = {.lab = lab,
+             .proof = proof,
+             .copy = copy,
+             .report = report,
+             .flows = flows,
+             .tries = tries,
+             .talk = talk};
   g_autoptr(GError) error = NULL;
   led.base = 1u << 24; /* not those of the tunnels that were lost */
   find_flows(&led);

@@ -115,9 +115,12 @@ real() {
 }
 
 @test "a rule for ICMP errors of open flows alone" {
-  in_router nft insert rule inet lanward forward iifname lan10 oifname lan20 ct state related accept
+  in_router nft insert rule inet lanward forward iifname '{ lan10, wan }' oifname lan20 ct state related accept
+  in_router nft add element inet lanward pairs '{ "wg-ovpn" . "lan50" }'
   found '✗ lan10 -> lan20: .* icmp type 3: passes as an ICMP error of an open flow, and no flow of it can be there \(rule'
   real '✗ .* -> seedbox \(192\.168\.20\.5\): an ICMP error of a flow of somebody with whom no line lets it talk must not pass, but arrived at seedbox'
+  grep -E '✗ home-router -> seedbox \(10\.[0-9.]+\): an ICMP error of a flow that is open by another exit must not pass, but arrived at seedbox' <<<"$output"
+  grep -E '✗ internet/ovpn -> lan50: an ICMP error about an open flow .*: opened in a copy of the router, and told of by wg-ovpn, it came out by lan50' <<<"$output"
 }
 
 @test "ICMP errors of no flow let through, and those of open flows dropped" {
@@ -128,6 +131,7 @@ real() {
   grep -E '✗ lan50 -> wan: .*: passes without belonging to a flow' <<<"$output"
   real '✗ gaming -> seedbox .*: an ICMP error of no flow must not pass, but arrived at seedbox'
   grep -E '✗ vault -> internet .*: an ICMP error of no flow must not pass, but arrived at' <<<"$output"
+  grep -E '✗ home-router -> vault .*: an ICMP error of no flow must not pass, but arrived at vault' <<<"$output"
   grep -E '✗ .*internet.* -> gaming \(.*\): an ICMP error of its own open flow must come, and does not' <<<"$output"
   in_router ip rule del priority 10
 }
