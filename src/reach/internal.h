@@ -182,7 +182,6 @@ Link *lw_reach_link(const Ns *ns, const char *name);
 static inline Link *lw_reach_link_at(const Ns *ns, guint number) {
   return number == LW_NO_LINK ? NULL : g_ptr_array_index(ns->links, number - 1);
 }
-const char *lw_reach_sysctl(const Ns *ns, const char *format, ...) G_GNUC_PRINTF(2, 3); /* nullable */
 gboolean lw_reach_is_member(LwReach *reach, LwMdd set, LwHeaderField field, const LwAddr *addr);
 
 /* match.c */

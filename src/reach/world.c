@@ -54,11 +54,20 @@ Link *lw_reach_link(const Ns *ns, const char *name) {
   return name ? g_hash_table_lookup(ns->link_by_name, name) : NULL;
 }
 
-const char *lw_reach_sysctl(const Ns *ns, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  g_autofree char *name = g_strdup_vprintf(format, args);
-  va_end(args);
+/* Of a setting's name the part that stands for a link, and what is around it; after nullable. The value;
+ * nullable. */
+static const char *setting(const Ns *ns, const char *before, const char *link, const char *after) {
+  const char *const parts[] = {before, link, after};
+  char name[256];
+  gsize length = 0;
+  for (guint i = 0; i < G_N_ELEMENTS(parts) && parts[i]; i++) {
+    gsize more = strlen(parts[i]);
+    if (length + more >= sizeof name)
+      return NULL; /* no link has such a name */
+    memcpy(name + length, parts[i], more);
+    length += more;
+  }
+  name[length] = '\0';
   return g_hash_table_lookup(ns->sysctls, name);
 }
 
@@ -118,39 +127,39 @@ static guint number_of(const char *value) {
 
 /* A link made later takes "default" over; the value of the link itself is the one that counts. */
 static gboolean v6_is_on(const Ns *ns, const char *link) {
-  const char *own = lw_reach_sysctl(ns, "net/ipv6/conf/%s/disable_ipv6", link);
+  const char *own = setting(ns, "net/ipv6/conf/", link, "/disable_ipv6");
   if (own)
     return !is_one(own);
-  return !is_one(lw_reach_sysctl(ns, "net/ipv6/conf/all/disable_ipv6")) &&
-         !is_one(lw_reach_sysctl(ns, "net/ipv6/conf/default/disable_ipv6"));
+  return !is_one(setting(ns, "net/ipv6/conf/all/disable_ipv6", NULL, NULL)) &&
+         !is_one(setting(ns, "net/ipv6/conf/default/disable_ipv6", NULL, NULL));
 }
 
 /* What br_netfilter shows to the IP tables, by a bridge's settings or the namespace's. */
 static LwMdd shown_families(LwReach *reach, const Ns *ns, const char *prefix) {
   LwMdd families = LW_MDD_FALSE;
-  if (is_one(lw_reach_sysctl(ns, "net/bridge/%snf-call-iptables", prefix)))
+  if (is_one(setting(ns, "net/bridge/", prefix, "nf-call-iptables")))
     families = lw_packets_family(reach->pool, 4);
-  if (is_one(lw_reach_sysctl(ns, "net/bridge/%snf-call-ip6tables", prefix)))
+  if (is_one(setting(ns, "net/bridge/", prefix, "nf-call-ip6tables")))
     families = lw_mdd_or(reach->pool, families, lw_packets_family(reach->pool, 6));
   return families;
 }
 
 static void read_sysctls(LwReach *reach, Ns *ns) {
-  const char *v4 = lw_reach_sysctl(ns, "net/ipv4/ip_forward");
-  const char *v6 = lw_reach_sysctl(ns, "net/ipv6/conf/all/forwarding");
+  const char *v4 = setting(ns, "net/ipv4/ip_forward", NULL, NULL);
+  const char *v6 = setting(ns, "net/ipv6/conf/all/forwarding", NULL, NULL);
   ns->forward6 = !v6 || is_one(v6);
   ns->bridged = shown_families(reach, ns, "bridge-");
   for (guint i = 0; i < ns->links->len; i++) {
     Link *link = ns->links->pdata[i];
-    const char *own = lw_reach_sysctl(ns, "net/ipv4/conf/%s/forwarding", link->name);
+    const char *own = setting(ns, "net/ipv4/conf/", link->name, "/forwarding");
     g_autofree char *own_prefix = g_strconcat(link->name, "/", NULL);
     if (link->is_bridge)
       link->bridged = lw_mdd_or(reach->pool, ns->bridged, shown_families(reach, ns, own_prefix));
     link->v6 = v6_is_on(ns, link->name);
-    link->accept_local = is_one(lw_reach_sysctl(ns, "net/ipv4/conf/all/accept_local")) ||
-                         is_one(lw_reach_sysctl(ns, "net/ipv4/conf/%s/accept_local", link->name));
-    link->way_back = MAX(number_of(lw_reach_sysctl(ns, "net/ipv4/conf/all/rp_filter")),
-                         number_of(lw_reach_sysctl(ns, "net/ipv4/conf/%s/rp_filter", link->name)));
+    link->accept_local = is_one(setting(ns, "net/ipv4/conf/all/accept_local", NULL, NULL)) ||
+                         is_one(setting(ns, "net/ipv4/conf/", link->name, "/accept_local"));
+    link->way_back = MAX(number_of(setting(ns, "net/ipv4/conf/all/rp_filter", NULL, NULL)),
+                         number_of(setting(ns, "net/ipv4/conf/", link->name, "/rp_filter")));
     link->forward4 = own ? is_one(own) : !v4 || is_one(v4);
   }
 }
@@ -220,7 +229,7 @@ static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
   if (link && link->up) /* the kernel makes such a route with each address of a link that is up */
     or_into(reach, &ns->broadcasts, broadcast);
   /* sent on to where it is broadcast, when the kernel is told to; else everybody's broadcast is for it */
-  if (!is_one(lw_reach_sysctl(ns, "net/ipv4/conf/all/bc_forwarding")))
+  if (!is_one(setting(ns, "net/ipv4/conf/all/bc_forwarding", NULL, NULL)))
     or_into(reach, &ns->local, broadcast);
   or_into(reach, &ns->martian, lw_packets_addr(reach->pool, LW_HEADER_SADDR, &range.last));
 }

@@ -13,6 +13,7 @@ static void row_free(gpointer data) {
   LwStaticRow *row = data;
   g_free(row->name);
   g_clear_pointer(&row->intended, g_ptr_array_unref);
+  g_clear_pointer(&row->flows_to, g_array_unref);
   g_ptr_array_unref(row->reached);
   lw_mdd_stored_free(row->stored);
   g_free(row);
@@ -70,7 +71,9 @@ void lw_static_row_begin(Prove *p, LwStaticRow *row) {
   p->told_before = p->told->len;
   p->violations_before = p->proof->violations->len;
   lw_reach_scratch_begin(p->proof->reach);
-  if (row->stored)
+  if (row->like)
+    lw_static_intend(p, row);
+  else if (row->stored)
     restore(p->proof, row);
 }
 
@@ -91,14 +94,6 @@ void lw_static_row_end(Prove *p, LwStaticRow *row) {
   lw_mdd_stored_free(row->stored);
   row->stored = lw_mdd_store(p->proof->pool, (LwMdd *const *)sets->pdata, sets->len);
   lw_static_row_leave(p, row);
-}
-
-const LwStaticRow *lw_static_look(const LwStatic *proof, guint index) {
-  LwStaticRow *row = proof->rows->pdata[index];
-  if (row->stored)
-    restore(proof, row);
-  g_clear_pointer(&row->stored, lw_mdd_stored_free);
-  return row;
 }
 
 static void follow_row(const Prove *p, LwStaticRow *row) {
@@ -131,7 +126,11 @@ static void follow_others(const Prove *p, LwStaticRow *row) {
 }
 
 static void prove_row(Prove *p, LwStaticRow *row) {
+  const LwStaticRow *good = lw_static_good_like(p, row, LW_STATIC_RUN_FLOWS);
+  if (good && lw_static_take_over(p, row, good))
+    return;
   gboolean aside = p->rows_proved++ >= ROWS_KEPT;
+  lw_static_watch_begin(p, row, LW_STATIC_RUN_FLOWS);
   if (aside)
     lw_static_row_begin(p, row);
   lw_static_intend(p, row);
@@ -139,6 +138,27 @@ static void prove_row(Prove *p, LwStaticRow *row) {
   follow_others(p, row);
   if (aside)
     lw_static_row_end(p, row);
+  lw_static_watch_end(p, row, LW_STATIC_RUN_FLOWS);
+}
+
+/* A row that another one stood for: somebody looks at it. */
+static void follow_now(Prove *p, LwStaticRow *row) {
+  lw_static_row_begin(p, row);
+  row->like = NULL;
+  follow_row(p, row);
+  if (row->zone.kind == LW_ZONE_SEGMENT && row->machine != LW_NONE)
+    go_by_bridge(p, row);
+  lw_static_row_end(p, row);
+}
+
+const LwStaticRow *lw_static_look(const LwStatic *proof, guint index) {
+  LwStaticRow *row = proof->rows->pdata[index];
+  if (row->like)
+    follow_now(proof->prove, row);
+  if (row->stored)
+    restore(proof, row);
+  g_clear_pointer(&row->stored, lw_mdd_stored_free);
+  return row;
 }
 
 static void index_port(const Prove *p, const char *port, guint machine, guint nic) {
@@ -286,8 +306,54 @@ static void tolerate(LwStatic *proof) {
                "a rule of its own, whoever sends it; nothing but its DHCP client listens there"));
 }
 
-LwStatic *lw_static_prove(LwMddPool *pool, const LwLab *lab, const LwFacts *facts,
-                          const LwResourceSet *world) {
+static GHashTable *index_bridges(const LwLab *lab) {
+  GHashTable *bridges = g_hash_table_new(g_str_hash, g_str_equal);
+  for (guint i = lab->segments->len; i-- > 0;) /* of two the first counts */
+    g_hash_table_insert(bridges, lw_lab_segment(lab, i)->bridge, GUINT_TO_POINTER(i + 1));
+  return bridges;
+}
+
+static Prove *prove_new(LwStatic *proof, const LwResourceSet *world) {
+  const LwLab *lab = proof->lab;
+  Prove *p = g_new0(Prove, 1);
+  p->proof = proof;
+  p->world = world;
+  p->router = proof->facts->router_ns ? proof->facts->router_ns : "router";
+  p->opening = lw_intent_opening(proof->pool);
+  p->bridges = index_bridges(lab);
+  index_ports(p);
+  p->places = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+  p->exit_addresses = lw_static_exit_addresses(p);
+  p->pairs = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+  p->told = g_array_new(FALSE, FALSE, sizeof(Told));
+  return p;
+}
+
+static void prove_free(Prove *p) {
+  g_hash_table_unref(p->nic_of_port);
+  g_hash_table_unref(p->plugged);
+  g_hash_table_unref(p->vacant);
+  g_hash_table_unref(p->places);
+  g_hash_table_unref(p->bridges);
+  g_ptr_array_unref(p->exit_addresses);
+  g_hash_table_unref(p->pairs);
+  g_array_unref(p->told);
+  lw_static_alike_free(p->alike);
+  g_free(p->has_port);
+  g_free(p);
+}
+
+static void find_links_to_networks(const Prove *p) {
+  const LwLab *lab = p->proof->lab;
+  p->proof->has_link = g_new0(gboolean, lab->host.networks->len + 1);
+  for (guint i = 0; i < lab->host.networks->len; i++) {
+    LwPrefix prefix = lw_lab_network(lab, i)->prefix;
+    p->proof->has_link[i] = lw_static_link_of_network(p, &prefix) != NULL;
+  }
+}
+
+static LwStatic *prove(LwMddPool *pool, const LwLab *lab, const LwFacts *facts, const LwResourceSet *world,
+                       gboolean each) {
   LwStatic *proof = g_new0(LwStatic, 1);
   proof->pool = pool;
   proof->lab = lab;
@@ -296,48 +362,43 @@ LwStatic *lw_static_prove(LwMddPool *pool, const LwLab *lab, const LwFacts *fact
   proof->by_zone = g_hash_table_new_full(NULL, NULL, NULL, array_unref);
   proof->violations = g_ptr_array_new_with_free_func(violation_free);
   proof->unknowns = g_ptr_array_new_with_free_func(g_free);
-  const char *router = facts->router_ns ? facts->router_ns : "router";
-  const char *inside[] = {"", router, NULL};
-  Prove p = {.proof = proof, .world = world, .router = router, .opening = lw_intent_opening(proof->pool)};
-  index_ports(&p);
-  p.places = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-  p.exit_addresses = lw_static_exit_addresses(&p);
-  proof->world = add_vacant_ports(&p);
-  proof->reach = lw_reach_new(proof->pool, proof->world, inside);
-  p.pairs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-  p.told = g_array_new(FALSE, FALSE, sizeof(Told));
-  LwIntentOutside outside = {.router = address_of(world, router, LW_ROUTER_WAN),
+  Prove *p = proof->prove = prove_new(proof, world);
+  const char *inside[] = {"", p->router, NULL};
+  proof->world = add_vacant_ports(p);
+  proof->reach = lw_reach_new(pool, proof->world, inside);
+  LwIntentOutside outside = {.router = address_of(world, p->router, LW_ROUTER_WAN),
                              .host = address_of(world, "", lab->host.bridge)};
-  p.basis = lw_intent_basis(proof->pool, lab, facts, &outside);
-  proof->router_outside = p.basis.router_outside;
+  p->basis = lw_intent_basis(pool, lab, facts, &outside);
+  proof->router_outside = p->basis.router_outside;
   tolerate(proof);
-  p.far = lw_static_far_destinations(proof->pool);
-  p.host_sources = host_sources(&p);
-  lw_static_add_rows(&p);
-  proof->has_link = g_new0(gboolean, lab->host.networks->len + 1);
-  for (guint i = 0; i < lab->host.networks->len; i++) {
-    LwPrefix prefix = lw_lab_network(lab, i)->prefix;
-    proof->has_link[i] = lw_static_link_of_network(&p, &prefix) != NULL;
-  }
+  p->far = lw_static_far_destinations(pool);
+  p->host_sources = host_sources(p);
+  lw_static_add_rows(p);
+  find_links_to_networks(p);
+  if (!each)
+    lw_static_find_alike(p);
   for (guint i = 0; i < proof->rows->len; i++)
-    prove_row(&p, proof->rows->pdata[i]);
-  lw_static_judge_related(&p);
-  lw_static_judge_lost_tunnels(&p);
+    prove_row(p, proof->rows->pdata[i]);
+  lw_static_judge_related(p);
+  lw_static_judge_lost_tunnels(p);
   keep_unknowns(proof);
-  g_hash_table_unref(p.nic_of_port);
-  g_hash_table_unref(p.plugged);
-  g_hash_table_unref(p.vacant);
-  g_hash_table_unref(p.places);
-  g_ptr_array_unref(p.exit_addresses);
-  g_hash_table_unref(p.pairs);
-  g_array_unref(p.told);
-  g_free(p.has_port);
   return proof;
+}
+
+LwStatic *lw_static_prove(LwMddPool *pool, const LwLab *lab, const LwFacts *facts,
+                          const LwResourceSet *world) {
+  return prove(pool, lab, facts, world, FALSE);
+}
+
+LwStatic *lw_static_prove_each(LwMddPool *pool, const LwLab *lab, const LwFacts *facts,
+                               const LwResourceSet *world) {
+  return prove(pool, lab, facts, world, TRUE);
 }
 
 void lw_static_free(LwStatic *proof) {
   if (!proof)
     return;
+  prove_free(proof->prove);
   g_hash_table_unref(proof->by_zone);
   g_ptr_array_unref(proof->rows);
   g_ptr_array_unref(proof->violations);

@@ -21,8 +21,8 @@ typedef struct {
   LwMdd may, must;
 } LwReached;
 
-/* One source of packets: a row of the matrix. */
-typedef struct {
+/* One source of packets: a row of the matrix. Its sets are for whoever got it by lw_static_look(). */
+typedef struct LwStaticRow {
   char *name; /* "lan10", "lan10/gaming", "host", "internet/se", "home-lan" */
   LwZone zone;
   LwStart start;
@@ -32,7 +32,10 @@ typedef struct {
   GPtrArray *reached;  /* of LwReached* */
   LwMdd by_bridge;     /* of a port: what gets anywhere when it is sent to the bridge itself */
   LwMddStored
-      *stored; /* the sets of the three above while nobody looks at them; NULL: they are in the pool */
+      *stored;      /* the sets of the three above while nobody looks at them; NULL: they are in the pool */
+  GArray *flows_to; /* of LwZone: whom it may have flows with, by the file */
+  const struct LwStaticRow *like; /* it was proved by one that is like it, and is followed when somebody looks
+                                     at it; NULL: it was followed */
 } LwStaticRow;
 
 typedef enum {
@@ -61,6 +64,7 @@ typedef struct {
 } LwStaticViolation;
 
 struct LwStatic {
+  struct Prove *prove; /* how rows are followed */
   LwMddPool *pool;
   LwResourceSet *world; /* what `reach` looks at: as it was given, and a port in each segment that has none */
   LwReach *reach;
@@ -80,13 +84,16 @@ struct LwStatic {
 /* Wanted resources with what only WAN's lease brings, by the facts: for a proof before anything is there.
  * Transfer full; the resources are shared. */
 LwResourceSet *lw_static_with_lease(const LwResourceSet *wanted, const LwFacts *facts);
-/* pool, lab, facts, world are borrowed and must outlive it. */
+/* pool, lab, facts, world are borrowed and must outlive it. Of segments that are alike one is followed. */
 LwStatic *lw_static_prove(LwMddPool *pool, const LwLab *lab, const LwFacts *facts,
                           const LwResourceSet *world);
+/* The same, each by itself: what that is held against, in tests and benches. */
+LwStatic *lw_static_prove_each(LwMddPool *pool, const LwLab *lab, const LwFacts *facts,
+                               const LwResourceSet *world);
 void lw_static_free(LwStatic *proof);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwStatic, lw_static_free)
 
-/* A row, its sets made ready to be looked at. */
+/* A row, its sets made ready to be looked at, followed now where it was not. */
 const LwStaticRow *lw_static_look(const LwStatic *proof, guint row);
 /* One line: packet, rule, line of the file. Transfer full. */
 char *lw_static_violation_format(const LwStaticViolation *violation);

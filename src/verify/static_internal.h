@@ -11,7 +11,12 @@ typedef struct {
   LwMdd set;
 } Told;
 
-typedef struct {
+/* Runs of a row, for those that are alike: its flows and what goes with them, errors that are related, and
+ * one with each tunnel lost. */
+enum { LW_STATIC_RUN_FLOWS, LW_STATIC_RUN_RELATED, LW_STATIC_RUN_LOST };
+typedef struct LwStaticAlike LwStaticAlike;
+
+typedef struct Prove {
   LwStatic *proof;
   const LwResourceSet *world;
   const char *router;
@@ -27,9 +32,11 @@ typedef struct {
   GHashTable *places;        /* of a link by its name, as lw_reach gives it (by address) -> LwPlace */
   GPtrArray *exit_addresses; /* of const LwResource*: on the router's exits */
   GArray *told;              /* of Told */
-  GHashTable *pairs;         /* of char*: zones that have flows with each other */
+  GHashTable *pairs;         /* set of two zones each, that have flows with each other */
   guint rows_proved;
   guint told_before, violations_before; /* how many when scratch began */
+  GHashTable *bridges;                  /* of segments (char*) -> segment + 1 */
+  LwStaticAlike *alike;                 /* NULL: each row is followed */
 } Prove;
 
 /* "rule “…” of chain forward of table lanward in router". Transfer full. */
@@ -39,7 +46,7 @@ char *lw_static_step_text(const LwStep *step);
 const LwResource *lw_static_link(const Prove *p, const char *ns, const char *name); /* nullable */
 /* The NIC that a port of the host belongs to, by the port's name. */
 gboolean lw_static_nic_of_port(const Prove *p, const char *port, guint *machine, guint *nic);
-guint lw_static_segment_of_bridge(const LwLab *lab, const char *bridge /* nullable */);
+guint lw_static_segment_of_bridge(const Prove *p, const char *bridge /* nullable */);
 LwPlace lw_static_place_of(const Prove *p, const LwArrival *arrival);
 /* Those of the router's exits. Of const LwResource*. */
 GPtrArray *lw_static_exit_addresses(const Prove *p);
@@ -87,12 +94,30 @@ void lw_static_judge_lost_tunnels(Prove *p);
 /* --- static_related.c */
 /* The row's zone, and those that it has flows with: for all rows, before any is judged. */
 void lw_static_note_pairs(const Prove *p, const LwStaticRow *row);
+gboolean lw_static_have_flows(const Prove *p, const LwZone *from, const LwZone *to);
 void lw_static_judge_related(Prove *p);
 /* ICMP and ICMPv6 errors: of what connection tracking asks whether it belongs to a flow. */
 LwMdd lw_static_errors(LwMddPool *pool);
 
+/* --- static_alike.c */
+void lw_static_find_alike(Prove *p);
+void lw_static_alike_free(LwStaticAlike *alike);
+/* Between the two a row is followed: a good run (nothing found, nothing new that is not understood) is kept.
+ */
+void lw_static_watch_begin(const Prove *p, const LwStaticRow *row, guint run);
+void lw_static_watch_end(const Prove *p, const LwStaticRow *row, guint run);
+/* It was judged by whether the segment has flows with its own. */
+void lw_static_watch_pair(const Prove *p, guint segment);
+/* The row whose good run holds for this one; NULL: none does. */
+const LwStaticRow *lw_static_good_like(const Prove *p, const LwStaticRow *row, guint run);
+/* At once after that, with its result, for FLOWS: the row is proved. FALSE: it has to be followed all the
+ * same.
+ */
+gboolean lw_static_take_over(const Prove *p, LwStaticRow *row, const LwStaticRow *good);
+
 /* --- static.c */
-/* Begins scratch, with the sets of a row that were put aside; ends it, and puts them aside. */
+/* Begins scratch, with the sets of a row that were put aside, or at least what is intended, where another row
+ * stood for it; ends it, and puts them aside. */
 void lw_static_row_begin(Prove *p, LwStaticRow *row);
 void lw_static_row_end(Prove *p, LwStaticRow *row);
 /* Ends it where they were put aside before, and none has changed. */

@@ -61,6 +61,19 @@ static void judge_one(const Prove *p, const LwStaticRow *row, guint tunnel, LwMd
   v->decided = what_is_left(p, &row->start, &v->packet);
 }
 
+static void judge_row(Prove *p, LwStaticRow *row, guint tunnel) {
+  guint run = LW_STATIC_RUN_LOST + tunnel;
+  if (lw_static_good_like(p, row, run))
+    return;
+  lw_static_watch_begin(p, row, run);
+  lw_static_row_begin(p, row);
+  LwMdd set = carried(p, row, tunnel);
+  if (set != LW_MDD_FALSE)
+    judge_one(p, row, tunnel, set);
+  lw_static_row_leave(p, row);
+  lw_static_watch_end(p, row, run);
+}
+
 void lw_static_judge_lost_tunnels(Prove *p) {
   const LwLab *lab = p->proof->lab;
   for (guint t = 0; t < lab->tunnels->len; t++) {
@@ -69,13 +82,9 @@ void lw_static_judge_lost_tunnels(Prove *p) {
       continue; /* it is lost now: that is proved already */
     for (guint i = 0; i < p->proof->rows->len; i++) {
       LwStaticRow *row = p->proof->rows->pdata[i];
-      if (row->zone.kind != LW_ZONE_SEGMENT || row->machine != LW_NONE || !*row->start.ns || !uses(row, t))
-        continue;
-      lw_static_row_begin(p, row);
-      LwMdd set = carried(p, row, t);
-      if (set != LW_MDD_FALSE)
-        judge_one(p, row, t, set);
-      lw_static_row_leave(p, row);
+      if (row->zone.kind == LW_ZONE_SEGMENT && row->machine == LW_NONE && *row->start.ns &&
+          uses(row->like ? row->like : row, t))
+        judge_row(p, row, t);
     }
     lw_reach_lose_link(p->proof->reach, p->router, link, FALSE);
   }

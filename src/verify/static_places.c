@@ -23,11 +23,9 @@ gboolean lw_static_nic_of_port(const Prove *p, const char *port, guint *machine,
   return TRUE;
 }
 
-guint lw_static_segment_of_bridge(const LwLab *lab, const char *bridge) {
-  for (guint i = 0; bridge && i < lab->segments->len; i++)
-    if (g_str_equal(lw_lab_segment(lab, i)->bridge, bridge))
-      return i;
-  return LW_NONE;
+guint lw_static_segment_of_bridge(const Prove *p, const char *bridge) {
+  guint found = bridge ? GPOINTER_TO_UINT(g_hash_table_lookup(p->bridges, bridge)) : 0;
+  return found ? found - 1 : LW_NONE;
 }
 
 static LwPlace in_zone(LwZoneKind kind, guint index) {
@@ -58,7 +56,7 @@ static LwPlace place_on_host(const Prove *p, const char *name) {
   }
   const LwResource *link = lw_static_link(p, "", name);
   const char *master = link ? link->master : NULL;
-  guint segment = lw_static_segment_of_bridge(lab, master);
+  guint segment = lw_static_segment_of_bridge(p, master);
   if (segment != LW_NONE)
     return in_zone(LW_ZONE_SEGMENT, segment);
   if (g_strcmp0(name, lab->host.uplink) == 0 || g_strcmp0(master, lab->host.bridge) == 0)

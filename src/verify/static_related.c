@@ -38,26 +38,36 @@ static LwZone side_of(const LwZone *zone) {
   return zone->kind == LW_ZONE_NETWORK ? (LwZone){LW_ZONE_HOST, LW_NONE} : *zone;
 }
 
-static char *pair_key(const LwZone *from, const LwZone *to) {
-  LwZone a = side_of(from), b = side_of(to);
-  return g_strdup_printf("%u/%u %u/%u", a.kind, a.index, b.kind, b.index);
+static guint64 number_of(const LwZone *zone) {
+  LwZone side = side_of(zone);
+  return (guint64)side.kind << 28 | (side.index & 0xfffffffu);
+}
+
+/* Of the two as one number, whose lower half tells pairs apart: hash tables look at that. */
+static guint64 pair_key(const LwZone *from, const LwZone *to) {
+  guint64 both = (number_of(from) << 32 | number_of(to)) * 0x9e3779b97f4a7c15u;
+  return both << 32 | both >> 32;
+}
+
+static void add_pair(const Prove *p, const LwZone *from, const LwZone *to) {
+  guint64 key = pair_key(from, to);
+  if (!g_hash_table_contains(p->pairs, &key))
+    g_hash_table_add(p->pairs, g_memdup2(&key, sizeof key));
 }
 
 void lw_static_note_pairs(const Prove *p, const LwStaticRow *row) {
   if (!is_followed(row))
     return;
-  for (guint i = 0; i < row->intended->len; i++) {
-    const LwIntended *one = row->intended->pdata[i];
-    if (one->may == LW_MDD_FALSE && one->going_on == LW_MDD_FALSE)
-      continue;
-    g_hash_table_add(p->pairs, pair_key(&row->zone, &one->to));
-    g_hash_table_add(p->pairs, pair_key(&one->to, &row->zone)); /* its answers */
+  for (guint i = 0; i < row->flows_to->len; i++) {
+    const LwZone *to = &g_array_index(row->flows_to, LwZone, i);
+    add_pair(p, &row->zone, to);
+    add_pair(p, to, &row->zone); /* its answers */
   }
 }
 
-static gboolean have_flows(const Prove *p, const LwZone *from, const LwZone *to) {
-  g_autofree char *key = pair_key(from, to);
-  return g_hash_table_contains(p->pairs, key);
+gboolean lw_static_have_flows(const Prove *p, const LwZone *from, const LwZone *to) {
+  guint64 key = pair_key(from, to);
+  return g_hash_table_contains(p->pairs, &key);
 }
 
 /* --- the rows
@@ -99,7 +109,9 @@ static LwMdd may_get_there(const Prove *p, const LwStaticRow *row, const LwPlace
     return lw_static_flow_sources(p, row, place);
   LwZone here = side_of(&row->zone), there = side_of(&place->zone);
   gboolean own_side = here.kind == there.kind && here.index == there.index;
-  return own_side || have_flows(p, &row->zone, &place->zone) ? LW_MDD_TRUE : LW_MDD_FALSE;
+  if (!own_side && there.kind == LW_ZONE_SEGMENT)
+    lw_static_watch_pair(p, there.index);
+  return own_side || lw_static_have_flows(p, &row->zone, &place->zone) ? LW_MDD_TRUE : LW_MDD_FALSE;
 }
 
 /* The host's addresses but that of the management network are in the home LAN, and lead out by WAN: what may
@@ -136,7 +148,10 @@ static void judge_at(const Prove *p, const LwStaticRow *row, LwPlace place, LwMd
 
 static void judge_row(Prove *p, LwStaticRow *row) {
   LwReach *reach = p->proof->reach;
-  gboolean scratch = row->stored != NULL; /* of the first rows all is kept, for the others */
+  if (lw_static_good_like(p, row, LW_STATIC_RUN_RELATED))
+    return;
+  gboolean scratch = row->stored || row->like; /* of the first rows all is kept, for the others */
+  lw_static_watch_begin(p, row, LW_STATIC_RUN_RELATED);
   if (scratch)
     lw_static_row_begin(p, row);
   g_autoptr(GPtrArray) arrivals =
@@ -148,6 +163,7 @@ static void judge_row(Prove *p, LwStaticRow *row) {
   }
   if (scratch)
     lw_static_row_leave(p, row);
+  lw_static_watch_end(p, row, LW_STATIC_RUN_RELATED);
 }
 
 void lw_static_judge_related(Prove *p) {

@@ -118,7 +118,7 @@ static void narrow_to_port(const Prove *p, LwStaticRow *row, LwMdd own) {
 
 static void add_port_row(const Prove *p, const char *port, const char *master) {
   const LwLab *lab = p->proof->lab;
-  guint machine = LW_NONE, nic = LW_NONE, segment = lw_static_segment_of_bridge(lab, master);
+  guint machine = LW_NONE, nic = LW_NONE, segment = lw_static_segment_of_bridge(p, master);
   gboolean known = lw_static_nic_of_port(p, port, &machine, &nic);
   if (known)
     segment = lw_nic_segment(lab, p->proof->facts, machine, nic);
@@ -147,6 +147,16 @@ static void intend_port(const Prove *p, LwStaticRow *row) {
     ((LwIntended *)row->intended->pdata[i])->must = LW_MDD_FALSE;
 }
 
+static void list_flows(LwStaticRow *row) {
+  g_clear_pointer(&row->flows_to, g_array_unref);
+  row->flows_to = g_array_new(FALSE, FALSE, sizeof(LwZone));
+  for (guint i = 0; i < row->intended->len; i++) {
+    const LwIntended *one = row->intended->pdata[i];
+    if (one->may != LW_MDD_FALSE || one->going_on != LW_MDD_FALSE)
+      g_array_append_val(row->flows_to, one->to);
+  }
+}
+
 void lw_static_intend(const Prove *p, LwStaticRow *row) {
   g_clear_pointer(&row->intended, g_ptr_array_unref);
   row->intended = lw_intent_sets(p->proof->pool, p->proof->lab, p->proof->facts, &p->basis, &row->zone);
@@ -156,6 +166,7 @@ void lw_static_intend(const Prove *p, LwStaticRow *row) {
     LwIntended *one = row->intended->pdata[i];
     one->must = lw_mdd_minus(p->proof->pool, one->must, p->host_sources);
   }
+  list_flows(row);
   lw_static_note_pairs(p, row);
 }
 
@@ -165,7 +176,7 @@ static gboolean is_outer_port(const Prove *p, const LwResource *link) {
     return FALSE;
   if (link->link_type == LW_LINK_VETH && g_strcmp0(link->peer_ns, p->router) == 0)
     return FALSE;
-  return lw_static_segment_of_bridge(p->proof->lab, link->master) != LW_NONE ||
+  return lw_static_segment_of_bridge(p, link->master) != LW_NONE ||
          g_hash_table_contains(p->nic_of_port, link->name);
 }
 
