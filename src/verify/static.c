@@ -119,7 +119,8 @@ static void follow_row(const Prove *p, LwStaticRow *row) {
 }
 
 static void follow_others(const Prove *p, LwStaticRow *row) {
-  if (row->zone.kind == LW_ZONE_SEGMENT && row->machine == LW_NONE)
+  gboolean outside = row->zone.kind == LW_ZONE_INTERNET && *row->start.ns != '\0';
+  if (outside || (row->zone.kind == LW_ZONE_SEGMENT && row->machine == LW_NONE))
     lw_static_judge_others(p, row);
   if (row->zone.kind == LW_ZONE_SEGMENT && row->machine != LW_NONE)
     go_by_bridge(p, row);

@@ -392,6 +392,18 @@ LwMdd lw_static_flow_sources(const Prove *p, const LwStaticRow *row, const LwPla
   return flow_sources(p, lw_mdd_or(pool, may, going_on(row, exit)));
 }
 
+/* Where it matters: from a segment whether it leaves by an exit, and what of none gets to whom in the lab; of
+ * what comes from outside the latter alone. */
+static gboolean is_of_interest(const LwStaticRow *row, const LwPlace *place, LwCtState state) {
+  gboolean segment = row->zone.kind == LW_ZONE_SEGMENT;
+  if (place->elsewhere)
+    return FALSE;
+  if (place->zone.kind == LW_ZONE_INTERNET)
+    return segment;
+  return state == LW_CT_INVALID &&
+         (place->zone.kind == LW_ZONE_SEGMENT || (place->zone.kind == LW_ZONE_HOST && !segment));
+}
+
 /* Packets of no new flow: an open one that goes on (established), or none at all (invalid). By an exit may go
  * what has some flow by it; elsewhere the invalid may go where a new one may. */
 void lw_static_judge_others(const Prove *p, LwStaticRow *row) {
@@ -400,18 +412,17 @@ void lw_static_judge_others(const Prove *p, LwStaticRow *row) {
     LwCtState state;
     LwStaticKind kind;
   } runs[] = {{LW_CT_ESTABLISHED, LW_STATIC_LEAK}, {LW_CT_INVALID, LW_STATIC_STRAY}};
-  for (guint r = 0; r < G_N_ELEMENTS(runs); r++) {
+  guint first = row->zone.kind == LW_ZONE_SEGMENT ? 0 : 1; /* what is open may come from outside */
+  for (guint r = first; r < G_N_ELEMENTS(runs); r++) {
     g_autoptr(GPtrArray) arrivals =
         lw_reach_from(p->proof->reach, &row->start, LW_MDD_TRUE, runs[r].state, LW_REACH_MAY);
     for (guint i = 0; i < arrivals->len; i++) {
       const LwArrival *arrival = arrivals->pdata[i];
       LwPlace place = lw_static_place_of(p, arrival);
-      gboolean exit = !place.elsewhere && place.zone.kind == LW_ZONE_INTERNET;
-      gboolean to_lab = !place.elsewhere && place.zone.kind == LW_ZONE_SEGMENT;
-      if (!exit && !(to_lab && runs[r].state == LW_CT_INVALID))
+      if (!is_of_interest(row, &place, runs[r].state))
         continue;
       LwMdd may = may_in_any_state(row, &place, &arrival->rewrite, pool);
-      if (exit)
+      if (place.zone.kind == LW_ZONE_INTERNET)
         may = flow_sources(p, lw_mdd_or(pool, may, going_on(row, &place)));
       lw_static_judge(p, row, runs[r].kind, &place, lw_mdd_minus(pool, arrival->packets, may));
     }

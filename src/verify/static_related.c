@@ -2,6 +2,10 @@
  * long as they are addressed to one of the flow's two ends. So they may go between places that have some flow
  * with each other, in either direction, and by an exit only for sources that have a flow by it.
  *
+ * At a bridge they may go from port to port as anything of the segment may, and to the bridge itself not at
+ * all: so rules there that look at states are followed, be they host-guard's, somebody's, or those that
+ * br_netfilter shows the frames.
+ *
  * Whose flow it is cannot be seen in a set of packets: between two places that may talk a rule for related
  * lets an error in about any flow of whom it is addressed to. Held against the file by places, then. */
 #include "verify/static_internal.h"
@@ -22,9 +26,12 @@ LwMdd lw_static_errors(LwMddPool *pool) {
   return lw_mdd_or(pool, set, lw_mdd_and(pool, six, lw_packets_family(pool, 6)));
 }
 
-/* Those of the router's links and of the host; a port's may what its segment may, and host-guard's rules know
- * no states. */
-static gboolean is_followed(const LwStaticRow *row) {
+static gboolean is_port(const LwStaticRow *row) {
+  return row->zone.kind == LW_ZONE_SEGMENT && *row->start.ns == '\0';
+}
+
+/* What a zone's flows are told by: the router's links, the host, the networks behind it. */
+static gboolean has_pairs(const LwStaticRow *row) {
   if (row->zone.kind == LW_ZONE_SEGMENT || row->zone.kind == LW_ZONE_INTERNET)
     return row->machine == LW_NONE && *row->start.ns != '\0';
   return TRUE;
@@ -56,7 +63,7 @@ static void add_pair(const Prove *p, const LwZone *from, const LwZone *to) {
 }
 
 void lw_static_note_pairs(const Prove *p, const LwStaticRow *row) {
-  if (!is_followed(row))
+  if (!has_pairs(row))
     return;
   for (guint i = 0; i < row->flows_to->len; i++) {
     const LwZone *to = &g_array_index(row->flows_to, LwZone, i);
@@ -146,21 +153,38 @@ static void judge_at(const Prove *p, const LwStaticRow *row, LwPlace place, LwMd
                     lw_mdd_minus(pool, set, may_get_there(p, row, &place, set)));
 }
 
+static LwMdd errors_of(const Prove *p, const LwArrival *arrival) {
+  return lw_mdd_and(p->proof->pool, arrival->packets, lw_static_errors(p->proof->pool));
+}
+
+static void judge_link(const Prove *p, const LwStaticRow *row) {
+  g_autoptr(GPtrArray) arrivals =
+      lw_reach_from(p->proof->reach, &row->start, anything_of(p, row), LW_CT_RELATED, LW_REACH_MAY);
+  for (guint i = 0; i < arrivals->len; i++)
+    judge_at(p, row, lw_static_place_of(p, arrivals->pdata[i]), errors_of(p, arrivals->pdata[i]));
+}
+
+/* The bridge itself answers nobody, whatever flows there are by the router. */
+static void judge_bridge(const Prove *p, const LwStaticRow *row) {
+  LwStart start = {LW_START_BRIDGED, row->start.ns, row->start.link};
+  g_autoptr(GPtrArray) arrivals =
+      lw_reach_from(p->proof->reach, &start, anything_of(p, row), LW_CT_RELATED, LW_REACH_MAY);
+  for (guint i = 0; i < arrivals->len; i++) {
+    LwPlace place = lw_static_place_of(p, arrivals->pdata[i]);
+    lw_static_judge(p, row, LW_STATIC_RELATED, &place, errors_of(p, arrivals->pdata[i]));
+  }
+}
+
 static void judge_row(Prove *p, LwStaticRow *row) {
-  LwReach *reach = p->proof->reach;
   if (lw_static_good_like(p, row, LW_STATIC_RUN_RELATED))
     return;
   gboolean scratch = row->stored || row->like; /* of the first rows all is kept, for the others */
   lw_static_watch_begin(p, row, LW_STATIC_RUN_RELATED);
   if (scratch)
     lw_static_row_begin(p, row);
-  g_autoptr(GPtrArray) arrivals =
-      lw_reach_from(reach, &row->start, anything_of(p, row), LW_CT_RELATED, LW_REACH_MAY);
-  for (guint i = 0; i < arrivals->len; i++) {
-    const LwArrival *arrival = arrivals->pdata[i];
-    LwMdd errors = lw_mdd_and(p->proof->pool, arrival->packets, lw_static_errors(p->proof->pool));
-    judge_at(p, row, lw_static_place_of(p, arrival), errors);
-  }
+  judge_link(p, row);
+  if (is_port(row))
+    judge_bridge(p, row);
   if (scratch)
     lw_static_row_leave(p, row);
   lw_static_watch_end(p, row, LW_STATIC_RUN_RELATED);
@@ -169,6 +193,6 @@ static void judge_row(Prove *p, LwStaticRow *row) {
 void lw_static_judge_related(Prove *p) {
   const GPtrArray *rows = p->proof->rows;
   for (guint i = 0; i < rows->len; i++)
-    if (is_followed(rows->pdata[i]))
+    if (has_pairs(rows->pdata[i]) || is_port(rows->pdata[i]))
       judge_row(p, rows->pdata[i]);
 }
