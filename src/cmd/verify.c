@@ -192,10 +192,9 @@ static void leave_out(const LwSession *session, const LwAddr *wan, LwVerifyRepor
   if (!lw_addr_is_set(wan))
     g_ptr_array_add(report->left_out,
                     g_strdup("from the home LAN into the router: its address there is not known"));
-  if (session->lab->tunnels->len)
-    g_ptr_array_add(
-        report->left_out,
-        g_strdup("tunnels that are lost: a virtual machine can't be copied; proved by its rules alone"));
+  g_ptr_array_add(report->left_out,
+                  g_strdup("tunnels that are lost, and open flows by other exits: a virtual "
+                           "machine can't be copied; proved by its rules alone"));
 }
 
 static LwVerifyReport *send_packets(const LwSession *session, const LwProof *still, GError **error) {

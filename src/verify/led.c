@@ -27,6 +27,7 @@ typedef struct {
   char *opener;          /* the link that the first comes in by */
   char *leg;             /* the segment's */
   GByteArray *may;       /* by the number of an exit: its source has flows by it */
+  gboolean tried;        /* there is an exit to lead it to */
   gboolean opened;       /* ever */
   gboolean told_of;      /* an error about it came by its own way */
 } Flow;
@@ -508,6 +509,7 @@ static void judge(const Led *led) {
     for (guint i = 0; i < led->tries->len; i++) {
       const Try *try = led->tries->pdata[i];
       led->report->led_flows += try->answered && try->flow->segment == s;
+      try->flow->tried |= !try->by || is_to_be_led(led, try);
       try->flow->opened |= try->answered;
       if (!try->led || try->flow->segment != s)
         continue;
@@ -541,7 +543,7 @@ static void tell_unopened(const Led *led) {
     guint flows = 0, opened = 0, told_of = 0;
     for (guint i = 0; i < led->flows->len; i++) {
       const Flow *flow = led->flows->pdata[i];
-      flows += flow->segment == s;
+      flows += flow->segment == s && flow->tried;
       opened += flow->segment == s && flow->opened;
       told_of += flow->segment == s && flow->told_of;
     }

@@ -128,7 +128,7 @@ static LwMdd to_its_uplink(const Prove *p, const LwStaticRow *row, LwMdd set) {
   const LwPlace wan = {.zone = {LW_ZONE_INTERNET, LW_NONE}};
   LwMdd management = lw_packets_addr(pool, LW_HEADER_DADDR, &p->proof->lab->host.management.address);
   LwMdd outside = lw_mdd_minus(pool, set, management);
-  if (outside == LW_MDD_FALSE || *row->start.ns == '\0')
+  if (outside == LW_MDD_FALSE || (*row->start.ns == '\0' && !is_port(row)))
     return LW_MDD_FALSE;
   return lw_mdd_and(pool, outside, lw_static_flow_sources(p, row, &wan));
 }
