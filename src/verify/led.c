@@ -8,8 +8,6 @@
 #include "verify/points.h"
 #include "verify/static_internal.h"
 
-#include <string.h>
-
 #define ROW_MOST 6     /* flows of a segment */
 #define FORWARD_MOST 2 /* flows of a forward */
 #define FLOWS_MOST 256
@@ -578,7 +576,8 @@ void lw_verify_led_flows(const LwLab *lab, const LwStatic *proof, const LwRouter
   led.base = 1u << 24; /* not those of the tunnels that were lost */
   find_flows(&led);
   for (led.exit = 0; led.exit <= lab->tunnels->len && !error; led.exit++) {
-    g_autofree char *link = led.link = link_of_exit(lab, led.exit);
+    g_autofree char *link = link_of_exit(lab, led.exit);
+    led.link = link;
     if (!try_exit(&led, &error))
       g_ptr_array_add(report->left_out,
                       g_strdup_printf("open flows led to another exit: %s", error->message));

@@ -13,6 +13,7 @@ static const char not_theirs[] = "of a flow of somebody with whom no line lets i
 static const char of_none[] = "of no flow";
 static const char of_its_own[] = "of its own open flow";
 static const char by_other_exit[] = "of a flow that is open by another exit";
+static const char by_bridge[] = "of an open flow, sent to the segment's bridge itself,";
 
 static void put16(guint8 *at, guint value) {
   at[0] = (guint8)(value >> 8);
@@ -134,7 +135,7 @@ static void add_false_error(LwLive *live, guint place, LwVia via, guint target, 
   if (!of_flow)
     about[24] ^= 0xff; /* the echo's identifier */
   LwProbe *error = add_error(live, place, via, target, &sender, &victim, about);
-  error->error.why = of_flow ? not_theirs : of_none;
+  error->error.why = !of_flow ? of_none : via == LW_VIA_BRIDGE ? by_bridge : not_theirs;
   error->error.origin = origin_of(live, place, target);
 }
 
@@ -260,8 +261,19 @@ static void add_from_outside(LwLive *live, const LwStatic *proof) {
   }
 }
 
+/* To the segment's bridge itself, as if the host were the way: it answers nobody. */
+static void add_by_bridge(LwLive *live, guint place) {
+  guint host = lw_verify_place_of(live->world, LW_ZONE_HOST, LW_NONE);
+  if (host == LW_NONE || !is_first_in_segment(live, place) || !is_target(live, host))
+    return;
+  add_false_error(live, place, LW_VIA_BRIDGE, host, FALSE);
+  add_false_error(live, place, LW_VIA_BRIDGE, host, TRUE);
+}
+
 static void add_false_errors(LwLive *live, const LwStatic *proof) {
   guint pairs = 0, left_out = 0;
+  for (guint a = 0; a < live->world->places->len; a++)
+    add_by_bridge(live, a);
   for (guint a = 0; a < live->world->places->len; a++)
     for (guint b = 0; is_first_in_segment(live, a) && b < live->world->places->len; b++) {
       const LwZone *from = &lw_live_place(live, a)->zone, *to = &lw_live_place(live, b)->zone;
@@ -321,7 +333,28 @@ static const LwSeenAt *somewhere(const LwLive *live, const LwProbe *probe) {
   return NULL;
 }
 
+/* What the same place sent after it came in at the router. */
+static gboolean is_followed(const LwLive *live, const LwProbe *probe) {
+  for (guint i = probe->cookie - live->base + 1; i < live->probes->len; i++) {
+    const LwProbe *later = g_ptr_array_index(live->probes, i);
+    if (later->kind == LW_PROBE_RELATED && later->place == probe->place && later->at_router)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* Of what must not come: why its silence says nothing; NULL: it was stopped. */
+static const char *why_unproved(const LwLive *live, const LwProbe *probe) {
+  if (probe->refused)
+    return NULL;
+  if (probe->via == LW_VIA_BRIDGE)
+    return is_followed(live, probe) ? NULL : "nothing sent after it came in at the router";
+  return probe->at_router ? NULL : "it was not seen to come in at the router";
+}
+
 gboolean lw_live_error_is_satisfied(const LwLive *live, const LwProbe *probe) {
+  if (probe->via == LW_VIA_BRIDGE)
+    return TRUE; /* not waited for */
   return probe->error.expect ? has_come(live, probe) : probe->at_router;
 }
 
@@ -345,8 +378,9 @@ static void judge(LwLive *live, const LwProbe *probe) {
     g_autofree char *text = g_strdup_printf("must not pass, but arrived at %s",
                                             lw_live_place(live, live->place_of[seen->station])->name);
     tell(live, probe, text);
-  } else if (!probe->error.expect && !probe->at_router && !probe->refused) {
-    tell(live, probe, "cannot be proved to be stopped: it was not seen to come in at the router");
+  } else if (!probe->error.expect && why_unproved(live, probe)) {
+    g_autofree char *text = g_strdup_printf("cannot be proved to be stopped: %s", why_unproved(live, probe));
+    tell(live, probe, text);
   }
 }
 

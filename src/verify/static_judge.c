@@ -132,11 +132,11 @@ static char *deciding_text(const Prove *p, const LwStart *start, const LwHeader 
   return best ? lw_static_step_text(best) : NULL;
 }
 
-static void violate(const Prove *p, const LwStaticRow *row, LwStaticKind kind, const LwPlace *place,
-                    LwMdd set) {
+static void violate(const Prove *p, const LwStaticRow *row, const LwStart *start, LwStaticKind kind,
+                    const LwPlace *place, LwMdd set) {
   LwStaticViolation *v = g_new0(LwStaticViolation, 1);
   v->kind = kind;
-  v->start = row->start;
+  v->start = *start;
   v->from = g_strdup(row->name);
   v->to = lw_static_place_name(p->proof->lab, place);
   v->packets = set;
@@ -149,7 +149,7 @@ static void violate(const Prove *p, const LwStaticRow *row, LwStaticKind kind, c
                     : kind == LW_STATIC_STRAY ? LW_CT_INVALID
                                               : LW_CT_NEW;
   if (kind != LW_STATIC_MUTE && kind != LW_STATIC_BARE) /* they say themselves what is in the way */
-    v->decided = deciding_text(p, &row->start, &v->packet, state, kind != LW_STATIC_CLOSED);
+    v->decided = deciding_text(p, start, &v->packet, state, kind != LW_STATIC_CLOSED);
   g_ptr_array_add(p->proof->violations, v);
 }
 
@@ -228,13 +228,18 @@ static LwMdd told_of(const Prove *p, const LwStaticRow *row, LwStaticKind kind, 
   return fresh;
 }
 
-void lw_static_judge(const Prove *p, const LwStaticRow *row, LwStaticKind kind, const LwPlace *place,
-                     LwMdd set) {
+void lw_static_judge_from(const Prove *p, const LwStaticRow *row, const LwStart *start, LwStaticKind kind,
+                          const LwPlace *place, LwMdd set) {
   if (set == LW_MDD_FALSE)
     return;
   LwMdd fresh = told_of(p, row, kind, place, set);
   if (fresh != LW_MDD_FALSE)
-    violate(p, row, kind, place, fresh);
+    violate(p, row, start, kind, place, fresh);
+}
+
+void lw_static_judge(const Prove *p, const LwStaticRow *row, LwStaticKind kind, const LwPlace *place,
+                     LwMdd set) {
+  lw_static_judge_from(p, row, &row->start, kind, place, set);
 }
 
 void lw_static_judge_arrivals(const Prove *p, LwStaticRow *row, const GPtrArray *arrivals) {

@@ -171,7 +171,7 @@ static void judge_bridge(const Prove *p, const LwStaticRow *row) {
       lw_reach_from(p->proof->reach, &start, anything_of(p, row), LW_CT_RELATED, LW_REACH_MAY);
   for (guint i = 0; i < arrivals->len; i++) {
     LwPlace place = lw_static_place_of(p, arrivals->pdata[i]);
-    lw_static_judge(p, row, LW_STATIC_RELATED, &place, errors_of(p, arrivals->pdata[i]));
+    lw_static_judge_from(p, row, &start, LW_STATIC_RELATED, &place, errors_of(p, arrivals->pdata[i]));
   }
 }
 

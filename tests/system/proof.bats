@@ -123,6 +123,13 @@ real() {
   grep -E '✗ internet/ovpn -> lan50: an ICMP error about an open flow .*: opened in a copy of the router, and told of by wg-ovpn, it came out by lan50' <<<"$output"
 }
 
+@test "ICMP errors that get to the host by a segment's bridge, round the router" {
+  in_place @host nft insert rule bridge lanward_guard input icmp type destination-unreachable accept
+  in_place @host nft insert rule inet lanward_guard input ct state related accept
+  found '✗ lan10/gaming -> host: .* icmp type 3: passes as an ICMP error of an open flow, .*in chain input of table lanward_guard'
+  real '✗ gaming -> host .*: an ICMP error of an open flow, sent to the segment.s bridge itself, must not pass, but arrived at host'
+}
+
 @test "ICMP errors of no flow let through, and those of open flows dropped" {
   in_router nft insert rule inet lanward forward ct state invalid icmp type destination-unreachable accept
   in_router nft insert rule inet lanward forward ct state related drop
