@@ -120,13 +120,6 @@ static void look_at_lease(LwHostWorld *world, gboolean fresh) {
     world->client = lw_host_lease_keeper(world->uplink);
 }
 
-static LwResourceSet *copy_set(const LwResourceSet *set) {
-  LwResourceSet *copy = lw_resource_set_new();
-  for (guint i = 0; i < set->list->len; i++)
-    lw_resource_set_add(copy, lw_resource_ref(set->list->pdata[i]));
-  return copy;
-}
-
 /* --- whose it is
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -218,7 +211,7 @@ LwHostWorld *lw_host_look(const LwLab *lab, const LwResourceSet *seen, const LwR
   world->management = management && is_anothers(management, &nm);
   world->uplink = g_strdup(uplink ? uplink->name : NULL);
   world->mac = uplink ? uplink->mac : LW_MAC_NONE;
-  world->taken = taken                                         ? copy_set(taken)
+  world->taken = taken                                         ? lw_resource_set_copy(taken)
                  : uplink && world->keeper == LW_UPLINK_NOBODY ? taken_from(seen, uplink->name)
                                                                : lw_resource_set_new();
   if (world->keeper == LW_UPLINK_NOBODY)

@@ -497,13 +497,6 @@ static void diff_dependants(Diff *d) {
   }
 }
 
-static LwResourceSet *copy_set(const LwResourceSet *set) {
-  LwResourceSet *copy = lw_resource_set_new();
-  for (guint i = 0; set && i < set->list->len; i++)
-    lw_resource_set_add(copy, lw_resource_ref(set->list->pdata[i]));
-  return copy;
-}
-
 LwPlan *lw_plan_diff_from(const LwResourceSet *wanted, const LwResourceSet *seen, const LwResourceSet *owned,
                           const LwResourceSet *before) {
   g_autoptr(GHashTable) tunnels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -532,7 +525,7 @@ LwPlan *lw_plan_diff_from(const LwResourceSet *wanted, const LwResourceSet *seen
   g_ptr_array_sort_with_data(plan->changes, by_own_phase, &d);
   schedule_all(&d);
   if (plan->changes->len)
-    plan->seen = copy_set(seen);
+    plan->seen = seen ? lw_resource_set_copy(seen) : lw_resource_set_new();
   return plan;
 }
 
@@ -564,7 +557,8 @@ static void replay(LwResourceSet *state, const LwChange *change) {
 }
 
 LwResourceSet *lw_plan_state_after(const LwPlan *plan, guint steps) {
-  LwResourceSet *state = copy_set(plan->seen);
+  LwResourceSet *state = plan->seen ? lw_resource_set_copy(plan->seen) : lw_resource_set_new();
+  state->complete = FALSE; /* what is wanted does not say what comes by itself */
   for (guint i = 0; i < steps && i < plan->steps->len; i++) {
     const LwPlanStep *step = plan->steps->pdata[i];
     for (guint j = 0; j < step->changes->len; j++)

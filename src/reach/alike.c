@@ -91,9 +91,14 @@ struct LwAlike {
   GArray *renamed; /* of guint */
 };
 
+typedef struct {
+  Place place;
+  const GArray *edges; /* there; NULL: none */
+} Asked;
+
 struct LwAlikeRun {
   guint group;
-  GArray *asked;     /* of Place, by group */
+  GArray *asked;     /* of Asked, by group */
   GHashTable *fixed; /* of groups + 1: may not be renamed */
 };
 
@@ -725,10 +730,8 @@ static gint by_number(gconstpointer x, gconstpointer y) {
   return a < b ? -1 : a > b;
 }
 
-static gint by_group_and_hash(gconstpointer x, gconstpointer y) {
+static gint by_fact_hash(gconstpointer x, gconstpointer y) {
   const Fact *a = x, *b = y;
-  if (a->group != b->group)
-    return a->group < b->group ? -1 : 1;
   return a->hash < b->hash ? -1 : a->hash > b->hash;
 }
 
@@ -802,21 +805,32 @@ static gint by_hash(gconstpointer x, gconstpointer y, gpointer data) {
   return one < other ? -1 : one > other;
 }
 
-void lw_alike_seal(LwAlike *a) {
-  say_bounds(a);
-  say_wild_names(a);
-  g_array_sort(a->facts, by_group_and_hash);
-  guint at = 0;
+/* Each group's facts beside each other, by their hashes. */
+static void sort_facts(LwAlike *a) {
+  GArray *sorted = g_array_sized_new(FALSE, FALSE, sizeof(Fact), a->facts->len);
+  guint *next = g_new0(guint, a->groups + 2);
+  g_array_set_size(sorted, a->facts->len);
+  for (guint i = 0; i < a->facts->len; i++)
+    next[g_array_index(a->facts, Fact, i).group + 1]++;
   for (guint g = 0; g <= a->groups; g++) {
-    while (at < a->facts->len && g_array_index(a->facts, Fact, at).group < g)
-      at++;
-    a->first_fact[g] = at;
+    next[g + 1] += next[g];
+    a->first_fact[g] = next[g];
   }
-  GHashTableIter iter;
-  gpointer edges;
-  g_hash_table_iter_init(&iter, a->places);
-  while (g_hash_table_iter_next(&iter, NULL, &edges))
-    g_array_sort_with_data(edges, by_hash, a);
+  for (guint i = 0; i < a->facts->len; i++) {
+    const Fact *fact = &g_array_index(a->facts, Fact, i);
+    g_array_index(sorted, Fact, next[fact->group]++) = *fact;
+  }
+  g_free(next);
+  g_array_unref(a->facts);
+  a->facts = sorted;
+  for (guint g = 0; g < a->groups; g++) {
+    guint first = a->first_fact[g], count = a->first_fact[g + 1] - first;
+    if (count)
+      qsort(&g_array_index(sorted, Fact, first), count, sizeof(Fact), by_fact_hash);
+  }
+}
+
+static void find_classes(LwAlike *a) {
   g_autoptr(GHashTable) known = g_hash_table_new_full(g_int64_hash, number_equal, g_free, NULL);
   for (guint g = 0; g < a->groups; g++) {
     guint64 hash = hash_of_group(a, g);
@@ -831,6 +845,18 @@ void lw_alike_seal(LwAlike *a) {
   }
 }
 
+void lw_alike_seal(LwAlike *a) {
+  GHashTableIter iter;
+  gpointer edges;
+  say_bounds(a);
+  say_wild_names(a);
+  sort_facts(a);
+  g_hash_table_iter_init(&iter, a->places);
+  while (g_hash_table_iter_next(&iter, NULL, &edges))
+    g_array_sort_with_data(edges, by_hash, a);
+  find_classes(a);
+}
+
 guint lw_alike_class(const LwAlike *a, guint group) {
   return a->classes[group];
 }
@@ -840,8 +866,8 @@ guint lw_alike_class(const LwAlike *a, guint group) {
  */
 
 static gint by_group(gconstpointer x, gconstpointer y) {
-  const Place *a = x, *b = y;
-  return a->group < b->group ? -1 : a->group > b->group;
+  const Asked *a = x, *b = y;
+  return a->place.group < b->place.group ? -1 : a->place.group > b->place.group;
 }
 
 /* Edges that the run found without the name of a group's link: it would find the same ones from elsewhere. So
@@ -864,7 +890,7 @@ static void fix_mentioned(const LwAlike *a, LwAlikeRun *run, const List *list, c
 LwAlikeRun *lw_alike_run_new(const LwAlike *a, guint group, const LwLooked *looked) {
   LwAlikeRun *run = g_new0(LwAlikeRun, 1);
   run->group = group;
-  run->asked = g_array_new(FALSE, FALSE, sizeof(Place));
+  run->asked = g_array_new(FALSE, FALSE, sizeof(Asked));
   run->fixed = g_hash_table_new(NULL, NULL);
   GHashTableIter iter;
   gpointer data;
@@ -879,8 +905,9 @@ LwAlikeRun *lw_alike_run_new(const LwAlike *a, guint group, const LwLooked *look
       fix_mentioned(a, run, list, edges, token != NULL);
     if (!token)
       continue;
-    const Place place = {list->set, list->position, token->group, token->role};
-    g_array_append_val(run->asked, place);
+    Asked asked = {.place = {list->set, list->position, token->group, token->role}};
+    asked.edges = g_hash_table_lookup(a->places, &asked.place);
+    g_array_append_val(run->asked, asked);
   }
   g_array_sort(run->asked, by_group);
   return run;
@@ -962,6 +989,9 @@ static guint64 hash_at(const LwAlike *a, const GArray *edges, guint i) {
 }
 
 static gboolean pair_all(LwAlike *a, const guint *edges, const guint *others, guint count) {
+  if (count == 1)
+    return rename_edge(a, &g_array_index(a->edges, Edge, edges[0]),
+                       &g_array_index(a->edges, Edge, others[0]));
   gboolean done[ALIKE_MOST] = {FALSE}, used[ALIKE_MOST] = {FALSE};
   return count <= ALIKE_MOST && pair_edges(a, edges, others, count, TRUE, done, used) &&
          pair_edges(a, edges, others, count, FALSE, done, used);
@@ -1002,16 +1032,16 @@ static gboolean rename_asked(LwAlike *a, const LwAlikeRun *run, guint group, gbo
   guint low = 0, high = run->asked->len;
   while (low < high) {
     guint middle = (low + high) / 2;
-    if (g_array_index(run->asked, Place, middle).group < group)
+    if (g_array_index(run->asked, Asked, middle).place.group < group)
       low = middle + 1;
     else
       high = middle;
   }
-  for (; low < run->asked->len && g_array_index(run->asked, Place, low).group == group; low++) {
-    const Place *place = &g_array_index(run->asked, Place, low);
-    const Place there = {place->set, place->position, a->to[group], place->role};
-    if (!rename_list(a, g_hash_table_lookup(a->places, place), g_hash_table_lookup(a->places, &there),
-                     forced))
+  for (; low < run->asked->len && g_array_index(run->asked, Asked, low).place.group == group; low++) {
+    const Asked *asked = &g_array_index(run->asked, Asked, low);
+    Place there = asked->place;
+    there.group = a->to[group];
+    if (!rename_list(a, asked->edges, g_hash_table_lookup(a->places, &there), forced))
       return FALSE;
   }
   return TRUE;
@@ -1020,7 +1050,7 @@ static gboolean rename_asked(LwAlike *a, const LwAlikeRun *run, guint group, gbo
 /* Whom the run asked about, though nothing leads there from where it began, keeps its name. */
 static gboolean keep_the_rest(LwAlike *a, const LwAlikeRun *run) {
   for (guint i = 0; i < run->asked->len; i++) {
-    guint group = g_array_index(run->asked, Place, i).group;
+    guint group = g_array_index(run->asked, Asked, i).place.group;
     if (a->to[group] != NOBODY)
       continue;
     if (a->from[group] != NOBODY)

@@ -54,23 +54,6 @@ Link *lw_reach_link(const Ns *ns, const char *name) {
   return name ? g_hash_table_lookup(ns->link_by_name, name) : NULL;
 }
 
-/* Of a setting's name the part that stands for a link, and what is around it; after nullable. The value;
- * nullable. */
-static const char *setting(const Ns *ns, const char *before, const char *link, const char *after) {
-  const char *const parts[] = {before, link, after};
-  char name[256];
-  gsize length = 0;
-  for (guint i = 0; i < G_N_ELEMENTS(parts) && parts[i]; i++) {
-    gsize more = strlen(parts[i]);
-    if (length + more >= sizeof name)
-      return NULL; /* no link has such a name */
-    memcpy(name + length, parts[i], more);
-    length += more;
-  }
-  name[length] = '\0';
-  return g_hash_table_lookup(ns->sysctls, name);
-}
-
 gboolean lw_reach_is_member(LwReach *reach, LwMdd set, LwHeaderField field, const LwAddr *addr) {
   return lw_mdd_intersects(reach->pool, set, lw_packets_addr(reach->pool, field, addr));
 }
@@ -125,42 +108,80 @@ static guint number_of(const char *value) {
   return value ? (guint)g_ascii_strtoull(value, NULL, 10) : 0;
 }
 
-/* A link made later takes "default" over; the value of the link itself is the one that counts. */
-static gboolean v6_is_on(const Ns *ns, const char *link) {
-  const char *own = setting(ns, "net/ipv6/conf/", link, "/disable_ipv6");
-  if (own)
-    return !is_one(own);
-  return !is_one(setting(ns, "net/ipv6/conf/all/disable_ipv6", NULL, NULL)) &&
-         !is_one(setting(ns, "net/ipv6/conf/default/disable_ipv6", NULL, NULL));
+static const char *setting(const Ns *ns, const char *name) {
+  return g_hash_table_lookup(ns->sysctls, name);
 }
 
-/* What br_netfilter shows to the IP tables, by a bridge's settings or the namespace's. */
-static LwMdd shown_families(LwReach *reach, const Ns *ns, const char *prefix) {
-  LwMdd families = LW_MDD_FALSE;
-  if (is_one(setting(ns, "net/bridge/", prefix, "nf-call-iptables")))
-    families = lw_packets_family(reach->pool, 4);
-  if (is_one(setting(ns, "net/bridge/", prefix, "nf-call-ip6tables")))
-    families = lw_mdd_or(reach->pool, families, lw_packets_family(reach->pool, 6));
-  return families;
+/* What br_netfilter shows to the IP tables: the settings that end in these. */
+static LwMdd shown_family(LwReach *reach, const char *setting_end) {
+  if (g_str_equal(setting_end, "nf-call-iptables"))
+    return lw_packets_family(reach->pool, 4);
+  return g_str_equal(setting_end, "nf-call-ip6tables") ? lw_packets_family(reach->pool, 6) : LW_MDD_FALSE;
 }
 
-static void read_sysctls(LwReach *reach, Ns *ns) {
-  const char *v4 = setting(ns, "net/ipv4/ip_forward", NULL, NULL);
-  const char *v6 = setting(ns, "net/ipv6/conf/all/forwarding", NULL, NULL);
+static gboolean is_set(const Ns *ns, const char *name) {
+  return is_one(setting(ns, name));
+}
+
+/* What holds for all links that have no setting of their own. */
+static void read_settings_of_all(LwReach *reach, Ns *ns) {
+  const char *v4 = setting(ns, "net/ipv4/ip_forward");
+  const char *v6 = setting(ns, "net/ipv6/conf/all/forwarding");
+  gboolean v6_off =
+      is_set(ns, "net/ipv6/conf/all/disable_ipv6") || is_set(ns, "net/ipv6/conf/default/disable_ipv6");
   ns->forward6 = !v6 || is_one(v6);
-  ns->bridged = shown_families(reach, ns, "bridge-");
+  if (is_set(ns, "net/bridge/bridge-nf-call-iptables"))
+    ns->bridged = shown_family(reach, "nf-call-iptables");
+  if (is_set(ns, "net/bridge/bridge-nf-call-ip6tables"))
+    ns->bridged = lw_mdd_or(reach->pool, ns->bridged, shown_family(reach, "nf-call-ip6tables"));
   for (guint i = 0; i < ns->links->len; i++) {
     Link *link = ns->links->pdata[i];
-    const char *own = setting(ns, "net/ipv4/conf/", link->name, "/forwarding");
-    g_autofree char *own_prefix = g_strconcat(link->name, "/", NULL);
     if (link->is_bridge)
-      link->bridged = lw_mdd_or(reach->pool, ns->bridged, shown_families(reach, ns, own_prefix));
-    link->v6 = v6_is_on(ns, link->name);
-    link->accept_local = is_one(setting(ns, "net/ipv4/conf/all/accept_local", NULL, NULL)) ||
-                         is_one(setting(ns, "net/ipv4/conf/", link->name, "/accept_local"));
-    link->way_back = MAX(number_of(setting(ns, "net/ipv4/conf/all/rp_filter", NULL, NULL)),
-                         number_of(setting(ns, "net/ipv4/conf/", link->name, "/rp_filter")));
-    link->forward4 = own ? is_one(own) : !v4 || is_one(v4);
+      link->bridged = ns->bridged;
+    link->v6 = !v6_off;
+    link->forward4 = !v4 || is_one(v4);
+    link->accept_local = is_set(ns, "net/ipv4/conf/all/accept_local");
+    link->way_back = number_of(setting(ns, "net/ipv4/conf/all/rp_filter"));
+  }
+}
+
+/* A link made later takes "default" over; the value of the link itself is the one that counts. what: behind
+ * the link's name. */
+static void read_setting_of_link(LwReach *reach, Link *link, const char *before, const char *what,
+                                 const char *value) {
+  if (g_str_equal(before, "net/ipv6/conf/")) {
+    if (g_str_equal(what, "disable_ipv6"))
+      link->v6 = !is_one(value);
+  } else if (g_str_equal(before, "net/bridge/")) {
+    if (link->is_bridge && is_one(value))
+      link->bridged = lw_mdd_or(reach->pool, link->bridged, shown_family(reach, what));
+  } else if (g_str_equal(what, "forwarding")) {
+    link->forward4 = is_one(value);
+  } else if (g_str_equal(what, "accept_local")) {
+    link->accept_local |= is_one(value);
+  } else if (g_str_equal(what, "rp_filter")) {
+    link->way_back = MAX(link->way_back, number_of(value));
+  }
+}
+
+static void read_settings(LwReach *reach, Ns *ns) {
+  static const char *const of_links[] = {"net/ipv4/conf/", "net/ipv6/conf/", "net/bridge/"};
+  GHashTableIter iter;
+  gpointer name, value;
+  read_settings_of_all(reach, ns);
+  g_hash_table_iter_init(&iter, ns->sysctls);
+  while (g_hash_table_iter_next(&iter, &name, &value)) {
+    for (guint i = 0; i < G_N_ELEMENTS(of_links); i++) {
+      const char *rest = name, *what;
+      if (!g_str_has_prefix(name, of_links[i]))
+        continue;
+      rest += strlen(of_links[i]);
+      what = strrchr(rest, '/');
+      g_autofree char *of = what ? g_strndup(rest, (gsize)(what - rest)) : NULL;
+      Link *link = lw_reach_link(ns, of);
+      if (link)
+        read_setting_of_link(reach, link, of_links[i], what + 1, value);
+    }
   }
 }
 
@@ -229,7 +250,7 @@ static void add_address(LwReach *reach, Ns *ns, const LwResource *resource) {
   if (link && link->up) /* the kernel makes such a route with each address of a link that is up */
     or_into(reach, &ns->broadcasts, broadcast);
   /* sent on to where it is broadcast, when the kernel is told to; else everybody's broadcast is for it */
-  if (!is_one(setting(ns, "net/ipv4/conf/all/bc_forwarding", NULL, NULL)))
+  if (!is_one(setting(ns, "net/ipv4/conf/all/bc_forwarding")))
     or_into(reach, &ns->local, broadcast);
   or_into(reach, &ns->martian, lw_packets_addr(reach->pool, LW_HEADER_SADDR, &range.last));
 }
@@ -467,7 +488,7 @@ void lw_reach_index_world(LwReach *reach, const char *const *inside) {
   for (guint i = 0; i < reach->namespaces->len; i++) {
     Ns *ns = reach->namespaces->pdata[i];
     join_bridges(ns);
-    read_sysctls(reach, ns);
+    read_settings(reach, ns);
     add_well_known(reach, ns);
     add_usual_lookups(reach, ns);
     lw_reach_hook_rulesets(ns);

@@ -1093,6 +1093,20 @@ LwResource *lw_resource_set_add(LwResourceSet *set, LwResource *resource) {
   return resource;
 }
 
+/* The resources' keys are what they were when they were added. */
+LwResourceSet *lw_resource_set_copy(const LwResourceSet *set) {
+  LwResourceSet *copy = lw_resource_set_new();
+  GHashTableIter iter;
+  gpointer key, resource;
+  copy->complete = set->complete;
+  for (guint i = 0; i < set->list->len; i++)
+    g_ptr_array_add(copy->list, lw_resource_ref(set->list->pdata[i]));
+  g_hash_table_iter_init(&iter, set->index);
+  while (g_hash_table_iter_next(&iter, &key, &resource))
+    g_hash_table_insert(copy->index, g_strdup(key), resource);
+  return copy;
+}
+
 LwResource *lw_resource_set_find(const LwResourceSet *set, const char *key) {
   return g_hash_table_lookup(set->index, key);
 }

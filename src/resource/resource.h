@@ -305,6 +305,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwResourceSet, lw_resource_set_free)
 /* Takes the reference. The same key twice is a programming error (g_error) unless both are equal. */
 LwResource *lw_resource_set_add(LwResourceSet *set, LwResource *resource);
 LwResource *lw_resource_set_find(const LwResourceSet *set, const char *key); /* nullable, borrowed */
+/* Another list of the same resources, which are shared; transfer full. */
+LwResourceSet *lw_resource_set_copy(const LwResourceSet *set);
 /* Takes it out; FALSE when it is not there. Linear in the length of the list. */
 gboolean lw_resource_set_remove(LwResourceSet *set, const char *key);
 

@@ -186,18 +186,10 @@ static char *way_key(const Source *source, const LwArrival *arrival) {
 /* --- one state
  * ------------------------------------------------------------------------------------------------------ */
 
-static LwResourceSet *copy_of(const LwResourceSet *set) {
-  LwResourceSet *copy = lw_resource_set_new();
-  copy->complete = set->complete;
-  for (guint i = 0; i < set->list->len; i++)
-    lw_resource_set_add(copy, lw_resource_ref(set->list->pdata[i]));
-  return copy;
-}
-
 static Good *enter(LwBetween *between, const LwResourceSet *set) {
   const char *inside[] = {"", between->router, NULL};
   Good *state = g_new0(Good, 1);
-  state->world = copy_of(set);
+  state->world = lw_resource_set_copy(set);
   state->reach = lw_reach_new(between->pool, state->world, inside);
   state->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, known_free);
   for (guint i = 0; i < between->good->len; i++) {

@@ -7,7 +7,7 @@
 #define PAIRS_MOST 64
 #define ICMP 1
 #define UDP 17
-#define ECHO_REQUEST 8
+#define DISCARD 9
 
 static const char not_theirs[] = "of a flow of somebody with whom no line lets it talk";
 static const char of_none[] = "of no flow";
@@ -122,18 +122,26 @@ static LwOrigin origin_of(const LwLive *live, guint place, guint target) {
                                           : live->lab->host.origin;
 }
 
-/* The ping of its gateway that every place of the lab sends is an open flow of its own; with another number
- * it is none. */
+/* A datagram between two ports that no flow of ours begins at, and hardly anybody's: a ping's number may be
+ * that of another ping, of a run before. */
+static void put_about_none(guint8 out[LW_PACKET_ABOUT], const LwAddr *source, const LwAddr *destination) {
+  put_about(out, UDP, source, destination);
+  put16(out + 20, DISCARD);
+  put16(out + 22, DISCARD);
+  put16(out + 24, 20);
+}
+
+/* The ping of its gateway that every place of the lab sends is an open flow of its own. */
 static void add_false_error(LwLive *live, guint place, LwVia via, guint target, gboolean of_flow) {
   LwAddr sender = address_at(live, place), victim = address_at(live, target);
-  const LwProbe *ping = live->sentinel[target];
+  const LwProbe *ping = of_flow ? live->sentinel[target] : NULL;
   guint8 about[LW_PACKET_ABOUT];
-  put_about(about, ICMP, &victim, ping ? &ping->destination : &sender);
-  about[20] = ECHO_REQUEST;
-  if (ping)
+  if (ping) {
+    put_about(about, ICMP, &victim, &ping->destination);
     memcpy(about + 20, ping->bytes + 20, 8);
-  if (!of_flow)
-    about[24] ^= 0xff; /* the echo's identifier */
+  } else {
+    put_about_none(about, &victim, &sender);
+  }
   LwProbe *error = add_error(live, place, via, target, &sender, &victim, about);
   error->error.why = !of_flow ? of_none : via == LW_VIA_BRIDGE ? by_bridge : not_theirs;
   error->error.origin = origin_of(live, place, target);
@@ -197,7 +205,7 @@ static LwAddr tunnel_address(const LwTunnel *tunnel) {
   return LW_ADDR_NONE;
 }
 
-/* To the tunnel's end, about a ping that nobody has sent by it. */
+/* To the tunnel's end, about what nobody has sent by it. */
 static void add_from_tunnel(LwLive *live, const LwStatic *proof, guint place) {
   LwZone exit = lw_live_place(live, place)->zone;
   LwAddr sender = live->world->internet_host;
@@ -206,9 +214,7 @@ static void add_from_tunnel(LwLive *live, const LwStatic *proof, guint place) {
     if (!is_first_in_segment(live, b) || !has_line_to(proof, &lw_live_place(live, b)->zone, &exit))
       continue;
     guint8 about[LW_PACKET_ABOUT];
-    put_about(about, ICMP, &end, &sender);
-    about[20] = ECHO_REQUEST;
-    put16(about + 24, live->probes->len);
+    put_about_none(about, &end, &sender);
     LwProbe *error = add_error(live, place, LW_VIA_ROUTES, b, &sender, &end, about);
     error->error.why = of_none;
     error->error.origin = origin_of(live, place, b);
@@ -235,14 +241,16 @@ static void add_of_tunnel(LwLive *live, guint home, const LwProbe *flow) {
   }
 }
 
-/* One for each place that has a flow by a tunnel. */
-static void add_of_tunnels(LwLive *live, guint home) {
+/* One for each place that has a flow by a tunnel, and its segment none by WAN. */
+static void add_of_tunnels(LwLive *live, const LwStatic *proof, guint home) {
+  const LwZone wan = {LW_ZONE_INTERNET, LW_NONE};
   g_autoptr(GHashTable) done = g_hash_table_new(NULL, NULL);
   guint count = live->probes->len;
   for (guint i = 0; i < count; i++) {
     const LwProbe *probe = g_ptr_array_index(live->probes, i);
-    if (is_open_datagram(probe) && probe->flow->exit != LW_NONE &&
-        lw_live_place(live, probe->place)->zone.kind == LW_ZONE_SEGMENT &&
+    const LwZone *from = &lw_live_place(live, probe->place)->zone;
+    if (is_open_datagram(probe) && probe->flow->exit != LW_NONE && !has_line_to(proof, from, &wan) &&
+        !has_line_to(proof, &wan, from) && from->kind == LW_ZONE_SEGMENT &&
         g_hash_table_add(done, GUINT_TO_POINTER(probe->place + 1)))
       add_of_tunnel(live, home, probe);
   }
@@ -252,7 +260,7 @@ static void add_from_outside(LwLive *live, const LwStatic *proof) {
   guint home = lw_verify_place_of(live->world, LW_ZONE_HOME_LAN, LW_NONE);
   if (home != LW_NONE && lw_addr_is_set(&live->around.router_wan)) {
     add_from_home_lan(live, proof, home);
-    add_of_tunnels(live, home);
+    add_of_tunnels(live, proof, home);
   }
   for (guint i = 0; i < live->world->places->len; i++) {
     const LwZone *zone = &lw_live_place(live, i)->zone;

@@ -203,11 +203,7 @@ static void index_ports(Prove *p) {
  * gets to its bridge gets to a port there. The world as given, with such ports; the resources are shared. */
 static LwResourceSet *add_vacant_ports(Prove *p) {
   const LwLab *lab = p->proof->lab;
-  LwResourceSet *world = lw_resource_set_new();
-  world->complete =
-      p->world->complete; /* else a route that is gone would be taken to come with its address */
-  for (guint i = 0; i < p->world->list->len; i++)
-    lw_resource_set_add(world, lw_resource_ref(p->world->list->pdata[i]));
+  LwResourceSet *world = lw_resource_set_copy(p->world);
   p->vacant = g_hash_table_new(g_str_hash, g_str_equal);
   for (guint i = 0; i < lab->segments->len; i++) {
     const char *bridge = lw_lab_segment(lab, i)->bridge;
@@ -264,9 +260,7 @@ static void keep_unknowns(LwStatic *proof) {
 
 /* What WAN's client will have brought once it has its lease: the home LAN is on the link. */
 LwResourceSet *lw_static_with_lease(const LwResourceSet *wanted, const LwFacts *facts) {
-  LwResourceSet *world = lw_resource_set_new();
-  for (guint i = 0; i < wanted->list->len; i++)
-    lw_resource_set_add(world, lw_resource_ref(wanted->list->pdata[i]));
+  LwResourceSet *world = lw_resource_set_copy(wanted);
   for (guint i = 0; i < wanted->list->len; i++) {
     const LwResource *client = wanted->list->pdata[i];
     if (client->kind != LW_RES_DHCP_CLIENT || !client->home_lan_set || facts->home_lan.addr.family != 4)

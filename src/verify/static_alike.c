@@ -298,14 +298,8 @@ static gboolean key_of(const LwStaticAlike *a, const LwStaticRow *row, guint run
   return a->class_sizes[class] > 1;
 }
 
-void lw_static_watch_begin(const Prove *p, const LwStaticRow *row, guint run) {
+static void begin_watch(const Prove *p) {
   LwStaticAlike *a = p->alike;
-  gint64 key;
-  if (!key_of(a, row, run, &key))
-    return;
-  const GPtrArray *good = g_hash_table_lookup(a->good, &key);
-  if (good && good->len >= GOOD_MOST)
-    return;
   a->looked = lw_looked_new();
   a->violations = p->proof->violations->len;
   a->unknowns = g_hash_table_size(lw_reach_unknowns(p->proof->reach));
@@ -313,17 +307,30 @@ void lw_static_watch_begin(const Prove *p, const LwStaticRow *row, guint run) {
   lw_reach_watch(p->proof->reach, a->looked);
 }
 
-static void keep_good(LwStaticAlike *a, const LwStaticRow *row, gint64 key) {
-  GPtrArray *list = g_hash_table_lookup(a->good, &key);
-  Good *good = g_new0(Good, 1);
-  if (!list) {
-    list = g_ptr_array_new_with_free_func(good_free);
-    g_hash_table_insert(a->good, g_memdup2(&key, sizeof key), list);
+/* The run if it was good; NULL: it was not. Transfer full. */
+static Good *end_watch(const Prove *p, const LwStaticRow *row, guint group) {
+  LwStaticAlike *a = p->alike;
+  Good *good = NULL;
+  lw_reach_watch(p->proof->reach, NULL);
+  if (a->violations == p->proof->violations->len &&
+      a->unknowns == g_hash_table_size(lw_reach_unknowns(p->proof->reach))) {
+    good = g_new0(Good, 1);
+    good->run = lw_alike_run_new(a->alike, group, a->looked);
+    good->row = row;
+    good->pairs = g_array_copy(a->pairs);
   }
-  good->run = lw_alike_run_new(a->alike, row->zone.index, a->looked);
-  good->row = row;
-  good->pairs = g_array_copy(a->pairs);
-  g_ptr_array_add(list, good);
+  g_clear_pointer(&a->looked, lw_looked_free);
+  return good;
+}
+
+void lw_static_watch_begin(const Prove *p, const LwStaticRow *row, guint run) {
+  LwStaticAlike *a = p->alike;
+  gint64 key;
+  if (!key_of(a, row, run, &key))
+    return;
+  const GPtrArray *good = g_hash_table_lookup(a->good, &key);
+  if (!good || good->len < GOOD_MOST)
+    begin_watch(p);
 }
 
 void lw_static_watch_end(const Prove *p, const LwStaticRow *row, guint run) {
@@ -331,12 +338,15 @@ void lw_static_watch_end(const Prove *p, const LwStaticRow *row, guint run) {
   gint64 key;
   if (!a || !a->looked)
     return;
-  lw_reach_watch(p->proof->reach, NULL);
-  gboolean good = a->violations == p->proof->violations->len &&
-                  a->unknowns == g_hash_table_size(lw_reach_unknowns(p->proof->reach));
-  if (good && key_of(a, row, run, &key))
-    keep_good(a, row, key);
-  g_clear_pointer(&a->looked, lw_looked_free);
+  Good *good = end_watch(p, row, row->zone.index);
+  if (!good || !key_of(a, row, run, &key))
+    return;
+  GPtrArray *list = g_hash_table_lookup(a->good, &key);
+  if (!list) {
+    list = g_ptr_array_new_with_free_func(good_free);
+    g_hash_table_insert(a->good, g_memdup2(&key, sizeof key), list);
+  }
+  g_ptr_array_add(list, good);
 }
 
 void lw_static_watch_pair(const Prove *p, guint segment) {
@@ -387,4 +397,34 @@ gboolean lw_static_take_over(const Prove *p, LwStaticRow *row, const LwStaticRow
   row->flows_to = g_steal_pointer(&zones);
   lw_static_note_pairs(p, row);
   return TRUE;
+}
+
+static LwMdd to_segment(const Prove *p, guint segment) {
+  return lw_packets_prefix(p->proof->pool, LW_HEADER_DADDR, &lw_lab_segment(p->proof->lab, segment)->subnet);
+}
+
+LwMdd lw_static_but_alike(const Prove *p, const LwStaticRow *row, LwMdd packets,
+                          void (*follow)(const Prove *, const LwStaticRow *, LwMdd)) {
+  LwMddPool *pool = p->proof->pool;
+  guint segments = p->proof->lab->segments->len;
+  g_autoptr(GHashTable) good = g_hash_table_new_full(NULL, NULL, NULL, good_free); /* of the classes */
+  g_autoptr(GArray) done = g_array_new(FALSE, FALSE, sizeof(LwMdd));
+  for (guint i = 0; p->alike && i < segments; i++) {
+    guint class = lw_alike_class(p->alike->alike, i);
+    const Good *like = g_hash_table_lookup(good, GUINT_TO_POINTER(class));
+    LwMdd there = to_segment(p, i);
+    if (p->alike->class_sizes[class] < 2)
+      continue;
+    if (i == class) {
+      begin_watch(p);
+      follow(p, row, lw_mdd_and(pool, packets, there));
+      Good *run = end_watch(p, row, i);
+      if (run)
+        g_hash_table_insert(good, GUINT_TO_POINTER(class), run);
+    } else if (!like || !lw_alike_holds(p->alike->alike, like->run, i) || !pairs_hold(p, like, &row->zone)) {
+      continue;
+    }
+    g_array_append_val(done, there);
+  }
+  return lw_mdd_minus(pool, packets, lw_mdd_or_all(pool, (LwMdd *)(void *)done->data, done->len));
 }

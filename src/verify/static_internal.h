@@ -117,6 +117,11 @@ const LwStaticRow *lw_static_good_like(const Prove *p, const LwStaticRow *row, g
  * same.
  */
 gboolean lw_static_take_over(const Prove *p, LwStaticRow *row, const LwStaticRow *good);
+/* A row that is no segment's: of the packets those for one segment of each class are followed (which judges
+ * them, too), and where that was good, those for the others that it holds for are not. What is left to be
+ * followed. */
+LwMdd lw_static_but_alike(const Prove *p, const LwStaticRow *row, LwMdd packets,
+                          void (*follow)(const Prove *, const LwStaticRow *, LwMdd));
 
 /* --- static.c */
 /* Begins scratch, with the sets of a row that were put aside, or at least what is intended, where another row

@@ -157,18 +157,17 @@ static LwMdd errors_of(const Prove *p, const LwArrival *arrival) {
   return lw_mdd_and(p->proof->pool, arrival->packets, lw_static_errors(p->proof->pool));
 }
 
-static void judge_link(const Prove *p, const LwStaticRow *row) {
+static void follow(const Prove *p, const LwStaticRow *row, LwMdd set) {
   g_autoptr(GPtrArray) arrivals =
-      lw_reach_from(p->proof->reach, &row->start, anything_of(p, row), LW_CT_RELATED, LW_REACH_MAY);
+      lw_reach_from(p->proof->reach, &row->start, set, LW_CT_RELATED, LW_REACH_MAY);
   for (guint i = 0; i < arrivals->len; i++)
     judge_at(p, row, lw_static_place_of(p, arrivals->pdata[i]), errors_of(p, arrivals->pdata[i]));
 }
 
 /* The bridge itself answers nobody, whatever flows there are by the router. */
-static void judge_bridge(const Prove *p, const LwStaticRow *row) {
+static void follow_to_bridge(const Prove *p, const LwStaticRow *row, LwMdd set) {
   LwStart start = {LW_START_BRIDGED, row->start.ns, row->start.link};
-  g_autoptr(GPtrArray) arrivals =
-      lw_reach_from(p->proof->reach, &start, anything_of(p, row), LW_CT_RELATED, LW_REACH_MAY);
+  g_autoptr(GPtrArray) arrivals = lw_reach_from(p->proof->reach, &start, set, LW_CT_RELATED, LW_REACH_MAY);
   for (guint i = 0; i < arrivals->len; i++) {
     LwPlace place = lw_static_place_of(p, arrivals->pdata[i]);
     lw_static_judge_from(p, row, &start, LW_STATIC_RELATED, &place, errors_of(p, arrivals->pdata[i]));
@@ -182,9 +181,12 @@ static void judge_row(Prove *p, LwStaticRow *row) {
   lw_static_watch_begin(p, row, LW_STATIC_RUN_RELATED);
   if (scratch)
     lw_static_row_begin(p, row);
-  judge_link(p, row);
+  LwMdd set = anything_of(p, row);
+  if (row->zone.kind != LW_ZONE_SEGMENT) /* from outside all segments are reached */
+    set = lw_static_but_alike(p, row, set, follow);
+  follow(p, row, set);
   if (is_port(row))
-    judge_bridge(p, row);
+    follow_to_bridge(p, row, set);
   if (scratch)
     lw_static_row_leave(p, row);
   lw_static_watch_end(p, row, LW_STATIC_RUN_RELATED);

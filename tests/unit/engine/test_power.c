@@ -44,13 +44,6 @@ static gboolean noting;
 static LwResourceSet *world; /* of the fixture that runs */
 static gboolean no_sync;     /* played back: the disk is not what is tested */
 
-static LwResourceSet *copy_of(const LwResourceSet *set) {
-  LwResourceSet *copy = lw_resource_set_new();
-  for (guint i = 0; i < set->list->len; i++)
-    lw_resource_set_add(copy, lw_resource_ref(set->list->pdata[i]));
-  return copy;
-}
-
 static void op_free(gpointer data) {
   Op *op = data;
   g_free(op->name);
@@ -66,7 +59,7 @@ static Op *note(OpKind kind, const char *name) {
   Op *op = g_new0(Op, 1);
   op->kind = kind;
   op->name = g_strdup(name);
-  op->world = copy_of(world);
+  op->world = lw_resource_set_copy(world);
   g_ptr_array_add(ops, op);
   return op;
 }
@@ -344,7 +337,7 @@ typedef struct {
 /* The world has to be the old one or the new one, and the state has to know which. */
 static void try_world(Trial *trial, const LwResourceSet *then, guint cut, Kept kept, gsize torn) {
   LwResourceSet *kept_world = world;
-  world = copy_of(then);
+  world = lw_resource_set_copy(then);
   Place place;
   place_make(&place);
   g_autoptr(GHashTable) disk = disk_after(trial->start, cut, kept, torn);

@@ -172,7 +172,7 @@ static LwAddr some_address(const Compiled *c) {
 
 static LwValue some_range(const Compiled *c) {
   LwAddr first = some_address(c), last = lw_addr_add(&first, below(3) * 300);
-  LwPrefix wide = lw_prefix_make(lw_addr_from_v4(0x0a000000), (guint8)(8 + below(20)));
+  LwPrefix wide = lw_prefix_make(some_address(c), (guint8)(8 + below(20)));
   if (chance(3))
     return lw_value_prefix(lw_prefix_network(&wide));
   return lw_value_range((LwRange){first, last});
@@ -413,8 +413,43 @@ static void test_random_labs(void) {
   g_assert_cmpuint(changed, >, labs / 20);
 }
 
+/* One of two alike segments is let to a third by the file; by hand the other one is let there, too. */
+static void test_edge_by_hand(void) {
+  static const char *const lab = "lab: edges\nhost:\n  uplink: eth0\nsegments:\n"
+                                 "  s0: {subnet: 10.0.0.0/24, allow: [\"s2:tcp/1000\"]}\n"
+                                 "  s1: {subnet: 10.0.1.0/24}\n"
+                                 "  s2: {subnet: 10.0.2.0/24}\n";
+  g_auto(Compiled) c = compile(lab);
+  for (guint i = 0; i < c.wanted->list->len; i++) {
+    const LwResource *r = c.wanted->list->pdata[i];
+    for (guint s = 0; r->ruleset && s < r->ruleset->sets->len; s++) {
+      LwSet *set = r->ruleset->sets->pdata[s];
+      for (guint e = 0, count = set->elements->len; e < count; e++) {
+        const LwElement *element = set->elements->pdata[e];
+        g_autofree char *first = lw_value_format(LW_FIELD_IIF, &g_array_index(element->key, LwValue, 0));
+        gboolean edge = element->key->len > 1 && strstr(first, "s0") &&
+                        (g_str_equal(set->name, "pairs") || g_str_equal(set->name, "allowed"));
+        if (!edge)
+          continue;
+        LwElement *copy = lw_element_copy(set, element);
+        LwValue *name = &g_array_index(copy->key, LwValue, 0), *source = name + 1;
+        g_free(name->name);
+        name->name = g_strdup("s1");
+        if (source->kind != LW_VALUE_NAME)
+          *source = lw_value_prefix(lw_lab_segment(c.lab, 1)->subnet);
+      }
+    }
+  }
+  compare(&c, lab);
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
+  g_autoptr(LwStatic) proof = lw_static_prove(pool, c.lab, c.facts, c.wanted);
+  g_autofree char *text = told(proof);
+  g_assert_nonnull(strstr(text, "s1 -> s2"));
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/verify/alike/random-labs", test_random_labs);
+  g_test_add_func("/verify/alike/edge-by-hand", test_edge_by_hand);
   return g_test_run();
 }
