@@ -137,7 +137,7 @@ static void judge_row(const Prove *p, LwStaticRow *row, const Followed *followed
   if (row->machine != LW_NONE)
     return;
   lw_static_judge_answers(p, row, sure(followed), followed->passages);
-  if (row->zone.kind == LW_ZONE_SEGMENT)
+  if (row->zone.kind == LW_ZONE_SEGMENT || (row->zone.kind == LW_ZONE_INTERNET && *row->start.ns != '\0'))
     lw_static_judge_others(p, row);
 }
 
