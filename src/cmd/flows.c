@@ -5,7 +5,6 @@
 #include "policy/names.h"
 #include "providers/nft/conntrack.h"
 #include "providers/opnsense/opnsense.h"
-#include "verify/verify.h"
 
 #include <netinet/in.h>
 
@@ -88,4 +87,51 @@ gboolean lw_session_end_address(const LwSession *session, const LwAddr *address,
     return lw_opnsense_provider_end(session->router, text, NULL, error);
   return !lw_addr_is_set(address) || !lw_netns_exists(session->facts->router_ns) ||
          lw_conntrack_end(session->facts->router_ns, has_end, (gpointer)address, NULL, error);
+}
+
+/* --- the proof's own
+ * -------------------------------------------------------------------------------------------------- */
+
+static gboolean note_portless(const LwFlow *flow, gpointer data) {
+  GArray *list = data;
+  LwOpenFlow open = {flow->source, flow->destination, flow->seen_as, flow->protocol};
+  if (proto_of(flow->protocol) == LW_PROTO_ANY && lw_addr_is_set(&flow->source))
+    g_array_append_val(list, open);
+  return FALSE; /* it goes on */
+}
+
+GArray *lw_session_portless_flows(const LwSession *session) {
+  const char *ns = session->facts->router_ns;
+  g_autoptr(GArray) list = g_array_new(FALSE, FALSE, sizeof(LwOpenFlow));
+  if (!ns || !lw_netns_exists(ns) || !lw_conntrack_end(ns, note_portless, list, NULL, NULL))
+    return NULL;
+  return g_steal_pointer(&list);
+}
+
+static char *key_of(const LwAddr *source, const LwAddr *destination, guint8 protocol) {
+  g_autofree char *from = lw_addr_format(source);
+  g_autofree char *to = lw_addr_format(destination);
+  return g_strdup_printf("%s %s %u", from, to, protocol);
+}
+
+static gboolean is_of_proof(const LwFlow *flow, gpointer data) {
+  g_autofree char *key = key_of(&flow->source, &flow->destination, flow->protocol);
+  return g_hash_table_contains(data, key);
+}
+
+void lw_session_end_probes(const LwSession *session, const GArray *before, const LwVerifyReport *report) {
+  g_autoptr(GHashTable) sent = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  for (guint i = 0; i < report->cells->len; i++) {
+    const LwCell *cell = report->cells->pdata[i];
+    const LwHeader *h = &cell->packet;
+    if (cell->generated && h->source.family == 4 && proto_of(h->proto) == LW_PROTO_ANY)
+      g_hash_table_add(sent, key_of(&h->source, &h->destination, h->proto));
+  }
+  for (guint i = 0; before && i < before->len; i++) {
+    const LwOpenFlow *flow = &g_array_index(before, LwOpenFlow, i);
+    g_autofree char *key = key_of(&flow->source, &flow->destination, flow->protocol);
+    g_hash_table_remove(sent, key);
+  }
+  if (before)
+    (void)lw_conntrack_end(session->facts->router_ns, is_of_proof, sent, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 
 #include "cmd/session.h"
 #include "policy/intent.h"
+#include "verify/verify.h"
 
 /* The zone that an address belongs to. */
 LwZone lw_session_zone_of(const LwSession *session, const LwAddr *addr);
@@ -10,6 +11,13 @@ LwZone lw_session_zone_of(const LwSession *session, const LwAddr *addr);
 /* Ends every flow through the router that the lab in force would not let open now, or would send by another
  * exit. A rule that closes something binds from here on for what was open before, too. */
 gboolean lw_session_end_denied_flows(const LwSession *session, guint *ended /* nullable */, GError **error);
+
+/* Flows of protocols without ports that the router has open. Of LwOpenFlow, transfer full; NULL: it is not
+ * seen. */
+GArray *lw_session_portless_flows(const LwSession *session);
+/* Ends those that the proof's packets opened; before: there already (nullable: none was known, nothing is
+ * ended). What is not ended goes in some minutes. */
+void lw_session_end_probes(const LwSession *session, const GArray *before, const LwVerifyReport *report);
 
 /* Ends every flow of an address that a machine has just left. Unset: nothing. */
 gboolean lw_session_end_address(const LwSession *session, const LwAddr *address, GError **error);

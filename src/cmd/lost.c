@@ -1,4 +1,5 @@
-/* verify --live: tunnels that are lost, tried in a copy of the router. */
+/* verify --live: tunnels that are lost and open flows that are led elsewhere, tried in a copy of the router.
+ */
 #include "cmd/proof.h"
 
 #include "base/error.h"
@@ -16,6 +17,10 @@ static gboolean lose(const char *link, gboolean is_lost, gpointer data, GError *
 
 static gboolean catch_rest(gboolean on, gpointer data, GError **error) {
   return lw_net_copy_catch(data, LW_WITNESS_LINK, on, error);
+}
+
+static gboolean lead(const char *from, const char *to, gboolean on, gpointer data, GError **error) {
+  return lw_net_copy_lead(data, from, to, on, error);
 }
 
 static gboolean send_packet(const char *link, const guint8 *packet, gsize length, gpointer data) {
@@ -38,6 +43,18 @@ static void let_witness_through(const LwRuleset *ruleset, GString *commands) {
   }
 }
 
+/* What opens with that mark of ours is translated by no chain. */
+static void let_untranslated_through(const LwRuleset *ruleset, GString *commands) {
+  gboolean ip = ruleset->family == LW_FAMILY_INET || ruleset->family == LW_FAMILY_IP;
+  g_autofree char *table = lw_nft_table_name(ruleset);
+  for (guint i = 0; ip && i < ruleset->chains->len; i++) {
+    const LwChain *chain = ruleset->chains->pdata[i];
+    if (chain->hook == LW_HOOK_POSTROUTING && chain->nat)
+      g_string_append_printf(commands, "insert rule %s %s %s ip id %u accept\n",
+                             lw_nft_family(ruleset->family), table, chain->name, LW_ID_UNTRANSLATED);
+  }
+}
+
 static char *rules_of(const LwProof *still, const char *ns, GError **error) {
   gboolean died;
   g_autofree char *listing = lw_nft_run_apart(ns, "list ruleset", LW_NFT_STATELESS, &died, error);
@@ -49,6 +66,8 @@ static char *rules_of(const LwProof *still, const char *ns, GError **error) {
     const LwResource *r = still->seen->list->pdata[i];
     if (r->kind == LW_RES_RULESET && g_strcmp0(r->ns, ns) == 0)
       let_witness_through(r->ruleset, commands);
+    if (r->kind == LW_RES_RULESET && g_strcmp0(r->ns, ns) == 0)
+      let_untranslated_through(r->ruleset, commands);
   }
   return g_string_free(commands, FALSE);
 }
@@ -69,15 +88,18 @@ static LwNetCopy *copy_router(const LwProof *still, const char *ns, GError **err
 void lw_proof_lost_tunnels(const LwSession *session, const LwProof *still, LwVerifyReport *report) {
   const char *ns = session->facts->router_ns;
   g_autoptr(GError) error = NULL;
-  if (!ns || !lw_netns_exists(ns) || session->lab->tunnels->len == 0)
+  if (!ns || !lw_netns_exists(ns))
     return;
   g_autoptr(LwNetCopy) net = copy_router(still, ns, &error);
   if (!net) {
     g_ptr_array_add(
         report->left_out,
-        g_strdup_printf("tunnels that are lost: the router cannot be copied: %s", error->message));
+        g_strdup_printf(
+            "tunnels that are lost, and open flows by other exits: the router cannot be copied: %s",
+            error->message));
     return;
   }
-  const LwRouterCopy copy = {lose, catch_rest, send_packet, receive, net};
+  const LwRouterCopy copy = {lose, catch_rest, lead, send_packet, receive, net};
   lw_verify_lost_tunnels(session->lab, still->proof, &copy, report);
+  lw_verify_led_flows(session->lab, still->proof, &copy, report);
 }

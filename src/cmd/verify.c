@@ -1,4 +1,5 @@
 #include "cmd/echo.h"
+#include "cmd/flows.h"
 #include "cmd/proof.h"
 #include "cmd/router_items.h"
 #include "policy/asserts.h"
@@ -55,6 +56,7 @@ static void add_probes(const LwLab *lab, const LwFacts *facts, LwVerifyWorld *wo
 
 void lw_verify_world_clear(LwVerifyWorld *world) {
   g_ptr_array_unref(world->places);
+  g_clear_pointer(&world->open_flows, g_array_unref);
 }
 
 /* A public address that is used to be asked by everybody: Quad9's. */
@@ -193,18 +195,19 @@ static void leave_out(const LwSession *session, const LwAddr *wan, LwVerifyRepor
   if (!lw_addr_is_set(wan))
     g_ptr_array_add(report->left_out,
                     g_strdup("from the home LAN into the router: its address there is not known"));
-  if (session->lab->tunnels->len)
-    g_ptr_array_add(
-        report->left_out,
-        g_strdup("tunnels that are lost: a virtual machine can't be copied; proved by its rules alone"));
+  g_ptr_array_add(report->left_out,
+                  g_strdup("tunnels that are lost, and open flows by other exits: a virtual "
+                           "machine can't be copied; proved by its rules alone"));
 }
 
 static LwVerifyReport *send_packets(const LwSession *session, const LwProof *still, GError **error) {
   LwAddr uplink = address_of(still->seen, "", session->lab->host.bridge), wan = known_wan(session, still);
   g_auto(LwVerifyWorld) world = verify_world(session, &uplink, &wan);
+  world.open_flows = lw_session_portless_flows(session);
   LwVerifyReport *report = lw_verify_live(session->lab, session->facts, &world, still->proof, error);
   if (!report)
     return NULL;
+  lw_session_end_probes(session, world.open_flows, report);
   lw_echo_ask(session, &world, report);
   leave_out(session, &wan, report);
   return report;

@@ -157,6 +157,7 @@ static gboolean open_sockets(LwStation *station, GError **error) {
   if (!add_ear(station, EAR_RAW4, IPPROTO_TCP, error) || !add_ear(station, EAR_RAW4, IPPROTO_UDP, error) ||
       !add_ear(station, EAR_RAW4, IPPROTO_ICMP, error) ||
       !add_ear(station, EAR_RAW4, LW_PROTOCOL_NOBODYS, error) ||
+      !add_ear(station, EAR_RAW4, LW_PROTOCOL_NOBODYS_OTHER, error) ||
       !add_ear(station, EAR_WIRE4, ETH_P_IP, error) || !add_ear(station, EAR_WIRE6, ETH_P_IPV6, error))
     return FALSE;
   /* A kernel without IPv6 delivers none: nothing to listen for. */

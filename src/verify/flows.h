@@ -26,6 +26,7 @@ typedef struct {
   guint8 family;
   gboolean redirected;    /* foreign DNS: the router's own resolver gets it, and may */
   gboolean cannot_answer; /* arrival is all that can be asked for */
+  gboolean held;          /* somebody else's open flow may keep it from leaving: shared.h */
 } LwFlow;
 
 /* What was read from the namespaces; unset addresses are left out. */

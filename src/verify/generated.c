@@ -1,7 +1,9 @@
 #include "verify/generated.h"
 
 #include "policy/names.h"
+#include "verify/packets.h"
 #include "verify/points.h"
+#include "verify/shared.h"
 
 #include <string.h>
 
@@ -23,8 +25,9 @@ typedef struct {
   const LwSurroundings *around;
   const LwStatic *proof;
   GPtrArray *flows;
-  GHashTable *known;  /* set of char*: what is sent already */
-  GPtrArray *counts;  /* of Count* */
+  GHashTable *known; /* set of char*: what is sent already */
+  GPtrArray *counts; /* of Count* */
+  LwShared shared;
   guint host, router; /* places; LW_NONE */
   /* of the row that is being looked at */
   const LwStaticRow *row;
@@ -202,22 +205,8 @@ static void list_sources(const Make *m) {
 /* --- one packet
  * ----------------------------------------------------------------------------------------------------- */
 
-static LwProto proto_of(guint8 number) {
-  switch (number) {
-  case 1:
-  case 58:
-    return LW_PROTO_ICMP;
-  case 6:
-    return LW_PROTO_TCP;
-  case 17:
-    return LW_PROTO_UDP;
-  default:
-    return LW_PROTO_ANY;
-  }
-}
-
 static char *service_of(const LwHeader *h) {
-  LwProto proto = proto_of(h->proto);
+  LwProto proto = lw_packet_proto(h->proto);
   if (proto == LW_PROTO_ANY)
     return g_strdup_printf("protocol %u", h->proto);
   if (proto != LW_PROTO_ICMP)
@@ -409,23 +398,19 @@ static gboolean is_judged(const Make *m, const LwWay *way) {
 static gboolean answers(const LwFlow *flow, const LwHeader *h, const LwProbePlace *place) {
   gboolean own = lw_addr_equal(&h->source, &place->address) || place->zone.kind == LW_ZONE_HOST;
   gboolean echo = h->proto != 1 || h->icmp_type == 8;
-  return own && echo && proto_of(h->proto) != LW_PROTO_ANY && flow->via != LW_VIA_LEG;
+  return own && echo && lw_packet_proto(h->proto) != LW_PROTO_ANY && flow->via != LW_VIA_LEG;
 }
 
-/* Without ports, one address for all of them lets just one source through at a time. NULL: there are ports,
- * or nothing is translated. Transfer full. */
-static char *shared_key(const LwHeader *h, const LwZone *to, guint exit) {
-  if ((to->kind != LW_ZONE_INTERNET && to->kind != LW_ZONE_HOME_LAN) || proto_of(h->proto) != LW_PROTO_ANY)
-    return NULL;
-  g_autofree char *destination = lw_addr_format(&h->destination);
-  return g_strdup_printf("%u %s %u", to->kind == LW_ZONE_INTERNET ? exit : LW_NONE, destination, h->proto);
-}
-
-static void add_flow(const Make *m, const LwHeader *h, const LwWay *way, const LwIntended *must,
+static void add_flow(const Make *m, const LwHeader *point, const LwWay *way, const LwIntended *must,
                      gboolean differs) {
-  LwFlow *flow = lw_verify_flow_new(m->lab, m->facts, m->world, way, proto_of(h->proto), h->dport);
+  LwHeader as_sent = *point;
+  const LwHeader *h = &as_sent;
+  LwFlow *flow = lw_verify_flow_new(m->lab, m->facts, m->world, way, lw_packet_proto(h->proto), h->dport);
   LwCell *cell = flow->cell;
   gboolean expect = must != NULL;
+  gboolean shared = lw_shared_concerns(h, &way->to);
+  flow->exit = must && must->to.kind == LW_ZONE_INTERNET ? must->to.index : LW_NONE;
+  flow->held = shared && !lw_shared_settle(&m->shared, m->row, expect, flow->exit, &as_sent);
   if (cell->expect != expect) {
     g_free(cell->reason);
     cell->reason = g_strdup(expect ? "the file's lines allow it" : "no line of the file allows it");
@@ -440,15 +425,9 @@ static void add_flow(const Make *m, const LwHeader *h, const LwWay *way, const L
   if (way->via == LW_VIA_LEG)
     g_clear_pointer(&cell->machine, g_free);
   flow->redirected = FALSE;
-  flow->exit = must && must->to.kind == LW_ZONE_INTERNET ? must->to.index : LW_NONE;
   flow->cannot_answer |= !answers(flow, h, place_at(m, way->place));
   Count *count = count_of(m, cell->from, cell->to);
-  g_autofree char *key = key_of(flow, h);
-  char *shared = expect ? shared_key(h, &way->to, flow->exit) : NULL;
-  if (shared) {
-    g_free(key);
-    key = shared;
-  }
+  g_autofree char *key = expect && shared ? lw_shared_key(&m->shared, h, flow->exit) : key_of(flow, h);
   gboolean known = g_hash_table_contains(m->known, key);
   gboolean over = differs ? count->differing >= DIFFERENCE_MOST : count->tried >= CELL_MOST;
   if (known || over) {
@@ -608,15 +587,16 @@ void lw_verify_generate(const LwLab *lab, const LwFacts *facts, const LwVerifyWo
   g_autoptr(GPtrArray) counts = m.counts = g_ptr_array_new_with_free_func(count_free);
   g_autoptr(GArray) sources = m.sources = g_array_new(FALSE, FALSE, sizeof(LwAddr));
   g_autoptr(GArray) destinations = m.destinations = g_array_new(FALSE, FALSE, sizeof(LwAddr));
+  g_autoptr(GArray) held = g_array_new(FALSE, FALSE, sizeof(LwOpenFlow));
+  if (world->open_flows)
+    g_array_append_vals(held, world->open_flows->data, world->open_flows->len);
+  m.shared = (LwShared){lab, proof, around, held};
   m.host = lw_verify_place_of(world, LW_ZONE_HOST, LW_NONE);
   m.router = lw_verify_place_of(world, LW_ZONE_ROUTER, LW_NONE);
   for (guint i = 0; i < flows->len; i++) {
     const LwFlow *flow = flows->pdata[i];
     LwHeader h = header_of(flow->cell);
-    char *shared = flow->cell->expect ? shared_key(&h, &flow->cell->question.to, flow->exit) : NULL;
     g_hash_table_add(m.known, key_of(flow, &h));
-    if (shared)
-      g_hash_table_add(m.known, shared);
   }
   add_differences(&m);
   for (guint i = 0; i < proof->rows->len; i++)

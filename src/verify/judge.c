@@ -349,6 +349,13 @@ static void judge_unseen(LwLive *live, LwProbe *probe, GArray *alike) {
     add_alike(live, alike, probe);
 }
 
+/* Whether a rule stopped it or somebody else's flow was in its way is not seen. */
+static void not_tried_held(LwCell *cell) {
+  cell->live = LW_CELL_UNTESTED;
+  cell->note = g_strdup("it has no ports, and an open flow of somebody else has its place behind the exit's "
+                        "one address");
+}
+
 static void judge_forbidden(LwLive *live, LwProbe *probe, GArray *unproved, GArray *alike) {
   LwCell *cell = probe->flow->cell;
   const LwSeenAt *seen = first_arrival(live, probe, FALSE);
@@ -362,6 +369,10 @@ static void judge_forbidden(LwLive *live, LwProbe *probe, GArray *unproved, GArr
   const char *why = why_unproved(live, probe);
   if (!why && lw_live_ends_unseen(live, probe)) {
     judge_unseen(live, probe, alike);
+    return;
+  }
+  if (!why && probe->flow->held) {
+    not_tried_held(cell);
     return;
   }
   if (!why) {
@@ -408,6 +419,9 @@ static void judge_allowed(LwLive *live, LwProbe *probe, GArray *alike) {
     cell->note = g_strdup_printf("must pass under its exit's address, but came to %s under its own", at);
   } else if (lw_live_ends_unseen(live, probe) && !probe->refused) {
     judge_unseen(live, probe, alike);
+    return;
+  } else if (!arrived && probe->flow->held && !probe->refused) {
+    not_tried_held(cell);
     return;
   } else if (!arrived) {
     cell->live = LW_CELL_DENY;

@@ -40,15 +40,18 @@ static void try_free(gpointer data) {
 /* --- which packets
  * --------------------------------------------------------------------------------------------------- */
 
-static gboolean in_segment(const LwAddr *address, gpointer data) {
-  const Lost *lost = data;
-  const LwSegment *s = lw_lab_segment(lost->lab, lost->row->zone.index);
+gboolean lw_lost_is_machine(const LwSegment *s, const LwAddr *address) {
   LwRange range = lw_prefix_range(&s->subnet);
   return lw_range_contains(&range, address) && !lw_addr_equal(address, &range.first) &&
          !lw_addr_equal(address, &range.last) && !lw_addr_equal(address, &s->router);
 }
 
-static gboolean is_far(const LwAddr *address, gpointer data) {
+static gboolean in_segment(const LwAddr *address, gpointer data) {
+  const Lost *lost = data;
+  return lw_lost_is_machine(lw_lab_segment(lost->lab, lost->row->zone.index), address);
+}
+
+gboolean lw_lost_is_far(const LwAddr *address, gpointer data) {
   LwPrefix special;
   for (guint i = 0; lw_intent_special(i, &special); i++)
     if (lw_prefix_contains(&special, address))
@@ -88,7 +91,7 @@ static void add_row(Lost *lost, const LwStaticRow *row, guint tunnel) {
   LwMdd set = carried(lost->proof, row, tunnel);
   g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(LwAddr));
   g_autoptr(GArray) points = g_array_new(FALSE, FALSE, sizeof(LwHeader));
-  LwPointWishes wishes = {none, none, in_segment, is_far, lost};
+  LwPointWishes wishes = {none, none, in_segment, lw_lost_is_far, lost};
   LwPointCount count = {0};
   if (set == LW_MDD_FALSE)
     return;
@@ -120,13 +123,6 @@ static void note_left(const char *link, const guint8 *bytes, gsize length, gpoin
     try->left[lost->stage] = g_strdup(link);
 }
 
-static LwProto proto_of(guint8 number) {
-  return number == 1    ? LW_PROTO_ICMP
-         : number == 6  ? LW_PROTO_TCP
-         : number == 17 ? LW_PROTO_UDP
-                        : LW_PROTO_ANY;
-}
-
 /* Each time a flow of its own: what was open before would go on as it did. */
 static void send_all(Lost *lost, TryStage stage) {
   lost->stage = stage;
@@ -136,7 +132,7 @@ static void send_all(Lost *lost, TryStage stage) {
     g_autofree char *leg = lw_name_router_leg(lw_lab_segment(lost->lab, try->row->zone.index));
     guint8 bytes[LW_PACKET_MAX];
     LwPacket packet = {.role = LW_PACKET_REQUEST,
-                       .proto = proto_of(try->header.proto),
+                       .proto = lw_packet_proto(try->header.proto),
                        .protocol = try->header.proto,
                        .icmp_type = try->header.icmp_type,
                        .source = try->header.source,
@@ -160,7 +156,7 @@ static void add_violation(const Lost *lost, const Try *try, const char *tunnel, 
                              .to = {LW_ZONE_INTERNET, LW_NONE},
                              .source = h->source,
                              .destination = h->destination,
-                             .proto = proto_of(h->proto),
+                             .proto = lw_packet_proto(h->proto),
                              .port = h->dport};
   LwFlowAnswer answer;
   lw_intent_answer(lost->lab, lost->proof->facts, &question, &answer);
@@ -235,7 +231,7 @@ static gboolean try_lost(Lost *lost, const char *link, GError **error) {
   return copy->catch_rest(FALSE, copy->data, error) && copy->lose(link, FALSE, copy->data, error);
 }
 
-static gboolean at_gateway(const LwStaticRow *row) {
+gboolean lw_lost_is_at_gateway(const LwStaticRow *row) {
   return row->zone.kind == LW_ZONE_SEGMENT && row->machine == LW_NONE && row->start.ns && *row->start.ns;
 }
 
@@ -248,7 +244,7 @@ void lw_verify_lost_tunnels(const LwLab *lab, const LwStatic *proof, const LwRou
     g_autoptr(GPtrArray) tries = lost.tries = g_ptr_array_new_with_free_func(try_free);
     g_autoptr(GError) error = NULL;
     for (guint i = 0; i < proof->rows->len; i++)
-      if (at_gateway(proof->rows->pdata[i]))
+      if (lw_lost_is_at_gateway(proof->rows->pdata[i]))
         add_row(&lost, lw_static_look(proof, i), t);
     if (tries->len == 0)
       continue; /* nobody uses it */

@@ -428,6 +428,9 @@ char *lw_verify_format(LwVerifyReport *report, const LwLab *lab, gboolean colour
   if (report->lost_tunnels)
     g_string_append_printf(p.out, "\n%u tunnel%s lost, one after the other, in a copy of the router\n",
                            report->lost_tunnels, report->lost_tunnels == 1 ? "" : "s");
+  if (report->led_flows)
+    g_string_append_printf(p.out, "%u open flows led to an exit that is not theirs, in that copy\n",
+                           report->led_flows);
   g_string_append_printf(p.out, "\n%u packets, %u violation%s, %u untested, %.1f s\n", report->packets,
                          report->violations->len, report->violations->len == 1 ? "" : "s",
                          report->tally->untested, (double)report->elapsed_ms / 1000);

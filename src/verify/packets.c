@@ -65,6 +65,20 @@ static guint32 pseudo(const LwAddr *source, const LwAddr *destination, guint8 pr
   return sum_of(destination->bytes, size, sum) + proto + (guint32)length;
 }
 
+LwProto lw_packet_proto(guint8 protocol) {
+  switch (protocol) {
+  case PROTO_ICMP:
+  case PROTO_ICMP6:
+    return LW_PROTO_ICMP;
+  case PROTO_TCP:
+    return LW_PROTO_TCP;
+  case PROTO_UDP:
+    return LW_PROTO_UDP;
+  default:
+    return LW_PROTO_ANY;
+  }
+}
+
 static gsize put_mark(guint8 *at, LwPacketRole role, guint32 cookie) {
   memcpy(at, role == LW_PACKET_REPLY ? reply_tag : request_tag, TAG_LENGTH);
   put32(at + TAG_LENGTH, cookie);
@@ -87,9 +101,11 @@ static gboolean get_mark(const guint8 *at, gsize length, LwPacketRole *role, gui
 static gsize build_tcp(const LwPacket *packet, guint8 *at) {
   put16(at, packet->sport);
   put16(at + 2, packet->dport);
-  put32(at + 4, packet->cookie);
+  gboolean reply = packet->role == LW_PACKET_REPLY;
+  put32(at + 4, packet->cookie + (packet->going_on ? 1 : 0));
+  put32(at + 8, reply || packet->going_on ? packet->cookie + 1 : 0);
   at[12] = (TCP_HEADER / 4) << 4;
-  at[13] = TCP_SYN;
+  at[13] = packet->going_on ? TCP_ACK : reply ? TCP_SYN | TCP_ACK : TCP_SYN;
   put16(at + 14, 64240);
   put16(at + 16,
         fold(sum_of(at, TCP_HEADER, pseudo(&packet->source, &packet->destination, PROTO_TCP, TCP_HEADER))));
@@ -165,10 +181,10 @@ static gsize build_transport(const LwPacket *packet, guint8 *at) {
 }
 
 static void put_header(guint8 *out, const LwAddr *source, const LwAddr *destination, guint8 protocol,
-                       guint32 cookie, gsize length) {
+                       guint32 id, gsize length) {
   out[0] = 0x45;
   put16(out + 2, (guint)length);
-  put16(out + 4, cookie & 0xffff);
+  put16(out + 4, id & 0xffff);
   out[8] = 64;
   out[9] = protocol;
   memcpy(out + 12, source->bytes, 4);
@@ -203,7 +219,8 @@ gsize lw_packet_build(const LwPacket *packet, guint8 out[LW_PACKET_MAX]) {
     return IP6_HEADER + inner;
   }
   gsize length = IP_HEADER + build_transport(packet, out + IP_HEADER);
-  put_header(out, &packet->source, &packet->destination, protocol_of(packet), packet->cookie, length);
+  guint32 id = packet->id ? packet->id : packet->cookie;
+  put_header(out, &packet->source, &packet->destination, protocol_of(packet), id, length);
   return length;
 }
 

@@ -7,6 +7,7 @@
 #define LW_PACKET_MAX 256
 /* Kept free for experiments (RFC 3692): stands for all protocols that are not tried one by one. */
 #define LW_PROTOCOL_NOBODYS 253
+#define LW_PROTOCOL_NOBODYS_OTHER 254
 
 typedef enum {
   LW_PACKET_OTHER,   /* none of ours */
@@ -24,13 +25,17 @@ typedef struct {
   guint16 sport, dport;       /* tcp, udp */
   guint32 cookie;             /* REQUEST and REPLY */
   gboolean reset;             /* of a REPLY of TCP: refused */
+  gboolean going_on;          /* REQUEST of TCP, to build: not the SYN but what follows its answer */
+  guint16 id;                 /* IPv4, to build: its identification; 0: by the cookie */
   const guint8 *payload;      /* udp: into the bytes parsed */
   gsize payload_length;
 } LwPacket;
 
-/* Builds a packet from proto, addresses, ports, role and cookie (TCP: SYN alone, whatever the role; IPv6:
- * ICMP is ICMPv6, an echo). With payload set, that is the UDP payload instead of the cookie. Returns its
- * length. */
+/* Of a protocol's number; ANY for those that are none of the three. */
+LwProto lw_packet_proto(guint8 protocol);
+
+/* Builds a packet from proto, addresses, ports, role and cookie (TCP: SYN, or SYN and ACK; IPv6: ICMP is
+ * ICMPv6, an echo). With payload set, that is the UDP payload instead of the cookie. Returns its length. */
 gsize lw_packet_build(const LwPacket *packet, guint8 out[LW_PACKET_MAX]);
 /* An ICMP error (a port that nobody has) about a packet of which the header and eight bytes are `about`:
  * LW_PACKET_ABOUT of them, IPv4. Returns its length. */

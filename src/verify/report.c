@@ -122,6 +122,7 @@ static JsonNode *frame_of(const LwVerifyReport *report) {
   add_integer(b, "packets", report->packets);
   add_integer(b, "errors", report->errors);
   add_integer(b, "lost_tunnels", report->lost_tunnels);
+  add_integer(b, "led_flows", report->led_flows);
   add_integer(b, "elapsed_ms", report->elapsed_ms);
   json_builder_end_object(b);
   return json_builder_get_root(b);

@@ -77,6 +77,9 @@ void lw_static_judge_answers(const Prove *p, const LwStaticRow *row, const GPtrA
 void lw_static_judge_others(const Prove *p, LwStaticRow *row);
 void lw_static_judge(const Prove *p, const LwStaticRow *row, LwStaticKind kind, const LwPlace *place,
                      LwMdd set);
+/* What is let loose another way than the row's own. */
+void lw_static_judge_from(const Prove *p, const LwStaticRow *row, const LwStart *start, LwStaticKind kind,
+                          const LwPlace *place, LwMdd set);
 /* May these packets arrive there, translated like this? */
 LwMdd lw_static_may_arrive(const LwStaticRow *row, const LwPlace *place, const LwRewrite *rewrite,
                            LwMddPool *pool);

@@ -132,11 +132,11 @@ static char *deciding_text(const Prove *p, const LwStart *start, const LwHeader 
   return best ? lw_static_step_text(best) : NULL;
 }
 
-static void violate(const Prove *p, const LwStaticRow *row, LwStaticKind kind, const LwPlace *place,
-                    LwMdd set) {
+static void violate(const Prove *p, const LwStaticRow *row, const LwStart *start, LwStaticKind kind,
+                    const LwPlace *place, LwMdd set) {
   LwStaticViolation *v = g_new0(LwStaticViolation, 1);
   v->kind = kind;
-  v->start = row->start;
+  v->start = *start;
   v->from = g_strdup(row->name);
   v->to = lw_static_place_name(p->proof->lab, place);
   v->packets = set;
@@ -149,7 +149,7 @@ static void violate(const Prove *p, const LwStaticRow *row, LwStaticKind kind, c
                     : kind == LW_STATIC_STRAY ? LW_CT_INVALID
                                               : LW_CT_NEW;
   if (kind != LW_STATIC_MUTE && kind != LW_STATIC_BARE) /* they say themselves what is in the way */
-    v->decided = deciding_text(p, &row->start, &v->packet, state, kind != LW_STATIC_CLOSED);
+    v->decided = deciding_text(p, start, &v->packet, state, kind != LW_STATIC_CLOSED);
   g_ptr_array_add(p->proof->violations, v);
 }
 
@@ -228,13 +228,18 @@ static LwMdd told_of(const Prove *p, const LwStaticRow *row, LwStaticKind kind, 
   return fresh;
 }
 
-void lw_static_judge(const Prove *p, const LwStaticRow *row, LwStaticKind kind, const LwPlace *place,
-                     LwMdd set) {
+void lw_static_judge_from(const Prove *p, const LwStaticRow *row, const LwStart *start, LwStaticKind kind,
+                          const LwPlace *place, LwMdd set) {
   if (set == LW_MDD_FALSE)
     return;
   LwMdd fresh = told_of(p, row, kind, place, set);
   if (fresh != LW_MDD_FALSE)
-    violate(p, row, kind, place, fresh);
+    violate(p, row, start, kind, place, fresh);
+}
+
+void lw_static_judge(const Prove *p, const LwStaticRow *row, LwStaticKind kind, const LwPlace *place,
+                     LwMdd set) {
+  lw_static_judge_from(p, row, &row->start, kind, place, set);
 }
 
 void lw_static_judge_arrivals(const Prove *p, LwStaticRow *row, const GPtrArray *arrivals) {
@@ -392,6 +397,18 @@ LwMdd lw_static_flow_sources(const Prove *p, const LwStaticRow *row, const LwPla
   return flow_sources(p, lw_mdd_or(pool, may, going_on(row, exit)));
 }
 
+/* Where it matters: from a segment whether it leaves by an exit, and what of none gets to whom in the lab; of
+ * what comes from outside the latter alone. */
+static gboolean is_of_interest(const LwStaticRow *row, const LwPlace *place, LwCtState state) {
+  gboolean segment = row->zone.kind == LW_ZONE_SEGMENT;
+  if (place->elsewhere)
+    return FALSE;
+  if (place->zone.kind == LW_ZONE_INTERNET)
+    return segment;
+  return state == LW_CT_INVALID &&
+         (place->zone.kind == LW_ZONE_SEGMENT || (place->zone.kind == LW_ZONE_HOST && !segment));
+}
+
 /* Packets of no new flow: an open one that goes on (established), or none at all (invalid). By an exit may go
  * what has some flow by it; elsewhere the invalid may go where a new one may. */
 void lw_static_judge_others(const Prove *p, LwStaticRow *row) {
@@ -400,18 +417,17 @@ void lw_static_judge_others(const Prove *p, LwStaticRow *row) {
     LwCtState state;
     LwStaticKind kind;
   } runs[] = {{LW_CT_ESTABLISHED, LW_STATIC_LEAK}, {LW_CT_INVALID, LW_STATIC_STRAY}};
-  for (guint r = 0; r < G_N_ELEMENTS(runs); r++) {
+  guint first = row->zone.kind == LW_ZONE_SEGMENT ? 0 : 1; /* what is open may come from outside */
+  for (guint r = first; r < G_N_ELEMENTS(runs); r++) {
     g_autoptr(GPtrArray) arrivals =
         lw_reach_from(p->proof->reach, &row->start, LW_MDD_TRUE, runs[r].state, LW_REACH_MAY);
     for (guint i = 0; i < arrivals->len; i++) {
       const LwArrival *arrival = arrivals->pdata[i];
       LwPlace place = lw_static_place_of(p, arrival);
-      gboolean exit = !place.elsewhere && place.zone.kind == LW_ZONE_INTERNET;
-      gboolean to_lab = !place.elsewhere && place.zone.kind == LW_ZONE_SEGMENT;
-      if (!exit && !(to_lab && runs[r].state == LW_CT_INVALID))
+      if (!is_of_interest(row, &place, runs[r].state))
         continue;
       LwMdd may = may_in_any_state(row, &place, &arrival->rewrite, pool);
-      if (exit)
+      if (place.zone.kind == LW_ZONE_INTERNET)
         may = flow_sources(p, lw_mdd_or(pool, may, going_on(row, &place)));
       lw_static_judge(p, row, runs[r].kind, &place, lw_mdd_minus(pool, arrival->packets, may));
     }

@@ -2,6 +2,10 @@
  * long as they are addressed to one of the flow's two ends. So they may go between places that have some flow
  * with each other, in either direction, and by an exit only for sources that have a flow by it.
  *
+ * At a bridge they may go from port to port as anything of the segment may, and to the bridge itself not at
+ * all: so rules there that look at states are followed, be they host-guard's, somebody's, or those that
+ * br_netfilter shows the frames.
+ *
  * Whose flow it is cannot be seen in a set of packets: between two places that may talk a rule for related
  * lets an error in about any flow of whom it is addressed to. Held against the file by places, then. */
 #include "verify/static_internal.h"
@@ -22,9 +26,12 @@ LwMdd lw_static_errors(LwMddPool *pool) {
   return lw_mdd_or(pool, set, lw_mdd_and(pool, six, lw_packets_family(pool, 6)));
 }
 
-/* Those of the router's links and of the host; a port's may what its segment may, and host-guard's rules know
- * no states. */
-static gboolean is_followed(const LwStaticRow *row) {
+static gboolean is_port(const LwStaticRow *row) {
+  return row->zone.kind == LW_ZONE_SEGMENT && *row->start.ns == '\0';
+}
+
+/* What a zone's flows are told by: the router's links, the host, the networks behind it. */
+static gboolean has_pairs(const LwStaticRow *row) {
   if (row->zone.kind == LW_ZONE_SEGMENT || row->zone.kind == LW_ZONE_INTERNET)
     return row->machine == LW_NONE && *row->start.ns != '\0';
   return TRUE;
@@ -56,7 +63,7 @@ static void add_pair(const Prove *p, const LwZone *from, const LwZone *to) {
 }
 
 void lw_static_note_pairs(const Prove *p, const LwStaticRow *row) {
-  if (!is_followed(row))
+  if (!has_pairs(row))
     return;
   for (guint i = 0; i < row->flows_to->len; i++) {
     const LwZone *to = &g_array_index(row->flows_to, LwZone, i);
@@ -121,7 +128,7 @@ static LwMdd to_its_uplink(const Prove *p, const LwStaticRow *row, LwMdd set) {
   const LwPlace wan = {.zone = {LW_ZONE_INTERNET, LW_NONE}};
   LwMdd management = lw_packets_addr(pool, LW_HEADER_DADDR, &p->proof->lab->host.management.address);
   LwMdd outside = lw_mdd_minus(pool, set, management);
-  if (outside == LW_MDD_FALSE || *row->start.ns == '\0')
+  if (outside == LW_MDD_FALSE || (*row->start.ns == '\0' && !is_port(row)))
     return LW_MDD_FALSE;
   return lw_mdd_and(pool, outside, lw_static_flow_sources(p, row, &wan));
 }
@@ -146,13 +153,24 @@ static void judge_at(const Prove *p, const LwStaticRow *row, LwPlace place, LwMd
                     lw_mdd_minus(pool, set, may_get_there(p, row, &place, set)));
 }
 
+static LwMdd errors_of(const Prove *p, const LwArrival *arrival) {
+  return lw_mdd_and(p->proof->pool, arrival->packets, lw_static_errors(p->proof->pool));
+}
+
 static void follow(const Prove *p, const LwStaticRow *row, LwMdd set) {
-  LwMdd errors = lw_static_errors(p->proof->pool);
   g_autoptr(GPtrArray) arrivals =
       lw_reach_from(p->proof->reach, &row->start, set, LW_CT_RELATED, LW_REACH_MAY);
+  for (guint i = 0; i < arrivals->len; i++)
+    judge_at(p, row, lw_static_place_of(p, arrivals->pdata[i]), errors_of(p, arrivals->pdata[i]));
+}
+
+/* The bridge itself answers nobody, whatever flows there are by the router. */
+static void follow_to_bridge(const Prove *p, const LwStaticRow *row, LwMdd set) {
+  LwStart start = {LW_START_BRIDGED, row->start.ns, row->start.link};
+  g_autoptr(GPtrArray) arrivals = lw_reach_from(p->proof->reach, &start, set, LW_CT_RELATED, LW_REACH_MAY);
   for (guint i = 0; i < arrivals->len; i++) {
-    const LwArrival *arrival = arrivals->pdata[i];
-    judge_at(p, row, lw_static_place_of(p, arrival), lw_mdd_and(p->proof->pool, arrival->packets, errors));
+    LwPlace place = lw_static_place_of(p, arrivals->pdata[i]);
+    lw_static_judge_from(p, row, &start, LW_STATIC_RELATED, &place, errors_of(p, arrivals->pdata[i]));
   }
 }
 
@@ -167,6 +185,8 @@ static void judge_row(Prove *p, LwStaticRow *row) {
   if (row->zone.kind != LW_ZONE_SEGMENT) /* from outside all segments are reached */
     set = lw_static_but_alike(p, row, set, follow);
   follow(p, row, set);
+  if (is_port(row))
+    follow_to_bridge(p, row, set);
   if (scratch)
     lw_static_row_leave(p, row);
   lw_static_watch_end(p, row, LW_STATIC_RUN_RELATED);
@@ -175,6 +195,6 @@ static void judge_row(Prove *p, LwStaticRow *row) {
 void lw_static_judge_related(Prove *p) {
   const GPtrArray *rows = p->proof->rows;
   for (guint i = 0; i < rows->len; i++)
-    if (is_followed(rows->pdata[i]))
+    if (has_pairs(rows->pdata[i]) || is_port(rows->pdata[i]))
       judge_row(p, rows->pdata[i]);
 }

@@ -60,6 +60,7 @@ typedef struct {
   guint packets;
   guint errors;       /* ICMP errors of open flows that were tried, both those that must come and others */
   guint lost_tunnels; /* tried in a copy of the router (verify/lost.h) */
+  guint led_flows;    /* open flows led to another exit there */
   gint64 elapsed_ms;
 } LwVerifyReport;
 
@@ -81,6 +82,13 @@ gboolean lw_cell_is_wrong(const LwCell *cell);
 void lw_verify_complete(LwVerifyReport *report, const LwLab *lab);
 void lw_verify_report_free(LwVerifyReport *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwVerifyReport, lw_verify_report_free)
+
+/* A flow of a protocol without ports that the router has open. */
+typedef struct {
+  LwAddr source, destination;
+  LwAddr seen_as; /* the source as the destination sees it; unset: not known */
+  guint8 protocol;
+} LwOpenFlow;
 
 /* Places that packets can be sent from and seen at. */
 typedef struct {
@@ -113,6 +121,7 @@ typedef struct {
   LwAddr direct_resolver; /* the same for direct segments; unset: not checked */
   /* What lies behind the host is not in what the static proof is of: it says nothing of it. */
   gboolean networks_unknown;
+  GArray *open_flows;     /* of LwOpenFlow: the router's, before anything is sent; NULL: not known */
 } LwVerifyWorld;
 
 /* The zone that an address belongs to. */

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define CATCH_TABLE 0x6c77u
+#define LEAD_TABLES 0x6c770000u /* and the number of a link */
 #define FRAME_MAX 2048
 #define LAST_PRIORITY 32768u /* behind the rules that each namespace begins with */
 
@@ -341,6 +342,22 @@ gboolean lw_net_copy_catch(LwNetCopy *copy, const char *link, gboolean on, GErro
   const char *verb = on ? "add" : "delete";
   lw_rtnl_queue(copy->rtnl, lw_nl_route(buffer, on, route, index_in(copy, link)), verb, route, tolerance);
   lw_rtnl_queue(copy->rtnl, lw_nl_rule(buffer, on, rule), verb, rule, tolerance);
+  return lw_rtnl_flush(copy->rtnl, error);
+}
+
+gboolean lw_net_copy_lead(LwNetCopy *copy, const char *from, const char *to, gboolean on, GError **error) {
+  guint8 buffer[LW_MESSAGE_MAX];
+  int link = index_in(copy, to);
+  g_autoptr(LwResource) route = lw_resource_new(LW_RES_ROUTE, NULL, NULL);
+  g_autoptr(LwResource) rule = lw_resource_new(LW_RES_RULE, NULL, NULL);
+  route->table = rule->table = LEAD_TABLES + (guint32)link;
+  route->prefix = (LwPrefix){.addr = lw_addr_from_v4(0)};
+  rule->priority = 1; /* behind what is the router's own */
+  rule->iif = g_strdup(from);
+  if (on) /* a table that no rule leads to is as good as none */
+    lw_rtnl_queue(copy->rtnl, lw_nl_route(buffer, TRUE, route, link), "add", route, LW_RTNL_THERE);
+  lw_rtnl_queue(copy->rtnl, lw_nl_rule(buffer, on, rule), on ? "add" : "delete", rule,
+                on ? LW_RTNL_THERE : LW_RTNL_GONE);
   return lw_rtnl_flush(copy->rtnl, error);
 }
 

@@ -27,6 +27,9 @@ gboolean lw_net_copy_set_up(LwNetCopy *copy, const char *link, gboolean up, GErr
  * not any more. */
 gboolean lw_net_copy_catch(LwNetCopy *copy, const char *link, gboolean on, GError **error);
 
+/* What comes in by a link and is not the namespace's own goes out by another; or does not any more. */
+gboolean lw_net_copy_lead(LwNetCopy *copy, const char *from, const char *to, gboolean on, GError **error);
+
 /* A whole IPv4 packet comes in by the link. FALSE: it did not go. */
 gboolean lw_net_copy_send(LwNetCopy *copy, const char *link, const guint8 *packet, gsize length);
 /* Each packet that went out by a link since the last call, frames without their heads. Waits until it has

@@ -101,6 +101,11 @@ static void test_copy(void) {
   g_assert_true(up);
   assert_way(copy, "wg-t "); /* its routes are back */
   g_assert_no_error(error);
+  g_assert_true(lw_net_copy_lead(copy, "a", "wan", TRUE, &error));
+  assert_way(copy, "wan ");
+  g_assert_true(lw_net_copy_lead(copy, "a", "wan", FALSE, &error));
+  assert_way(copy, "wg-t ");
+  g_assert_no_error(error);
   g_clear_pointer(&copy, lw_net_copy_free);
   g_autofree char *after = ip("-n router route show table all");
   g_assert_cmpstr(before, ==, after);

@@ -183,6 +183,7 @@ static void fixture_free(Fixture *f) {
   lw_resource_set_free(f->now);
   lw_mdd_pool_free(f->pool);
   g_ptr_array_unref(f->world.places);
+  g_clear_pointer(&f->world.open_flows, g_array_unref);
   lw_resource_set_free(f->wanted);
   lw_facts_free(f->facts);
   lw_lab_free(f->lab);
@@ -391,6 +392,42 @@ static void test_cells(void) {
   check_cells(homelab(), TRUE);
 }
 
+static void hold(Fixture *f, const char *source, guint8 protocol) {
+  LwOpenFlow flow = {.source = addr(source), .destination = addr("100.128.0.0"), .protocol = protocol};
+  if (!f->world.open_flows)
+    f->world.open_flows = g_array_new(FALSE, FALSE, sizeof(LwOpenFlow));
+  g_array_append_val(f->world.open_flows, flow);
+}
+
+/* Behind one address there is one flow without ports to a destination: somebody else's is not run into. */
+static void test_shared(void) {
+  static const char gaming[] = "192.168.10.200", far[] = "100.128.0.0";
+  Fixture *f = homelab();
+  hold(f, gaming, 253); /* its own is not in the way */
+  generate(f);
+  const LwFlow *usual = find(f, "lan10", gaming, far, "protocol 253");
+  g_assert_true(usual && usual->cell->expect && !usual->held);
+  g_assert_null(find(f, "lan10", gaming, "100.127.255.255", "protocol 253"));
+  g_assert_nonnull(find(f, "lan10", gaming, "100.127.255.255", "protocol 254")); /* what must not */
+  fixture_free(f);
+
+  f = homelab();
+  hold(f, "192.168.40.10", 253);
+  generate(f);
+  g_assert_null(find(f, "lan10", gaming, far, "protocol 253"));
+  const LwFlow *other = find(f, "lan10", gaming, far, "protocol 254");
+  g_assert_true(other && other->cell->expect && !other->held);
+  fixture_free(f);
+
+  f = homelab();
+  hold(f, "192.168.40.10", 253);
+  hold(f, "192.168.40.10", 254);
+  generate(f);
+  usual = find(f, "lan10", gaming, far, "protocol 253");
+  g_assert_true(usual && usual->held);
+  fixture_free(f);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/verify/points/edges", test_edges);
@@ -402,5 +439,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/verify/generated/bounded", test_bounded);
   g_test_add_func("/verify/generated/difference", test_difference);
   g_test_add_func("/verify/cells", test_cells);
+  g_test_add_func("/verify/generated/shared", test_shared);
   return g_test_run();
 }

@@ -70,6 +70,30 @@ static void test_errors(void) {
   g_assert_cmpint(out.role, ==, LW_PACKET_OTHER);
 }
 
+/* SYN, its answer, and what follows that. */
+static void test_handshake(void) {
+  guint8 bytes[LW_PACKET_MAX];
+  LwPacket in = sample(LW_PROTO_TCP), out;
+  in.role = LW_PACKET_REPLY;
+  in.id = 0x1234;
+  gsize length = lw_packet_build(&in, bytes);
+  assert_checksums(bytes, length, 6);
+  g_assert_cmphex(bytes[4] << 8 | bytes[5], ==, 0x1234);
+  g_assert_cmphex(bytes[33], ==, 0x12);
+  g_assert_true(lw_packet_parse(bytes, length, &out));
+  g_assert_cmpint(out.role, ==, LW_PACKET_REPLY);
+  g_assert_cmphex(out.cookie, ==, in.cookie);
+  in.role = LW_PACKET_REQUEST;
+  in.going_on = TRUE;
+  length = lw_packet_build(&in, bytes);
+  assert_checksums(bytes, length, 6);
+  g_assert_cmphex(bytes[33], ==, 0x10);
+  g_assert_cmphex(bytes[27], ==, (in.cookie + 1) & 0xff); /* the sequence goes on */
+  g_assert_true(lw_packet_parse(bytes, length, &out));
+  g_assert_cmpint(out.role, ==, LW_PACKET_OTHER);
+  g_assert_cmpuint(out.sport, ==, in.sport);
+}
+
 static void test_replies(void) {
   guint8 bytes[LW_PACKET_MAX];
   LwPacket in = sample(LW_PROTO_TCP), out;
@@ -224,6 +248,7 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/verify/packets/round-trip", test_round_trip);
   g_test_add_func("/verify/packets/replies", test_replies);
+  g_test_add_func("/verify/packets/handshake", test_handshake);
   g_test_add_func("/verify/packets/errors", test_errors);
   g_test_add_func("/verify/packets/foreign", test_foreign);
   g_test_add_func("/verify/packets/hostile", test_hostile);

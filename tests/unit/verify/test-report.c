@@ -126,8 +126,8 @@ static void test_json(void) {
       "\"exits\":[{\"segment\":\"lan50\",\"source\":\"192.168.50.25\",\"exit\":\"none\",\"seen\":null,"
       "\"resolver_expected\":null,\"resolver_seen\":null,\"ok\":true}],"
       "\"violations\":[\"it "
-      "leaks\"],\"unknown\":[],\"not_tried\":[],\"packets\":312,\"errors\":0,\"lost_tunnels\":0,\"elapsed_"
-      "ms\":940,\"routers\":{},\"cells\":["
+      "leaks\"],\"unknown\":[],\"not_tried\":[],\"packets\":312,\"errors\":0,\"lost_tunnels\":0,"
+      "\"led_flows\":0,\"elapsed_ms\":940,\"routers\":{},\"cells\":["
       "{\"from\":\"lan10\",\"to\":\"lan20\",\"service\":\"tcp/22\",\"expect\":\"deny\",\"live\":\"allow\","
       "\"static\":\"untested\",\"reason\":\"because\",\"line\":\"homelab.yaml:12:3\",\"packet\":{"
       "\"src\":\"192.168.10.31\",\"dst\":\"192.168.20.5\",\"proto\":\"tcp\",\"dport\":22}}]}";

@@ -441,6 +441,42 @@ static void test_related_between_two(void) {
   fixture_free(f);
 }
 
+/* The same in the host's guard, where it answers to the bridge's own address: round the router, whatever
+ * flows there are by it. */
+static void test_related_by_bridge(void) {
+  Fixture *f = homelab();
+  for (guint i = 0; i < f->wanted->list->len; i++) {
+    const LwResource *r = f->wanted->list->pdata[i];
+    LwChain *input = r->kind == LW_RES_RULESET && g_strcmp0(r->ns, "") == 0
+                         ? lw_ruleset_find_chain(r->ruleset, "input")
+                         : NULL;
+    if (!input)
+      continue;
+    LwRule *rule = first_rule(input);
+    lw_rule_match(rule, LW_FIELD_CT_STATE, lw_value_number(LW_CT_RELATED));
+    lw_rule_verdict(rule, LW_VERDICT_ACCEPT, NULL);
+  }
+  prove(f);
+  found(f, LW_STATIC_RELATED, "lan10/gaming", "host"); /* it has flows with the host, by the router */
+  found(f, LW_STATIC_RELATED, "lan50/vault", "host");
+  for (guint i = 0; i < f->proof->violations->len; i++)
+    g_assert_cmpuint(((LwStaticViolation *)f->proof->violations->pdata[i])->kind, ==, LW_STATIC_RELATED);
+  fixture_free(f);
+}
+
+/* Packets of no flow that come in by wan. */
+static void test_invalid_from_outside(void) {
+  Fixture *f = homelab();
+  LwRule *rule = first_rule(chain_of(f, "forward"));
+  lw_rule_match(rule, LW_FIELD_CT_STATE, lw_value_number(LW_CT_INVALID));
+  lw_rule_match(rule, LW_FIELD_IIF, lw_value_name("wan"));
+  lw_rule_verdict(rule, LW_VERDICT_ACCEPT, NULL);
+  prove(f);
+  found(f, LW_STATIC_STRAY, "home-lan", "lan20");
+  found(f, LW_STATIC_STRAY, "home-lan", "host");
+  fixture_free(f);
+}
+
 /* Answers come in by the exit's link: where that one does not forward, they end there. */
 static void test_answers_not_forwarded(void) {
   Fixture *f = homelab();
@@ -698,6 +734,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/verify/static/established-leak", test_established_leak);
   g_test_add_func("/verify/static/related-alone", test_related_alone);
   g_test_add_func("/verify/static/related-between-two", test_related_between_two);
+  g_test_add_func("/verify/static/related-by-bridge", test_related_by_bridge);
+  g_test_add_func("/verify/static/invalid-from-outside", test_invalid_from_outside);
   g_test_add_func("/verify/static/no-answers", test_no_answers);
   g_test_add_func("/verify/static/answers-not-forwarded", test_answers_not_forwarded);
   g_test_add_func("/verify/static/connected-route-gone", test_connected_route_gone);

@@ -1,0 +1,25 @@
+/* Packets of protocols without ports that leave under an exit's one address: connection tracking lets just
+ * one source through to a destination at a time, as long as it keeps that source's flow (ten minutes, as a
+ * rule). So what must pass and what must not are sent as two protocols, and none as one of which somebody
+ * else has such a flow. Pure. */
+#pragma once
+
+#include "verify/flows.h"
+#include "verify/static.h"
+
+typedef struct {
+  const LwLab *lab;
+  const LwStatic *proof;
+  const LwSurroundings *around;
+  GArray *held; /* of LwOpenFlow */
+} LwShared;
+
+/* Is it such a packet, when it goes to that zone? */
+gboolean lw_shared_concerns(const LwHeader *h, const LwZone *to);
+/* Which of them get into each other's way: what must pass. exit: LW_NONE: WAN. Transfer full. */
+char *lw_shared_key(const LwShared *shared, const LwHeader *h, guint exit);
+/* Makes it a packet of the other protocol where that is the one to send; only where all that is known of the
+ * row's packets says the same of both. FALSE: somebody else's flow is in the way of either. exit: expected
+ * packets' alone. */
+gboolean lw_shared_settle(const LwShared *shared, const LwStaticRow *row, gboolean expect, guint exit,
+                          LwHeader *h);
