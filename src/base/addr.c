@@ -115,9 +115,16 @@ LwRange lw_prefix_range(const LwPrefix *prefix) {
   return (LwRange){with_host_bits(prefix, FALSE), with_host_bits(prefix, TRUE)};
 }
 
+/* Asked of each segment for each of a million packets: no range is made for it. */
 gboolean lw_prefix_contains(const LwPrefix *prefix, const LwAddr *addr) {
-  LwRange range = lw_prefix_range(prefix);
-  return lw_range_contains(&range, addr);
+  if (prefix->addr.family != addr->family)
+    return FALSE;
+  guint whole = prefix->len / 8, rest = prefix->len % 8;
+  guint8 mask = (guint8)(0xff00u >> rest);
+  if (whole >= family_bytes(addr))
+    return memcmp(prefix->addr.bytes, addr->bytes, family_bytes(addr)) == 0;
+  return memcmp(prefix->addr.bytes, addr->bytes, whole) == 0 &&
+         ((prefix->addr.bytes[whole] ^ addr->bytes[whole]) & mask) == 0;
 }
 
 gboolean lw_prefix_overlaps(const LwPrefix *a, const LwPrefix *b) {

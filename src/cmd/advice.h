@@ -1,11 +1,9 @@
-/* What to write into the lab's file so that a flow passes, or passes no longer. A change that is shown as one
- * was tried on the file before: that it opens the flow, and which asserts it would break. */
+/* What to write into the lab's file so that a flow passes, or passes no longer: diff lines (proposal.h), the
+ * narrowest change first. */
 #pragma once
 
 #include "cmd/session.h"
-#include "policy/intent.h"
+#include "verify/explain.h"
 
-/* answer: what the file says of the flow (intent.h). aimed: the destination was named, and is not one of many
- * that stands for all. Lines for people; "" where no line has a say. Transfer full. */
-char *lw_advice(LwSession *session, const LwFlowQuestion *question, const LwFlowAnswer *answer,
-                gboolean aimed);
+/* answer: what the file says of the flow (intent.h). Lines for people. Transfer full. */
+char *lw_advice(LwSession *session, const LwExplainQuestion *question, const LwFlowAnswer *answer);

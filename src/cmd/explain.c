@@ -31,9 +31,7 @@ static int explain_inside(LwSession *session) {
   lw_intent_answer(session->lab, session->facts, &question.question, &answer);
   g_autofree char *whole = lw_explain_verdict(proof.proof, &question, &answer, &passes);
   g_autofree char *verdict = without_folder(session, whole);
-  g_autofree char *advice = answer.allow == passes
-                                ? lw_advice(session, &question.question, &answer, !question.any_destination)
-                                : g_strdup("");
+  g_autofree char *advice = answer.allow == passes ? lw_advice(session, &question, &answer) : g_strdup("");
   if (invocation->json) {
     g_autoptr(JsonNode) root = lw_explain_to_json(proof.proof, &question, &answer, advice);
     g_autofree char *json = json_to_string(root, TRUE);

@@ -26,10 +26,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LwVerifyWorld, lw_verify_world_clear)
 /* The tunnels lost, one after the other, in a copy of the router (verify/lost.h). */
 void lw_proof_lost_tunnels(const LwSession *session, const LwProof *still, LwVerifyReport *report);
 /* Prints a report; the exit code that fits it. */
-int lw_verify_print(const LwInvocation *invocation, const LwLab *lab, const LwVerifyReport *report);
+int lw_verify_print(const LwInvocation *invocation, const LwLab *lab, LwVerifyReport *report);
 /* The report as JSON; more: a further member by that name, nullable, taken. */
 void lw_verify_print_json(const LwVerifyReport *report, const char *name, JsonObject *more);
-gboolean lw_verify_write_junit(const LwInvocation *invocation, const LwVerifyReport *report, GError **error);
+gboolean lw_verify_save_junit(const LwInvocation *invocation, const LwVerifyReport *report, GError **error);
 /* verify --config: by an OPNsense's config.xml, compared with the builtin router. */
 int lw_verify_config(const LwInvocation *invocation);
 

@@ -5,6 +5,9 @@
 #include "policy/asserts.h"
 #include "policy/names.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
 #include <stdio.h>
 
 static void place_free(gpointer data) {
@@ -131,7 +134,7 @@ void lw_verify_print_json(const LwVerifyReport *report, const char *name, JsonOb
   fflush(stdout);
 }
 
-int lw_verify_print(const LwInvocation *invocation, const LwLab *lab, const LwVerifyReport *report) {
+int lw_verify_print(const LwInvocation *invocation, const LwLab *lab, LwVerifyReport *report) {
   if (invocation->json) {
     lw_verify_print_json(report, NULL, NULL);
   } else {
@@ -172,7 +175,7 @@ static LwVerifyReport *cells_of(LwSession *session, const LwProof *still) {
   g_autoptr(GPtrArray) none = session->facts->probes;
   session->facts->probes = lw_verify_wanted_probes(session->lab, session->facts);
   g_auto(LwVerifyWorld) world = verify_world(session, &uplink, &wan);
-  LwVerifyReport *report = lw_verify_cells(session->lab, session->facts, &world, &wan, &uplink);
+  LwVerifyReport *report = lw_verify_cells(session->lab, session->facts, &world, &wan, &uplink, still->proof);
   g_autoptr(GPtrArray) probes = session->facts->probes;
   session->facts->probes = g_steal_pointer(&none);
   return report;
@@ -228,11 +231,32 @@ static LwVerifyReport *prove_live(LwSession *session, const LwProof *still, GErr
   return g_steal_pointer(&report);
 }
 
-gboolean lw_verify_write_junit(const LwInvocation *invocation, const LwVerifyReport *report, GError **error) {
+static void write_part(const char *text, gpointer file) {
+  fputs(text, file);
+}
+
+static gboolean fail_junit(const char *path, int number, GError **error) {
+  g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(number), "%s: cannot write the JUnit report: %s",
+              path, g_strerror(number));
+  return FALSE;
+}
+
+/* Beside it first: whoever reads it sees a whole report or none. */
+gboolean lw_verify_save_junit(const LwInvocation *invocation, const LwVerifyReport *report, GError **error) {
   if (!invocation->junit)
     return TRUE;
-  g_autofree char *text = lw_verify_to_junit(report);
-  return g_file_set_contents(invocation->junit, text, -1, error);
+  g_autofree char *beside = g_strconcat(invocation->junit, ".XXXXXX", NULL);
+  int fd = g_mkstemp_full(beside, O_WRONLY | O_CLOEXEC, 0666);
+  if (fd < 0)
+    return fail_junit(invocation->junit, errno, error);
+  FILE *file = fdopen(fd, "w");
+  lw_verify_write_junit(report, write_part, file);
+  gboolean failed = ferror(file), closed = fclose(file) == 0;
+  if (!failed && closed && g_rename(beside, invocation->junit) == 0)
+    return TRUE;
+  int number = errno;
+  g_unlink(beside);
+  return fail_junit(invocation->junit, number, error);
 }
 
 static void add_drift(LwVerifyReport *report, const LwProof *still) {
@@ -286,10 +310,10 @@ static int verify_inside(LwSession *session) {
   }
   add_broken_asserts(session, report);
   tell_assumed(session, report);
-  lw_verify_complete(report);
+  lw_verify_complete(report, session->lab);
   report->elapsed_ms = (g_get_monotonic_time() - start) / 1000;
-  return lw_verify_write_junit(invocation, report, &error) ? lw_verify_print(invocation, session->lab, report)
-                                                           : lw_fail(error);
+  return lw_verify_save_junit(invocation, report, &error) ? lw_verify_print(invocation, session->lab, report)
+                                                          : lw_fail(error);
 }
 
 int lw_verify_main(const LwInvocation *invocation) {

@@ -65,6 +65,7 @@ static void allow_free(gpointer data) {
   LwAllow *allow = data;
   g_array_unref(allow->ports);
   g_array_unref(allow->from);
+  g_free(allow->text);
   g_free(allow);
 }
 
@@ -362,4 +363,8 @@ char *lw_allow_format(const LwLab *lab, const LwAllow *allow) {
     g_string_append_printf(text, "%s%s", i ? ", " : " from ", range);
   }
   return g_string_free(text, FALSE);
+}
+
+char *lw_allow_as_written(const LwLab *lab, const LwAllow *allow) {
+  return allow->text ? g_strdup(allow->text) : lw_allow_format(lab, allow);
 }

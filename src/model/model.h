@@ -151,6 +151,7 @@ typedef struct {
   LwTarget target;
   GArray *ports; /* of LwPorts; empty: whatever the target names (a service's ports; else everything) */
   GArray *from;  /* of LwRange; empty: the whole segment */
+  char *text;    /* as written; nullable: not from a file */
   LwOrigin origin;
 } LwAllow;
 
@@ -186,7 +187,7 @@ typedef struct {
   GPtrArray *forwards;   /* of LwForward* */
   gboolean isolate;
   LwOrigin origin;
-  LwOrigin egress_origin, trust_origin, dhcp_origin, dns_origin, isolate_origin;
+  LwOrigin egress_origin, trust_origin, dhcp_origin, dns_origin, dns_foreign_origin, isolate_origin;
 } LwSegment;
 
 typedef enum { LW_MACHINE_VM, LW_MACHINE_CONTAINER, LW_MACHINE_CELL } LwMachineKind;
@@ -283,3 +284,5 @@ char *lw_origin_format(const LwOrigin *origin); /* "file:line:column", or "defau
 /* A target as the file writes it: "host/samba", "lan20/seedbox", "internet", "10.0.0.0/8". */
 char *lw_target_format(const LwLab *lab, const LwTarget *target);
 char *lw_allow_format(const LwLab *lab, const LwAllow *allow);
+/* As its file has it, else as lw_allow_format() writes it. Transfer full. */
+char *lw_allow_as_written(const LwLab *lab, const LwAllow *allow);

@@ -129,7 +129,7 @@ static LwRule *match_udp(LwRule *r, LwField field, guint32 port) {
 
 static void build_source_chain(LwRuleset *table) {
   LwChain *c = lw_ruleset_add_base_chain(table, "source", LW_HOOK_PREROUTING, PRIORITY_GUARD, FALSE, FALSE);
-  LwRule *r = guard_rule(c, "from the router or the host, not from a machine");
+  LwRule *r = guard_rule(c, "handed on by the router, or sent by the host");
   lw_rule_match_set(r, "ports", TRUE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_rule_accept(r);
   r = guard_rule(c, "spoof: ok");

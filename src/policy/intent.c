@@ -169,12 +169,12 @@ static gboolean by_lines(const LwLab *lab, const LwFacts *facts, const LwSegment
   const LwAllow *near = NULL;
   const LwAllow *allow = find_allow(lab, facts, lines, question, &near);
   if (allow) {
-    g_autofree char *text = lw_allow_format(lab, allow);
+    g_autofree char *text = lw_allow_as_written(lab, allow);
     say(answer, TRUE, &allow->origin, "%s: %s: %s", owner->name, key, text);
     return TRUE;
   }
   if (near) {
-    g_autofree char *text = lw_allow_format(lab, near);
+    g_autofree char *text = lw_allow_as_written(lab, near);
     say(answer, FALSE, &near->origin, "%s: %s: %s does not cover this source", owner->name, key, text);
   } else {
     say(answer, FALSE, &owner->origin, "%s: no line allows it", owner->name);
@@ -190,17 +190,17 @@ static void segment_to_router(const LwLab *lab, const LwFacts *facts, const LwFl
                               LwFlowAnswer *answer) {
   const LwSegment *s = lw_lab_segment(lab, question->from.index);
   if (!lw_addr_equal(&question->destination, &s->router)) {
-    say(answer, FALSE, &s->origin, "%s: of the router only its own gateway address answers it", s->name);
+    say(answer, FALSE, &s->origin, "%s: of the router only its address in %s answers", s->name, s->name);
     return;
   }
   if (question->proto == LW_PROTO_ICMP)
-    say(answer, TRUE, &s->origin, "%s: machines may ping their gateway", s->name);
+    say(answer, TRUE, &s->origin, "%s: machines may ping the router", s->name);
   else if (is_dns_port(question, 53))
-    say(answer, TRUE, &s->dns_origin, "%s: the gateway answers DNS", s->name);
+    say(answer, TRUE, &s->dns_origin, "%s: the router answers DNS", s->name);
   else if (question->proto == LW_PROTO_UDP && question->port == 67 && s->has_dhcp)
-    say(answer, TRUE, &s->dhcp_origin, "%s: the gateway answers DHCP", s->name);
+    say(answer, TRUE, &s->dhcp_origin, "%s: the router answers DHCP", s->name);
   else if (!by_lines(lab, facts, s, s->allow, "allow", question, answer))
-    say(answer, FALSE, &s->origin, "%s: the gateway gives DHCP, DNS and ping, nothing else", s->name);
+    say(answer, FALSE, &s->origin, "%s: the router gives DHCP, DNS and ping, nothing else", s->name);
 }
 
 static void segment_to_host(const LwLab *lab, const LwFacts *facts, const LwFlowQuestion *question,
@@ -244,13 +244,13 @@ static const LwPin *pin_of(const LwSegment *s, const LwAddr *source) {
   return NULL;
 }
 
-/* TRUE and answered when the flow is a query to a resolver that is not the gateway. */
+/* TRUE and answered when the flow is a query to a resolver that is not the router. */
 static gboolean is_foreign_dns(const LwSegment *s, const LwFlowQuestion *question, LwFlowAnswer *answer) {
   if (is_dns_port(question, 853))
-    say(answer, FALSE, &s->dns_origin, "%s: DNS over TLS to another resolver is refused", s->name);
+    say(answer, FALSE, &s->dns_foreign_origin, "%s: DNS over TLS to another resolver is refused", s->name);
   else if (is_dns_port(question, 53))
-    say(answer, FALSE, &s->dns_origin, "%s: DNS to another resolver is %s", s->name,
-        s->dns_foreign == LW_DNS_REDIRECT ? "redirected to the gateway" : "refused");
+    say(answer, FALSE, &s->dns_foreign_origin, "%s: DNS to another resolver is %s", s->name,
+        s->dns_foreign == LW_DNS_REDIRECT ? "redirected to the router" : "refused");
   else
     return FALSE;
   return TRUE;
@@ -431,4 +431,31 @@ void lw_intent_answer(const LwLab *lab, const LwFacts *facts, const LwFlowQuesti
 
 void lw_flow_answer_clear(LwFlowAnswer *answer) {
   g_clear_pointer(&answer->reason, g_free);
+}
+
+static gboolean has_line_to(const GPtrArray *lines, guint segment) {
+  for (guint i = 0; i < lines->len; i++) {
+    const LwTarget *target = &((const LwAllow *)lines->pdata[i])->target;
+    gboolean inside = target->kind == LW_TARGET_SEGMENT || target->kind == LW_TARGET_MACHINE;
+    if (inside && target->index == segment)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+gboolean lw_intent_may_enter(const LwLab *lab, const LwZone *from, guint segment) {
+  const LwSegment *s = lw_lab_segment(lab, segment);
+  switch (from->kind) {
+  case LW_ZONE_SEGMENT:
+    return from->index == segment || has_line_to(lw_lab_segment(lab, from->index)->allow, segment);
+  case LW_ZONE_HOST:
+    return s->trust_host || s->host_allow->len > 0;
+  case LW_ZONE_NETWORK:
+    return s->trust_host;
+  case LW_ZONE_ROUTER:
+  case LW_ZONE_INTERNET:
+  case LW_ZONE_HOME_LAN:
+    return FALSE;
+  }
+  return TRUE;
 }

@@ -39,5 +39,9 @@ typedef struct {
 void lw_intent_answer(const LwLab *lab, const LwFacts *facts, const LwFlowQuestion *question,
                       LwFlowAnswer *answer);
 void lw_flow_answer_clear(LwFlowAnswer *answer);
+/* FALSE: no line lets anything of that zone into the segment, whatever lw_intent_answer() is asked of the
+ * two.
+ */
+gboolean lw_intent_may_enter(const LwLab *lab, const LwZone *from, guint segment);
 /* The special-purpose prefixes that “internet” never means, one by one; FALSE after the last. */
 gboolean lw_intent_special(guint index, LwPrefix *out);

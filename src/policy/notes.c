@@ -13,9 +13,10 @@ static void note_segment(const LwSegment *segment, GPtrArray *notes) {
   for (guint i = 0; i < segment->allow->len; i++)
     if (has_undeclared_range(segment->allow->pdata[i], segment))
       g_ptr_array_add(
-          notes, g_strdup_printf("%s: a “from” range reaches into dhcp:: it binds machines by the address "
-                                 "they were handed, so it can change hands",
-                                 segment->name));
+          notes, g_strdup_printf(
+                     "%s: a “from” range reaches into dhcp:: a machine of the file keeps the address that "
+                     "it got, that of any other can change hands",
+                     segment->name));
   for (guint i = 0; i < segment->pins->len; i++) {
     const LwPin *pin = segment->pins->pdata[i];
     if (segment->has_dhcp && lw_range_overlaps(&pin->range, &segment->dhcp))

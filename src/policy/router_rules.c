@@ -546,17 +546,17 @@ static void build_dnat_chain(const Build *b) {
   r = match_dns(rule(c, "DNS to any other resolver"));
   lw_rule_match_set(r, "dns_redirected", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_rule_verdict(r, LW_VERDICT_GOTO, "dns");
-  r = rule(c, "forwarded ports");
+  r = rule(c, "a forward: line");
   lw_rule_lookup(r, LW_ACTION_DNAT, "forward_same", LW_FIELD_IIF, LW_FIELD_PROTO, LW_FIELD_DPORT,
                  LW_FIELD_LAST);
-  r = rule(c, "forwarded ports with another number");
+  r = rule(c, "a forward: line, to a port of another number");
   lw_rule_lookup(r, LW_ACTION_DNAT, "forward_other", LW_FIELD_IIF, LW_FIELD_PROTO, LW_FIELD_DPORT,
                  LW_FIELD_LAST);
 
   LwChain *dns = lw_ruleset_add_chain(b->table, "dns");
-  lw_rule_lookup(rule(dns, "pinned sources"), LW_ACTION_REDIRECT, "dns_pinned", LW_FIELD_IIF, LW_FIELD_SADDR,
-                 LW_FIELD_LAST);
-  lw_rule_lookup(rule(dns, "the active exit's resolver"), LW_ACTION_REDIRECT, "dns_active", LW_FIELD_IIF,
+  lw_rule_lookup(rule(dns, "the resolver of a pinned source"), LW_ACTION_REDIRECT, "dns_pinned", LW_FIELD_IIF,
+                 LW_FIELD_SADDR, LW_FIELD_LAST);
+  lw_rule_lookup(rule(dns, "the resolver of the segment"), LW_ACTION_REDIRECT, "dns_active", LW_FIELD_IIF,
                  LW_FIELD_LAST);
 }
 
@@ -631,16 +631,16 @@ static void build_forward_chain(const Build *b) {
   r = match_states(rule(c, "nothing but new flows from here on"),
                    LW_CT_ESTABLISHED | LW_CT_RELATED | LW_CT_INVALID);
   lw_rule_drop(r, "lanward no flow");
-  r = rule(c, "allow: and trust: lines");
+  r = rule(c, "an allow: or trust: line");
   lw_rule_match_set(r, "allowed", FALSE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_DADDR, LW_FIELD_PROTO,
                     LW_FIELD_DPORT, LW_FIELD_LAST);
   lw_rule_accept(r);
-  r = rule(c, "allow: lines that name a prefix beyond the exits");
+  r = rule(c, "an allow: line that names a prefix beyond the exits");
   lw_rule_match_set(r, "exits", FALSE, LW_FIELD_OIF, LW_FIELD_LAST);
   lw_rule_match_set(r, "allowed_out", FALSE, LW_FIELD_IIF, LW_FIELD_SADDR, LW_FIELD_DADDR, LW_FIELD_PROTO,
                     LW_FIELD_DPORT, LW_FIELD_LAST);
   lw_rule_accept(r);
-  r = rule(c, "forward: lines");
+  r = rule(c, "a forward: line");
   lw_rule_match(r, LW_FIELD_CT_DNAT, lw_value_number(1));
   lw_rule_match_set(r, "forwarded", FALSE, LW_FIELD_IIF, LW_FIELD_OIF, LW_FIELD_DADDR, LW_FIELD_PROTO,
                     LW_FIELD_DPORT, LW_FIELD_LAST);
@@ -652,7 +652,7 @@ static void build_forward_chain(const Build *b) {
   r = rule(c, "no line allows it");
   lw_rule_match_set(r, "not_internet", FALSE, LW_FIELD_DADDR, LW_FIELD_LAST);
   lw_rule_drop(r, "lanward not internet");
-  r = rule(c, "egress: lines");
+  r = rule(c, "the segment's egress: or pin: line");
   lw_rule_match_set(r, "egress", FALSE, LW_FIELD_IIF, LW_FIELD_MARK, LW_FIELD_OIF, LW_FIELD_LAST);
   lw_rule_accept(r);
   lw_rule_drop(rule(c, "nothing allows it"), "lanward forward");
@@ -683,7 +683,7 @@ static void build_input_chain(const Build *b) {
   lw_rule_match(r, LW_FIELD_DADDR, lw_value_addr(lw_addr_from_v4(G_MAXUINT32)));
   lw_rule_match_set(r, "gateway_ports", FALSE, LW_FIELD_IIF, LW_FIELD_PROTO, LW_FIELD_DPORT, LW_FIELD_LAST);
   lw_rule_accept(r);
-  r = rule(c, "DNS that was redirected here");
+  r = rule(c, "DNS, which the router answers itself");
   lw_rule_match_set(r, "segments", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_rule_match(r, LW_FIELD_CT_DNAT, lw_value_number(1));
   lw_rule_accept(r);
@@ -754,7 +754,7 @@ static void build_output_chain(const Build *b) {
 
 static void build_snat_chain(const Build *b) {
   LwChain *c = lw_ruleset_add_base_chain(b->table, "snat", LW_HOOK_POSTROUTING, PRIORITY_SRCNAT, TRUE, FALSE);
-  LwRule *r = rule(c, "segments leave under the exit's address");
+  LwRule *r = rule(c, "what leaves is sent under the router's own address there");
   lw_rule_match_set(r, "segments", FALSE, LW_FIELD_IIF, LW_FIELD_LAST);
   lw_rule_match_set(r, "exits", FALSE, LW_FIELD_OIF, LW_FIELD_LAST);
   lw_rule_add_action(r, LW_ACTION_MASQUERADE);

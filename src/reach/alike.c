@@ -40,6 +40,7 @@ typedef struct {
 typedef struct {
   GArray *edges; /* of ElementEdge */
   guint32 wild;  /* bit i: some of them have no name at position i of the key */
+  guint32 plain; /* bit i: some have a name there that is no group's */
 } SetEdges;
 
 /* Where a run finds edges: in a set, by the name of a group's link at that position of the key. */
@@ -292,7 +293,7 @@ static void say_name(LwAlike *a, const char *name) {
     word(a, token->role);
     return;
   }
-  if (name && g_str_has_suffix(name, "*"))
+  if (name && lw_reach_is_wild_name(name))
     g_hash_table_add(a->wild_names, g_strdup(name));
   say_text(a, name);
 }
@@ -584,7 +585,7 @@ static void note_place(LwAlike *a, const LwSet *set, guint position, const Token
 }
 
 static gboolean has_name(const LwValue *value) {
-  return value->kind == LW_VALUE_NAME && value->name && !g_str_has_suffix(value->name, "*");
+  return value->kind == LW_VALUE_NAME && value->name && !lw_reach_is_wild_name(value->name);
 }
 
 static void keep_element_edge(LwAlike *a, const LwSet *set, const LwElement *element) {
@@ -603,6 +604,8 @@ static void keep_element_edge(LwAlike *a, const LwSet *set, const LwElement *ele
       note_place(a, set, i, token, one.edge);
     if (!has_name(value))
       edges->wild |= 1u << i;
+    else if (!token)
+      edges->plain |= 1u << i;
   }
 }
 
@@ -901,7 +904,8 @@ LwAlikeRun *lw_alike_run_new(const LwAlike *a, guint group, const LwLooked *look
     if (!edges)
       continue;
     const Token *token = list->position == LW_ALL_ELEMENTS ? NULL : g_hash_table_lookup(a->names, list->name);
-    if (!token || list->position >= 32 || (edges->wild & (1u << list->position)))
+    guint32 bits = token ? edges->wild : edges->wild | edges->plain;
+    if (list->position >= 32 || (bits & (1u << list->position)))
       fix_mentioned(a, run, list, edges, token != NULL);
     if (!token)
       continue;

@@ -4,6 +4,8 @@
 
 #include "reach/reach.h"
 
+#include <string.h>
+
 #define LW_NO_LINK 0u /* link numbers start at 1; 0 is never one of LW_HEADER_OIF's values */
 
 typedef struct Ns Ns;
@@ -162,6 +164,12 @@ struct LwReach {
   LwMdd *unrefused; /* NULL: not asked for */
   GArray *gathered; /* parts of the index's sets, while it is made */
 };
+
+/* "foo*" stands for all names that begin so. */
+static inline gboolean lw_reach_is_wild_name(const char *name) {
+  gsize length = strlen(name);
+  return length && name[length - 1] == '*';
+}
 
 static inline void lw_reach_look_at(LwReach *reach, Link *link) {
   if (reach->looked)

@@ -25,6 +25,7 @@ typedef enum { NO, YES, MAYBE, IN_SET } Truth;
 typedef struct {
   GHashTable *by_name[KEY_FIELDS_MAX]; /* name -> GPtrArray of LwElement*; NULL: not made yet */
   GPtrArray *wild[KEY_FIELDS_MAX];     /* "foo*", and whatever is no name */
+  GPtrArray *last[KEY_FIELDS_MAX];     /* of those by name, the one that was put into last */
 } SetIndex;
 
 void lw_reach_set_index_free(gpointer data) {
@@ -37,7 +38,7 @@ void lw_reach_set_index_free(gpointer data) {
 }
 
 static gboolean is_wild(const LwValue *value) {
-  return value->kind != LW_VALUE_NAME || g_str_has_suffix(value->name, "*");
+  return value->kind != LW_VALUE_NAME || lw_reach_is_wild_name(value->name);
 }
 
 static void elements_unref(gpointer data) {
@@ -50,11 +51,15 @@ static void put_in_index(SetIndex *index, guint position, LwElement *element) {
     g_ptr_array_add(index->wild[position], element);
     return;
   }
-  GPtrArray *same = g_hash_table_lookup(index->by_name[position], value->name);
+  GPtrArray *same = index->last[position]; /* those of one name mostly stand beside each other */
+  const LwElement *before = same && same->len ? same->pdata[same->len - 1] : NULL;
+  if (!before || !g_str_equal(g_array_index(before->key, LwValue, position).name, value->name))
+    same = g_hash_table_lookup(index->by_name[position], value->name);
   if (!same) {
     same = g_ptr_array_new();
     g_hash_table_insert(index->by_name[position], g_strdup(value->name), same);
   }
+  index->last[position] = same;
   g_ptr_array_add(same, element);
 }
 
@@ -110,7 +115,7 @@ static const char *link_name(const At *at, guint number) {
 static gboolean name_matches(const LwValue *value, const char *name) {
   if (value->kind != LW_VALUE_NAME)
     return FALSE;
-  if (g_str_has_suffix(value->name, "*"))
+  if (lw_reach_is_wild_name(value->name))
     return strncmp(value->name, name, strlen(value->name) - 1) == 0;
   return g_str_equal(value->name, name);
 }

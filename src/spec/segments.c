@@ -80,6 +80,7 @@ static void read_dns(LwSpec *spec, guint index) {
   LwSegment *segment = lw_lab_segment(spec->lab, index);
   const LwYaml *node = field(spec, index, LW_KEY_SEGMENT_DNS);
   segment->dns_origin = origin_of(node);
+  segment->dns_foreign_origin = origin_of(field(spec, index, LW_KEY_SEGMENT_DNS_FOREIGN));
   segment->dns_foreign = (LwDnsForeign)lw_spec_choice(
       spec, &g_array_index(spec->segment_fields, LwFields, index), LW_KEY_SEGMENT_DNS_FOREIGN);
   if (!node)

@@ -417,6 +417,7 @@ static gboolean read_ranges(LwSpec *spec, LwOrigin origin, const char *text, gui
 static void allow_unref(LwAllow *allow) {
   g_array_unref(allow->ports);
   g_array_unref(allow->from);
+  g_free(allow->text);
   g_free(allow);
 }
 
@@ -426,6 +427,7 @@ LwAllow *lw_spec_allow(LwSpec *spec, const LwYaml *node, guint segment, gboolean
   g_autofree char *text = g_strstrip(g_strdup(node->text));
   LwAllow *allow = lw_allow_new();
   allow->origin = node->origin;
+  allow->text = g_strdup(text);
   gboolean good = TRUE;
   char *from = strstr(text, " from ");
   if (from) {

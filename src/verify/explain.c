@@ -12,6 +12,11 @@ static const char *place_of(const char *ns) {
   return *ns ? ns : "the host";
 }
 
+/* The same for people who read a way. */
+static const char *name_of(const char *ns) {
+  return g_str_equal(ns, "router") ? "the router" : place_of(ns);
+}
+
 static LwOrigin origin_of(const LwStep *step) {
   if (step->element && step->element->origin.file)
     return step->element->origin;
@@ -69,10 +74,18 @@ static gboolean is_ours(const LwStep *step) {
   return g_str_has_prefix(step->ruleset->name, LW_OWNER);
 }
 
+/* The line of the file that a rule stands for. Not told: that a machine is named there, which its own address
+ * is good by, and whom the router's resolver asks, which is not why a query is led to it. */
+static LwOrigin line_of(const LwStep *step) {
+  gboolean leads = step->text && g_str_has_prefix(step->text, "redirect");
+  gboolean silent = is_ours(step) && (step->ruleset->family == LW_FAMILY_BRIDGE || leads);
+  return silent ? (LwOrigin){0} : origin_of(step);
+}
+
 /* The rule in words; of tables that are not lanward's also where it stands; the line of the file. */
 static void put_rule(GString *out, const LwStep *step, const char *mark, const char *does) {
   g_autofree char *name = step->kind == LW_STEP_RULE ? rule_name(step->rule) : NULL;
-  LwOrigin origin = origin_of(step);
+  LwOrigin origin = line_of(step);
   g_autofree char *line = origin.file ? lw_origin_format(&origin) : NULL;
   g_string_append_printf(out, "     %s %s", mark, does);
   if (name)
@@ -86,7 +99,7 @@ static void put_rule(GString *out, const LwStep *step, const char *mark, const c
 
 /* What lanward's rules change, in words; others' as they are written. */
 static const char *change_text(const LwStep *step) {
-  static const char *const words[][2] = {{"redirect", "led to the gateway itself"},
+  static const char *const words[][2] = {{"redirect", "led to the router itself"},
                                          {"dnat", "led on to another address"},
                                          {"masquerade", "goes on under another address"},
                                          {"snat", "goes on under another address"}};
@@ -125,8 +138,21 @@ static guint segment_of_port(const LwStatic *proof, const LwStep *step) {
   return LW_NONE;
 }
 
+/* A link of the router as the file calls what it leads to; others by their own name. Transfer full. */
+static char *link_text(const LwStatic *proof, const LwStep *step) {
+  gboolean of_router = *step->ns != '\0';
+  for (guint i = 0; of_router && i < proof->lab->tunnels->len; i++) {
+    g_autofree char *name = lw_name_tunnel(lw_lab_tunnel(proof->lab, i));
+    if (g_str_equal(name, step->link))
+      return g_strdup_printf("the tunnel %s", lw_lab_tunnel(proof->lab, i)->name);
+  }
+  return g_strdup(of_router && g_str_equal(step->link, LW_ROUTER_MGMT) ? "the management network"
+                                                                       : step->link);
+}
+
 static void put_enters(const LwStatic *proof, GString *out, const LwStep *step, guint hop) {
   guint machine = machine_of_port(proof, step), segment = segment_of_port(proof, step);
+  g_autofree char *link = link_text(proof, step);
   if (machine != LW_NONE)
     g_string_append_printf(out, "  %u. leaves %s (its network card is %s here)\n", hop,
                            lw_lab_machine(proof->lab, machine)->name, step->link);
@@ -134,16 +160,29 @@ static void put_enters(const LwStatic *proof, GString *out, const LwStep *step, 
     g_string_append_printf(out, "  %u. comes from the router to the bridge of %s (by %s)\n", hop,
                            lw_lab_segment(proof->lab, segment)->name, step->link);
   else
-    g_string_append_printf(out, "  %u. comes to %s by %s\n", hop, place_of(step->ns), step->link);
+    g_string_append_printf(out, "  %u. comes to %s by %s\n", hop, name_of(step->ns), link);
 }
 
 static void put_leaves(const LwStatic *proof, GString *out, const LwStep *step, guint hop) {
   guint machine = machine_of_port(proof, step);
+  g_autofree char *link = link_text(proof, step);
   if (machine != LW_NONE)
     g_string_append_printf(out, "  %u. reaches %s (its network card is %s here)\n", hop,
                            lw_lab_machine(proof->lab, machine)->name, step->link);
   else
-    g_string_append_printf(out, "  %u. leaves %s by %s\n", hop, place_of(step->ns), step->link);
+    g_string_append_printf(out, "  %u. leaves %s by %s\n", hop, name_of(step->ns), link);
+}
+
+static void put_route(const LwStatic *proof, GString *out, const LwStep *step, guint *hop) {
+  g_autofree char *link = step->link ? link_text(proof, step) : NULL;
+  if (link && !*hop)
+    g_string_append_printf(out, "  %u. %s sends it by %s\n", ++*hop, name_of(step->ns), link);
+  else if (link)
+    g_string_append_printf(out, "     → on to %s\n", link);
+  else if (*step->ns && step->text && g_str_has_prefix(step->text, "no exit is for it"))
+    g_string_append(out, "     ✗ refused: it has no way out of the lab\n");
+  else
+    g_string_append_printf(out, "     ✗ %s\n", step->text);
 }
 
 static void put_step(const LwStatic *proof, GString *out, const LwStep *step, guint *hop) {
@@ -161,18 +200,13 @@ static void put_step(const LwStatic *proof, GString *out, const LwStep *step, gu
       put_rule(out, step, "·", change_text(step));
     break;
   case LW_STEP_ROUTE:
-    if (step->link && !*hop)
-      g_string_append_printf(out, "  %u. %s sends it by %s\n", ++*hop, place_of(step->ns), step->link);
-    else if (step->link)
-      g_string_append_printf(out, "     → on to %s\n", step->link);
-    else
-      g_string_append_printf(out, "     ✗ %s\n", step->text);
+    put_route(proof, out, step, hop);
     break;
   case LW_STEP_LEAVES:
     put_leaves(proof, out, step, ++*hop);
     break;
   case LW_STEP_DELIVERED:
-    g_string_append_printf(out, "  %u. arrives at %s itself\n", ++*hop, place_of(step->ns));
+    g_string_append_printf(out, "  %u. arrives at %s itself\n", ++*hop, name_of(step->ns));
     break;
   case LW_STEP_STOPPED:
     g_string_append_printf(out, "     ✗ %s\n", step->text);
@@ -275,36 +309,68 @@ static const char *taken_by(const LwStatic *proof, const LwExplainQuestion *ques
   LwHeader header = header_of(proof, question, &start);
   g_autoptr(GPtrArray) trace = lw_reach_trace(proof->reach, &start, &header, LW_CT_NEW, FALSE);
   const LwStep *last = trace->len ? trace->pdata[trace->len - 1] : NULL;
-  return last && last->kind == LW_STEP_DELIVERED ? (*last->ns ? "the gateway" : "the host") : NULL;
+  return last && last->kind == LW_STEP_DELIVERED ? (*last->ns ? "the router" : "the host") : NULL;
 }
 
-static char *end_text(const char *name, const LwAddr *address, gboolean any) {
-  g_autofree char *text = lw_addr_format(address);
-  return g_strdup_printf("%s (%s%s)", name, any ? "e.g. " : "", text);
+/* "lan10/gaming (192.168.10.200)": an end as it was named, and its address. Transfer full. */
+static char *end_text(const char *name, const LwZone *zone, const LwLab *lab, const LwAddr *address,
+                      gboolean any) {
+  g_autofree char *text = lw_addr_format(address), *by = NULL, *place = NULL;
+  if (zone->kind == LW_ZONE_INTERNET && zone->index != LW_NONE)
+    by = g_strdup_printf("from the internet by the tunnel %s, ", lw_lab_tunnel(lab, zone->index)->name);
+  if (g_str_has_suffix(name, text) && strlen(name) > strlen(text))
+    return g_strdup(name);
+  if (!g_str_equal(name, text))
+    return g_strdup_printf("%s (%s%s%s)", name, by ? by : "", any ? "e.g. " : "", text);
+  place = lw_verify_zone_name(lab, zone, NULL);
+  return g_strdup_printf("%s (%s)", name, place);
+}
+
+/* Who comes from outside cannot name a machine of the lab: what it asks for instead. */
+static void put_forwarded(const LwStatic *proof, const LwExplainQuestion *question, GString *out) {
+  const LwFlowQuestion *q = &question->question;
+  g_autofree char *address = lw_addr_format(&q->destination), *service = service_text(q);
+  if (q->from.kind != LW_ZONE_INTERNET || q->from.index == LW_NONE) {
+    g_string_append_printf(out, "It is sent to the router's own address at wan, %s.\n", service);
+    return;
+  }
+  const LwTunnel *tunnel = lw_lab_tunnel(proof->lab, q->from.index);
+  g_string_append_printf(out, "It is sent to %s %s, the router's own address in the tunnel %s (%s%s).\n",
+                         address, service, tunnel->name,
+                         tunnel->wg.private_key ? "" : "the twin's stand-in for ", tunnel->path);
+}
+
+static void put_verdict(const LwStatic *proof, const LwExplainQuestion *question, gboolean passes,
+                        GString *out) {
+  const LwFlowQuestion *q = &question->question;
+  const LwForward *forward = question->forward;
+  LwFlowQuestion asked = *q;
+  asked.port = question->port;
+  if (forward)
+    asked.destination = forward->address;
+  const char *other = passes ? NULL : taken_by(proof, question);
+  g_autofree char *from = end_text(question->from, &q->from, proof->lab, &q->source, question->any_source);
+  g_autofree char *to =
+      end_text(question->to, &q->to, proof->lab, &asked.destination, question->any_destination);
+  g_autofree char *service = service_text(&asked);
+  g_string_append_printf(out, "%s -> %s %s: %s", from, to, service, passes ? "passes" : "does not pass");
+  if (other)
+    g_string_append_printf(out, ": %s answers instead", other);
+  g_string_append(out, "\n");
+  if (forward)
+    put_forwarded(proof, question, out);
 }
 
 char *lw_explain_verdict(const LwStatic *proof, const LwExplainQuestion *question, const LwFlowAnswer *answer,
                          gboolean *passes) {
-  const LwFlowQuestion *q = &question->question;
-  const LwForward *forward = question->forward;
   LwStart start;
   LwHeader header = header_of(proof, question, &start);
   *passes = question_passes(proof, question, &header);
-  const char *other = *passes ? NULL : taken_by(proof, question);
-  g_autofree char *zone = lw_verify_zone_name(proof->lab, &q->to, NULL);
-  g_autofree char *from = end_text(question->row->name, &q->source, question->any_source);
-  g_autofree char *to = end_text(zone, &q->destination, question->any_destination);
-  g_autofree char *service = service_text(q);
-  g_autofree char *origin = lw_origin_format(&answer->origin);
+  g_autofree char *origin =
+      answer->origin.file ? lw_origin_format(&answer->origin) : g_strdup("the default: no line says it");
   GString *out = g_string_new(NULL);
-  g_string_append_printf(out, "%s -> %s %s: ", from, to, service);
-  if (*passes && forward)
-    g_string_append_printf(out, "passes, on to %s", lw_lab_machine(proof->lab, forward->machine)->name);
-  else if (other)
-    g_string_append_printf(out, "does not pass: %s answers instead", other);
-  else
-    g_string_append(out, *passes ? "passes" : "does not pass");
-  g_string_append_printf(out, "\nThe file %s it: %s (%s).\n", answer->allow ? "allows" : "does not allow",
+  put_verdict(proof, question, *passes, out);
+  g_string_append_printf(out, "The file %s it: %s (%s).\n", answer->allow ? "allows" : "does not allow",
                          answer->reason, origin);
   if (answer->allow && !*passes)
     g_string_append(out, "What is in force stops it all the same: “lanward apply” puts it right.\n");

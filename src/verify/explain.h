@@ -9,6 +9,8 @@ typedef struct {
   const LwForward *forward; /* nullable: the line that leads it from an exit to a machine; the question is
                                about the exit's address then */
   gboolean any_source, any_destination; /* no address was named: that of the question is an example */
+  const char *from, *to;                /* the ends as they were named; interned */
+  guint16 port;                         /* as it was named */
 } LwExplainQuestion;
 
 /* "lan10/gaming -> host tcp/445": ends are segments, machines of segments, host, router, internet,

@@ -149,7 +149,11 @@ static gboolean parse_service(const char *text, LwFlowQuestion *question, GError
   return FALSE;
 }
 
+/* The router's, beyond that exit; of wan one that could be its own, NONE until it is known. */
 static LwAddr address_outside(const LwStatic *proof, guint tunnel) {
+  const LwPrefix *home = &proof->facts->home_lan;
+  if (tunnel == LW_NONE)
+    return home->addr.family ? address_in(home) : LW_ADDR_NONE;
   const GArray *own = lw_lab_tunnel(proof->lab, tunnel)->wg.addresses;
   for (guint i = 0; i < own->len; i++)
     if (g_array_index(own, LwPrefix, i).addr.family == 4)
@@ -159,7 +163,10 @@ static LwAddr address_outside(const LwStatic *proof, guint tunnel) {
 
 /* Who comes from an exit to a machine whose port is forwarded knows the exit's address, not the machine's. */
 static const LwForward *ask_for_forward(const LwStatic *proof, LwFlowQuestion *q) {
-  if (q->from.kind != LW_ZONE_INTERNET || q->from.index == LW_NONE || q->to.kind != LW_ZONE_SEGMENT)
+  gboolean outside = q->from.kind == LW_ZONE_INTERNET || q->from.kind == LW_ZONE_HOME_LAN;
+  guint exit = q->from.kind == LW_ZONE_INTERNET ? q->from.index : LW_NONE;
+  LwAddr known_by = outside ? address_outside(proof, exit) : LW_ADDR_NONE;
+  if (!lw_addr_is_set(&known_by) || q->to.kind != LW_ZONE_SEGMENT)
     return NULL;
   const LwSegment *segment = lw_lab_segment(proof->lab, q->to.index);
   for (guint i = 0; i < segment->forwards->len; i++) {
@@ -167,14 +174,14 @@ static const LwForward *ask_for_forward(const LwStatic *proof, LwFlowQuestion *q
     guint offset = q->port - forward->to_port;
     gboolean inside =
         q->port >= forward->to_port && offset <= (guint)(forward->last_port - forward->first_port);
-    gboolean outside = forward->first_port <= q->port && q->port <= forward->last_port;
+    gboolean named = forward->first_port <= q->port && q->port <= forward->last_port;
     gboolean proto = q->proto == LW_PROTO_TCP ? forward->tcp : q->proto == LW_PROTO_UDP && forward->udp;
-    if (!proto || !(inside || outside) || !lw_addr_equal(&forward->address, &q->destination))
+    if (!proto || !(inside || named) || !lw_addr_equal(&forward->address, &q->destination))
       continue;
-    if (!outside)
+    if (!named)
       q->port = (guint16)(forward->first_port + offset);
     q->to = (LwZone){LW_ZONE_ROUTER, LW_NONE};
-    q->destination = address_outside(proof, q->from.index);
+    q->destination = known_by;
     return forward;
   }
   return NULL;
@@ -212,10 +219,13 @@ gboolean lw_explain_parse(const LwStatic *proof, const char *text, LwExplainQues
     to.address = lw_lab_segment(proof->lab, from.zone.index)->router;
   question.question.from = from.zone;
   question.question.to = to.zone;
+  question.from = g_intern_string(from_text);
+  question.to = g_intern_string(to_text);
   question.any_source = from.example;
   question.any_destination = to.example;
   question.question.source = from.address;
   question.question.destination = to.address;
+  question.port = question.question.port;
   question.forward = ask_for_forward(proof, &question.question);
   LwZone row_zone = from.zone.kind == LW_ZONE_HOME_LAN ? (LwZone){LW_ZONE_INTERNET, LW_NONE} : from.zone;
   question.row = lw_static_row(proof, &row_zone, from.machine);

@@ -9,8 +9,12 @@ typedef struct {
   const LwFacts *facts;
   const LwVerifyWorld *world;
   const LwSurroundings *around;
+  const LwFlowSink *sink;
   GPtrArray *flows;
-  GPtrArray *places; /* of GArray of guint: the places of each segment, in order */
+  GPtrArray *places;                      /* of GArray of guint: the places of each segment, in order */
+  GPtrArray *receivers;                   /* of GArray of guint: those of each segment that others send to */
+  guint *machine;                         /* place -> the machine of that name, or LW_NONE */
+  guint host, router, internet, home_lan; /* places, or LW_NONE */
 } Make;
 
 void lw_cell_free(LwCell *cell) {
@@ -93,15 +97,14 @@ static char *service_name(LwProto proto, guint16 port) {
   return proto == LW_PROTO_ICMP ? g_strdup("icmp") : g_strdup_printf("%s/%u", lw_proto_name(proto), port);
 }
 
-/* A second NIC answers by its machine's default route, which is the first NIC's. */
+/* A second NIC answers by its machine's default route, which is the first NIC's. machine: the receiver's. */
 static gboolean answers_elsewhere(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
-                                  const LwFlow *flow) {
+                                  const LwFlow *flow, guint machine) {
   if (flow->receiver == LW_NONE)
     return TRUE;
   const LwProbePlace *to = place_at(world, flow->receiver);
   if (to->zone.kind != LW_ZONE_SEGMENT)
     return FALSE;
-  guint machine = lw_lab_find_machine(lab, to->name);
   if (machine == LW_NONE || lw_lab_machine(lab, machine)->nics->len < 2)
     return FALSE;
   if (lw_prefix_contains(&lw_lab_segment(lab, to->zone.index)->subnet, &flow->cell->question.source))
@@ -112,8 +115,9 @@ static gboolean answers_elsewhere(const LwLab *lab, const LwFacts *facts, const 
 
 typedef LwWay Way;
 
-LwFlow *lw_verify_flow_new(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world, const Way *way,
-                           LwProto proto, guint16 port) {
+/* sender, receiver: the machines of the two places, LW_NONE where they are none. */
+static LwFlow *flow_new(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world, const Way *way,
+                        LwProto proto, guint16 port, guint sender, guint receiver) {
   LwFlow *flow = g_new0(LwFlow, 1);
   LwCell *cell = flow->cell = g_new0(LwCell, 1);
   cell->question = (LwFlowQuestion){.from = way->from,
@@ -131,8 +135,8 @@ LwFlow *lw_verify_flow_new(const LwLab *lab, const LwFacts *facts, const LwVerif
   cell->from = lw_verify_zone_name(lab, &way->from, NULL);
   cell->to = way->column ? g_strdup(way->column) : lw_verify_zone_name(lab, &way->to, NULL);
   cell->service = service_name(proto, port);
-  if (lw_lab_find_machine(lab, place_at(world, way->place)->name) != LW_NONE)
-    cell->machine = g_strdup(place_at(world, way->place)->name);
+  if (sender != LW_NONE)
+    cell->machine = g_strdup(lw_lab_machine(lab, sender)->name);
   cell->family = 4;
   cell->by_bridge = way->via == LW_VIA_BRIDGE;
   cell->by_frame = way->via == LW_VIA_LINK || way->via == LW_VIA_BRIDGE || way->via == LW_VIA_ALL;
@@ -143,12 +147,27 @@ LwFlow *lw_verify_flow_new(const LwLab *lab, const LwFacts *facts, const LwVerif
   flow->family = 4;
   flow->redirected =
       way->from.kind == LW_ZONE_SEGMENT && proto != LW_PROTO_ICMP && port == 53 && !cell->expect;
-  flow->cannot_answer = answers_elsewhere(lab, facts, world, flow);
+  flow->cannot_answer = answers_elsewhere(lab, facts, world, flow, receiver);
   return flow;
 }
 
+static guint machine_at(const LwLab *lab, const LwVerifyWorld *world, guint place) {
+  return place == LW_NONE ? LW_NONE : lw_lab_find_machine(lab, place_at(world, place)->name);
+}
+
+LwFlow *lw_verify_flow_new(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world, const Way *way,
+                           LwProto proto, guint16 port) {
+  return flow_new(lab, facts, world, way, proto, port, machine_at(lab, world, way->place),
+                  machine_at(lab, world, way->receiver));
+}
+
+static guint machine_of(const Make *m, guint place) {
+  return place == LW_NONE ? LW_NONE : m->machine[place];
+}
+
 static LwFlow *add_flow(const Make *m, const Way *way, LwProto proto, guint16 port) {
-  LwFlow *flow = lw_verify_flow_new(m->lab, m->facts, m->world, way, proto, port);
+  LwFlow *flow = flow_new(m->lab, m->facts, m->world, way, proto, port, machine_of(m, way->place),
+                          machine_of(m, way->receiver));
   g_ptr_array_add(m->flows, flow);
   return flow;
 }
@@ -257,7 +276,7 @@ static void to_internet(const Make *m, Way way) {
     if (!lw_addr_is_set(&hosts[i]) || (i && lw_addr_equal(&hosts[0], &hosts[i])))
       continue;
     way.destination = hosts[i];
-    way.receiver = lw_verify_place_of(m->world, LW_ZONE_INTERNET, LW_NONE);
+    way.receiver = m->internet;
     add_flow(m, &way, LW_PROTO_ICMP, 0);
     add_flow(m, &way, LW_PROTO_TCP, 443);
     add_flow(m, &way, LW_PROTO_UDP, 443);
@@ -308,14 +327,21 @@ static void to_home_lan(const Make *m, Way way) {
   way.to = (LwZone){LW_ZONE_HOME_LAN, LW_NONE};
   way.destination = m->world->home_lan_host;
   /* played by the host, it is no receiver */
-  way.receiver = m->world->ends_at_exits ? LW_NONE : lw_verify_place_of(m->world, LW_ZONE_HOME_LAN, LW_NONE);
+  way.receiver = m->world->ends_at_exits ? LW_NONE : m->home_lan;
   if (lw_addr_is_set(&way.destination))
     add_flows(m, &way, ports);
   way.destination = m->around->host_uplink;
-  way.receiver = lw_verify_place_of(m->world, LW_ZONE_HOST, LW_NONE);
+  way.receiver = m->host;
   if (lw_addr_is_set(&way.destination))
     add_flows(m, &way, ports);
 }
+
+/* Whoever takes the flows has no need to see these: all of them must be stopped, and are. */
+static gboolean is_left_out(const Make *m, const Way *way, guint count) {
+  return m->sink->stopped && m->sink->stopped(way, count, m->sink->data);
+}
+
+#define ROUTER_FLOWS 4
 
 static void to_router_address(const Make *m, Way way, LwAddr address) {
   if (!lw_addr_is_set(&address))
@@ -348,14 +374,14 @@ static void to_own_gateway(const Make *m, Way way) {
 
 static void to_router(const Make *m, Way way, gboolean full) {
   way.to = (LwZone){LW_ZONE_ROUTER, LW_NONE};
-  way.receiver = lw_verify_place_of(m->world, LW_ZONE_ROUTER, LW_NONE);
+  way.receiver = m->router;
   to_own_gateway(m, way);
   to_router_address(m, way, m->lab->host.management.router);
   to_router_address(m, way, m->around->router_wan);
   if (!full)
     return;
   for (guint i = 0; i < m->lab->segments->len; i++)
-    if (i != way.from.index)
+    if (i != way.from.index && !is_left_out(m, &way, ROUTER_FLOWS)) /* no line opens another's gateway */
       to_router_address(m, way, lw_lab_segment(m->lab, i)->router);
   for (guint i = 0; i < m->lab->tunnels->len; i++)
     to_router_address(m, way, tunnel_address(lw_lab_tunnel(m->lab, i)));
@@ -372,7 +398,7 @@ static void to_host(const Make *m, Way way) {
   add_edges_of_lines(ports, s->allow, LW_TARGET_HOST_SERVICE, LW_NONE);
   way.to = (LwZone){LW_ZONE_HOST, LW_NONE};
   way.destination = m->lab->host.management.address;
-  way.receiver = lw_verify_place_of(m->world, LW_ZONE_HOST, LW_NONE);
+  way.receiver = m->host;
   guint before = m->flows->len;
   add_flows(m, &way, ports);
   for (guint i = before; i < m->flows->len; i++) {
@@ -405,10 +431,6 @@ static void to_networks(const Make *m, Way way) {
   }
 }
 
-static gboolean is_machine(const Make *m, const LwProbePlace *place) {
-  return lw_lab_find_machine(m->lab, place->name) != LW_NONE;
-}
-
 static const GArray *places_in(const Make *m, guint segment) {
   return g_ptr_array_index(m->places, segment);
 }
@@ -421,7 +443,7 @@ static GArray *receivers_in(const Make *m, guint segment, guint not_place) {
     for (guint i = 0; i < there->len && list->len < MACHINES_TRIED; i++) {
       guint index = g_array_index(there, guint, i);
       const LwProbePlace *place = place_at(m->world, index);
-      if (index != not_place && lw_addr_is_set(&place->address) && (pass || is_machine(m, place)))
+      if (index != not_place && lw_addr_is_set(&place->address) && (pass || m->machine[index] != LW_NONE))
         g_array_append_val(list, index);
       if (pass && list->len)
         break;
@@ -430,14 +452,19 @@ static GArray *receivers_in(const Make *m, guint segment, guint not_place) {
 }
 
 static void to_segment(const Make *m, Way way, guint segment, const GPtrArray *lines, gboolean full) {
+  way.to = (LwZone){LW_ZONE_SEGMENT, segment};
+  gboolean own = way.from.kind == LW_ZONE_SEGMENT && way.from.index == segment;
+  g_autoptr(GArray) receivers =
+      own ? receivers_in(m, segment, way.place) : g_array_ref(m->receivers->pdata[segment]);
+  if (!lw_intent_may_enter(m->lab, &way.from, segment) &&
+      is_left_out(m, &way, receivers->len * (full ? 3 : 2))) /* the flows of below, where no line adds any */
+    return;
   g_autoptr(GArray) ports = ports_new();
   add_port(ports, LW_PROTO_TCP, 22);
   if (full)
     add_port(ports, LW_PROTO_UDP, 9);
   add_edges_of_lines(ports, lines, LW_TARGET_SEGMENT, segment);
   add_edges_of_lines(ports, lines, LW_TARGET_MACHINE, segment);
-  way.to = (LwZone){LW_ZONE_SEGMENT, segment};
-  g_autoptr(GArray) receivers = receivers_in(m, segment, way.place);
   for (guint i = 0; i < receivers->len; i++) {
     way.receiver = g_array_index(receivers, guint, i);
     way.destination = place_at(m->world, way.receiver)->address;
@@ -474,7 +501,7 @@ static LwAddr address_elsewhere(const Make *m, guint segment) {
 /* By the bridge's own MAC the host itself would route: to the world, to itself, to another segment. */
 static void by_the_bridge(const Make *m, Way way) {
   static const char reason[] = "a segment's bridge answers nobody: the way out is the router alone";
-  if (lw_verify_place_of(m->world, LW_ZONE_HOST, LW_NONE) == LW_NONE)
+  if (m->host == LW_NONE)
     return;
   way.via = LW_VIA_BRIDGE;
   way.column = around;
@@ -518,7 +545,7 @@ static void by_ipv6(const Make *m, Way way) {
   way.to = (LwZone){LW_ZONE_INTERNET, LW_NONE};
   for (guint i = 0; i < G_N_ELEMENTS(to); i++) {
     way.via = to[i].via;
-    gboolean has_host = lw_verify_place_of(m->world, LW_ZONE_HOST, LW_NONE) != LW_NONE;
+    gboolean has_host = m->host != LW_NONE;
     if (!lw_addr_parse(to[i].address, &way.destination) || (to[i].via == LW_VIA_BRIDGE && !has_host))
       continue;
     LwFlow *flow = add_forbidden(m, &way, LW_PROTO_ICMP, 0, to[i].service, reason);
@@ -527,10 +554,11 @@ static void by_ipv6(const Make *m, Way way) {
   }
 }
 
-static gboolean may_spoof(const Make *m, const LwProbePlace *place) {
-  guint machine = lw_lab_find_machine(m->lab, place->name);
+static gboolean may_spoof(const Make *m, guint index) {
+  guint machine = m->machine[index];
   if (machine == LW_NONE)
     return FALSE;
+  const LwProbePlace *place = place_at(m->world, index);
   const LwMachine *it = lw_lab_machine(m->lab, machine);
   for (guint n = 0; n < it->nics->len; n++)
     if (lw_nic_segment(m->lab, m->facts, machine, n) == place->zone.index && lw_machine_nic(it, n)->spoof_ok)
@@ -554,7 +582,7 @@ static void by_false_sources(const Make *m, Way way) {
   };
   way.column = around;
   for (guint i = 0; i < G_N_ELEMENTS(claims); i++) {
-    if (!lw_addr_is_set(&claims[i].source) || (claims[i].in_segment && may_spoof(m, place)) ||
+    if (!lw_addr_is_set(&claims[i].source) || (claims[i].in_segment && may_spoof(m, way.place)) ||
         lw_addr_equal(&claims[i].source, &place->address))
       continue;
     way.source = claims[i].source;
@@ -584,7 +612,7 @@ static void from_segment(const Make *m, guint index) {
   if (!lw_addr_is_set(&way.source))
     return;
   gboolean first = is_first_of_segment(m, index);
-  gboolean full = first || is_machine(m, place_at(m->world, index));
+  gboolean full = first || m->machine[index] != LW_NONE;
   to_internet(m, way);
   to_home_lan(m, way);
   to_host(m, way);
@@ -606,7 +634,7 @@ static void from_host(const Make *m, guint index) {
   Way way = from_place(m, index);
   way.source = m->lab->host.management.address;
   way.to = (LwZone){LW_ZONE_ROUTER, LW_NONE};
-  way.receiver = lw_verify_place_of(m->world, LW_ZONE_ROUTER, LW_NONE);
+  way.receiver = m->router;
   to_router_address(m, way, m->lab->host.management.router);
   way.destination = m->lab->host.management.router;
   add_flow(m, &way, LW_PROTO_UDP, 53);
@@ -614,7 +642,7 @@ static void from_host(const Make *m, guint index) {
   for (guint i = 0; i < m->lab->segments->len; i++) {
     to_segment(m, way, i, lw_lab_segment(m->lab, i)->host_allow, TRUE);
     way.to = (LwZone){LW_ZONE_ROUTER, LW_NONE};
-    way.receiver = lw_verify_place_of(m->world, LW_ZONE_ROUTER, LW_NONE);
+    way.receiver = m->router;
     way.destination = lw_lab_segment(m->lab, i)->router;
     add_flow(m, &way, LW_PROTO_TCP, 80);
   }
@@ -667,7 +695,7 @@ static void to_entrance(const Make *m, Way way, LwAddr entrance) {
     if (!flow->cell->expect)
       continue;
     flow->receiver = forward_receiver(m, &flow->cell->question);
-    flow->cannot_answer = answers_elsewhere(m->lab, m->facts, m->world, flow);
+    flow->cannot_answer = answers_elsewhere(m->lab, m->facts, m->world, flow, machine_of(m, flow->receiver));
   }
 }
 
@@ -721,23 +749,58 @@ static GPtrArray *places_by_segment(const LwLab *lab, const LwVerifyWorld *world
   return segments;
 }
 
-GPtrArray *lw_verify_flows(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
-                           const LwSurroundings *surroundings) {
+/* A machine's name is looked up once, not for each of a million cells. */
+static guint *machines_of_places(const LwLab *lab, const LwVerifyWorld *world) {
+  g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
+  guint *machine = g_new(guint, world->places->len + 1);
+  for (guint i = lab->machines->len; i > 0; i--)
+    g_hash_table_insert(known, lw_lab_machine(lab, i - 1)->name, GUINT_TO_POINTER(i));
+  for (guint i = 0; i < world->places->len; i++) {
+    guint number = GPOINTER_TO_UINT(g_hash_table_lookup(known, place_at(world, i)->name));
+    machine[i] = number ? number - 1 : LW_NONE;
+  }
+  return machine;
+}
+
+static void from_place_at(const Make *m, guint index, gboolean *home) {
+  const LwProbePlace *place = place_at(m->world, index);
+  if (place->zone.kind == LW_ZONE_SEGMENT) {
+    from_segment(m, index);
+  } else if (place->zone.kind == LW_ZONE_HOST) {
+    from_host(m, index);
+  } else if (place->zone.kind == LW_ZONE_INTERNET && place->zone.index != LW_NONE) {
+    from_tunnel(m, index);
+  } else if (place->zone.kind == LW_ZONE_HOME_LAN && !*home) {
+    *home = TRUE;
+    from_home_lan(m, index);
+  }
+}
+
+void lw_verify_each_flow(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
+                         const LwSurroundings *surroundings, const LwFlowSink *sink) {
   g_autoptr(GPtrArray) places = places_by_segment(lab, world);
-  Make m = {lab, facts, world, surroundings, g_ptr_array_new_with_free_func(flow_free), places};
+  g_autoptr(GPtrArray) receivers = g_ptr_array_new_with_free_func(array_unref);
+  g_autoptr(GPtrArray) flows = g_ptr_array_new_with_free_func(flow_free);
+  g_autofree guint *machine = machines_of_places(lab, world);
+  Make m = {.lab = lab,
+            .facts = facts,
+            .world = world,
+            .around = surroundings,
+            .sink = sink,
+            .flows = flows,
+            .places = places,
+            .receivers = receivers,
+            .machine = machine,
+            .host = lw_verify_place_of(world, LW_ZONE_HOST, LW_NONE),
+            .router = lw_verify_place_of(world, LW_ZONE_ROUTER, LW_NONE),
+            .internet = lw_verify_place_of(world, LW_ZONE_INTERNET, LW_NONE),
+            .home_lan = lw_verify_place_of(world, LW_ZONE_HOME_LAN, LW_NONE)};
+  for (guint i = 0; i < lab->segments->len; i++)
+    g_ptr_array_add(receivers, receivers_in(&m, i, LW_NONE));
   gboolean home = FALSE;
   for (guint i = 0; i < world->places->len; i++) {
-    const LwProbePlace *place = place_at(world, i);
-    if (place->zone.kind == LW_ZONE_SEGMENT) {
-      from_segment(&m, i);
-    } else if (place->zone.kind == LW_ZONE_HOST) {
-      from_host(&m, i);
-    } else if (place->zone.kind == LW_ZONE_INTERNET && place->zone.index != LW_NONE) {
-      from_tunnel(&m, i);
-    } else if (place->zone.kind == LW_ZONE_HOME_LAN && !home) {
-      home = TRUE;
-      from_home_lan(&m, i);
-    }
+    from_place_at(&m, i, &home);
+    sink->take(flows, sink->data);
+    g_ptr_array_set_size(flows, 0);
   }
-  return m.flows;
 }

@@ -36,10 +36,6 @@ typedef struct {
 } LwSurroundings;
 
 void lw_flow_free(LwFlow *flow);
-/* of LwFlow*, freeing */
-GPtrArray *lw_verify_flows(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
-                           const LwSurroundings *around);
-
 void lw_cell_free(LwCell *cell);
 /* "lan20/seedbox", "host", "internet": a zone for people; machine nullable. Transfer full. */
 char *lw_verify_zone_name(const LwLab *lab, const LwZone *zone, const char *machine);
@@ -61,3 +57,18 @@ typedef struct {
 } LwWay;
 LwFlow *lw_verify_flow_new(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
                            const LwWay *way, LwProto proto, guint16 port);
+
+/* Who takes the flows, those of one place after those of another. */
+typedef struct {
+  void (*take)(GPtrArray *flows, gpointer data); /* of LwFlow*; what is left in it is freed */
+  /* Nullable. So many flows go that way, to a segment's machines or to the router by gateways that are not
+     the sender's own, and the file allows none of them. TRUE: they need not be made, and count as stopped. Of
+     the way what is common to them is set: place, source, from, to. */
+  gboolean (*stopped)(const LwWay *way, guint count, gpointer data);
+  gpointer data;
+} LwFlowSink;
+void lw_verify_each_flow(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
+                         const LwSurroundings *around, const LwFlowSink *sink);
+/* All of them: of LwFlow*, freeing */
+GPtrArray *lw_verify_flows(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
+                           const LwSurroundings *around);

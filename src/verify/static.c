@@ -96,34 +96,49 @@ void lw_static_row_end(Prove *p, LwStaticRow *row) {
   lw_static_row_leave(p, row);
 }
 
-static void follow_row(const Prove *p, LwStaticRow *row) {
-  LwReach *reach = p->proof->reach;
-  guint unknown = g_hash_table_size(lw_reach_unknowns(reach));
-  g_autoptr(LwPassages) passages = NULL;
-  g_autoptr(GPtrArray) may =
-      lw_reach_from_recorded(reach, &row->start, row->packets, LW_CT_NEW, LW_REACH_MAY, &passages);
-  g_autoptr(GPtrArray) must = NULL;
-  if (unknown || g_hash_table_size(lw_reach_unknowns(reach))) {
-    g_clear_pointer(&passages, lw_passages_free);
-    must = lw_reach_from_recorded(reach, &row->start, row->packets, LW_CT_NEW, LW_REACH_MUST, &passages);
-  }
-  const GPtrArray *sure = must ? must : may;
-  for (guint i = 0; i < may->len; i++)
-    lw_static_note_arrival(p, row, may->pdata[i], FALSE);
-  for (guint i = 0; i < sure->len; i++)
-    lw_static_note_arrival(p, row, sure->pdata[i], TRUE);
-  lw_static_judge_arrivals(p, row, may);
-  lw_static_judge_promises(p, row, sure);
-  if (row->machine == LW_NONE)
-    lw_static_judge_answers(p, row, sure, passages);
+/* Where a row's packets got to. must: NULL: as may. */
+typedef struct {
+  GPtrArray *may, *must;
+  LwPassages *passages;
+} Followed;
+
+static void followed_clear(Followed *followed) {
+  g_clear_pointer(&followed->may, g_ptr_array_unref);
+  g_clear_pointer(&followed->must, g_ptr_array_unref);
+  g_clear_pointer(&followed->passages, lw_passages_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Followed, followed_clear)
+
+static const GPtrArray *sure(const Followed *followed) {
+  return followed->must ? followed->must : followed->may;
 }
 
-static void follow_others(const Prove *p, LwStaticRow *row) {
-  gboolean outside = row->zone.kind == LW_ZONE_INTERNET && *row->start.ns != '\0';
-  if (outside || (row->zone.kind == LW_ZONE_SEGMENT && row->machine == LW_NONE))
-    lw_static_judge_others(p, row);
+static Followed follow_row(const Prove *p, LwStaticRow *row) {
+  LwReach *reach = p->proof->reach;
+  guint unknown = g_hash_table_size(lw_reach_unknowns(reach));
+  Followed f = {0};
+  f.may = lw_reach_from_recorded(reach, &row->start, row->packets, LW_CT_NEW, LW_REACH_MAY, &f.passages);
+  if (unknown || g_hash_table_size(lw_reach_unknowns(reach))) {
+    g_clear_pointer(&f.passages, lw_passages_free);
+    f.must = lw_reach_from_recorded(reach, &row->start, row->packets, LW_CT_NEW, LW_REACH_MUST, &f.passages);
+  }
+  for (guint i = 0; i < f.may->len; i++)
+    lw_static_note_arrival(p, row, f.may->pdata[i], FALSE);
+  for (guint i = 0; i < sure(&f)->len; i++)
+    lw_static_note_arrival(p, row, sure(&f)->pdata[i], TRUE);
   if (row->zone.kind == LW_ZONE_SEGMENT && row->machine != LW_NONE)
     go_by_bridge(p, row);
+  return f;
+}
+
+static void judge_row(const Prove *p, LwStaticRow *row, const Followed *followed) {
+  lw_static_judge_arrivals(p, row, followed->may);
+  lw_static_judge_promises(p, row, sure(followed));
+  if (row->machine != LW_NONE)
+    return;
+  lw_static_judge_answers(p, row, sure(followed), followed->passages);
+  if (row->zone.kind == LW_ZONE_SEGMENT || (row->zone.kind == LW_ZONE_INTERNET && *row->start.ns != '\0'))
+    lw_static_judge_others(p, row);
 }
 
 static void prove_row(Prove *p, LwStaticRow *row) {
@@ -135,8 +150,8 @@ static void prove_row(Prove *p, LwStaticRow *row) {
   if (aside)
     lw_static_row_begin(p, row);
   lw_static_intend(p, row);
-  follow_row(p, row);
-  follow_others(p, row);
+  g_auto(Followed) followed = follow_row(p, row);
+  judge_row(p, row, &followed);
   if (aside)
     lw_static_row_end(p, row);
   lw_static_watch_end(p, row, LW_STATIC_RUN_FLOWS);
@@ -146,9 +161,7 @@ static void prove_row(Prove *p, LwStaticRow *row) {
 static void follow_now(Prove *p, LwStaticRow *row) {
   lw_static_row_begin(p, row);
   row->like = NULL;
-  follow_row(p, row);
-  if (row->zone.kind == LW_ZONE_SEGMENT && row->machine != LW_NONE)
-    go_by_bridge(p, row);
+  g_auto(Followed) followed = follow_row(p, row);
   lw_static_row_end(p, row);
 }
 

@@ -114,9 +114,22 @@ LwHeader lw_static_header(const LwFlowQuestion *question);
  * lab or not (rows and places are the same by name). Of char*, transfer full. */
 GPtrArray *lw_static_gained(const LwStatic *from, const LwStatic *to);
 
-/* Fills in `statically` of the report's cells, and adds what the proof found: violations, unknowns. */
+/* Fills in `statically` of the report's own cells, and adds what the proof found: violations, unknowns. */
 void lw_static_report(const LwStatic *proof, LwVerifyReport *report);
 /* Just the cells. */
 void lw_static_fill(const LwStatic *proof, const LwVerifyReport *report);
+void lw_static_fill_cell(const LwStatic *proof, LwCell *cell);
+
+/* The ways that a source has none of: whatever it sends by its gateway, as a cell does. */
+typedef struct {
+  gboolean known;   /* the proof has a row of it */
+  gboolean gateway; /* something of what cells ask a router for (ping, SSH, web) gets to another's gateway */
+  gboolean *enters; /* segment -> something gets there */
+} LwStaticWays;
+/* What cells ask a router for, at the gateways of all segments: for lw_static_ways(). */
+LwMdd lw_static_asked_of_gateways(const LwStatic *proof);
+/* The ways of a zone, or of a machine in it (nullable). `enters` is the caller's, one for each segment. */
+void lw_static_ways(const LwStatic *proof, const LwZone *from, const char *machine, LwMdd asked,
+                    LwStaticWays *out);
 /* Adds a violation for each cell in which the two proofs differ. */
 void lw_verify_add_disagreements(LwVerifyReport *report);

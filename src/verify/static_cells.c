@@ -3,18 +3,19 @@
 
 #include <string.h>
 
-static const GArray *rows_of_source(const LwStatic *proof, const LwCell *cell) {
-  LwZone from = cell->question.from;
+#define ICMP 1
+#define TCP 6
+
+static const GArray *rows_of_source(const LwStatic *proof, LwZone from) {
   if (from.kind == LW_ZONE_HOME_LAN)
     from = (LwZone){LW_ZONE_INTERNET, LW_NONE};
   return lw_static_rows_of(proof, &from);
 }
 
-static gboolean is_source_of(const LwCell *cell, const LwStatic *proof, const LwStaticRow *row) {
-  if (row->machine == LW_NONE)
-    return TRUE;
-  const char *machine = lw_lab_machine(proof->lab, row->machine)->name;
-  return cell->machine && g_str_equal(machine, cell->machine);
+/* machine: the source's, nullable. */
+static gboolean is_source_of(const char *machine, const LwStatic *proof, const LwStaticRow *row) {
+  return row->machine == LW_NONE ||
+         (machine && g_str_equal(lw_lab_machine(proof->lab, row->machine)->name, machine));
 }
 
 /* Only the row of its own port knows what a machine can do beside asking its gateway. */
@@ -113,24 +114,73 @@ static gboolean is_told(const LwCell *cell, const LwStatic *proof) {
   return FALSE;
 }
 
+void lw_static_fill_cell(const LwStatic *proof, LwCell *cell) {
+  gboolean any = FALSE, passes = FALSE;
+  const GArray *rows = rows_of_source(proof, cell->question.from);
+  for (guint k = 0; k < rows->len; k++) {
+    guint r = g_array_index(rows, guint, k);
+    const LwStaticRow *row = proof->rows->pdata[r];
+    if (!is_source_of(cell->machine, proof, row) || is_beside(cell, row) || is_of_another(proof, cell, row) ||
+        (needs_port(cell) && row->machine == LW_NONE))
+      continue;
+    any = TRUE;
+    passes |= row_lets_pass(proof, lw_static_look(proof, r), cell);
+  }
+  if (any && !is_to_a_probe(cell, proof) && !is_to_nowhere(cell, proof))
+    cell->statically = passes ? LW_CELL_ALLOW : LW_CELL_DENY;
+  if (cell->statically != LW_CELL_UNTESTED && (cell->statically == LW_CELL_ALLOW) != cell->expect)
+    cell->told |= is_told(cell, proof);
+}
+
 void lw_static_fill(const LwStatic *proof, const LwVerifyReport *report) {
-  for (guint i = 0; i < report->cells->len; i++) {
-    LwCell *cell = report->cells->pdata[i];
-    gboolean any = FALSE, passes = FALSE;
-    const GArray *rows = rows_of_source(proof, cell);
-    for (guint k = 0; k < rows->len; k++) {
-      guint r = g_array_index(rows, guint, k);
-      const LwStaticRow *row = proof->rows->pdata[r];
-      if (!is_source_of(cell, proof, row) || is_beside(cell, row) || is_of_another(proof, cell, row) ||
-          (needs_port(cell) && row->machine == LW_NONE))
-        continue;
-      any = TRUE;
-      passes |= row_lets_pass(proof, lw_static_look(proof, r), cell);
-    }
-    if (any && !is_to_a_probe(cell, proof) && !is_to_nowhere(cell, proof))
-      cell->statically = passes ? LW_CELL_ALLOW : LW_CELL_DENY;
-    if (cell->statically != LW_CELL_UNTESTED && (cell->statically == LW_CELL_ALLOW) != cell->expect)
-      cell->told |= is_told(cell, proof);
+  for (guint i = 0; i < report->cells->len; i++)
+    lw_static_fill_cell(proof, report->cells->pdata[i]);
+}
+
+LwMdd lw_static_asked_of_gateways(const LwStatic *proof) {
+  static const guint16 ports[] = {22, 80, 443};
+  LwMddPool *pool = proof->pool;
+  LwMdd gateways = LW_MDD_FALSE, tcp = LW_MDD_FALSE;
+  for (guint i = 0; i < proof->lab->segments->len; i++)
+    gateways = lw_mdd_or(pool, gateways,
+                         lw_packets_addr(pool, LW_HEADER_DADDR, &lw_lab_segment(proof->lab, i)->router));
+  for (guint i = 0; i < G_N_ELEMENTS(ports); i++)
+    tcp = lw_mdd_or(pool, tcp, lw_packets_number(pool, LW_HEADER_DPORT, ports[i], ports[i]));
+  tcp = lw_mdd_and(pool, tcp, lw_packets_number(pool, LW_HEADER_PROTO, TCP, TCP));
+  return lw_mdd_and(pool, gateways,
+                    lw_mdd_or(pool, tcp, lw_packets_number(pool, LW_HEADER_PROTO, ICMP, ICMP)));
+}
+
+static void add_ways(const LwStatic *proof, const LwStaticRow *row, LwMdd asked, LwStaticWays *out) {
+  out->known = TRUE;
+  for (guint i = 0; i < row->reached->len; i++) {
+    const LwReached *reached = row->reached->pdata[i];
+    if (reached->place.elsewhere)
+      continue;
+    if (reached->place.zone.kind == LW_ZONE_SEGMENT)
+      out->enters[reached->place.zone.index] = TRUE;
+    else if (reached->place.zone.kind == LW_ZONE_ROUTER)
+      out->gateway |= lw_mdd_intersects(proof->pool, reached->may, asked);
+  }
+  for (guint i = 0; i < row->intended->len; i++) { /* as lw_static_led() asks */
+    const LwIntended *led = row->intended->pdata[i];
+    out->gateway |= led->led && lw_mdd_intersects(proof->pool, led->may, asked);
+  }
+}
+
+void lw_static_ways(const LwStatic *proof, const LwZone *from, const char *machine, LwMdd asked,
+                    LwStaticWays *out) {
+  const GArray *rows = rows_of_source(proof, *from);
+  if (from->kind == LW_ZONE_SEGMENT) { /* its own answers it */
+    const LwAddr *own = &lw_lab_segment(proof->lab, from->index)->router;
+    asked = lw_mdd_minus(proof->pool, asked, lw_packets_addr(proof->pool, LW_HEADER_DADDR, own));
+  }
+  out->known = out->gateway = FALSE;
+  memset(out->enters, 0, proof->lab->segments->len * sizeof *out->enters);
+  for (guint k = 0; k < rows->len; k++) {
+    guint r = g_array_index(rows, guint, k);
+    if (is_source_of(machine, proof, proof->rows->pdata[r]))
+      add_ways(proof, lw_static_look(proof, r), asked, out);
   }
 }
 
@@ -169,21 +219,6 @@ void lw_static_report(const LwStatic *proof, LwVerifyReport *report) {
     g_ptr_array_add(report->unknowns, g_strdup(proof->unknowns->pdata[i]));
 }
 
-LwVerifyReport *lw_verify_cells(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
-                                const LwAddr *router_wan, const LwAddr *host_uplink) {
-  LwVerifyReport *report = g_new0(LwVerifyReport, 1);
-  LwSurroundings around = {*router_wan, *host_uplink};
-  report->lab = g_strdup(lab->name);
-  report->target = g_strdup(world->target);
-  report->cells = g_ptr_array_new();
-  report->exits = g_ptr_array_new();
-  report->violations = g_ptr_array_new_with_free_func(g_free);
-  g_autoptr(GPtrArray) flows = lw_verify_flows(lab, facts, world, &around);
-  for (guint i = 0; i < flows->len; i++)
-    g_ptr_array_add(report->cells, g_steal_pointer(&((LwFlow *)flows->pdata[i])->cell));
-  return report;
-}
-
 /* --- JUnit
  * ---------------------------------------------------------------------------------------------------------
  */
@@ -210,23 +245,44 @@ static void put_cell(GString *out, const LwCell *cell) {
            cell->live == LW_CELL_UNTESTED && cell->statically == LW_CELL_UNTESTED);
 }
 
-char *lw_verify_to_junit(const LwVerifyReport *report) {
-  GString *cases = g_string_new(NULL);
-  guint failures = report->violations->len;
-  for (guint i = 0; i < report->cells->len; i++) {
-    const LwCell *cell = report->cells->pdata[i];
-    failures += lw_cell_is_wrong(cell);
-    put_cell(cases, cell);
-  }
-  for (guint i = 0; i < report->violations->len; i++)
-    put_case(cases, "violations", report->violations->pdata[i], report->violations->pdata[i], FALSE);
+typedef struct {
+  LwTextSink sink;
+  gpointer data;
+  guint cells, wrong;
+} JUnit;
+
+static void count_case(LwCell *cell, gpointer data) {
+  JUnit *junit = data;
+  junit->cells++;
+  junit->wrong += lw_cell_is_wrong(cell);
+}
+
+static void count_stopped(const char *from, const LwZone *to, guint count, gpointer data) {
+  ((JUnit *)data)->cells += count;
+}
+
+static void write_case(LwCell *cell, gpointer data) {
+  const JUnit *junit = data;
+  g_autoptr(GString) text = g_string_new(NULL);
+  put_cell(text, cell);
+  junit->sink(text->str, junit->data);
+}
+
+void lw_verify_write_junit(const LwVerifyReport *report, LwTextSink sink, gpointer data) {
+  JUnit junit = {sink, data, 0, 0};
+  const LwCellVisitor counts = {count_case, count_stopped, &junit}, writes = {write_case, NULL, &junit};
+  lw_verify_visit(report, &counts);
   g_autofree char *lab = g_markup_escape_text(report->lab, -1);
-  char *text =
+  g_autofree char *head =
       g_strdup_printf("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"
-                      "  <testsuite name=\"lanward %s\" tests=\"%u\" failures=\"%u\" time=\"%.3f\">\n"
-                      "%s  </testsuite>\n</testsuites>\n",
-                      lab, report->cells->len + report->violations->len, failures,
-                      (double)report->elapsed_ms / 1000, cases->str);
-  g_string_free(cases, TRUE);
-  return text;
+                      "  <testsuite name=\"lanward %s\" tests=\"%u\" failures=\"%u\" time=\"%.3f\">\n",
+                      lab, junit.cells + report->violations->len, junit.wrong + report->violations->len,
+                      (double)report->elapsed_ms / 1000);
+  sink(head, data);
+  lw_verify_visit(report, &writes);
+  g_autoptr(GString) rest = g_string_new(NULL);
+  for (guint i = 0; i < report->violations->len; i++)
+    put_case(rest, "violations", report->violations->pdata[i], report->violations->pdata[i], FALSE);
+  g_string_append(rest, "  </testsuite>\n</testsuites>\n");
+  sink(rest->str, data);
 }

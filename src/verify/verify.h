@@ -41,9 +41,16 @@ typedef struct {
   gboolean ok;
 } LwExitCheck;
 
+/* Cells that are made when somebody looks at them: verify/cells.c. */
+typedef struct LwCellSource LwCellSource;
+/* The cells, counted: verify/tally.h. */
+typedef struct LwTally LwTally;
+
 typedef struct {
   char *lab, *target;
   GPtrArray *cells;      /* of LwCell* */
+  LwCellSource *source;  /* nullable: further cells */
+  LwTally *tally;        /* nullable: of all of them; lw_verify_complete() */
   GPtrArray *exits;      /* of LwExitCheck* */
   GPtrArray *violations; /* of char*: one line each, with packet and line of the file */
   GPtrArray
@@ -57,11 +64,22 @@ typedef struct {
   gint64 elapsed_ms;
 } LwVerifyReport;
 
+/* Who looks at each cell of a report, one after the other. */
+typedef struct {
+  void (*cell)(LwCell *cell, gpointer data);
+  /* Nullable: so many cells at once, which the file denies and the static proof found to be stopped; `to` is
+     a segment or the router, and `from` the name of their source. NULL: each of them comes as a cell. */
+  void (*stopped)(const char *from, const LwZone *to, guint count, gpointer data);
+  gpointer data;
+} LwCellVisitor;
+/* Those of the source are gone when the visitor returns, and are made again for the next one. */
+void lw_verify_visit(const LwVerifyReport *report, const LwCellVisitor *visitor);
+
 /* What a half of the proof found is not as the file says. */
 gboolean lw_cell_is_wrong(const LwCell *cell);
 /* The matrix and the violations say the same: a cell that is wrong and that no violation tells of becomes
- * one. To be called when all halves are in. */
-void lw_verify_complete(LwVerifyReport *report);
+ * one. To be called when all halves are in; counts the cells, too, since to make them takes time. */
+void lw_verify_complete(LwVerifyReport *report, const LwLab *lab);
 void lw_verify_report_free(LwVerifyReport *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LwVerifyReport, lw_verify_report_free)
 
@@ -101,6 +119,8 @@ typedef struct {
   GHashTable
       *resolver; /* tunnel name -> LwAddr*: what "resolver.test" A answers when asked of that resolver */
   LwAddr direct_resolver; /* the same for direct segments; unset: not checked */
+  /* What lies behind the host is not in what the static proof is of: it says nothing of it. */
+  gboolean networks_unknown;
   GArray *open_flows;     /* of LwOpenFlow: the router's, before anything is sent; NULL: not known */
 } LwVerifyWorld;
 
@@ -118,17 +138,20 @@ typedef struct LwStatic LwStatic;
 LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
                                const LwStatic *proof, GError **error);
 
-/* The same cells without a packet sent: nothing is tried, nothing judged. */
+/* The same cells without a packet sent, and what the proof says of each: a source, since a lab of a thousand
+ * segments has millions of them. All but the addresses is borrowed, and what the world's pointers lead to,
+ * its places excepted. */
 LwVerifyReport *lw_verify_cells(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
-                                const LwAddr *router_wan, const LwAddr *host_uplink);
+                                const LwAddr *router_wan, const LwAddr *host_uplink, const LwStatic *proof);
+void lw_cell_source_free(LwCellSource *source);
 
 typedef void (*LwTextSink)(const char *text, gpointer data);
-/* Writes it as JSON, piece by piece and a line a cell: a lab of a thousand segments has millions of cells.
- * more: a further member by that name; nullable, taken. */
+/* Writes it as JSON, piece by piece and a line a cell. more: a further member by that name; nullable, taken.
+ */
 void lw_verify_write_json(const LwVerifyReport *report, const char *name, JsonObject *more, LwTextSink sink,
                           gpointer data);
-/* JUnit's XML: a test case a cell, one for each further violation. Transfer full. */
-char *lw_verify_to_junit(const LwVerifyReport *report);
+/* JUnit's XML, piece by piece: a test case a cell, one for each further violation. */
+void lw_verify_write_junit(const LwVerifyReport *report, LwTextSink sink, gpointer data);
 /* The matrix for a terminal: segments down, destinations across, a mark a cell, then violations. Transfer
  * full. */
-char *lw_verify_format(const LwVerifyReport *report, const LwLab *lab, gboolean colour);
+char *lw_verify_format(LwVerifyReport *report, const LwLab *lab, gboolean colour);

@@ -155,7 +155,7 @@ report() { python3 -c "import json, sys; r = json.load(sys.stdin); print($1)"; }
 @test "explain walks pf's rules" {
   run host explain 'lan30/roamer -> internet tcp/443'
   echo "$output"
-  [[ $output == *"The file allows it"*"lanward: lan30: egress of the rest"*"leaves router by wg-se"* ]]
+  [[ $output == *"The file allows it"*"lanward: lan30: egress of the rest"*"leaves the router by the tunnel se"* ]]
 }
 
 @test "switch: the requests, the rules loaded once, the states killed after; and back" {

@@ -71,6 +71,21 @@ static void test_prefix(void) {
   g_assert_false(lw_prefix_contains(&network, &outside));
 }
 
+/* As by its first and last address, at every length. */
+static void test_contains(void) {
+  const LwAddr near[] = {addr("192.168.1.64"), addr("192.168.1.65"), addr("192.169.1.64"),
+                         addr("64.168.1.64"),  addr("2001:db8::1"),  addr("2001:db8::2"),
+                         addr("2001:db9::1"),  addr("::1")};
+  const LwPrefix of[] = {prefix("192.168.1.64/0"), prefix("2001:db8::1/0")};
+  for (guint i = 0; i < G_N_ELEMENTS(of); i++)
+    for (guint8 len = 0; len <= (i ? 128 : 32); len++)
+      for (guint j = 0; j < G_N_ELEMENTS(near); j++) {
+        const LwPrefix each = {of[i].addr, len};
+        const LwRange range = lw_prefix_range(&each);
+        g_assert_cmpint(lw_prefix_contains(&each, &near[j]), ==, lw_range_contains(&range, &near[j]));
+      }
+}
+
 static void test_range(void) {
   static const char *const bad[] = {
       "", "-", "10.0.0.2-10.0.0.1", "10.0.0.1-::1", "10.0.0.1-", "10.0.0.0/8-10.0.0.1"};
@@ -107,6 +122,7 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/base/addr", test_addr);
   g_test_add_func("/base/prefix", test_prefix);
+  g_test_add_func("/base/prefix-contains", test_contains);
   g_test_add_func("/base/range", test_range);
   g_test_add_func("/base/mac", test_mac);
   return g_test_run();

@@ -111,7 +111,7 @@ static const char *const table[][2] = {
     {"deny b/box -> b/box", NULL}, /* to itself is no flow */
     {"allow b -> b", NULL},
     {"allow a -> router", NULL},
-    {"deny a -> router", "ping their gateway"},
+    {"deny a -> router", "may ping the router"},
     {"deny a -> router tcp/22", NULL},
     {"allow a -> router/ntp", NULL},
     {"deny b -> router/ntp", NULL},

@@ -51,15 +51,38 @@ static void test_place_refused(void) {
   check_refused("[", "a", 0, "lanward check");
 }
 
+#define SEGMENTS "lab: t\nhost: {uplink: eth0}\nsegments:\n"
+
+static LwEdits *edits_of(const char *before) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *text = g_strconcat(SEGMENTS, before, NULL);
+  LwEdits *edits = lw_edits_new(text, "lab.yaml", &error);
+  g_assert_no_error(error);
+  return edits;
+}
+
+/* after: the segments then; NULL: it was refused, and nothing of the text has changed. Takes edits, error. */
+static void check_edited(LwEdits *edits, gboolean made, GError *error, const char *before,
+                         const char *after) {
+  g_autofree char *expected = g_strconcat(SEGMENTS, after ? after : before, NULL);
+  g_autofree char *out = lw_edits_text(edits, NULL);
+  g_assert_true(made == (after != NULL));
+  g_assert_true((error == NULL) == made);
+  g_assert_cmpstr(out, ==, expected);
+  lw_edits_free(edits);
+  g_clear_error(&error);
+}
+
 static void check_allow(const char *segment, gboolean by_host, const char *allow, const char *before,
                         const char *after) {
-  const char *head = "lab: t\nhost: {uplink: eth0}\nsegments:\n";
-  g_autofree char *text = g_strconcat(head, before, NULL);
-  g_autofree char *expected = after ? g_strconcat(head, after, NULL) : NULL;
-  g_autoptr(GError) error = NULL;
-  g_autofree char *out = lw_spec_edit_allow(text, "lab.yaml", segment, by_host, allow, &error);
-  g_assert_cmpstr(out, ==, expected);
-  g_assert_true((error == NULL) == (after != NULL));
+  const char *const own[] = {"segments", segment, "allow", NULL};
+  const char *const hosts[] = {"segments", segment, "host", "allow", NULL};
+  g_autoptr(GPtrArray) items = g_ptr_array_new();
+  g_ptr_array_add(items, (gpointer)allow);
+  GError *error = NULL;
+  LwEdits *edits = edits_of(before);
+  gboolean made = lw_edits_add_items(edits, by_host ? hosts : own, items, &error);
+  check_edited(edits, made, error, before, after);
 }
 
 /* A line more among those that there are, however they are written, and a first one. */
@@ -73,36 +96,113 @@ static void test_allow(void) {
               "  a:\n    allow:\n      - b\n      - c  # why\n      - d\n  e: {}\n");
   check_allow("a", FALSE, "d", "  a:\n    subnet: x\n    dns:\n      - y\n\n  # of e\n  e: {}\n",
               "  a:\n    subnet: x\n    dns:\n      - y\n    allow: [d]\n\n  # of e\n  e: {}\n");
-  check_allow("a", FALSE, "d", "  a: {subnet: x}\n", "  a: {allow: [d], subnet: x}\n");
-  check_allow("a", TRUE, "d", "  a: {subnet: x}\n", "  a: {host: {allow: [d]}, subnet: x}\n");
+  check_allow("a", FALSE, "d", "  a: {subnet: x}\n", "  a: {subnet: x, allow: [d]}\n");
+  check_allow("a", TRUE, "d", "  a: {subnet: x}\n", "  a: {subnet: x, host: {allow: [d]}}\n");
   check_allow("a", TRUE, "d", "  a:\n    host: {allow: [b]}\n", "  a:\n    host: {allow: [b, d]}\n");
   check_allow("a", TRUE, "d", "  a:\n    host:\n      allow: [b]\n",
               "  a:\n    host:\n      allow: [b, d]\n");
-  check_allow("b", FALSE, "d", "  a: {}\n", NULL);
+  check_allow("a", TRUE, "d", "  a: {}\n", "  a: {host: {allow: [d]}}\n");
   check_allow("a", FALSE, "d", "  a: {allow: {b: c}}\n", NULL);
   check_allow("a", FALSE, "d", "  a: {allow: [\"\\x62\"]}\n", NULL);
 }
 
 static void check_drop(guint line, guint column, const char *before, const char *after) {
-  const char *head = "lab: t\nhost: {uplink: eth0}\nsegments:\n";
-  g_autofree char *text = g_strconcat(head, before, NULL);
-  g_autofree char *expected = after ? g_strconcat(head, after, NULL) : NULL;
-  g_autoptr(GError) error = NULL;
+  GError *error = NULL;
   LwOrigin origin = {"lab.yaml", line, column};
-  g_autofree char *out = lw_spec_edit_drop_allow(text, "lab.yaml", "a", FALSE, &origin, &error);
-  g_assert_cmpstr(out, ==, expected);
-  g_assert_true((error == NULL) == (after != NULL));
+  LwEdits *edits = edits_of(before);
+  gboolean made = lw_edits_drop_item(edits, &origin, &error);
+  check_edited(edits, made, error, before, after);
 }
 
-static void test_drop_allow(void) {
+/* With the last item goes its key, unless nothing would be left of what that stands in. */
+static void test_drop_item(void) {
   check_drop(4, 15, "  a: {allow: [b, c, d]}\n", "  a: {allow: [c, d]}\n");
   check_drop(4, 18, "  a: {allow: [b, c, d]}\n", "  a: {allow: [b, d]}\n");
   check_drop(4, 18, "  a: {allow: [b, 'c' ]} # kept\n", "  a: {allow: [b]} # kept\n");
-  check_drop(4, 15, "  a: {allow: [b]}\n", "  a: {allow: []}\n");
+  check_drop(4, 15, "  a: {allow: [b], dns: x}\n", "  a: {dns: x}\n");
+  check_drop(4, 23, "  a: {dns: x, allow: [{b: \"}\", c: [1, 2]}]}\n", "  a: {dns: x}\n");
+  check_drop(4, 14, "  a: {allow: b, dns: x}\n", "  a: {dns: x}\n");
   check_drop(6, 9, "  a:\n    allow:\n      - b # why\n      - c\n", "  a:\n    allow:\n      - c\n");
   check_drop(7, 9, "  a:\n    allow:\n      - b\n      - c", "  a:\n    allow:\n      - b\n");
+  check_drop(6, 9, "  a:\n    allow:\n      - b\n    dns: x\n", "  a:\n    dns: x\n");
   check_drop(6, 9, "  a:\n    allow:\n      - b\n", NULL);
+  check_drop(6, 9, "  a:\n    forward:\n      - port: 1\n        to: b\n      - c\n", NULL);
   check_drop(4, 16, "  a: {allow: [b]}\n", NULL);
+}
+
+static void check_set(const char *key, const char *value, const char *before, const char *after) {
+  const char *const path[] = {"segments", "a", key, NULL};
+  GError *error = NULL;
+  LwEdits *edits = edits_of(before);
+  gboolean made = value ? lw_edits_set(edits, path, value, &error) : lw_edits_drop(edits, path, &error);
+  check_edited(edits, made, error, before, after);
+}
+
+/* Keys, whatever their values look like. */
+static void test_set(void) {
+  check_set("egress", "none", "  a:\n    egress: [se, # first\n      de]\n    dns: x\n",
+            "  a:\n    egress: none\n    dns: x\n");
+  check_set("egress", "none", "  a:\n    egress:\n      - se\n      - de\n    # of dns\n    dns: x\n",
+            "  a:\n    egress: none\n    # of dns\n    dns: x\n");
+  check_set("egress", "none", "  a:\n    egress: 'se' # why\n", "  a:\n    egress: none # why\n");
+  check_set("egress", "none", "  a:\n    dns: x", "  a:\n    dns: x\n    egress: none\n");
+  check_set("egress", "none", "  a: {dns: \"a}, b\"}\n", "  a: {dns: \"a}, b\", egress: none}\n");
+  check_set("egress", "none", "  a:\n", NULL);
+  check_set("egress", "none", "  a:\n    egress: \"\\x62\"\n", NULL);
+  check_set("pin", NULL, "  a:\n    pin:\n      .2: de\n      .3: us\n    dns: x\n", "  a:\n    dns: x\n");
+  check_set("pin", NULL, "  a: {dns: x, pin: {.2: de}}\n", "  a: {dns: x}\n");
+  check_set("pin", NULL, "  a: {pin: {.2: de}, dns: x}\n", "  a: {dns: x}\n");
+  check_set("pin", NULL, "  a:\n    pin: {.2: de}\n", NULL);
+  check_set("pin", NULL, "  a:\n    dns: x\n", NULL);
+}
+
+/* Several at once: each place is that of the text as it was. */
+static void test_together(void) {
+  const char *before =
+      "  a:\n    trust: host\nmachines:\n  m: {segment: a}\nassert:\n  - deny b\n  - deny c\n";
+  const char *const trust[] = {"segments", "a", "trust", NULL}, *const allow[] = {"segments", "a", "allow",
+                                                                                  NULL};
+  const char *const dns[] = {"segments", "a", "dns", NULL};
+  g_autoptr(GPtrArray) items = g_ptr_array_new();
+  g_ptr_array_add(items, (gpointer) "host:any");
+  g_ptr_array_add(items, (gpointer) "c d");
+  g_autoptr(GError) error = NULL;
+  g_autoptr(LwEdits) edits = edits_of(before);
+  const LwOrigin first = {"lab.yaml", 9, 5}, second = {"lab.yaml", 10, 5};
+  g_assert_true(lw_edits_has(edits, trust));
+  g_assert_false(lw_edits_has(edits, dns));
+  g_assert_true(lw_edits_replace_item(edits, &second, NULL, "deny c icmp, tcp", &error));
+  g_assert_true(lw_edits_set(edits, trust, "none", &error));
+  g_assert_true(lw_edits_set_address(edits, "m", 0, ".7", &error));
+  g_assert_true(lw_edits_add_items(edits, allow, items, &error));
+  guint mark = lw_edits_mark(edits);
+  g_assert_true(lw_edits_set(edits, trust, "host", &error));
+  g_autofree char *twice = lw_edits_text(edits, &error);
+  g_assert_null(twice); /* one place, two values */
+  g_assert_error(error, LW_ERROR, LW_ERROR_SPEC);
+  g_clear_error(&error);
+  lw_edits_back_to(edits, mark);
+  g_assert_true(lw_edits_drop_item(edits, &first, &error));
+  g_autofree char *out = lw_edits_text(edits, &error);
+  g_assert_no_error(error);
+  g_assert_cmpstr(out, ==,
+                  SEGMENTS "  a:\n    trust: none\n    allow: [\"host:any\", c d]\nmachines:\n"
+                           "  m: {segment: a, address: .7}\nassert:\n  - \"deny c icmp, tcp\"\n");
+  g_assert_false(lw_edits_set_address(edits, "nobody", 0, ".7", &error));
+  g_assert_error(error, LW_ERROR, LW_ERROR_SPEC);
+}
+
+/* One value of an item that is a mapping. */
+static void test_replace_item(void) {
+  const char *before = "  a: {forward: [{port: tcp+udp/1, to: b}]}\n";
+  const LwOrigin item = {"lab.yaml", 4, 17};
+  GError *error = NULL;
+  LwEdits *edits = edits_of(before);
+  gboolean made = lw_edits_replace_item(edits, &item, "port", "udp/1", &error);
+  check_edited(edits, made, error, before, "  a: {forward: [{port: udp/1, to: b}]}\n");
+  edits = edits_of(before);
+  made = lw_edits_replace_item(edits, &item, "none", "udp/1", &error);
+  check_edited(edits, made, error, before, NULL);
 }
 
 static LwMachine *new_machine(LwMachineKind kind, const char *object, const char *address) {
@@ -206,7 +306,10 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/spec/edit/place", test_place);
   g_test_add_func("/spec/edit/allow", test_allow);
-  g_test_add_func("/spec/edit/drop-allow", test_drop_allow);
+  g_test_add_func("/spec/edit/drop-item", test_drop_item);
+  g_test_add_func("/spec/edit/set", test_set);
+  g_test_add_func("/spec/edit/together", test_together);
+  g_test_add_func("/spec/edit/replace-item", test_replace_item);
   g_test_add_func("/spec/edit/place-refused", test_place_refused);
   g_test_add_func("/spec/edit/add", test_add);
   g_test_add_func("/spec/edit/add-several-cards", test_add_several_cards);

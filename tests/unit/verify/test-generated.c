@@ -281,9 +281,8 @@ static void test_bounded(void) {
   fixture_free(f);
 }
 
-/* A difference comes first, with the packet that the static half tells. */
-static void test_difference(void) {
-  Fixture *f = homelab();
+/* A rule that nobody wrote lets lan50 into lan20. */
+static void open_behind_our_back(const Fixture *f) {
   for (guint i = 0; i < f->wanted->list->len; i++) {
     const LwResource *r = f->wanted->list->pdata[i];
     if (r->kind != LW_RES_RULESET || g_strcmp0(r->ns, f->facts->router_ns) != 0)
@@ -297,6 +296,12 @@ static void test_difference(void) {
     lw_rule_verdict(rule, LW_VERDICT_ACCEPT, NULL);
     g_ptr_array_insert(chain->rules, 0, g_ptr_array_steal_index(chain->rules, chain->rules->len - 1));
   }
+}
+
+/* A difference comes first, with the packet that the static half tells. */
+static void test_difference(void) {
+  Fixture *f = homelab();
+  open_behind_our_back(f);
   generate(f);
   const LwFlow *first = f->flows->pdata[0];
   g_assert_cmpstr(first->cell->from, ==, "lan50");
@@ -307,6 +312,84 @@ static void test_difference(void) {
   const LwStaticViolation *v = f->proof->violations->pdata[0];
   g_assert_true(lw_points_equal(&first->cell->packet, &v->packet));
   fixture_free(f);
+}
+
+/* --- cells that are made when somebody looks
+ * -------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  GHashTable *stopped; /* "lan10 -> lan20" -> how many the file denies and the proof says are stopped */
+  guint cells, at_once, other;
+  gboolean open; /* lan50 is let into lan20 */
+} Seen;
+
+static void add_stopped(Seen *seen, char *pair, guint count) {
+  guint before = GPOINTER_TO_UINT(g_hash_table_lookup(seen->stopped, pair));
+  g_hash_table_replace(seen->stopped, pair, GUINT_TO_POINTER(before + count));
+  seen->cells += count;
+}
+
+static void see_cell(LwCell *cell, gpointer data) {
+  Seen *seen = data;
+  if (!cell->expect && cell->statically == LW_CELL_DENY) {
+    add_stopped(seen, g_strdup_printf("%s -> %s", cell->from, cell->to), 1);
+    return;
+  }
+  seen->cells++;
+  seen->other++;
+}
+
+static const LwLab *seen_lab;
+
+static void see_stopped(const char *from, const LwZone *to, guint count, gpointer data) {
+  Seen *seen = data;
+  g_autofree char *name = lw_verify_zone_name(seen_lab, to, NULL);
+  gboolean opened = g_str_equal(from, "lan50") && g_str_equal(name, "lan20");
+  g_assert_false(opened && seen->open);
+  add_stopped(seen, g_strdup_printf("%s -> %s", from, name), count);
+  seen->at_once += count;
+}
+
+/* Whether they are counted at once or made one by one: as many, of the same squares. */
+static void assert_same(const Seen *one_by_one, const Seen *counted) {
+  GHashTableIter iter;
+  gpointer pair, count;
+  g_assert_cmpuint(one_by_one->cells, ==, counted->cells);
+  g_assert_cmpuint(one_by_one->other, ==, counted->other);
+  g_assert_cmpuint(one_by_one->at_once, ==, 0);
+  g_assert_cmpuint(counted->at_once, >, 100);
+  g_assert_cmpuint(g_hash_table_size(one_by_one->stopped), ==, g_hash_table_size(counted->stopped));
+  g_hash_table_iter_init(&iter, one_by_one->stopped);
+  while (g_hash_table_iter_next(&iter, &pair, &count))
+    g_assert_true(g_hash_table_lookup(counted->stopped, pair) == count);
+}
+
+static void check_cells(Fixture *f, gboolean open) {
+  const LwAddr wan = addr("192.168.178.2"), uplink = addr("192.168.178.3");
+  if (open)
+    open_behind_our_back(f);
+  generate(f);
+  g_autoptr(LwVerifyReport) report = lw_verify_cells(f->lab, f->facts, &f->world, &wan, &uplink, f->proof);
+  Seen seen[2];
+  seen_lab = f->lab;
+  for (guint i = 0; i < G_N_ELEMENTS(seen); i++) {
+    seen[i] = (Seen){.stopped = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL), .open = open};
+    const LwCellVisitor visitor = {see_cell, i ? see_stopped : NULL, &seen[i]};
+    lw_verify_visit(report, &visitor);
+  }
+  assert_same(&seen[0], &seen[1]);
+  lw_verify_complete(report, f->lab); /* told by the proof's own violation */
+  g_assert_cmpuint(report->violations->len, ==, 0);
+  g_autofree char *text = lw_verify_format(report, f->lab, FALSE);
+  g_assert_cmpint(strstr(text, "✗ icmp") != NULL, ==, open);
+  for (guint i = 0; i < G_N_ELEMENTS(seen); i++)
+    g_hash_table_unref(seen[i].stopped);
+  fixture_free(f);
+}
+
+static void test_cells(void) {
+  check_cells(homelab(), FALSE);
+  check_cells(homelab(), TRUE);
 }
 
 static void hold(Fixture *f, const char *source, guint8 protocol) {
@@ -355,6 +438,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/verify/generated/same-again", test_same_again);
   g_test_add_func("/verify/generated/bounded", test_bounded);
   g_test_add_func("/verify/generated/difference", test_difference);
+  g_test_add_func("/verify/cells", test_cells);
   g_test_add_func("/verify/generated/shared", test_shared);
   return g_test_run();
 }

@@ -146,6 +146,9 @@ static void check_row(const LwLab *lab, const LwFacts *facts, const char *const 
   }
   g_assert_nonnull(answer.reason);
   g_assert_cmpuint(strlen(answer.reason), >, 0);
+  /* who is allowed anything in a segment may enter it */
+  if (answer.allow && question.to.kind == LW_ZONE_SEGMENT)
+    g_assert_true(lw_intent_may_enter(lab, &question.from, question.to.index));
   lw_flow_answer_clear(&answer);
 }
 
@@ -232,9 +235,33 @@ static void test_origin(void) {
   lw_flow_answer_clear(&answer);
 }
 
+static gboolean may_enter(const LwLab *lab, const char *from, const char *to) {
+  LwZone zone = zone_of(lab, from);
+  return lw_intent_may_enter(lab, &zone, zone_of(lab, to).index);
+}
+
+static void test_may_enter(void) {
+  g_autoptr(LwLab) lab = test_lab();
+  g_assert_true(may_enter(lab, "lan10", "lan10"));
+  g_assert_false(may_enter(lab, "lan10", "lan20"));
+  add_allow(lw_lab_segment(lab, LAN10)->allow, LW_TARGET_SEGMENT, LAN20);
+  g_assert_true(may_enter(lab, "lan10", "lan20"));
+  g_assert_false(may_enter(lab, "lan20", "lan10"));
+  add_allow(lw_lab_segment(lab, LAN50)->allow, LW_TARGET_MACHINE, LAN20);
+  g_assert_true(may_enter(lab, "lan50", "lan20"));
+  g_assert_true(may_enter(lab, "host", "lan40"));
+  g_assert_true(may_enter(lab, "containers", "lan40"));
+  g_assert_false(may_enter(lab, "host", "lan50"));
+  add_allow(lw_lab_segment(lab, LAN50)->host_allow, LW_TARGET_SEGMENT, LAN50);
+  g_assert_true(may_enter(lab, "host", "lan50"));
+  g_assert_false(may_enter(lab, "containers", "lan50"));
+  g_assert_false(may_enter(lab, "internet:ovpn", "lan20"));
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/intent/table", test_table);
+  g_test_add_func("/intent/may-enter", test_may_enter);
   g_test_add_func("/intent/more-lines", test_more_lines);
   g_test_add_func("/intent/state", test_state);
   g_test_add_func("/intent/origin", test_origin);
