@@ -121,7 +121,7 @@ typedef struct {
   LwAddr direct_resolver; /* the same for direct segments; unset: not checked */
   /* What lies behind the host is not in what the static proof is of: it says nothing of it. */
   gboolean networks_unknown;
-  GArray *open_flows;     /* of LwOpenFlow: the router's, before anything is sent; NULL: not known */
+  GArray *open_flows; /* of LwOpenFlow: the router's, before anything is sent; NULL: not known */
 } LwVerifyWorld;
 
 /* The zone that an address belongs to. */
