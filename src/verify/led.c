@@ -413,7 +413,8 @@ static void make_tries(Led *led) {
   for (guint i = 0; i < led->flows->len; i++) {
     Flow *flow = led->flows->pdata[i];
     guint ways = opens_inside(flow) ? 2 : 1; /* a forward's answers are translated by its first packet */
-    for (guint way = 0; !flow->may->data[led->exit] && way < ways; way++) {
+    gboolean has_leg = flow->may->len > led->exit; /* a forward may lead to a segment that has none now */
+    for (guint way = 0; has_leg && !flow->may->data[led->exit] && way < ways; way++) {
       Try *try = g_new0(Try, 1);
       try->flow = flow;
       try->bare = way == 1;
