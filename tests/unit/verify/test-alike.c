@@ -465,9 +465,8 @@ static gboolean rename_element(const Compiled *c, LwElement *element, guint from
   return named;
 }
 
-static void add_renamed(const Compiled *c, LwRuleset *rules, const char *name, guint from, guint to) {
-  LwSet *set = lw_ruleset_find_set(rules, name);
-  for (guint i = 0, count = set ? set->elements->len : 0; i < count; i++) {
+static void add_renamed(const Compiled *c, LwSet *set, guint from, guint to) {
+  for (guint i = 0, count = set->elements->len; i < count; i++) {
     LwElement *copy = lw_element_copy(set, set->elements->pdata[i]);
     gboolean named = rename_element(c, copy, from, to), there = FALSE;
     for (guint k = 0; k < count; k++)
@@ -475,6 +474,16 @@ static void add_renamed(const Compiled *c, LwRuleset *rules, const char *name, g
     if (!named || there)
       g_ptr_array_remove(set->elements, copy);
   }
+}
+
+static LwSet *router_set(const Compiled *c, const char *name) {
+  for (guint i = 0; i < c->wanted->list->len; i++) {
+    const LwResource *r = c->wanted->list->pdata[i];
+    LwSet *set = r->ruleset && g_strcmp0(r->ns, "router") == 0 ? lw_ruleset_find_set(r->ruleset, name) : NULL;
+    if (set)
+      return set;
+  }
+  g_error("no set %s", name);
 }
 
 /* One of two alike segments is let to a third by the file; by hand the other one is let there, too, by the
@@ -485,12 +494,28 @@ static void test_edge_by_hand(void) {
                                  "  s1: {subnet: 10.0.1.0/24}\n"
                                  "  s2: {subnet: 10.0.2.0/24}\n";
   g_auto(Compiled) c = compile(lab);
-  for (guint i = 0; i < c.wanted->list->len; i++) {
-    const LwResource *r = c.wanted->list->pdata[i];
-    if (!r->ruleset || g_strcmp0(r->ns, "router") != 0)
-      continue;
-    add_renamed(&c, r->ruleset, "pairs", 0, 1);
-    add_renamed(&c, r->ruleset, "allowed", 0, 1);
+  add_renamed(&c, router_set(&c, "pairs"), 0, 1);
+  add_renamed(&c, router_set(&c, "allowed"), 0, 1);
+  compare(&c, lab, FALSE);
+  g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
+  g_autoptr(LwStatic) proof = lw_static_prove(pool, c.lab, c.facts, c.wanted);
+  g_autofree char *text = told(proof);
+  g_assert_nonnull(strstr(text, "s1 -> s2"));
+}
+
+/* Two are let to a third; by hand the later one is not. */
+static void test_edge_gone(void) {
+  static const char *const lab = "lab: edges\nhost:\n  uplink: eth0\nsegments:\n"
+                                 "  s0: {subnet: 10.0.0.0/24, allow: [\"s2:tcp/1000\"]}\n"
+                                 "  s1: {subnet: 10.0.1.0/24, allow: [\"s2:tcp/1000\"]}\n"
+                                 "  s2: {subnet: 10.0.2.0/24}\n";
+  g_auto(Compiled) c = compile(lab);
+  g_assert_cmpuint(compare(&c, lab, FALSE), >, 0);
+  LwSet *set = router_set(&c, "allowed");
+  for (guint i = set->elements->len; i-- > 0;) {
+    const LwElement *element = set->elements->pdata[i];
+    if (g_strcmp0(g_array_index(element->key, LwValue, 0).name, "s1") == 0)
+      g_ptr_array_remove_index(set->elements, i);
   }
   compare(&c, lab, FALSE);
   g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
@@ -565,6 +590,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/verify/alike/random-labs", test_random_labs);
   g_test_add_func("/verify/alike/edge-by-hand", test_edge_by_hand);
   g_test_add_func("/verify/alike/edge-without-names", test_edge_without_names);
+  g_test_add_func("/verify/alike/edge-gone", test_edge_gone);
   g_test_add_func("/verify/alike/rules-by-hand", test_rules_by_hand);
   return g_test_run();
 }
