@@ -446,7 +446,7 @@ static void test_random_labs(void) {
   g_assert_cmpuint(changed, >, labs / 20);
 }
 
-/* The same element of another segment. FALSE: it does not name the first one. */
+/* The same element of another segment. FALSE: it says nothing of the first one. */
 static gboolean rename_element(const Compiled *c, LwElement *element, guint from, guint to) {
   const LwSegment *one = lw_lab_segment(c->lab, from), *other = lw_lab_segment(c->lab, to);
   gboolean named = FALSE;
@@ -459,6 +459,7 @@ static gboolean rename_element(const Compiled *c, LwElement *element, guint from
       g_free(value->name);
       value->name = g_strdup(other->name);
     } else if (range || prefix) {
+      named = TRUE;
       *value = lw_value_prefix(other->subnet);
     }
   }
@@ -486,21 +487,50 @@ static LwSet *router_set(const Compiled *c, const char *name) {
   g_error("no set %s", name);
 }
 
-/* One of two alike segments is let to a third by the file; by hand the other one is let there, too, by the
- * very same elements. */
+/* One of two alike segments is let to a third by the file, or the third to it; by hand the other one is, too,
+ * by the very same elements. */
 static void test_edge_by_hand(void) {
-  static const char *const lab = "lab: edges\nhost:\n  uplink: eth0\nsegments:\n"
-                                 "  s0: {subnet: 10.0.0.0/24, allow: [\"s2:tcp/1000\"]}\n"
-                                 "  s1: {subnet: 10.0.1.0/24}\n"
-                                 "  s2: {subnet: 10.0.2.0/24}\n";
+  static const char *const first[] = {"allow: [\"s2:tcp/1000\"]", "isolate: false"};
+  static const char *const third[] = {"isolate: false", "allow: [\"s0:tcp/1000\"]"};
+  static const char *const told_of[] = {"s1 -> s2", "s2 -> s1"};
+  for (guint i = 0; i < G_N_ELEMENTS(first); i++) {
+    g_autofree char *lab = g_strdup_printf("lab: edges\nhost:\n  uplink: eth0\nsegments:\n"
+                                           "  s0: {subnet: 10.0.0.0/24, %s}\n"
+                                           "  s1: {subnet: 10.0.1.0/24}\n"
+                                           "  s2: {subnet: 10.0.2.0/24, %s}\n",
+                                           first[i], third[i]);
+    g_auto(Compiled) c = compile(lab);
+    add_renamed(&c, router_set(&c, "pairs"), 0, 1);
+    add_renamed(&c, router_set(&c, "allowed"), 0, 1);
+    compare(&c, lab, FALSE);
+    g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
+    g_autoptr(LwStatic) proof = lw_static_prove(pool, c.lab, c.facts, c.wanted);
+    g_autofree char *text = told(proof);
+    g_assert_nonnull(strstr(text, told_of[i]));
+  }
+}
+
+/* Two segments have a routing rule of their own each, in the same place, that do not say the same. */
+static void test_routing_rules_by_hand(void) {
+  static const char *const lab = "lab: rules\nhost:\n  uplink: eth0\nsegments:\n"
+                                 "  s0: {subnet: 10.0.0.0/24, egress: direct}\n"
+                                 "  s1: {subnet: 10.0.1.0/24, egress: direct}\n";
   g_auto(Compiled) c = compile(lab);
-  add_renamed(&c, router_set(&c, "pairs"), 0, 1);
-  add_renamed(&c, router_set(&c, "allowed"), 0, 1);
+  g_assert_cmpuint(compare(&c, lab, FALSE), >, 0);
+  for (guint i = 0; i < 2; i++) {
+    LwResource *r = lw_resource_new(LW_RES_RULE, "router", NULL);
+    r->priority = 5 + i; /* its key */
+    r->from = lw_lab_segment(c.lab, i)->subnet;
+    r->table = i ? 0 : 999; /* where there is nothing */
+    r->action = i ? LW_RULE_PROHIBIT : LW_RULE_LOOKUP;
+    lw_resource_set_add(c.wanted, r);
+  }
   compare(&c, lab, FALSE);
   g_autoptr(LwMddPool) pool = lw_mdd_pool_new();
   g_autoptr(LwStatic) proof = lw_static_prove(pool, c.lab, c.facts, c.wanted);
   g_autofree char *text = told(proof);
-  g_assert_nonnull(strstr(text, "s1 -> s2"));
+  g_assert_nonnull(strstr(text, "s1 -> wan"));
+  g_assert_null(strstr(text, "s0 -> wan"));
 }
 
 /* Two are let to a third; by hand the later one is not. */
@@ -590,6 +620,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/verify/alike/random-labs", test_random_labs);
   g_test_add_func("/verify/alike/edge-by-hand", test_edge_by_hand);
   g_test_add_func("/verify/alike/edge-without-names", test_edge_without_names);
+  g_test_add_func("/verify/alike/routing-rules-by-hand", test_routing_rules_by_hand);
   g_test_add_func("/verify/alike/edge-gone", test_edge_gone);
   g_test_add_func("/verify/alike/rules-by-hand", test_rules_by_hand);
   return g_test_run();
