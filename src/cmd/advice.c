@@ -287,8 +287,9 @@ static void open_by_egress(Advice *a, guint segment) {
   g_autoptr(LwEdits) edits = lw_proposals_edits(a->proposals, s);
   g_autofree char *scope = all_of(a, segment), *tunnels = tunnels_text(a);
   g_autoptr(GString) remarks = g_string_new(NULL);
-  g_string_append(remarks,
-                  "That opens all of the internet: “egress:” is for a whole segment, no line is narrower.\n");
+  g_string_append(remarks, "That opens all of the internet to the whole segment: “egress:” knows no ports "
+                           "and no machines, and “pin:” "
+                           "only gives some addresses another exit.\n");
   if (*tunnels)
     g_string_append_printf(remarks, "Instead of “direct” (by wan) a tunnel may stand there: %s.\n", tunnels);
   g_string_append(remarks,
@@ -495,8 +496,9 @@ static gboolean close_egress(Advice *a, guint segment) {
     return FALSE;
   g_autoptr(LwEdits) edits = lw_proposals_edits(a->proposals, s);
   g_autofree char *scope = all_of(a, segment);
-  g_autoptr(GString) remarks = g_string_new(
-      "That closes all of the internet: “egress:” is for a whole segment, no line is narrower.\n");
+  g_autoptr(GString) remarks = g_string_new("That closes all of the internet to the whole segment: “egress:” "
+                                            "knows no ports and no machines, and “pin:” "
+                                            "only gives some addresses another exit.\n");
   gboolean good = edits && lw_edits_set(edits, KEY(s, "egress"), "none", NULL) &&
                   (!s->pins->len || drop_key(edits, s, "pin", "{}")) &&
                   (!s->forwards->len || drop_key(edits, s, "forward", "[]")) &&
@@ -626,8 +628,8 @@ static gboolean close_trust(Advice *a, guint segment) {
   g_autoptr(LwEdits) edits = lw_proposals_edits(a->proposals, s);
   g_autoptr(GString) remarks = g_string_new(NULL);
   g_autofree char *networks = networks_text(a), *who = who_is_in(a, segment, NULL);
-  g_autofree char *scope = g_strdup_printf("for all between %s%s and the host%s%s, both ways", s->name, who,
-                                           *networks ? " or " : "", networks);
+  g_autofree char *scope = g_strdup_printf("for all that “trust:” opens between %s%s and the host%s%s",
+                                           s->name, who, *networks ? " or " : "", networks);
   hint(a, "take “trust: host” out of %s", s->name);
   close_trust_one_way(a, segment);
   if (edits && drop_key(edits, s, "trust", "none") && keep_asserted(a, segment, edits, remarks))

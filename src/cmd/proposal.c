@@ -148,9 +148,10 @@ static void put_settled(GString *remarks, const LwProposals *p, const LwAssert *
   g_string_append_printf(remarks, "Line %u asserts that it %s, and would refuse the change",
                          assertion->origin.line, assertion->allow ? "passes" : "does not pass");
   if (narrowed)
-    g_string_append_printf(remarks, ": now it asserts that of all but %s.\n", port);
+    g_string_append_printf(remarks, ": it is narrowed to all but %s, for everybody whom it is about.\n",
+                           port);
   else
-    g_string_append(remarks, ": so it goes.\n");
+    g_string_append(remarks, ": it is deleted.\n");
 }
 
 /* Takes out what would refuse the change, or, where that is enough, only what it says of this port. */

@@ -367,7 +367,7 @@ char *lw_explain_verdict(const LwStatic *proof, const LwExplainQuestion *questio
   LwHeader header = header_of(proof, question, &start);
   *passes = question_passes(proof, question, &header);
   g_autofree char *origin =
-      answer->origin.file ? lw_origin_format(&answer->origin) : g_strdup("the default: no line says it");
+      answer->origin.file ? lw_origin_format(&answer->origin) : g_strdup("no line is needed for that");
   GString *out = g_string_new(NULL);
   put_verdict(proof, question, *passes, out);
   g_string_append_printf(out, "The file %s it: %s (%s).\n", answer->allow ? "allows" : "does not allow",

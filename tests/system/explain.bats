@@ -99,7 +99,7 @@ turns() {
     'lan10/gaming -> lan10/probe tcp/22'; do
     explain "$flow" >"$(of "$flow")"
   done
-  grep -qF 'asserts that it passes, and would refuse the change: so it goes.' "$(of 'lan40/builder -> host tcp/22')"
+  grep -qF 'asserts that it passes, and would refuse the change: it is deleted.' "$(of 'lan40/builder -> host tcp/22')"
   grep -q '^Its forwards go too' "$(of 'lan20/seedbox -> internet tcp/443')"
   grep -q '^A forward needs an address of gaming.s own' "$(of 'internet -> lan10/gaming udp/99')"
   [ "$(turns 'lan40/builder -> host tcp/22' "$(of 'lan40/builder -> host tcp/22')")" -eq 2 ]
