@@ -199,7 +199,10 @@ static void change_value(const Compiled *c, LwValue *value) {
     break;
   case LW_VALUE_PREFIX:
   case LW_VALUE_RANGE:
-    *value = some_range(c);
+    if (value->kind == LW_VALUE_RANGE && value->range.first.family == 4 && chance(2))
+      value->range.first = value->range.last; /* still of the same segment */
+    else
+      *value = some_range(c);
     break;
   case LW_VALUE_NUMBER:
     value->first = below(3) * 6;
@@ -277,9 +280,11 @@ static void change_route(const Compiled *c) {
   LwResource *route = some_resource(c, 1u << LW_RES_ROUTE);
   if (!route)
     return;
+  route->route_type = chance(3) ? LW_ROUTE_UNICAST : LW_ROUTE_BLACKHOLE;
+  if (chance(2))
+    return;
   g_free(route->link);
   route->link = g_strdup(chance(2) ? "wan" : lw_lab_segment(c->lab, some_segment(c))->name);
-  route->route_type = chance(4) ? LW_ROUTE_BLACKHOLE : LW_ROUTE_UNICAST;
 }
 
 static void add_resource(const Compiled *c) {
