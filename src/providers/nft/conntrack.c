@@ -18,6 +18,13 @@ static LwAddr addr_of(struct nf_conntrack *entry, enum nf_conntrack_attr attribu
                                             : LW_ADDR_NONE;
 }
 
+/* 0: none (a protocol without ports). */
+static guint16 port_of(const struct nf_conntrack *entry) {
+  if (!nfct_attr_is_set(entry, ATTR_ORIG_PORT_DST))
+    return 0;
+  return g_ntohs(nfct_get_attr_u16(entry, ATTR_ORIG_PORT_DST));
+}
+
 static int on_entry(enum nf_conntrack_msg_type type, struct nf_conntrack *entry, void *data) {
   (void)type;
   Search *search = data;
@@ -27,9 +34,7 @@ static int on_entry(enum nf_conntrack_msg_type type, struct nf_conntrack *entry,
       .target = addr_of(entry, ATTR_REPL_IPV4_SRC),
       .seen_as = addr_of(entry, ATTR_REPL_IPV4_DST),
       .protocol = nfct_get_attr_u8(entry, ATTR_ORIG_L4PROTO),
-      .port = nfct_attr_is_set(entry, ATTR_ORIG_PORT_DST)
-                  ? g_ntohs(nfct_get_attr_u16(entry, ATTR_ORIG_PORT_DST))
-                  : 0,
+      .port = port_of(entry),
       .mark = nfct_attr_is_set(entry, ATTR_MARK) ? nfct_get_attr_u32(entry, ATTR_MARK) : 0,
   };
   if (search->ends(&flow, search->data))
