@@ -49,6 +49,15 @@ void lw_tunnel_free(LwTunnel *tunnel) {
   g_free(tunnel);
 }
 
+LwAddr lw_tunnel_address(const LwTunnel *tunnel) {
+  for (guint i = 0; i < tunnel->wg.addresses->len; i++) {
+    const LwPrefix *prefix = &g_array_index(tunnel->wg.addresses, LwPrefix, i);
+    if (prefix->addr.family == 4)
+      return prefix->addr;
+  }
+  return LW_ADDR_NONE;
+}
+
 static void tunnel_free(gpointer data) {
   lw_tunnel_free(data);
 }

@@ -251,6 +251,7 @@ LwService *lw_service_new(void);
 LwNetwork *lw_network_new(void);
 LwTunnel *lw_tunnel_new(void);
 void lw_tunnel_free(LwTunnel *tunnel);
+LwAddr lw_tunnel_address(const LwTunnel *tunnel); /* the first of IPv4; unset: it has none */
 LwSegment *lw_segment_new(void);
 LwMachine *lw_machine_new(void);
 void lw_machine_free(LwMachine *machine);

@@ -353,15 +353,6 @@ static void to_router_address(const Make *m, Way way, LwAddr address) {
   add_flow(m, &way, LW_PROTO_TCP, 443);
 }
 
-static LwAddr tunnel_address(const LwTunnel *tunnel) {
-  for (guint i = 0; i < tunnel->wg.addresses->len; i++) {
-    const LwPrefix *prefix = &g_array_index(tunnel->wg.addresses, LwPrefix, i);
-    if (prefix->addr.family == 4)
-      return prefix->addr;
-  }
-  return LW_ADDR_NONE;
-}
-
 static void to_own_gateway(const Make *m, Way way) {
   to_router_address(m, way, lw_lab_segment(m->lab, way.from.index)->router);
   way.destination = lw_lab_segment(m->lab, way.from.index)->router;
@@ -384,7 +375,7 @@ static void to_router(const Make *m, Way way, gboolean full) {
     if (i != way.from.index && !is_left_out(m, &way, ROUTER_FLOWS)) /* no line opens another's gateway */
       to_router_address(m, way, lw_lab_segment(m->lab, i)->router);
   for (guint i = 0; i < m->lab->tunnels->len; i++)
-    to_router_address(m, way, tunnel_address(lw_lab_tunnel(m->lab, i)));
+    to_router_address(m, way, lw_tunnel_address(lw_lab_tunnel(m->lab, i)));
 }
 
 static void to_host(const Make *m, Way way) {
@@ -732,7 +723,7 @@ static void from_tunnel(const Make *m, guint index) {
   Way way = from_place(m, index);
   if (lw_addr_is_set(&m->world->internet_host))
     way.source = m->world->internet_host;
-  to_entrance(m, way, tunnel_address(lw_lab_tunnel(m->lab, way.from.index)));
+  to_entrance(m, way, lw_tunnel_address(lw_lab_tunnel(m->lab, way.from.index)));
 }
 
 static void array_unref(gpointer array) {

@@ -152,20 +152,11 @@ static void add_address(GArray *list, LwAddr address) {
     g_array_append_val(list, address);
 }
 
-static LwAddr tunnel_address(const LwTunnel *tunnel) {
-  for (guint i = 0; i < tunnel->wg.addresses->len; i++) {
-    const LwPrefix *prefix = &g_array_index(tunnel->wg.addresses, LwPrefix, i);
-    if (prefix->addr.family == 4)
-      return prefix->addr;
-  }
-  return LW_ADDR_NONE;
-}
-
 /* Machines first, then what else there is. */
 static void list_destinations(const Make *m) {
   RowKind kind = kind_of(m->row);
   if (kind == ROW_TUNNEL) {
-    add_address(m->destinations, tunnel_address(lw_lab_tunnel(m->lab, m->row->zone.index)));
+    add_address(m->destinations, lw_tunnel_address(lw_lab_tunnel(m->lab, m->row->zone.index)));
     return;
   }
   for (guint i = 0; i < m->world->places->len; i++) {
@@ -302,7 +293,7 @@ static void find_target(const Make *m, const LwHeader *h, LwWay *way) {
   if (lw_addr_equal(&h->destination, &m->around->router_wan))
     way->to = (LwZone){LW_ZONE_ROUTER, LW_NONE};
   for (guint i = 0; i < m->lab->tunnels->len; i++) {
-    LwAddr end = tunnel_address(lw_lab_tunnel(m->lab, i));
+    LwAddr end = lw_tunnel_address(lw_lab_tunnel(m->lab, i));
     if (lw_addr_equal(&h->destination, &end))
       way->to = (LwZone){LW_ZONE_ROUTER, LW_NONE};
   }

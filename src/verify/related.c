@@ -196,20 +196,11 @@ static void add_from_home_lan(LwLive *live, const LwStatic *proof, guint place) 
   }
 }
 
-static LwAddr tunnel_address(const LwTunnel *tunnel) {
-  for (guint i = 0; i < tunnel->wg.addresses->len; i++) {
-    const LwPrefix *prefix = &g_array_index(tunnel->wg.addresses, LwPrefix, i);
-    if (prefix->addr.family == 4)
-      return prefix->addr;
-  }
-  return LW_ADDR_NONE;
-}
-
 /* To the tunnel's end, about what nobody has sent by it. */
 static void add_from_tunnel(LwLive *live, const LwStatic *proof, guint place) {
   LwZone exit = lw_live_place(live, place)->zone;
   LwAddr sender = live->world->internet_host;
-  LwAddr end = tunnel_address(lw_lab_tunnel(live->lab, exit.index));
+  LwAddr end = lw_tunnel_address(lw_lab_tunnel(live->lab, exit.index));
   for (guint b = 0; lw_addr_is_set(&end) && b < live->world->places->len; b++) {
     if (!is_first_in_segment(live, b) || !has_line_to(proof, &lw_live_place(live, b)->zone, &exit))
       continue;

@@ -281,24 +281,15 @@ static void add_dnsmasq(LwOpnMaker *maker) {
 
 /* ---- tunnels ---- */
 
-static LwAddr tunnel_address(const LwTunnel *tunnel) {
-  for (guint i = 0; i < tunnel->wg.addresses->len; i++) {
-    const LwPrefix *prefix = &g_array_index(tunnel->wg.addresses, LwPrefix, i);
-    if (prefix->addr.family == 4)
-      return prefix->addr;
-  }
-  return LW_ADDR_NONE;
-}
-
 /* Any address but the tunnel's own will do as its gateway, since WireGuard looks at none; OPNsense wants one
  * that no other gateway has. */
 static LwAddr gateway_address(const LwLab *lab, guint tunnel) {
-  LwAddr own = tunnel_address(lw_lab_tunnel(lab, tunnel));
+  LwAddr own = lw_tunnel_address(lw_lab_tunnel(lab, tunnel));
   for (gint64 offset = -1;; offset = offset < 0 ? 1 : offset + 1) {
     LwAddr tried = lw_addr_add(&own, offset);
     gboolean taken = FALSE;
     for (guint i = 0; i < lab->tunnels->len; i++) {
-      LwAddr other = tunnel_address(lw_lab_tunnel(lab, i));
+      LwAddr other = lw_tunnel_address(lw_lab_tunnel(lab, i));
       taken |= lw_addr_equal(&other, &tried);
       LwAddr before = lw_addr_add(&other, -1);
       taken |= i < tunnel && lw_addr_equal(&before, &tried);
@@ -337,7 +328,7 @@ static void add_server(LwOpnMaker *maker, xmlNode *server, guint tunnel) {
   const LwTunnel *t = lw_lab_tunnel(maker->lab, tunnel);
   guint number = tunnel_number(maker->facts, maker->lab, tunnel);
   g_autofree char *peer = lw_opn_uuid("peer", t->name);
-  LwAddr address = tunnel_address(t);
+  LwAddr address = lw_tunnel_address(t);
   g_autofree char *text = lw_addr_format(&address);
   g_autofree char *prefix = g_strdup_printf("%s/32", text);
   add_number(server, "port", t->wg.listen_port ? t->wg.listen_port : 51820 + number);
@@ -639,7 +630,7 @@ char *lw_opn_range_text(const LwRange *range) {
 
 static gboolean check_lab(const LwLab *lab, GError **error) {
   for (guint i = 0; i < lab->tunnels->len; i++) {
-    LwAddr own = tunnel_address(lw_lab_tunnel(lab, i));
+    LwAddr own = lw_tunnel_address(lw_lab_tunnel(lab, i));
     if (!lw_addr_is_set(&own)) {
       g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED,
                   "tunnel “%s” has no IPv4 address, and OPNsense's gateway needs one",
@@ -647,7 +638,7 @@ static gboolean check_lab(const LwLab *lab, GError **error) {
       return FALSE;
     }
     for (guint n = 0; n < i; n++) {
-      LwAddr other = tunnel_address(lw_lab_tunnel(lab, n));
+      LwAddr other = lw_tunnel_address(lw_lab_tunnel(lab, n));
       if (lw_addr_equal(&own, &other)) {
         g_set_error(error, LW_ERROR, LW_ERROR_UNSUPPORTED,
                     "tunnels “%s” and “%s” have the same address: OPNsense needs distinct ones, “kind: "

@@ -25,15 +25,6 @@ static const LwOpnLink *wan_of(const LwPf *pf) {
   return named;
 }
 
-static LwAddr tunnel_address(const LwTunnel *tunnel) {
-  for (guint i = 0; i < tunnel->wg.addresses->len; i++) {
-    const LwPrefix *prefix = &g_array_index(tunnel->wg.addresses, LwPrefix, i);
-    if (prefix->addr.family == 4)
-      return prefix->addr;
-  }
-  return LW_ADDR_NONE;
-}
-
 static void add_leg(GHashTable *legs, const LwOpnLink *link, char *name /* takes */, GPtrArray *missing,
                     const char *what) {
   if (link) {
@@ -58,7 +49,7 @@ GHashTable *lw_opn_legs(const LwLab *lab, const LwPf *pf, GPtrArray *missing) {
   }
   for (guint i = 0; i < lab->tunnels->len; i++) {
     const LwTunnel *tunnel = lw_lab_tunnel(lab, i);
-    LwAddr own = tunnel_address(tunnel);
+    LwAddr own = lw_tunnel_address(tunnel);
     add_leg(legs, link_with(pf, &own), lw_name_tunnel(tunnel), missing, tunnel->name);
   }
   return legs;
