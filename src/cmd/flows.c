@@ -114,24 +114,16 @@ static char *key_of(const LwAddr *source, const LwAddr *destination, guint8 prot
   return g_strdup_printf("%s %s %u", from, to, protocol);
 }
 
-static gboolean is_of_proof(const LwFlow *flow, gpointer data) {
+static gboolean is_among(const LwFlow *flow, gpointer data) {
   g_autofree char *key = key_of(&flow->source, &flow->destination, flow->protocol);
   return g_hash_table_contains(data, key);
 }
 
-void lw_session_end_probes(const LwSession *session, const GArray *before, const LwVerifyReport *report) {
-  g_autoptr(GHashTable) sent = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-  for (guint i = 0; i < report->cells->len; i++) {
-    const LwCell *cell = report->cells->pdata[i];
-    const LwHeader *h = &cell->packet;
-    if (cell->generated && h->source.family == 4 && proto_of(h->proto) == LW_PROTO_ANY)
-      g_hash_table_add(sent, key_of(&h->source, &h->destination, h->proto));
+void lw_session_end_portless(const GArray *flows, gpointer session) {
+  g_autoptr(GHashTable) keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  for (guint i = 0; i < flows->len; i++) {
+    const LwOpenFlow *flow = &g_array_index(flows, LwOpenFlow, i);
+    g_hash_table_add(keys, key_of(&flow->source, &flow->destination, flow->protocol));
   }
-  for (guint i = 0; before && i < before->len; i++) {
-    const LwOpenFlow *flow = &g_array_index(before, LwOpenFlow, i);
-    g_autofree char *key = key_of(&flow->source, &flow->destination, flow->protocol);
-    g_hash_table_remove(sent, key);
-  }
-  if (before)
-    (void)lw_conntrack_end(session->facts->router_ns, is_of_proof, sent, NULL, NULL);
+  (void)lw_conntrack_end(((const LwSession *)session)->facts->router_ns, is_among, keys, NULL, NULL);
 }

@@ -204,10 +204,11 @@ static LwVerifyReport *send_packets(const LwSession *session, const LwProof *sti
   LwAddr uplink = address_of(still->seen, "", session->lab->host.bridge), wan = known_wan(session, still);
   g_auto(LwVerifyWorld) world = verify_world(session, &uplink, &wan);
   world.open_flows = lw_session_portless_flows(session);
+  world.end_flows = world.open_flows ? lw_session_end_portless : NULL;
+  world.end_data = (gpointer)session;
   LwVerifyReport *report = lw_verify_live(session->lab, session->facts, &world, still->proof, error);
   if (!report)
     return NULL;
-  lw_session_end_probes(session, world.open_flows, report);
   lw_echo_ask(session, &world, report);
   leave_out(session, &wan, report);
   return report;

@@ -10,6 +10,7 @@
 #include "policy/names.h"
 #include "verify/generated.h"
 #include "verify/points.h"
+#include "verify/shared.h"
 
 #include <linux/if_ether.h>
 #include <poll.h>
@@ -652,6 +653,22 @@ static void send_and_judge(LwLive *live, const LwStatic *proof) {
   lw_live_tell_untried(live);
 }
 
+/* Without ports a packet is the same one in each run. What an earlier run left open (it was killed, or could
+ * not end it) is ended first, and afterwards nobody shall find the place taken. */
+static void send_as_new(LwLive *live, const LwStatic *proof) {
+  const LwVerifyWorld *world = live->world;
+  if (!proof || !world->open_flows || !world->end_flows) {
+    send_and_judge(live, proof);
+    return;
+  }
+  const LwShared shared = {live->lab, proof, &live->around, world->open_flows};
+  g_autoptr(GArray) left = lw_shared_left_open(&shared, live->flows);
+  g_autoptr(GArray) opened = lw_shared_opened(&shared, live->flows, left);
+  world->end_flows(left, world->end_data);
+  send_and_judge(live, proof);
+  world->end_flows(opened, world->end_data);
+}
+
 LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,
                                const LwStatic *proof, GError **error) {
   gint64 start = g_get_monotonic_time();
@@ -674,7 +691,7 @@ LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwV
   live.report->left_out = g_ptr_array_new_with_free_func(g_free);
   if (proof)
     lw_verify_generate(lab, facts, world, &live.around, proof, live.flows, live.report->left_out);
-  send_and_judge(&live, proof);
+  send_as_new(&live, proof);
   take_cells(&live);
   live.report->elapsed_ms = (g_get_monotonic_time() - start) / 1000;
   return g_steal_pointer(&live.report);

@@ -46,6 +46,52 @@ static gboolean is_held(const LwShared *shared, const LwHeader *h, const LwAddr 
   return FALSE;
 }
 
+static gboolean same_flow(const LwOpenFlow *flow, const LwHeader *h) {
+  return flow->protocol == h->proto && lw_addr_equal(&flow->source, &h->source) &&
+         lw_addr_equal(&flow->destination, &h->destination);
+}
+
+static const LwOpenFlow *find_flow(const GArray *flows, const LwHeader *h) {
+  for (guint i = 0; i < flows->len; i++)
+    if (same_flow(&g_array_index(flows, LwOpenFlow, i), h))
+      return &g_array_index(flows, LwOpenFlow, i);
+  return NULL;
+}
+
+static gboolean is_portless(const LwFlow *flow) {
+  static const LwZone outside = {LW_ZONE_INTERNET, LW_NONE};
+  return flow->cell->generated && lw_shared_concerns(&flow->cell->packet, &outside);
+}
+
+static gboolean is_as_new(const LwShared *shared, const LwFlow *flow, const LwOpenFlow *open) {
+  LwAddr own = address_of_exit(shared, flow->exit);
+  return flow->cell->expect &&
+         (!lw_addr_is_set(&own) || !lw_addr_is_set(&open->seen_as) || lw_addr_equal(&own, &open->seen_as));
+}
+
+GArray *lw_shared_left_open(const LwShared *shared, const GPtrArray *flows) {
+  GArray *left = g_array_new(FALSE, FALSE, sizeof(LwOpenFlow));
+  for (guint i = 0; i < flows->len; i++) {
+    const LwFlow *flow = flows->pdata[i];
+    const LwOpenFlow *open = is_portless(flow) ? find_flow(shared->held, &flow->cell->packet) : NULL;
+    if (open && !is_as_new(shared, flow, open))
+      g_array_append_val(left, *open);
+  }
+  return left;
+}
+
+GArray *lw_shared_opened(const LwShared *shared, const GPtrArray *flows, const GArray *left_open) {
+  GArray *opened = g_array_new(FALSE, FALSE, sizeof(LwOpenFlow));
+  for (guint i = 0; i < flows->len; i++) {
+    const LwFlow *flow = flows->pdata[i];
+    const LwHeader *h = &flow->cell->packet;
+    const LwOpenFlow one = {.source = h->source, .destination = h->destination, .protocol = h->proto};
+    if (is_portless(flow) && (!find_flow(shared->held, h) || find_flow(left_open, h)))
+      g_array_append_val(opened, one);
+  }
+  return opened;
+}
+
 static gboolean splits(LwMddPool *pool, LwMdd set, const LwHeader *a, const LwHeader *b) {
   return lw_packets_contain(pool, set, a) != lw_packets_contain(pool, set, b);
 }

@@ -18,6 +18,11 @@ typedef struct {
 gboolean lw_shared_concerns(const LwHeader *h, const LwZone *to);
 /* Which of them get into each other's way: what must pass. exit: LW_NONE: WAN. Transfer full. */
 char *lw_shared_key(const LwShared *shared, const LwHeader *h, guint exit);
+/* Of what is to be sent (flows: of LwFlow*), what is open already and not as a new flow would be: under
+ * another address, or though it must not pass. Of LwOpenFlow, transfer full. */
+GArray *lw_shared_left_open(const LwShared *shared, const GPtrArray *flows);
+/* What will be open by it that was not before, or was left open. Of LwOpenFlow, transfer full. */
+GArray *lw_shared_opened(const LwShared *shared, const GPtrArray *flows, const GArray *left_open);
 /* Makes it a packet of the other protocol where that is the one to send; only where all that is known of the
  * row's packets says the same of both. FALSE: somebody else's flow is in the way of either. exit: expected
  * packets' alone. */

@@ -90,6 +90,10 @@ typedef struct {
   guint8 protocol;
 } LwOpenFlow;
 
+/* Ends flows without ports that the router has open, by source, destination and protocol. flows: of
+ * LwOpenFlow. */
+typedef void (*LwEndFlows)(const GArray *flows, gpointer data);
+
 /* Places that packets can be sent from and seen at. */
 typedef struct {
   char *netns; /* NULL or "": our own */
@@ -121,7 +125,9 @@ typedef struct {
   LwAddr direct_resolver; /* the same for direct segments; unset: not checked */
   /* What lies behind the host is not in what the static proof is of: it says nothing of it. */
   gboolean networks_unknown;
-  GArray *open_flows; /* of LwOpenFlow: the router's, before anything is sent; NULL: not known */
+  GArray *open_flows;   /* of LwOpenFlow: the router's, before anything is sent; NULL: not known */
+  LwEndFlows end_flows; /* nullable: nobody can */
+  gpointer end_data;
 } LwVerifyWorld;
 
 /* The zone that an address belongs to. */

@@ -164,6 +164,17 @@ portless() { in_router conntrack -L -s "$1" 2>/dev/null | grep -E '^unknown +25[
   [ "$status" -ne 0 ]
 }
 
+@test "a flow of the proof's own that was left open under another address is no violation" {
+  # as a run leaves it that is killed while nothing is translated
+  in_router nft flush chain inet lanward snat_
+  opens_flow seedbox 45.83.10.10 253
+  portless 192.168.20.5 | grep 'src=45\.83\.10\.10 dst=192\.168\.20\.5'
+  twin apply "$homelab"
+  run twin verify --live
+  echo "$output"
+  [ "$status" -eq 0 ]
+}
+
 @test "what a rule stops of them is found all the same" {
   opens_flow builder 100.128.0.0 253
   in_router nft insert rule inet lanward forward iifname lan10 ip daddr 100.128.0.0 meta l4proto 253-254 drop
