@@ -402,6 +402,8 @@ static void add_flow(const Make *m, const LwHeader *point, const LwWay *way, con
   gboolean shared = lw_shared_concerns(h, &way->to);
   flow->exit = must && must->to.kind == LW_ZONE_INTERNET ? must->to.index : LW_NONE;
   flow->held = shared && !lw_shared_settle(&m->shared, m->row, expect, flow->exit, &as_sent);
+  if (!shared && !expect)
+    lw_shared_set_apart(&m->shared, m->row, &as_sent);
   if (cell->expect != expect) {
     g_free(cell->reason);
     cell->reason = g_strdup(expect ? "the file's lines allow it" : "no line of the file allows it");

@@ -145,6 +145,13 @@ static gboolean settle(const LwShared *shared, const LwStaticRow *row, gboolean 
   return FALSE;
 }
 
+void lw_shared_set_apart(const LwShared *shared, const LwStaticRow *row, LwHeader *h) {
+  LwHeader other = *h;
+  other.proto = LW_PROTOCOL_NOBODYS_OTHER;
+  if (h->source.family == 4 && h->proto == LW_PROTOCOL_NOBODYS && are_alike(shared->proof, row, h, &other))
+    *h = other;
+}
+
 gboolean lw_shared_settle(const LwShared *shared, const LwStaticRow *row, gboolean expect, guint exit,
                           LwHeader *h) {
   gboolean settled = settle(shared, row, expect, exit, h);

@@ -18,6 +18,9 @@ typedef struct {
 gboolean lw_shared_concerns(const LwHeader *h, const LwZone *to);
 /* Which of them get into each other's way: what must pass. exit: LW_NONE: WAN. Transfer full. */
 char *lw_shared_key(const LwShared *shared, const LwHeader *h, guint exit);
+/* The same for what must not pass and goes to no exit: turned round it is an answer to what must, in the
+ * connection tracking of whoever is between. */
+void lw_shared_set_apart(const LwShared *shared, const LwStaticRow *row, LwHeader *h);
 /* Of what is to be sent (flows: of LwFlow*), what is open already and not as a new flow would be: under
  * another address, or though it must not pass. Of LwOpenFlow, transfer full. */
 GArray *lw_shared_left_open(const LwShared *shared, const GPtrArray *flows);

@@ -165,14 +165,14 @@ portless() { in_router conntrack -L -s "$1" 2>/dev/null | grep -E '^unknown +25[
 }
 
 @test "a flow of the proof's own that was left open under another address is no violation" {
-  # as a run leaves it that is killed while nothing is translated
+  # as a run leaves it that is killed while nothing is translated; what puts that right by hand ends no flows
   in_router nft flush chain inet lanward snat_
   opens_flow seedbox 45.83.10.10 253
+  in_router nft add rule inet lanward snat_ iifname @segments oifname @exits masquerade
   portless 192.168.20.5 | grep 'src=45\.83\.10\.10 dst=192\.168\.20\.5'
-  twin apply "$homelab"
   run twin verify --live
   echo "$output"
-  [ "$status" -eq 0 ]
+  not grep 'protocol 25' <<<"$output"
 }
 
 @test "what a rule stops of them is found all the same" {

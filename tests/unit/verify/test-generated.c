@@ -409,6 +409,10 @@ static void test_shared(void) {
   g_assert_true(usual && usual->cell->expect && !usual->held);
   g_assert_null(find(f, "lan10", gaming, "100.127.255.255", "protocol 253"));
   g_assert_nonnull(find(f, "lan10", gaming, "100.127.255.255", "protocol 254")); /* what must not */
+  for (guint i = 0; i < f->flows->len; i++) { /* nor what comes from beyond an exit: it would be an answer */
+    const LwCell *cell = ((const LwFlow *)f->flows->pdata[i])->cell;
+    g_assert_true(cell->expect || !cell->generated || cell->packet.proto != 253);
+  }
   fixture_free(f);
 
   f = homelab();
