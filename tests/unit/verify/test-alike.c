@@ -559,6 +559,25 @@ static void test_edge_gone(void) {
   g_assert_nonnull(strstr(text, "s1 -> s2"));
 }
 
+/* One of each of two may ask the host; by hand it is another one of the later. */
+static void test_place_by_hand(void) {
+  static const char *const lab = "lab: places\nhost:\n  uplink: eth0\nsegments:\n"
+                                 "  s0: {subnet: 10.0.0.0/24, allow: [\"host:tcp/1000 from .10\"]}\n"
+                                 "  s1: {subnet: 10.0.1.0/24, allow: [\"host:tcp/1000 from .10\"]}\n";
+  g_auto(Compiled) c = compile(lab);
+  g_assert_cmpuint(compare(&c, lab, FALSE), >, 0);
+  const LwSet *set = router_set(&c, "allowed");
+  for (guint i = 0; i < set->elements->len; i++) {
+    LwValue *key = (LwValue *)(void *)((const LwElement *)set->elements->pdata[i])->key->data;
+    if (g_strcmp0(key[0].name, "s1") == 0)
+      key[1] = lw_value_addr(lw_addr_from_v4(0x0a00010b));
+  }
+  compare(&c, lab, FALSE);
+  g_autofree char *text = violations_of(&c);
+  g_assert_nonnull(strstr(text, "s1 -> host"));
+  g_assert_null(strstr(text, "s0 -> host"));
+}
+
 /* Two are alike but for what a set without names says of one of them and of a third. */
 static void test_edge_without_names(void) {
   static const char *const lab = "lab: edges\nhost:\n  uplink: eth0\nsegments:\n"
@@ -623,6 +642,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/verify/alike/edge-by-hand", test_edge_by_hand);
   g_test_add_func("/verify/alike/edge-without-names", test_edge_without_names);
   g_test_add_func("/verify/alike/routing-rules-by-hand", test_routing_rules_by_hand);
+  g_test_add_func("/verify/alike/place-by-hand", test_place_by_hand);
   g_test_add_func("/verify/alike/edge-gone", test_edge_gone);
   g_test_add_func("/verify/alike/rules-by-hand", test_rules_by_hand);
   return g_test_run();
