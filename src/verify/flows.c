@@ -743,7 +743,7 @@ static GPtrArray *places_by_segment(const LwLab *lab, const LwVerifyWorld *world
 /* A machine's name is looked up once, not for each of a million cells. */
 static guint *machines_of_places(const LwLab *lab, const LwVerifyWorld *world) {
   g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
-  guint *machine = g_new(guint, world->places->len + 1);
+  guint *machine = g_new0(guint, world->places->len + 1);
   for (guint i = lab->machines->len; i > 0; i--)
     g_hash_table_insert(known, lw_lab_machine(lab, i - 1)->name, GUINT_TO_POINTER(i));
   for (guint i = 0; i < world->places->len; i++) {
