@@ -472,13 +472,6 @@ static void add_provider_inside(const World *w, const LwTunnel *tunnel, const ch
   }
 }
 
-static LwAddr customer_address(const LwTunnel *tunnel) {
-  for (guint i = 0; i < tunnel->wg.addresses->len; i++)
-    if (g_array_index(tunnel->wg.addresses, LwPrefix, i).addr.family == 4)
-      return g_array_index(tunnel->wg.addresses, LwPrefix, i).addr;
-  return LW_ADDR_NONE;
-}
-
 static gboolean add_provider(const World *w, guint index, GError **error) {
   const LwTunnel *tunnel = lw_lab_tunnel(w->lab, index);
   g_autofree char *ns = g_strconcat("tun-", tunnel->name, NULL);
@@ -495,7 +488,7 @@ static gboolean add_provider(const World *w, guint index, GError **error) {
     return FALSE;
   add_provider_inside(w, tunnel, ns, link);
   LwRuleset *nat = add_nat(w, ns, link, "eth0");
-  add_forwards(w, nat, index, "eth0", exit_address, customer_address(tunnel));
+  add_forwards(w, nat, index, "eth0", exit_address, lw_tunnel_address(tunnel));
   LwResource *resolver = add_resolver(w, ns, "dns");
   add_name(resolver, "echo.test", w->world->echo);
   add_name(resolver, "resolver.test", *(LwAddr *)g_hash_table_lookup(w->world->resolver, tunnel->name));

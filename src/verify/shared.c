@@ -16,13 +16,7 @@ gboolean lw_shared_concerns(const LwHeader *h, const LwZone *to) {
 static LwAddr address_of_exit(const LwShared *shared, guint exit) {
   if (exit == LW_NONE)
     return shared->around->router_wan;
-  const GArray *addresses = lw_lab_tunnel(shared->lab, exit)->wg.addresses;
-  for (guint i = 0; i < addresses->len; i++) {
-    const LwPrefix *prefix = &g_array_index(addresses, LwPrefix, i);
-    if (prefix->addr.family == 4)
-      return prefix->addr;
-  }
-  return LW_ADDR_NONE;
+  return lw_tunnel_address(lw_lab_tunnel(shared->lab, exit));
 }
 
 /* By the address: several exits of one provider may have the same. */
