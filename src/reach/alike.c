@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#define NOBODY G_MAXUINT
-
 /* --- who owns what
  * ------------------------------------------------------------------------------------------------ */
 
@@ -51,7 +49,7 @@ LwAlike *lw_alike_new(LwReach *reach, guint groups) {
   a->from = g_new(guint, groups + 1);
   a->renamed = g_array_new(FALSE, FALSE, sizeof(guint));
   for (guint i = 0; i < groups; i++)
-    a->to[i] = a->from[i] = NOBODY;
+    a->to[i] = a->from[i] = LW_ALIKE_ANY;
   return a;
 }
 

@@ -2,7 +2,6 @@
 #include "reach/alike_internal.h"
 
 #define ALIKE_MOST 256 /* edges of a list that say the same: they are paired one by one */
-#define NOBODY G_MAXUINT
 
 typedef struct {
   Place place;
@@ -82,20 +81,20 @@ void lw_alike_run_free(LwAlikeRun *run) {
 static void forget_names(LwAlike *a) {
   for (guint i = 0; i < a->renamed->len; i++) {
     guint group = g_array_index(a->renamed, guint, i);
-    a->from[a->to[group]] = NOBODY;
-    a->to[group] = NOBODY;
+    a->from[a->to[group]] = LW_ALIKE_ANY;
+    a->to[group] = LW_ALIKE_ANY;
   }
   g_array_set_size(a->renamed, 0);
 }
 
 static gboolean may_rename(const LwAlike *a, guint group, guint other) {
-  if (a->to[group] != NOBODY || a->from[other] != NOBODY)
+  if (a->to[group] != LW_ALIKE_ANY || a->from[other] != LW_ALIKE_ANY)
     return a->to[group] == other;
   return a->classes[group] == a->classes[other];
 }
 
 static void rename_group(LwAlike *a, guint group, guint other) {
-  if (a->to[group] != NOBODY)
+  if (a->to[group] != LW_ALIKE_ANY)
     return;
   a->to[group] = other;
   a->from[other] = group;
@@ -117,7 +116,7 @@ static gboolean rename_edge(LwAlike *a, const Edge *edge, const Edge *other) {
 
 static gboolean is_renamed(const LwAlike *a, const Edge *edge) {
   for (guint m = 0; m < edge->count; m++)
-    if (a->to[edge->mentions[m]] == NOBODY)
+    if (a->to[edge->mentions[m]] == LW_ALIKE_ANY)
       return FALSE;
   return TRUE;
 }
@@ -206,9 +205,9 @@ static gboolean rename_asked(LwAlike *a, const LwAlikeRun *run, guint group, gbo
 static gboolean keep_the_rest(LwAlike *a, const LwAlikeRun *run) {
   for (guint i = 0; i < run->asked->len; i++) {
     guint group = g_array_index(run->asked, Asked, i).place.group;
-    if (a->to[group] != NOBODY)
+    if (a->to[group] != LW_ALIKE_ANY)
       continue;
-    if (a->from[group] != NOBODY)
+    if (a->from[group] != LW_ALIKE_ANY)
       return FALSE;
     rename_group(a, group, group);
   }
@@ -246,5 +245,5 @@ gboolean lw_alike_holds(LwAlike *a, const LwAlikeRun *run, guint group) {
 }
 
 guint lw_alike_renamed(const LwAlike *a, guint group) {
-  return a->to[group] == NOBODY ? LW_ALIKE_ANY : a->to[group];
+  return a->to[group];
 }

@@ -204,9 +204,8 @@ static gboolean drop_key(LwEdits *edits, const LwYaml *map, guint index) {
   return add_piece(edits, from, lw_edit_end_of_entry(edits->text, key), g_strdup(""));
 }
 
-static gboolean left_to_the_user(const LwEdits *edits, const LwYaml *at, const char *const *path,
-                                 const char *value, GError **error) {
-  (void)edits;
+static gboolean left_to_the_user(const LwYaml *at, const char *const *path, const char *value,
+                                 GError **error) {
   g_autofree char *name = g_strjoinv(": ", (char **)path);
   g_autofree char *what =
       value ? g_strdup_printf("say “%s: %s”", name, value) : g_strdup_printf("take “%s” out", name);
@@ -246,7 +245,7 @@ gboolean lw_edits_set(LwEdits *edits, const char *const *path, const char *value
   gboolean good = there && !rest[1]
                       ? replace_value(edits, map->keys->pdata[index], map->items->pdata[index], value)
                       : !there && rest > path && put_in_map(edits, map, nested(rest, value));
-  return good || left_to_the_user(edits, map, path, value, error);
+  return good || left_to_the_user(map, path, value, error);
 }
 
 gboolean lw_edits_drop(LwEdits *edits, const char *const *path, GError **error) {
@@ -255,7 +254,7 @@ gboolean lw_edits_drop(LwEdits *edits, const char *const *path, GError **error) 
   guint index = find_key(map, *rest);
   if (!rest[1] && index != G_MAXUINT && drop_key(edits, map, index))
     return TRUE;
-  return left_to_the_user(edits, map, path, NULL, error);
+  return left_to_the_user(map, path, NULL, error);
 }
 
 gboolean lw_edits_has(const LwEdits *edits, const char *const *path) {
@@ -273,7 +272,7 @@ gboolean lw_edits_set_address(LwEdits *edits, const char *machine, guint nic, co
       put_in_map(edits, card, g_strdup_printf("address: %s", address)))
     return TRUE;
   const char *path[] = {"machines", machine, "address", NULL};
-  return left_to_the_user(edits, edits->document.root, path, address, error);
+  return left_to_the_user(edits->document.root, path, address, error);
 }
 
 /* --- items of lists
@@ -326,7 +325,7 @@ gboolean lw_edits_add_items(LwEdits *edits, const char *const *path, const GPtrA
   g_autofree char *put = joined(items, ", "), *list = g_strdup_printf("[%s]", put);
   if (rest[1] || !value)
     return lw_edits_set(edits, path, list, error);
-  return put_in_items(edits, value, items) || left_to_the_user(edits, value, path, list, error);
+  return put_in_items(edits, value, items) || left_to_the_user(value, path, list, error);
 }
 
 /* Whose item that is: a list, or the map that has it as a value. */

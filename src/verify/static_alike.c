@@ -336,10 +336,10 @@ void lw_static_watch_begin(const Prove *p, const LwStaticRow *row, guint run) {
 void lw_static_watch_end(const Prove *p, const LwStaticRow *row, guint run) {
   LwStaticAlike *a = p->alike;
   gint64 key;
-  if (!a || !a->looked)
+  if (!a || !a->looked || !key_of(a, row, run, &key))
     return;
   Good *good = end_watch(p, row, row->zone.index);
-  if (!good || !key_of(a, row, run, &key))
+  if (!good)
     return;
   GPtrArray *list = g_hash_table_lookup(a->good, &key);
   if (!list) {
@@ -411,10 +411,10 @@ LwMdd lw_static_but_alike(const Prove *p, const LwStaticRow *row, LwMdd packets,
   g_autoptr(GArray) done = g_array_new(FALSE, FALSE, sizeof(LwMdd));
   for (guint i = 0; p->alike && i < segments; i++) {
     guint class = lw_alike_class(p->alike->alike, i);
-    const Good *like = g_hash_table_lookup(good, GUINT_TO_POINTER(class));
-    LwMdd there = to_segment(p, i);
     if (p->alike->class_sizes[class] < 2)
       continue;
+    const Good *like = g_hash_table_lookup(good, GUINT_TO_POINTER(class));
+    LwMdd there = to_segment(p, i);
     if (i == class) {
       begin_watch(p);
       follow(p, row, lw_mdd_and(pool, packets, there));
