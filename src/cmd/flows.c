@@ -119,11 +119,11 @@ static gboolean is_among(const LwFlow *flow, gpointer data) {
   return g_hash_table_contains(data, key);
 }
 
-void lw_session_end_portless(const GArray *flows, gpointer session) {
+gboolean lw_session_end_portless(const GArray *flows, gpointer session, GError **error) {
   g_autoptr(GHashTable) keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   for (guint i = 0; i < flows->len; i++) {
     const LwOpenFlow *flow = &g_array_index(flows, LwOpenFlow, i);
     g_hash_table_add(keys, key_of(&flow->source, &flow->destination, flow->protocol));
   }
-  (void)lw_conntrack_end(((const LwSession *)session)->facts->router_ns, is_among, keys, NULL, NULL);
+  return lw_conntrack_end(((const LwSession *)session)->facts->router_ns, is_among, keys, NULL, error);
 }

@@ -15,8 +15,8 @@ gboolean lw_session_end_denied_flows(const LwSession *session, guint *ended /* n
 /* Flows of protocols without ports that the router has open. Of LwOpenFlow, transfer full; NULL: it is not
  * seen. */
 GArray *lw_session_portless_flows(const LwSession *session);
-/* Ends some of them (LwEndFlows, for LwVerifyWorld.end_flows). What is not ended goes in some minutes. */
-void lw_session_end_portless(const GArray *flows, gpointer session);
+/* Ends some of them (LwEndFlows, for LwVerifyWorld.end_flows). */
+gboolean lw_session_end_portless(const GArray *flows, gpointer session, GError **error);
 
 /* Ends every flow of an address that a machine has just left. Unset: nothing. */
 gboolean lw_session_end_address(const LwSession *session, const LwAddr *address, GError **error);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static void place_free(gpointer data) {
   LwProbePlace *place = data;
@@ -242,6 +243,13 @@ static gboolean fail_junit(const char *path, int number, GError **error) {
   return FALSE;
 }
 
+/* Closes the file. An errno, or 0. */
+static int write_junit(const LwVerifyReport *report, FILE *file) {
+  lw_verify_write_junit(report, write_part, file);
+  int number = fflush(file) != 0 ? errno : ferror(file) ? EIO : 0;
+  return fclose(file) == 0 || number ? number : errno;
+}
+
 /* Beside it first: whoever reads it sees a whole report or none. */
 gboolean lw_verify_save_junit(const LwInvocation *invocation, const LwVerifyReport *report, GError **error) {
   if (!invocation->junit)
@@ -251,11 +259,14 @@ gboolean lw_verify_save_junit(const LwInvocation *invocation, const LwVerifyRepo
   if (fd < 0)
     return fail_junit(invocation->junit, errno, error);
   FILE *file = fdopen(fd, "w");
-  lw_verify_write_junit(report, write_part, file);
-  gboolean failed = ferror(file), closed = fclose(file) == 0;
-  if (!failed && closed && g_rename(beside, invocation->junit) == 0)
+  int number = file ? 0 : errno;
+  if (!file)
+    close(fd);
+  else
+    number = write_junit(report, file);
+  if (number == 0 && g_rename(beside, invocation->junit) == 0)
     return TRUE;
-  int number = errno;
+  number = number ? number : errno;
   g_unlink(beside);
   return fail_junit(invocation->junit, number, error);
 }

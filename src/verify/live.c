@@ -653,6 +653,17 @@ static void send_and_judge(LwLive *live, const LwStatic *proof) {
   lw_live_tell_untried(live);
 }
 
+static void end_flows(const LwLive *live, const GArray *flows) {
+  const LwVerifyWorld *world = live->world;
+  g_autoptr(GError) error = NULL;
+  if (!world->end_flows(flows, world->end_data, &error))
+    g_ptr_array_add(
+        live->report->left_out,
+        g_strdup_printf("flows without ports that this or an earlier run left open, which may be in "
+                        "the way of others for some minutes: %s",
+                        error->message));
+}
+
 /* Without ports a packet is the same one in each run. What an earlier run left open (it was killed, or could
  * not end it) is ended first, and afterwards nobody shall find the place taken. */
 static void send_as_new(LwLive *live, const LwStatic *proof) {
@@ -664,9 +675,9 @@ static void send_as_new(LwLive *live, const LwStatic *proof) {
   const LwShared shared = {live->lab, proof, &live->around, world->open_flows};
   g_autoptr(GArray) left = lw_shared_left_open(&shared, live->flows);
   g_autoptr(GArray) opened = lw_shared_opened(&shared, live->flows, left);
-  world->end_flows(left, world->end_data);
+  end_flows(live, left);
   send_and_judge(live, proof);
-  world->end_flows(opened, world->end_data);
+  end_flows(live, opened);
 }
 
 LwVerifyReport *lw_verify_live(const LwLab *lab, const LwFacts *facts, const LwVerifyWorld *world,

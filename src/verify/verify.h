@@ -90,9 +90,9 @@ typedef struct {
   guint8 protocol;
 } LwOpenFlow;
 
-/* Ends flows without ports that the router has open, by source, destination and protocol. flows: of
- * LwOpenFlow. */
-typedef void (*LwEndFlows)(const GArray *flows, gpointer data);
+/* Ends flows without ports that the router has open, by source, destination and protocol; what is not open is
+ * no error. flows: of LwOpenFlow. */
+typedef gboolean (*LwEndFlows)(const GArray *flows, gpointer data, GError **error);
 
 /* Places that packets can be sent from and seen at. */
 typedef struct {
